@@ -1,0 +1,165 @@
+"""Every error that Parley raises on purpose, by class.
+
+    ParleyError
+    ├── PermanentError                 trying again cannot help
+    │   ├── InvalidRequest             the caller's options or headers are wrong
+    │   ├── RecordingError             the recording itself is wrong
+    │   │   ├── EmptyRecording
+    │   │   ├── NotAudio               the bytes are no audio container that Parley reads
+    │   │   ├── RecordingTooLarge      more bytes than the limit
+    │   │   ├── RecordingTooLong       more seconds than the limit, or than an attempt may take
+    │   │   └── UnreadableRecording    damaged, truncated, or a header that cannot be true
+    │   ├── JobNotFound
+    │   ├── JobPurged
+    │   ├── JobNotFinished             the turns were asked for too early
+    │   ├── JobNotSucceeded            the turns of a failed or cancelled job
+    │   ├── JobAlreadyTerminal         nothing left to cancel
+    │   ├── JobNotRetryable            only failed and cancelled jobs can be tried again by hand
+    │   ├── IdempotencyKeyReused       same key, other content
+    │   ├── IdempotencyKeyInUse        the first request with this key has not been answered yet
+    │   ├── UnsafeSettings             this process must not start like this
+    │   └── EngineMismatch             a model file is not the one this version was built for
+    ├── RetryableError                 the same call can succeed later
+    │   ├── JobStoreUnavailable        Redis does not answer
+    │   ├── JobStoreFull               Redis is near or over its memory limit
+    │   ├── QueueFull                  more unfinished jobs than the queue may hold
+    │   ├── ObjectStoreUnavailable     recordings cannot be read or written
+    │   ├── DecodingInterrupted        the decoding process died or was stopped, with no word on the recording
+    │   ├── WorkerLost                 the lease ran out: the worker is dead, frozen or cut off
+    │   └── AttemptTimedOut            the time limit of the attempt
+    └── AttemptEnded                   this worker no longer owns the job and must stop
+        ├── LeaseLost                  another attempt took over
+        └── JobCancelled               somebody cancelled the job
+
+`code` is stable and part of the HTTP contract; the message is for people and says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """Base of every error that Parley raises on purpose."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class PermanentError(ParleyError):
+    """Trying again cannot help."""
+
+
+class RetryableError(ParleyError):
+    """The same call can succeed later."""
+
+
+class AttemptEnded(ParleyError):
+    """This worker no longer owns the job and must stop."""
+
+
+class InvalidRequest(PermanentError):
+    code = "invalid_request"
+
+
+class RecordingError(PermanentError):
+    code = "invalid_recording"
+
+
+class EmptyRecording(RecordingError):
+    code = "empty_recording"
+
+
+class NotAudio(RecordingError):
+    code = "not_audio"
+
+
+class RecordingTooLarge(RecordingError):
+    code = "recording_too_large"
+
+
+class RecordingTooLong(RecordingError):
+    code = "recording_too_long"
+
+
+class UnreadableRecording(RecordingError):
+    code = "unreadable_recording"
+
+
+class JobNotFound(PermanentError):
+    code = "job_not_found"
+
+
+class JobPurged(PermanentError):
+    code = "job_purged"
+
+
+class JobNotFinished(PermanentError):
+    code = "job_not_finished"
+
+
+class JobNotSucceeded(PermanentError):
+    code = "job_not_succeeded"
+
+
+class JobAlreadyTerminal(PermanentError):
+    code = "job_already_terminal"
+
+
+class JobNotRetryable(PermanentError):
+    code = "job_not_retryable"
+
+
+class IdempotencyKeyReused(PermanentError):
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInUse(PermanentError):
+    code = "idempotency_key_in_use"
+
+
+class UnsafeSettings(PermanentError):
+    code = "unsafe_settings"
+
+
+class EngineMismatch(PermanentError):
+    code = "engine_mismatch"
+
+
+class JobStoreUnavailable(RetryableError):
+    code = "job_store_unavailable"
+
+
+class JobStoreFull(RetryableError):
+    code = "job_store_full"
+
+
+class QueueFull(RetryableError):
+    code = "queue_full"
+
+
+class ObjectStoreUnavailable(RetryableError):
+    code = "object_store_unavailable"
+
+
+class DecodingInterrupted(RetryableError):
+    code = "decoding_interrupted"
+
+
+class WorkerLost(RetryableError):
+    code = "worker_lost"
+
+
+class AttemptTimedOut(RetryableError):
+    code = "attempt_timed_out"
+
+
+class LeaseLost(AttemptEnded):
+    code = "lease_lost"
+
+
+class JobCancelled(AttemptEnded):
+    code = "job_cancelled"

@@ -1,0 +1,198 @@
+"""The job: the durable record of one request, its legal moves and the retry decision.
+
+Values only. How a job is kept is the JobStore's business (ports.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, WorkerLost
+from parley_core.recording import Recording
+
+DEFAULT_TENANT = "default"  # owner of every job where auth is off (one machine, loopback only)
+
+MAX_ATTEMPTS = 4  # the first and three more: a poison job costs no more than this
+RETRY_SECONDS = (60.0, 120.0, 240.0)  # wait before attempt 2, 3, 4 after a retryable error
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    ACCEPTED = "accepted"  # recorded; not yet handed to Celery
+    QUEUED = "queued"  # waits for a worker, or for its next attempt
+    RUNNING = "running"  # a worker holds a lease on it
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """True when nothing will change any more, unless an operator retries by hand."""
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Queue(StrEnum):
+    """A named line of waiting jobs."""
+
+    INTERACTIVE = "interactive"  # a person waits
+    BATCH = "batch"
+
+
+class Phase(StrEnum):
+    """What a running job is doing."""
+
+    DECODING = "decoding"
+    SEGMENTATION = "segmentation"
+    EMBEDDING = "embedding"
+    CLUSTERING = "clustering"
+    STORING = "storing"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerBounds:
+    """How many speakers the caller says there are; None leaves it to the engine. Both ends inclusive."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What the caller asked for.
+
+    Attributes:
+        reference: the caller's own name for the conversation (`X-Session-ID` of a consult).
+        callback_url: where the delivery goes when the job ends.
+        retain_seconds: how long recording and result are kept after the end; None is the deployment's default.
+    """
+
+    speakers: SpeakerBounds = SpeakerBounds()
+    queue: Queue = Queue.INTERACTIVE
+    reference: str | None = None
+    callback_url: str | None = None
+    retain_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds one attempt may take: at `soft` it is told to stop, at `hard` its process is killed."""
+
+    soft: float
+    hard: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt or a job ended badly. `code` is an error class's code; `detail` never holds patient data."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one job by one worker. `number` starts at 1; `error` is None while it runs and when it succeeded."""
+
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSummary:
+    """What the record keeps of a result; the turns themselves are an object.
+
+    Attributes:
+        key: where the object store keeps the turns.
+        speakers: how many.
+        turns: how many.
+        seconds_of_speech: seconds in which at least one speaker talks.
+        engine: EngineInfo as plain data.
+        timings: seconds per phase, and `engine` for the engine as a whole.
+    """
+
+    key: str
+    speakers: int
+    turns: int
+    seconds_of_speech: float
+    engine: dict[str, object]
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job about to be recorded."""
+
+    id: str
+    tenant: str
+    recording: Recording
+    options: JobOptions
+    limits: TimeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The record.
+
+    Attributes:
+        token: the fencing token: number of the last attempt ever started, over manual retries too.
+        attempts: of the present run; a manual retry begins a new list.
+        position: number of jobs before this one in its queue while it is accepted or queued; else None.
+    """
+
+    id: str
+    tenant: str
+    state: JobState
+    options: JobOptions
+    recording: Recording
+    limits: TimeLimits
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    phase: Phase | None = None
+    progress: float = 0.0
+    token: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    error: Failure | None = None
+    result: ResultSummary | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's time-limited right to work on a job. Only the newest token may renew or commit."""
+
+    job_id: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryIn:
+    """The job goes back to its queue after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The job fails for good."""
+
+
+def after_failure(attempt_number: int, error: ParleyError) -> RetryIn | GiveUp:
+    """Decide what follows a failed attempt: a lost worker is replaced at once, other retryable errors wait.
+
+    A permanent error ends the job, and so does the last attempt (MAX_ATTEMPTS), whatever its error.
+    """
+    if isinstance(error, PermanentError) or attempt_number >= MAX_ATTEMPTS:
+        return GiveUp()
+    if isinstance(error, WorkerLost | AttemptTimedOut):
+        return RetryIn(0.0)
+    return RetryIn(RETRY_SECONDS[attempt_number - 1])

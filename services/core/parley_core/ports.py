@@ -1,0 +1,346 @@
+"""The seams of Parley. Each has a real implementation and an in-memory one (testing.py), and one contract suite.
+
+All methods are synchronous unless marked async: an event loop calls them in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley_core.job import (
+    Failure,
+    GiveUp,
+    Job,
+    JobState,
+    Lease,
+    NewJob,
+    Phase,
+    Queue,
+    ResultSummary,
+    RetryIn,
+    SpeakerBounds,
+    TimeLimits,
+)
+from parley_core.turns import Diarization, EngineInfo
+
+Report = Callable[[Phase, float], None]
+"""Called by an engine between batches with the phase and its progress (0 to 1).
+
+Whatever it raises (AttemptEnded) must pass through the engine unchanged: that is how a cancel stops the work.
+"""
+
+
+class Engine(Protocol):
+    """Turns a waveform into turns."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Name, version, weights and parameters."""
+        ...
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        """Return who spoke when; no turns for silence or noise, and for any length including zero.
+
+        Args:
+            waveform: shape (samples,), mono, 16 kHz, -1 to 1.
+            speakers: bounds to honour wherever there is enough speech.
+            report: see Report.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The caller's key and the digest (hex) of what it was first used for."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A recorded job; `replayed` when the idempotency key had already made it."""
+
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of one tenant's jobs, newest first. `cursor` is the last page's `next_cursor`."""
+
+    tenant: str
+    state: JobState | None = None
+    reference: str | None = None
+    queue: Queue | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One change of one job. `id` orders them and resumes a stream."""
+
+    id: str
+    state: JobState
+    phase: Phase | None
+    progress: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """All that publishing a job needs."""
+
+    job_id: str
+    queue: Queue
+    limits: TimeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedLease:
+    """A running job whose worker was not heard of in time."""
+
+    lease: Lease
+    attempt_number: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue now. `oldest_seconds` is the age of the oldest unfinished job, None when there is none."""
+
+    queue: Queue
+    unfinished: int
+    running: int
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """Memory in bytes; `max_memory` is 0 when there is no limit. `lag_seconds` is how late the oldest due job is."""
+
+    used_memory: int
+    max_memory: int
+    eviction_policy: str
+    append_only: bool
+    due: int
+    lag_seconds: float
+    leases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counters as the moves raised them: name to value, name is `what` or `what|label=value|...`."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+class JobStore(Protocol):
+    """The durable record of jobs. Each move is atomic: record, indexes, event and counters change together.
+
+    Every method raises JobStoreUnavailable when the store does not answer in time. Times are the store's own
+    clock, so a process whose clock is off does no harm.
+    """
+
+    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+        """Record a job as accepted, due for publishing in a few seconds if the caller does not publish it first.
+
+        The same id again, or the same idempotency key with the same digest, returns the job that is there.
+
+        Raises:
+            IdempotencyKeyReused: the key was used for other content.
+            QueueFull: the queue holds its limit of unfinished jobs.
+            JobStoreFull: no memory left for another job.
+        """
+        ...
+
+    def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
+        """Mark an idempotency key as in use by `holder` for so long; calling again extends it.
+
+        Returns the id of the job the key already made, else None.
+
+        Raises:
+            IdempotencyKeyInUse: another holder has it.
+        """
+        ...
+
+    def release_key(self, tenant: str, key: str, holder: str) -> None:
+        """Drop a reservation that led to no job."""
+        ...
+
+    def get(self, job_id: str) -> Job:
+        """Raises JobNotFound or JobPurged."""
+        ...
+
+    def page(self, query: JobQuery) -> JobPage:
+        """Raises InvalidRequest for a cursor that is not one of ours."""
+        ...
+
+    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
+        """Changes after the given event id, oldest first."""
+        ...
+
+    def mark_queued(self, job_id: str) -> None:
+        """Say that the id was handed to Celery. No effect once the job is running or terminal."""
+        ...
+
+    def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
+        """Take the job for one attempt, counted before work begins; None when it is not there to be taken.
+
+        None covers a duplicate message, a job cancelled meanwhile, one that waits for its retry and one that is gone.
+        """
+        ...
+
+    def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
+        """Extend the lease and write progress.
+
+        Raises:
+            LeaseLost: a newer attempt holds the job, or it ended.
+            JobCancelled: it was cancelled.
+        """
+        ...
+
+    def succeed(self, lease: Lease, result: ResultSummary) -> Job:
+        """Commit. Raises LeaseLost or JobCancelled, and then nothing has changed.
+
+        Committing the same result again with the same lease returns the job: a reply lost on the wire can be asked
+        for again.
+        """
+        ...
+
+    def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
+        """End the attempt with an error, and the job too if `then` says so. Raises LeaseLost or JobCancelled."""
+        ...
+
+    def cancel(self, job_id: str) -> Job:
+        """Make the job cancelled, now and for good; its worker learns of it at its next heartbeat.
+
+        Raises JobNotFound, JobPurged or JobAlreadyTerminal.
+        """
+        ...
+
+    def retry(self, job_id: str) -> Job:
+        """Put a failed or cancelled job back into its queue, due at once, with a new list of attempts.
+
+        Raises JobNotFound, JobPurged or JobNotRetryable.
+        """
+        ...
+
+    def claim_due(self, limit: int) -> Sequence[Dispatch]:
+        """Jobs to publish now. Each is claimed for a few seconds, so that several keepers share the work."""
+        ...
+
+    def find_forgotten(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
+        """Make queued jobs due again whose message is gone; return their ids.
+
+        Args:
+            waiting: messages in Celery's list of each queue.
+            grace_seconds: how long a published job may stay unstarted before the question is asked.
+        """
+        ...
+
+    def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
+        """Leases that ran out. Empty while the store has been up for less than a lease: workers must get to renew."""
+        ...
+
+    def stuck(self, older_than_seconds: float) -> Sequence[Job]:
+        """Unfinished jobs accepted longer ago than that, oldest first."""
+        ...
+
+    def expired(self, limit: int) -> Sequence[Job]:
+        """Terminal jobs whose retention is over."""
+        ...
+
+    def purge(self, job_id: str) -> None:
+        """Forget a terminal job; its id answers JobPurged for a while. Raises JobNotFound or InvalidRequest."""
+        ...
+
+    def running_by_worker(self) -> dict[str, int]:
+        """Number of leases per worker."""
+        ...
+
+    def queues(self) -> Sequence[QueueStatus]: ...
+
+    def stats(self) -> Stats: ...
+
+    def health(self) -> StoreHealth: ...
+
+
+class JobQueue(Protocol):
+    """Carries job ids to workers. May lose and repeat; the record makes up for both."""
+
+    def publish(self, dispatch: Dispatch) -> None:
+        """Raises JobStoreUnavailable when the broker does not take it in time."""
+        ...
+
+    def waiting(self) -> dict[Queue, int]:
+        """Messages that no worker has taken yet."""
+        ...
+
+
+class RecordingStore(Protocol):
+    """Recordings and results as objects. Every method raises ObjectStoreUnavailable when it cannot be reached."""
+
+    async def save(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Store a stream under a fresh key, durably before it returns; if the stream raises, nothing stays."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store a small object, durably before it returns."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """Raises KeyError when there is none."""
+        ...
+
+    def fetch(self, key: str) -> AbstractContextManager[Path]:
+        """Give the object as a local file for as long as the context lasts. Raises KeyError when there is none."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove it; no error when there is none."""
+        ...
+
+    def keys(self, prefix: str) -> Sequence[str]:
+        """Names below a folder (`recordings/`)."""
+        ...
+
+    def check(self) -> None:
+        """Prove that objects can be written and read."""
+        ...
+
+
+class Journal(Protocol):
+    """Accepted jobs that could not be recorded because the job store was down; kept beside the recordings."""
+
+    def add(self, new: NewJob, idempotency: IdempotencyKey | None) -> None:
+        """Raises ObjectStoreUnavailable."""
+        ...
+
+    def find(self, job_id: str) -> NewJob | None: ...
+
+    def entries(self) -> Sequence[tuple[NewJob, IdempotencyKey | None]]: ...
+
+    def remove(self, job_id: str) -> None: ...
+
+    def remember_key(self, tenant: str, idempotency: IdempotencyKey, job_id: str) -> str:
+        """Bind an idempotency key to a job id for 24 hours, first come; return the id that it is bound to.
+
+        Raises IdempotencyKeyReused when the digest differs.
+        """
+        ...

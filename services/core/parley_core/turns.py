@@ -1,0 +1,90 @@
+"""Who spoke when: the result of a job, and the formats people read it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One speaker talking without a break.
+
+    Attributes:
+        start: seconds from the beginning of the recording.
+        end: seconds; greater than start.
+        speaker: label valid inside one job, `SPEAKER_00` and up in order of first appearance.
+        confidence: 0 to 1, or None where the engine does not know.
+    """
+
+    start: float
+    end: float
+    speaker: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the recording, in seconds."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What made a result: enough to make it again.
+
+    Attributes:
+        weights: file name to SHA-256 (hex) of every model file.
+        parameters: every setting that can change a turn.
+    """
+
+    name: str
+    version: str
+    weights: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """All that an engine says about one recording.
+
+    Attributes:
+        turns: by start time; turns of different speakers may overlap.
+        exclusive_turns: at every moment at most one speaker, for joining with a transcript.
+        overlaps: where two or more speak.
+    """
+
+    turns: tuple[Turn, ...]
+    exclusive_turns: tuple[Turn, ...]
+    overlaps: tuple[Span, ...]
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Labels in order of first appearance."""
+        return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
+
+    @property
+    def seconds_of_speech(self) -> float:
+        """Seconds in which at least one speaker talks."""
+        return sum(span.end - span.start for span in merge_spans(self.turns))
+
+
+def merge_spans(turns: Iterable[Turn | Span]) -> list[Span]:
+    """Return the union of the given stretches, in order."""
+    merged: list[Span] = []
+    for turn in sorted(turns, key=lambda t: t.start):
+        if merged and turn.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, turn.end))
+        else:
+            merged.append(Span(turn.start, turn.end))
+    return merged
+
+
+def to_rttm(turns: Iterable[Turn], name: str) -> str:
+    """Return NIST RTTM, one SPEAKER line per turn; `name` (a job id) is the file field, so no blanks."""
+    return "".join(
+        f"SPEAKER {name} 1 {t.start:.3f} {t.end - t.start:.3f} <NA> <NA> {t.speaker} <NA> <NA>\n" for t in turns
+    )
