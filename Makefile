@@ -1,0 +1,101 @@
+# `make` alone prints what there is to do.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+SERVICES := core api worker client local
+SOURCES := services tests
+LOCKS := dev run api worker worker-pyannote
+
+# The first Python that is new enough and can make a virtual environment; `make PYTHON=... demo` picks another.
+# A name on the PATH may be a shim that starts nothing, so each candidate is asked.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3.14 python3,$(shell \
+	$(name) -c 'import ensurepip, sys, venv; print("$(name)") if (3, 11) <= sys.version_info < (3, 15) else 0' \
+	2>/dev/null | sed '/^0$$/d')))
+
+# Settings of the machine must not reach the installer: an activated environment, or another target folder.
+UV := env -u VIRTUAL_ENV -u UV_PROJECT_ENVIRONMENT $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+##@ Use it
+
+.PHONY: demo run
+demo: $(VENV)/run.stamp  ## Set up, start everything, diarize the sample conversation, stop
+	@$(BIN)/python -m parley_local demo
+
+run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 127.0.0.1:5555; data in .parley
+	@exec $(BIN)/python -m parley_local run
+
+##@ Work on it
+
+.PHONY: setup lint format types test
+setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
+
+lint: $(VENV)/dev.stamp  ## Check style, types and the import rules
+	@echo "lint: ruff"
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Not formatted: run 'make format'."; exit 1; }
+	@$(MAKE) types
+	@echo "lint: import rules"
+	@$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/dev.stamp  ## Check types alone
+	@echo "lint: mypy"
+	@$(BIN)/mypy
+
+format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
+	@$(BIN)/ruff format $(SOURCES)
+
+test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+##@ Measure it
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
+	@$(BIN)/python -m tests.bench
+
+##@ Look after it
+
+.PHONY: lock clean help
+lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
+	@$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt
+	@for name in $(LOCKS); do \
+		echo "lock: $$name"; \
+		constraint=; [ $$name = dev ] || constraint="--constraint requirements/dev.txt"; \
+		$(COMPILE) $$constraint requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+
+clean:  ## Remove the environment and caches; data in .parley stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:
+	@awk 'BEGIN {FS = ":.*##"; print "Usage: make TARGET"} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*##/ {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- The environment: each stamp is newer than the locks it was made from ---
+
+$(VENV)/tools.stamp: requirements/bootstrap.txt
+	@[ -n "$(PYTHON)" ] || { echo "Parley needs Python 3.11 to 3.14 with venv (Debian: apt install python3-venv)."; exit 1; }
+	@echo "setup: $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		-r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/tools.stamp requirements/run.txt $(SERVICES:%=services/%/pyproject.toml)
+	@echo "setup: packages that running needs"
+	@$(INSTALL) --require-hashes --only-binary :all: -r requirements/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation $(SERVICES:%=--editable services/%)
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
+	@echo "setup: packages that tests and checks need"
+	@$(INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
