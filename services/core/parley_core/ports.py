@@ -66,6 +66,21 @@ class IdempotencyKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispatch:
+    """All that publishing a job needs. `token` tells a late `mark_queued` of an earlier run from a fresh one."""
+
+    job_id: str
+    queue: Queue
+    limits: TimeLimits
+    token: int = 0
+
+
+def dispatch_of(job: Job) -> Dispatch:
+    """Return what publishing this job needs."""
+    return Dispatch(job.id, job.options.queue, job.limits, job.token)
+
+
+@dataclass(frozen=True, slots=True)
 class Created:
     """A recorded job; `replayed` when the idempotency key had already made it."""
 
@@ -100,15 +115,6 @@ class JobEvent:
     phase: Phase | None
     progress: float
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """All that publishing a job needs."""
-
-    job_id: str
-    queue: Queue
-    limits: TimeLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +201,8 @@ class JobStore(Protocol):
         """Changes after the given event id, oldest first."""
         ...
 
-    def mark_queued(self, job_id: str) -> None:
-        """Say that the id was handed to Celery. No effect once the job is running or terminal."""
+    def mark_queued(self, dispatch: Dispatch) -> None:
+        """Say that the id was handed to Celery. No effect once the job was started: the token tells."""
         ...
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
@@ -224,7 +230,10 @@ class JobStore(Protocol):
         ...
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
-        """End the attempt with an error, and the job too if `then` says so. Raises LeaseLost or JobCancelled."""
+        """End the attempt with an error, and the job too if `then` says so. Raises LeaseLost or JobCancelled.
+
+        With WorkerLost's code it is a reaping, and refused (LeaseLost) when the worker has renewed meanwhile.
+        """
         ...
 
     def cancel(self, job_id: str) -> Job:

@@ -1,0 +1,18 @@
+-- A failed or cancelled job runs again with a new list of attempts. ARGV: id
+local id, key = ARGV[1], job_key(ARGV[1])
+local job = redis.call('HMGET', key, 'state', 'queue', 'attempt')
+if not job[1] then return 'missing' end
+if job[1] ~= 'failed' and job[1] ~= 'cancelled' then return 'refused' end
+for number = 1, tonumber(job[3]) do
+  local field = 'attempt:' .. number
+  redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code', field .. ':detail')
+end
+redis.call('HDEL', key, 'started_at', 'finished_at', 'published_at', 'error_code', 'error_detail', 'worker',
+  'not_before', 'result')
+redis.call('HSET', key, 'state', 'queued', 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
+redis.call('ZREM', 'parley:expiry', id)
+redis.call('ZADD', unfinished_key(job[2]), int(now), id)
+redis.call('ZADD', 'parley:due', int(now), id)
+count('jobs_retried|queue=' .. job[2])
+changed(id)
+return 'ok'

@@ -1,0 +1,175 @@
+"""Recordings and results as objects: in a folder, or in S3, GCS or Azure by URL.
+
+What "stored" promises: on a folder the bytes and their names are flushed to the disk before the call returns
+(obstore's rename alone survives a killed process, not a power cut); elsewhere the store's own acknowledgement.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import anyio.to_thread
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, from_url
+
+from parley_core.errors import ObjectStoreUnavailable
+from parley_core.settings import Settings
+
+CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
+REMOTE_CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}  # per request: one part, not one recording
+REMOTE_RETRY: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}  # the default waits up to 180 s
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except NotFoundError as error:
+        raise KeyError("there is no such object") from error
+    except FileNotFoundError as error:
+        raise KeyError("there is no such object") from error
+    except (BaseError, OSError) as error:
+        kind = type(error).__name__
+        raise ObjectStoreUnavailable(f"The object store did not do what it was asked ({kind}).") from error
+
+
+class ObjectStore:
+    """RecordingStore on obstore."""
+
+    def __init__(self, url: str) -> None:
+        """Open `file:///folder`, `s3://bucket/prefix`, `gs://...` or `az://...`; nothing is contacted yet but a folder."""
+        self._folder = Path(unquote(urlsplit(url).path)) if urlsplit(url).scheme == "file" else None
+        with _translated_errors():
+            self._store: Any = self._open(url)
+
+    def _open(self, url: str) -> Any:
+        if self._folder is not None:
+            return LocalStore(self._folder, mkdir=True)
+        return from_url(url, client_options=REMOTE_CLIENT, retry_config=REMOTE_RETRY)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ObjectStore:
+        return cls(settings.objects_url)
+
+    async def save(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        source = _Remembering(chunks)
+        try:
+            with _translated_errors():
+                await obstore.put_async(self._store, key, source, chunk_size=CHUNK_BYTES, max_concurrency=2)
+        except (ObjectStoreUnavailable, KeyError):
+            if source.error is not None:
+                raise source.error from None  # the stream's own error, not the store's word for it
+            raise
+        await anyio.to_thread.run_sync(self._flush, key)
+
+    def put(self, key: str, data: bytes) -> None:
+        with _translated_errors():
+            obstore.put(self._store, key, data)
+        self._flush(key)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store a small object unless there is one of this name; say whether this call made it."""
+        try:
+            with _translated_errors():
+                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+        except ObjectStoreUnavailable as error:
+            if isinstance(error.__cause__, AlreadyExistsError):
+                return False
+            raise
+        self._flush(key)
+        return True
+
+    def _flush(self, key: str) -> None:
+        if self._folder is None:
+            return
+        path = self._folder / key
+        with _translated_errors():
+            _fsync(path)
+            for folder in path.parents:
+                _fsync(folder)
+                if folder == self._folder:
+                    break
+
+    def read(self, key: str) -> bytes:
+        with _translated_errors():
+            return bytes(obstore.get(self._store, key).bytes())
+
+    @contextmanager
+    def fetch(self, key: str) -> Iterator[Path]:
+        if self._folder is not None:
+            with _translated_errors():
+                (self._folder / key).stat()
+            yield self._folder / key
+            return
+        with tempfile.NamedTemporaryFile(prefix="parley-") as file:
+            self._download(key, file)
+            yield Path(file.name)
+
+    def _download(self, key: str, file: Any) -> None:
+        with _translated_errors():
+            for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES):
+                file.write(chunk)
+            file.flush()
+
+    def delete(self, key: str) -> None:
+        try:
+            with _translated_errors():
+                obstore.delete(self._store, key)
+        except KeyError:
+            return  # a folder complains, S3 does not; gone is gone
+
+    def keys(self, prefix: str) -> Sequence[str]:
+        with _translated_errors():
+            return [str(entry["path"]) for batch in obstore.list(self._store, prefix) for entry in batch]
+
+    def modified(self, prefix: str) -> dict[str, datetime]:
+        """Names below a folder and when each was last written."""
+        with _translated_errors():
+            entries = [entry for batch in obstore.list(self._store, prefix) for entry in batch]
+        return {str(entry["path"]): entry["last_modified"] for entry in entries}
+
+    def check(self) -> None:
+        name = f"checks/{uuid4().hex}"
+        self.put(name, b"ok")
+        try:
+            if self.read(name) != b"ok":
+                raise ObjectStoreUnavailable("The object store gave back other bytes than were written.")
+        finally:
+            self.delete(name)
+
+
+class _Remembering:
+    """An async stream that keeps the error it ended with."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self.error: BaseException | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,20 @@
+"""Values for tests, valid unless told otherwise."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from parley_core.job import DEFAULT_TENANT, JobOptions, NewJob, TimeLimits
+from parley_core.recording import Recording
+
+
+def new_job(
+    job_id: str | None = None,
+    tenant: str = DEFAULT_TENANT,
+    options: JobOptions | None = None,
+    seconds: float = 60.0,
+) -> NewJob:
+    """Return a job about to be recorded."""
+    job_id = job_id or str(uuid4())
+    recording = Recording(f"recordings/{job_id}", sha256="0" * 64, bytes=1_000, seconds=seconds, media_type="audio/flac")
+    return NewJob(job_id, tenant, recording, options or JobOptions(), TimeLimits(soft=540.0, hard=600.0))
