@@ -46,7 +46,7 @@ class ObjectStore:
     """RecordingStore on obstore."""
 
     def __init__(self, url: str) -> None:
-        """Open `file:///folder`, `s3://bucket/prefix`, `gs://...` or `az://...`; nothing is contacted yet but a folder."""
+        """Open `file:///folder`, `s3://bucket/prefix`, `gs://...` or `az://...`; only a folder is touched now."""
         self._folder = Path(unquote(urlsplit(url).path)) if urlsplit(url).scheme == "file" else None
         with _translated_errors():
             self._store: Any = self._open(url)

@@ -24,9 +24,9 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, GiveUp, Job, Lease, NewJob, Phase, Queue, ResultSummary, RetryIn, TimeLimits
 from parley_core.ports import Created, Dispatch, IdempotencyKey
+from parley_core.record import dump, job_from
 from parley_core.redis_jobs.connection import connect
 from parley_core.redis_jobs.reads import Reads
-from parley_core.record import dump, job_from
 from parley_core.redis_jobs.scripts import Scripts
 from parley_core.settings import Settings
 

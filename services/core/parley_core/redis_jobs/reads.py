@@ -11,8 +11,8 @@ from redis import Redis
 from parley_core.errors import InvalidRequest, JobNotFound, JobPurged
 from parley_core.job import Job, JobState, Lease, Phase, Queue
 from parley_core.ports import JobEvent, JobPage, JobQuery, LapsedLease, QueueStatus, Stats, StoreHealth
+from parley_core.record import job_from, moment, present
 from parley_core.redis_jobs.connection import translated_errors
-from parley_core.record import present, job_from, moment
 
 SCAN_BATCH = 200  # records looked at per round trip of a filtered listing
 SCAN_LIMIT = 5_000  # records looked at per page: then the page ends early, with a cursor
@@ -48,9 +48,9 @@ class Reads:
 
     def page(self, query: JobQuery) -> JobPage:
         found: list[str] = []
-        start, scanned = _rank_from(query.cursor), 0
+        scanned, cursor = 0, _checked(query.cursor)
         with translated_errors():
-            start = self._resume(query.tenant, start)
+            start = self._resume(query.tenant, cursor)
             while len(found) < query.limit and scanned < SCAN_LIMIT:
                 ids = self._client.zrevrange(f"parley:jobs:{query.tenant}", start, start + SCAN_BATCH - 1)
                 if not ids:
@@ -171,7 +171,7 @@ def _milliseconds(server_time: tuple[int, int]) -> int:
     return server_time[0] * 1000 + server_time[1] // 1000
 
 
-def _rank_from(cursor: str | None) -> str | None:
+def _checked(cursor: str | None) -> str | None:
     if cursor is not None and not (cursor.partition(":")[0].isdigit() and cursor.partition(":")[2]):
         raise InvalidRequest("`cursor` must be the `next_cursor` of an earlier page.")
     return cursor

@@ -16,5 +16,7 @@ def new_job(
 ) -> NewJob:
     """Return a job about to be recorded."""
     job_id = job_id or str(uuid4())
-    recording = Recording(f"recordings/{job_id}", sha256="0" * 64, bytes=1_000, seconds=seconds, media_type="audio/flac")
+    recording = Recording(
+        f"recordings/{job_id}", sha256="0" * 64, bytes=1_000, seconds=seconds, media_type="audio/flac"
+    )
     return NewJob(job_id, tenant, recording, options or JobOptions(), TimeLimits(soft=540.0, hard=600.0))

