@@ -168,7 +168,7 @@ def test_a_job_may_start_before_its_publisher_says_queued(store: JobStore) -> No
 
 
 def test_success_is_committed_once_and_can_be_asked_again(store: JobStore) -> None:
-    job, lease = running(store)
+    _, lease = running(store)
     done = store.succeed(lease, RESULT)
     assert (done.state, done.result, done.progress, done.phase) == (JobState.SUCCEEDED, RESULT, 1.0, None)
     assert done.attempts[0].ended_at and done.finished_at and not done.attempts[0].error
@@ -215,7 +215,7 @@ def test_reaping_is_refused_when_the_worker_is_back(store: JobStore) -> None:
 def test_a_lapsed_lease_is_found_with_what_the_reaper_needs(store: JobStore) -> None:
     time.sleep(0.4)  # longer than the lease of these settings: see make_store
     deadline = time.monotonic() + 3
-    job, lease = running(store, seconds=0.05)
+    _, lease = running(store, seconds=0.05)
     while not (lapsed := store.lapsed_leases(10)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [(found.lease, found.attempt_number, found.worker) for found in lapsed] == [(lease, 1, "worker-1")]
@@ -245,7 +245,7 @@ def test_a_late_word_of_publishing_does_not_silence_a_retry(store: JobStore) -> 
 
 
 def test_failing_for_good_keeps_the_reason(store: JobStore) -> None:
-    job, lease = running(store)
+    _, lease = running(store)
     failed = store.fail_attempt(lease, BUSY, GiveUp())
     assert (failed.state, failed.error, failed.attempts[0].error) == (JobState.FAILED, BUSY, BUSY)
     assert store.fail_attempt(lease, BUSY, GiveUp()) == failed
