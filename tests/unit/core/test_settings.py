@@ -1,0 +1,57 @@
+"""Settings: what is refused at start, and how long an attempt may take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from parley_core.errors import RecordingTooLong, UnsafeSettings
+from parley_core.job import TimeLimits
+from parley_core.queue import create_app
+from parley_core.settings import Settings
+
+
+def test_a_lease_that_one_late_heartbeat_would_lose_is_refused() -> None:
+    with pytest.raises(ValidationError, match="three heartbeats"):
+        Settings(lease_seconds=2, heartbeat_seconds=1)
+
+
+def test_other_machines_are_not_served_without_keys(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeSettings, match="PARLEY_API_KEYS_FILE"):
+        Settings(host="0.0.0.0").require_safe_address()
+    Settings(host="0.0.0.0", api_keys_file=tmp_path / "keys").require_safe_address()
+    Settings(host="127.0.0.1").require_safe_address()
+
+
+def test_time_limits_have_a_floor_and_grow_with_the_recording() -> None:
+    settings = Settings()
+    assert settings.limits_for(60) == TimeLimits(540, 600)
+    assert settings.limits_for(7200) == TimeLimits(3600, 3660)
+
+
+def test_a_recording_that_no_attempt_could_finish_is_refused_with_both_numbers() -> None:
+    settings = Settings(longest_attempt_seconds=1000)
+    with pytest.raises(RecordingTooLong, match=r"7200 s of audio may need 3600 s.*1000 s"):
+        settings.limits_for(7200)
+
+
+def test_a_recording_over_the_limit_is_refused_with_the_limit() -> None:
+    with pytest.raises(RecordingTooLong, match="14400 s"):
+        Settings().limits_for(36_000)
+
+
+def test_the_longest_recording_allowed_by_default_fits_into_an_attempt() -> None:
+    settings = Settings()
+    assert settings.limits_for(settings.max_recording_seconds).hard <= settings.longest_attempt_seconds
+
+
+def test_celery_hands_a_message_out_again_only_after_any_attempt_is_over() -> None:
+    settings = Settings(longest_attempt_seconds=5000)
+    conf = create_app(settings).conf
+    assert conf.visibility_timeout == conf.broker_transport_options["visibility_timeout"] == 5600
+
+
+def test_the_password_of_redis_is_not_shown() -> None:
+    assert "secret" not in repr(Settings(redis_url="redis://:secret@host/0"))
