@@ -1,0 +1,93 @@
+"""The job store when Redis is full, gone, frozen or has lost its scripts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parley_core.errors import JobStoreFull, JobStoreUnavailable
+from parley_core.job import JobState, Phase, ResultSummary
+from parley_core.ports import dispatch_of
+from parley_core.redis_jobs import RedisJobStore
+from parley_core.settings import Settings
+from parley_core.testing import new_job
+from tests.support.valkey import Valkey
+
+RESULT = ResultSummary("results/x/1.json", 1, 1, 1.0, {}, {})
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def store(server: Valkey) -> RedisJobStore:
+    return RedisJobStore.from_settings(Settings(redis_url=server.url, redis_timeout_seconds=0.3))
+
+
+def fill(server: Valkey) -> None:
+    """Leave no memory: what needs more is refused from now on."""
+    used = server.client().info("memory")["used_memory"]
+    server.client().config_set("maxmemory", used - 1000)
+
+
+def test_full_memory_refuses_new_jobs_and_lets_accepted_ones_finish(server: Valkey, store: RedisJobStore) -> None:
+    waiting = store.create(new_job()).job
+    running = store.create(new_job()).job
+    started = store.start_attempt(running.id, "worker-1", 30)
+    assert started
+    fill(server)
+    with pytest.raises(JobStoreFull):
+        store.create(new_job())
+    with pytest.raises(JobStoreFull):
+        store.reserve_key("t", "k", "me", 30)
+    store.mark_queued(dispatch_of(waiting))
+    store.renew(started[1], 30, Phase.EMBEDDING, 0.5)
+    assert store.succeed(started[1], RESULT).state is JobState.SUCCEEDED
+    assert store.start_attempt(waiting.id, "worker-1", 30)
+    assert store.cancel(waiting.id).state is JobState.CANCELLED
+
+
+def test_a_server_that_is_gone_is_unavailable_and_comes_back_with_every_record(
+    server: Valkey, store: RedisJobStore
+) -> None:
+    jobs = [store.create(new_job()).job for _ in range(50)]
+    server.kill()
+    with pytest.raises(JobStoreUnavailable):
+        store.get(jobs[0].id)
+    server.start()
+    assert [store.get(job.id) for job in jobs] == jobs
+
+
+def test_a_frozen_server_costs_no_more_than_the_deadline(server: Valkey, store: RedisJobStore) -> None:
+    store.create(new_job())
+    server.pause()
+    before = time.monotonic()
+    with pytest.raises(JobStoreUnavailable):
+        store.stats()
+    assert time.monotonic() - before < 2
+    server.resume()
+    assert store.stats().counters
+
+
+def test_moves_survive_a_server_that_forgot_its_scripts(server: Valkey, store: RedisJobStore) -> None:
+    store.create(new_job())
+    server.client().script_flush()
+    assert store.create(new_job()).job.state is JobState.ACCEPTED
+
+
+def test_nobody_is_reaped_right_after_a_restart(server: Valkey) -> None:
+    store = RedisJobStore.from_settings(Settings(redis_url=server.url, lease_seconds=5))
+    job = store.create(new_job()).job
+    store.start_attempt(job.id, "worker-1", 0.05)
+    server.kill()
+    time.sleep(0.1)
+    server.start()
+    assert store.lapsed_leases(10) == []
