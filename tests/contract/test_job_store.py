@@ -8,7 +8,6 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from tests.support.valkey import Valkey
 
 from parley_core.errors import (
     IdempotencyKeyInUse,
@@ -28,6 +27,7 @@ from parley_core.ports import IdempotencyKey, JobQuery, JobStore, dispatch_of
 from parley_core.redis_jobs import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.testing import MemoryJobStore, new_job
+from tests.support.valkey import Valkey
 
 RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0})
 LOST = Failure(WorkerLost.code, "The worker was not heard of.")
