@@ -1,0 +1,33 @@
+"""`parley doctor`: what is well, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+from rich.text import Text
+
+from parley.checks import Finding, examine
+from parley.commands.options import AsJson, terminal_of
+from parley.terminal import Terminal, printable
+
+
+def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check server, stores, access and workers."""
+    terminal = terminal_of(ctx)
+    findings = []
+    with terminal.parley(tries=1) as parley:
+        for finding in examine(parley):
+            findings.append(finding)
+            if not as_json:
+                _show(terminal, finding)
+    if as_json:
+        terminal.print_json([asdict(finding) | {"ok": finding.ok} for finding in findings])
+    raise typer.Exit(max(finding.exit for finding in findings))
+
+
+def _show(terminal: Terminal, finding: Finding) -> None:
+    verdict = ("ok    ", "green") if finding.ok else ("failed", "bold red")
+    terminal.out.print(Text.assemble(verdict, f"  {finding.subject}: {printable(finding.detail)}"), soft_wrap=True)
+    if finding.advice:
+        terminal.out.print(Text(f"        {printable(finding.advice)}", style="yellow"), soft_wrap=True)

@@ -1,0 +1,195 @@
+"""One HTTP call, tried again for as long as that is safe and useful, and its errors as ours."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from parley.errors import ParleyApiError, ParleyConnectionError, ParleyUnavailable
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0  # an upload is answered after the server has stored it durably
+
+NOT_DONE = frozenset({429, 503})  # the server says that it did nothing: any call may be repeated
+PERHAPS_DONE = frozenset({502, 504})  # something between us and the server gave up on the answer
+NEVER_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently a call is tried again.
+
+    Attributes:
+        tries: in all; seven with the waits below sit through half a minute of a server that restarts.
+        first_wait: seconds before the second try; doubles every time.
+        longest_wait: seconds; a server that wants to be left alone for longer is not asked again.
+    """
+
+    tries: int = 7
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+
+    def wait_after(self, failures: int, error: ParleyApiError | ParleyConnectionError) -> float | None:
+        """Return the seconds before the next try, or None when there is none."""
+        asked = error.retry_after if isinstance(error, ParleyApiError) else None
+        if failures >= self.tries or (asked or 0.0) > self.longest_wait:
+            return None
+        if asked is not None:
+            return asked
+        backoff = min(self.first_wait * 2.0 ** (failures - 1), self.longest_wait)
+        # Jitter, so that many clients do not come back in step. https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+        return backoff * random.uniform(0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that can be sent more than once.
+
+    Attributes:
+        body: gives the bytes anew for every try; None sends none.
+        repeatable: doing it twice is the same as doing it once.
+        once: never try again; the first answer is what the caller wants to know.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[], Iterable[bytes]] | None = None
+    repeatable: bool = True
+    once: bool = False
+    answer_seconds: float = ANSWER_SECONDS
+
+
+OnRetry = Callable[[Exception, float], None]
+"""Told of an error and the seconds until the next try."""
+
+
+class Transport:
+    """Sends calls to one server. Threads may share it."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        retry: RetryPolicy,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        on_retry: OnRetry = lambda error, seconds: None,
+        http_transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        base = httpx.URL(url)
+        if base.scheme not in ("http", "https") or not base.host:
+            raise ValueError(f"{url!r} is not the address of a server: write it like http://127.0.0.1:7001")
+        self.url = url.rstrip("/")
+        self._retry, self._pause, self._on_retry = retry, pause, on_retry
+        self._http = httpx.Client(
+            base_url=base,
+            headers=_headers(api_key),
+            transport=http_transport,
+            limits=httpx.Limits(max_connections=None),
+            # A proxy from the environment cannot reach this machine's own loopback.
+            trust_env=base.host not in LOOPBACK,
+        )
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._http.close()
+
+    def send(self, call: Call) -> httpx.Response:
+        """Return the server's answer to a call, of a status below 400.
+
+        Raises:
+            ParleyConnectionError: no answer came, as often as it was safe to ask.
+            ParleyApiError: the server refused; ParleyUnavailable when it may do it later.
+        """
+        failures = 0
+        while True:
+            try:
+                return self._try(call)
+            except (ParleyConnectionError, ParleyApiError) as error:
+                failures += 1
+                wait = self._retry.wait_after(failures, error) if _may_repeat(call, error) else None
+                if wait is None:
+                    raise
+                self._on_retry(error, wait)
+                self._pause(wait)
+
+    def _try(self, call: Call) -> httpx.Response:
+        try:
+            response = self._http.request(
+                call.method,
+                call.path,
+                params={name: value for name, value in call.params.items() if value is not None},
+                headers=dict(call.headers),
+                content=call.body() if call.body else None,
+                timeout=httpx.Timeout(call.answer_seconds, connect=CONNECT_SECONDS, pool=None),
+            )
+        except httpx.TransportError as error:
+            raise self._no_answer(error) from error
+        if response.status_code >= 400:
+            raise _problem(response)
+        return response
+
+    def _no_answer(self, error: httpx.TransportError) -> ParleyConnectionError:
+        reason = "it took too long" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
+        return ParleyConnectionError(
+            f"No answer from {self.url}: {reason}.",
+            "Is Parley running there? `make run` starts it on this machine; PARLEY_URL says where else to look.",
+            reached=not isinstance(error, NEVER_REACHED),
+        )
+
+
+def _may_repeat(call: Call, error: ParleyApiError | ParleyConnectionError) -> bool:
+    if call.once:
+        return False
+    if isinstance(error, ParleyConnectionError):
+        return call.repeatable or not error.reached
+    if error.code == "idempotency_key_in_use":  # our own first try, which the server is still busy with
+        return True
+    return error.status in NOT_DONE or (call.repeatable and error.status in PERHAPS_DONE)
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    accept = {"Accept": "application/json, application/problem+json;q=0.9, */*;q=0.1"}
+    return accept | ({"Authorization": f"Bearer {api_key.strip()}"} if api_key else {})
+
+
+def _problem(response: httpx.Response) -> ParleyApiError:
+    document = _json_object(response)
+    kind = ParleyUnavailable if response.status_code == 429 or response.status_code >= 500 else ParleyApiError
+    return kind(
+        response.status_code,
+        str(document.get("code") or f"http_{response.status_code}"),
+        str(document.get("detail") or document.get("title") or response.reason_phrase or "The server gave no reason."),
+        _retry_after(response.headers.get("Retry-After")),
+    )
+
+
+def _json_object(response: httpx.Response) -> Mapping[str, object]:
+    """The body as an object; empty when something else answered, such as a proxy with a page of its own."""
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, from either form that RFC 9110 section 10.2.3 allows; None for anything else."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
