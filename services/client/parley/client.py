@@ -198,6 +198,10 @@ class Parley:
         document = self._document(Call("GET", "/v1/queues"))
         return _understand(document, lambda answer: [QueueStatus.from_document(queue) for queue in answer["queues"]])
 
+    def alive(self) -> None:
+        """Return when a server answers at all, in whatever condition; ParleyConnectionError when none does."""
+        self._transport.send(Call("GET", "/livez"))
+
     def ready(self) -> Document:
         """Return what the server says of its own parts, also when it is not ready.
 

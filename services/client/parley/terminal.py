@@ -22,6 +22,8 @@ from parley.transport import RetryPolicy
 PIPE_WIDTH = 240  # columns where nobody looks: ids and sentences stay in one piece
 IMPATIENT_TRIES = 3  # somebody who asks a question sits there: 1.5 s at most
 
+Pause = Callable[[float], None]
+
 
 class Terminal:
     """One run of the command: its two consoles, and the server that it talks to."""
@@ -31,12 +33,18 @@ class Terminal:
         self.err = _console(sys.stderr, stderr=True)
         self._url = url
 
-    def parley(self, *, tries: int = IMPATIENT_TRIES, pause: Callable[[float], None] = time.sleep) -> Parley:
+    def parley(self, *, tries: int = IMPATIENT_TRIES, pause: Pause = time.sleep) -> Parley:
         """Return a client that says on stderr when it tries again. An address that is none ends the command."""
         try:
             return Parley(self._url, retry=RetryPolicy(tries=tries), pause=pause, on_retry=self._tell_retry)
         except ValueError as error:
             self.fail(str(error), Exit.USAGE)
+
+    def patient_parley(self, *, pause: Pause = time.sleep) -> Parley:
+        """Return a client that sits through a restart of the server, once there has been a server."""
+        with self.parley(pause=pause) as impatient:
+            impatient.alive()
+        return self.parley(tries=RetryPolicy().tries, pause=pause)
 
     def print_json(self, document: Any) -> None:
         """Print a JSON value to stdout, and nothing else."""
@@ -60,6 +68,13 @@ class Terminal:
     def say(self, message: str, style: str = "") -> None:
         """Print a sentence for people on stderr."""
         self.err.print(Text(printable(message), style=style), soft_wrap=True)
+
+    def ask(self, question: str) -> str | None:
+        """Return the answer typed to a question on stderr; None when nobody is there to answer."""
+        # typer.confirm(err=True) still writes a blank to stdout, where only answers of ours belong.
+        self.err.print(Text(printable(question)), end=" ", soft_wrap=True)
+        line = sys.stdin.readline()
+        return line.strip() if line else None
 
     def fail(self, message: str, code: Exit) -> NoReturn:
         """Say why, and end the command."""

@@ -12,7 +12,7 @@ COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_cyan", "
 FULL, EMPTY = "█", "·"
 ASCII_FULL, ASCII_EMPTY = "#", "."  # where the terminal cannot show the others
 WIDEST_ROW = 100  # cells; a wider one is hard to read across
-SHARE_WIDTH = len("  00:00:00 100 %")
+SHARE_WIDTH = len("  00:00:00 100%")
 
 
 class TurnLike(Protocol):
@@ -52,7 +52,7 @@ def timeline(turns: Sequence[TurnLike], seconds: float, console: Console) -> lis
     colours = _colours(turns)
     full, empty = _cells(console)
     label_width = max((len(speaker) for speaker in colours), default=0)
-    width = max(10, min(WIDEST_ROW, console.width - label_width - SHARE_WIDTH - 2))
+    width = max(10, min(WIDEST_ROW, console.width - label_width - 1 - SHARE_WIDTH))
     rows = []
     for speaker, colour in colours.items():
         own = [turn for turn in turns if turn.speaker == speaker]

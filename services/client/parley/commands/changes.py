@@ -72,11 +72,10 @@ def _ended_before(parley: Parley, older_than: timedelta, state: State | None) ->
 
 def _ask(terminal: Terminal, chosen: Sequence[str]) -> None:
     what = f"job {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} jobs"
-    try:
-        agreed = typer.confirm(f"Delete recording, result and record of {what}, for good?", err=True)
-    except typer.Abort:
+    answer = terminal.ask(f"Delete recording, result and record of {what}, for good? [y/N]")
+    if answer is None:
         terminal.fail("Nothing was deleted. --yes deletes without asking.", Exit.USAGE)
-    if not agreed:
+    if answer.lower() not in ("y", "yes"):
         terminal.say("Nothing was deleted.")
         raise typer.Exit(Exit.OK)
 

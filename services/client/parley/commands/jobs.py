@@ -19,7 +19,6 @@ from parley.progress import progress_view
 from parley.sending import WATCH_SECONDS
 from parley.showing import show_job, show_jobs
 from parley.terminal import Terminal
-from parley.transport import RetryPolicy
 
 STUCK_AFTER = timedelta(minutes=10)  # the limit of one attempt at a short recording
 
@@ -64,7 +63,7 @@ def jobs(
 def job(ctx: typer.Context, job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
     """Show one job; with --wait once it has ended, and exit with 1 unless it succeeded."""
     terminal = terminal_of(ctx)
-    with terminal.parley(tries=RetryPolicy().tries) as parley:
+    with terminal.patient_parley() if wait else terminal.parley() as parley:
         found = _ended(terminal, parley, job_id) if wait else parley.job(job_id)
     if as_json:
         terminal.print_json(found.document)

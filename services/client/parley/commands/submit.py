@@ -18,7 +18,6 @@ from parley.progress import progress_view
 from parley.sending import Outcome, Sender, Stop
 from parley.showing import show_turns, turns_json
 from parley.terminal import Terminal, printable
-from parley.transport import RetryPolicy
 
 MOST_IDS_TOLD = 5  # after Ctrl-C; more would push the reason off the screen
 
@@ -62,8 +61,7 @@ def submit(
         "max_speakers": max_speakers,
         "reference": reference,
     }
-    # A server that restarts in the middle of many files is waited for.
-    with terminal.parley(tries=RetryPolicy().tries, pause=stop.pause) as parley:
+    with terminal.patient_parley(pause=stop.pause) as parley:
         keep = _keeper_of_turns(parley, folder, turns_format, files) if folder else _keep_nothing
         outcomes = _send(terminal, parley, stop, files, options, wait, keep)
         if as_json:

@@ -1,0 +1,149 @@
+"""A small HTTP server that says what a test tells it to, so that the client meets real sockets and real faults."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+HANG_UP = object()  # a reply: close the connection without an answer
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`before` runs when the request is in, before the answer goes out."""
+
+    status: int = 200
+    document: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
+    before: Callable[[], None] = lambda: None
+
+
+def problem(status: int, code: str, detail: str, **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    document = {"title": code, "status": status, "code": code, "detail": detail}
+    return Reply(status, document, {"Content-Type": "application/problem+json"} | named)
+
+
+class ScriptedServer:
+    """Replies of a path are used up in order; the last one stays."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._replies: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def on(self, method: str, path: str, *replies: Any) -> None:
+        self._replies[method, path].extend(replies)
+
+    def reply_to(self, request: Request) -> Any:
+        if request.path != "/livez":  # asked before a long command; no test counts it
+            self.requests.append(request)
+        replies = self._replies[request.method, request.path]
+        if not replies:
+            return problem(404, "job_not_found", "There is no such job.")
+        return replies.pop(0) if len(replies) > 1 else replies[0]
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            reply = server.reply_to(Request(self.command, parts.path, query, dict(self.headers), body))
+            if reply is HANG_UP:
+                # A reset, not a polite end: as when a process is killed.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+                return
+            reply.before()
+            self.write(reply)
+
+        def write(self, reply: Reply) -> None:
+            payload = (reply.text if reply.text is not None else json.dumps(reply.document)).encode()
+            self.send_response(reply.status)
+            for name, value in ({"Content-Type": "application/json"} | reply.headers).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+            """Tests read the requests themselves."""
+
+    for method in ("GET", "POST", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.answer)
+    return Handler
+
+
+def job_document(job_id: str = "job-1", state: str = "accepted", **changes: Any) -> dict[str, Any]:
+    """A job as the HTTP contract writes it."""
+    document = {
+        "id": job_id,
+        "state": state,
+        "queue": "interactive",
+        "reference": None,
+        "created_at": "2026-01-02T03:04:05Z",
+        "started_at": None,
+        "finished_at": None,
+        "recording": {"sha256": "ab" * 32, "bytes": 4, "seconds": 30.0, "media_type": "audio/flac"},
+        "speakers": {"min": None, "max": None},
+        "position": None,
+        "eta_seconds": None,
+        "phase": None,
+        "progress": 0.0,
+        "attempts": [],
+        "error": None,
+        "result": None,
+        "links": {"self": f"/v1/jobs/{job_id}"},
+    }
+    return document | changes
+
+
+def turns_document(job_id: str = "job-1") -> dict[str, Any]:
+    """Two speakers, one of whom is interrupted."""
+    turns = [
+        {"start": 0.0, "end": 12.5, "speaker": "SPEAKER_00", "confidence": None},
+        {"start": 12.0, "end": 30.0, "speaker": "SPEAKER_01", "confidence": 0.9},
+    ]
+    return {
+        "job_id": job_id,
+        "turns": turns,
+        "exclusive_turns": turns,
+        "overlaps": [{"start": 12.0, "end": 12.5}],
+        "speakers": ["SPEAKER_00", "SPEAKER_01"],
+        "engine": {"name": "onnx", "version": "1", "weights": {}, "parameters": {}},
+        "recording": {"sha256": "ab" * 32, "seconds": 30.0},
+    }

@@ -1,0 +1,85 @@
+"""`parley doctor`: a line per question, what to do about each that failed, and an exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import parley
+from parley.cli import app
+from parley.exits import Exit
+from tests.unit.client.scripted import Reply, ScriptedServer, problem
+
+IDLE = {"queue": "interactive", "unfinished": 0, "waiting": 0, "running": 0, "oldest_seconds": None, "workers": 1}
+
+
+def healthy(server: ScriptedServer, **changes: Any) -> None:
+    server.on("GET", "/openapi.json", changes.get("version", Reply(document={"info": {"version": parley.__version__}})))
+    server.on("GET", "/readyz", changes.get("ready", Reply(document={"status": "ok"})))
+    server.on("GET", "/v1/queues", changes.get("queues", Reply(document={"queues": [IDLE]})))
+
+
+def doctor() -> tuple[int, dict[str, dict[str, Any]]]:
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    return result.exit_code, {finding["subject"]: finding for finding in json.loads(result.stdout)}
+
+
+def test_all_is_well(server: ScriptedServer) -> None:
+    healthy(server)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == Exit.OK
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "ok      server",
+        "ok      ready",
+        "ok      access",
+        "ok      queue interactive",
+    ]
+
+
+def test_a_part_that_is_missing_is_named(server: ScriptedServer) -> None:
+    healthy(server, ready=problem(503, "not_ready", "The job store does not answer."))
+    code, findings = doctor()
+    assert code == Exit.UNAVAILABLE
+    assert findings["ready"]["detail"] == "The job store does not answer."
+    assert findings["access"]["ok"]
+
+
+def test_a_missing_key_is_said_to_be_one(server: ScriptedServer) -> None:
+    healthy(server, queues=problem(401, "unauthorized", "This server wants a key."))
+    code, findings = doctor()
+    assert code == Exit.REFUSED
+    assert "PARLEY_API_KEY" in findings["access"]["advice"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "code"),
+    [
+        ({"waiting": 3, "workers": 0, "oldest_seconds": 5.0}, Exit.UNAVAILABLE),
+        ({"waiting": 3, "workers": None, "oldest_seconds": 3600.0}, Exit.UNAVAILABLE),
+        ({"waiting": 3, "workers": None, "oldest_seconds": 5.0}, Exit.OK),
+        ({"waiting": 3, "running": 2, "workers": 1, "oldest_seconds": 3600.0}, Exit.OK),
+    ],
+)
+def test_a_queue_that_nobody_works_on_is_a_failure(server: ScriptedServer, queue: dict[str, Any], code: Exit) -> None:
+    healthy(server, queues=Reply(document={"queues": [IDLE | queue]}))
+    exit_code, findings = doctor()
+    assert exit_code == code
+    assert findings["queue interactive"]["ok"] is (code is Exit.OK)
+
+
+def test_another_major_version_is_a_failure(server: ScriptedServer) -> None:
+    healthy(server, version=Reply(document={"info": {"version": "7.1.0"}}))
+    code, findings = doctor()
+    assert code == Exit.REFUSED
+    assert "7.*" in findings["server"]["advice"]
+
+
+def test_something_else_at_the_address_is_a_failure(server: ScriptedServer) -> None:
+    server.on("GET", "/openapi.json", Reply(text="<html>Welcome to nginx</html>"))
+    code, findings = doctor()
+    assert code == Exit.UNAVAILABLE
+    assert set(findings) == {"server"}
