@@ -1,0 +1,34 @@
+"""Engines by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from parley_core.errors import UnsafeSettings
+from parley_core.ports import Engine
+
+FACTORIES = {
+    "onnx": "parley_worker.engines.onnx:OnnxEngine",
+    "pyannote": "parley_worker.engines.pyannote:PyannoteEngine",
+}
+
+
+def load_engine(name: str, threads: int = 1) -> Engine:
+    """Return the engine of that name, ready to diarize on so many threads.
+
+    Args:
+        name: `onnx`, `pyannote`, or `module:factory`, where `factory(threads)` returns an Engine.
+
+    Raises:
+        UnsafeSettings: there is no such engine, or it is not installed.
+        EngineMismatch: a model file is missing or not the one this version was built for.
+    """
+    module, separator, factory = FACTORIES.get(name, name).partition(":")
+    if not separator:
+        raise UnsafeSettings(f"No engine is called {name!r}: set PARLEY_ENGINE to onnx, pyannote or module:factory.")
+    try:
+        make = getattr(import_module(module), factory)
+    except (ImportError, AttributeError) as error:
+        raise UnsafeSettings(f"Engine {name!r} cannot be imported ({error}): check PARLEY_ENGINE.") from error
+    engine: Engine = make(threads)
+    return engine

@@ -1,0 +1,62 @@
+"""Kaldi's log-mel features, which the embedding model was trained on: 80 bands, 25 ms frames every 10 ms.
+
+The numbers are those of `compute-fbank-feats` with a Hamming window and no dither, on samples scaled to 16 bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parley_worker.engines.onnx.grid import SAMPLE_RATE
+
+BANDS = 80
+FRAME = 400  # samples: 25 ms
+HOP = 160  # samples: 10 ms
+
+_FFT = 512
+_LOWEST_HZ, _HIGHEST_HZ = 20.0, SAMPLE_RATE / 2
+_PREEMPHASIS = 0.97
+_FLOOR = np.finfo(np.float32).eps  # Kaldi's: keeps the logarithm of silence finite
+_INT16 = np.float32(1 << 15)
+
+
+def feature_count(samples: int) -> int:
+    """Return how many whole frames fit into so many samples."""
+    return max(0, (samples - FRAME) // HOP + 1)
+
+
+def log_mel(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features of shape (feature_count(samples), 80)."""
+    if len(waveform) < FRAME:
+        return np.zeros((0, BANDS), np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(waveform * _INT16, FRAME)[::HOP]
+    spectrum = np.fft.rfft(_emphasized(frames) * _HAMMING, _FFT)
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.asarray(np.log(np.maximum(power @ _MEL, _FLOOR)), np.float32)
+
+
+def _emphasized(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take each frame's mean off, then 0.97 of the sample before (of itself for the first)."""
+    centred: NDArray[np.float32] = frames - frames.mean(axis=1, keepdims=True)
+    emphasized = centred.copy()
+    emphasized[:, 1:] -= _PREEMPHASIS * centred[:, :-1]
+    emphasized[:, 0] -= _PREEMPHASIS * centred[:, 0]
+    return emphasized
+
+
+def _mel(hertz: ArrayLike) -> NDArray[np.float64]:
+    return np.asarray(1127.0 * np.log1p(np.asarray(hertz) / 700.0))
+
+
+def _mel_weights() -> NDArray[np.float32]:
+    """Return triangles of shape (257, 80), straight lines on the mel scale."""
+    edges = np.linspace(_mel(_LOWEST_HZ), _mel(_HIGHEST_HZ), BANDS + 2)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    at = _mel(np.arange(_FFT // 2 + 1) * (SAMPLE_RATE / _FFT))[:, None]
+    rising, falling = (at - left) / (centre - left), (right - at) / (right - centre)
+    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+
+
+_HAMMING = np.hamming(FRAME).astype(np.float32)
+_MEL = _mel_weights()

@@ -1,0 +1,43 @@
+"""The two model files, pinned: what runs is what was tested."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import onnxruntime
+
+from parley_core.errors import EngineMismatch
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+SEGMENTATION = "segmentation.onnx"
+EMBEDDING = "wespeaker-campplus.onnx"
+PINS = {
+    SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",
+    EMBEDDING: "f842b67ce3e663df19afcacd4db392ea0f4518fe7d2f91b88a1bf05f11c93b68",
+}
+
+
+def read_model(name: str, folder: Path = MODELS) -> bytes:
+    """Return a model file's bytes.
+
+    Raises:
+        EngineMismatch: it is missing, or not the file that this version was built for.
+    """
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise EngineMismatch(f"Model file {name} cannot be read ({error.strerror}). Install Parley again.") from error
+    if hashlib.sha256(data).hexdigest() != PINS[name]:
+        raise EngineMismatch(f"Model file {name} is not the one this version was built for. Install Parley again.")
+    return data
+
+
+def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU that uses so many threads and lets go of them when it has nothing to do."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread eats its pod's quota
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
