@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,9 +48,12 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.slow = threading.Event()  # once set, bodies are read a little at a time
+        self.slowed = threading.Event()  # the first piece of such a body is here
         self._replies: dict[tuple[str, str], list[Any]] = defaultdict(list)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
+        self._http.handle_error = lambda request, address: None  # type: ignore[method-assign]  # clients may go away
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
@@ -80,7 +84,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         def answer(self) -> None:
             parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = self.body(int(self.headers.get("Content-Length", 0)))
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             reply = server.reply_to(Request(self.command, parts.path, query, dict(self.headers), body))
             if reply is HANG_UP:
@@ -90,6 +94,14 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 return
             reply.before()
             self.write(reply)
+
+        def body(self, length: int) -> bytes:
+            if not length or not server.slow.is_set():
+                return self.rfile.read(length)
+            while self.rfile.read(64 * 1024):
+                server.slowed.set()
+                time.sleep(0.05)
+            raise ConnectionAbortedError("the client went away in the middle of its body")
 
         def write(self, reply: Reply) -> None:
             payload = (reply.text if reply.text is not None else json.dumps(reply.document)).encode()

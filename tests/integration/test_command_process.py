@@ -1,0 +1,157 @@
+"""`parley` as people start it: a process of its own, on a terminal, in a pipe, stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.unit.client.scripted import Reply, ScriptedServer, job_document, turns_document
+
+Start = Callable[..., "subprocess.Popen[str]"]
+PARLEY = (sys.executable, "-m", "parley")
+SUCCEEDED = job_document(state="succeeded", result={"speakers": 2, "turns": 2, "seconds_of_speech": 30.0})
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    scripted = ScriptedServer()
+    scripted.on("GET", "/livez", Reply(document={"status": "ok"}))
+    yield scripted
+    scripted.close()
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "consult.flac"
+    path.write_bytes(b"fLaC")
+    return path
+
+
+@pytest.fixture
+def start(server: ScriptedServer) -> Iterator[Start]:
+    """Starts `parley`; whatever still runs after the test is killed."""
+    with ExitStack() as processes:
+
+        def start_one(*arguments: object, **streams: int) -> subprocess.Popen[str]:
+            environment = os.environ | {"PARLEY_URL": server.url}
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            command = [*PARLEY, *(str(argument) for argument in arguments)]
+            process = subprocess.Popen(command, env=environment, text=True, **(pipes | streams))
+            processes.enter_context(process)
+            processes.callback(process.kill)
+            return process
+
+        yield start_one
+
+
+def wait_for_request(server: ScriptedServer, method: str, path: str) -> None:
+    deadline = time.monotonic() + 20
+    while not any((request.method, request.path) == (method, path) for request in server.requests):
+        assert time.monotonic() < deadline, f"no {method} {path} within 20 s"
+        time.sleep(0.02)
+
+
+def test_ctrl_c_while_waiting_says_that_the_job_goes_on(server: ScriptedServer, start: Start, recording: Path) -> None:
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    running = Reply(document=job_document(state="running"), before=lambda: time.sleep(0.2))
+    server.on("GET", "/v1/jobs/job-1", running)
+    process = start("submit", recording)
+    wait_for_request(server, "GET", "/v1/jobs/job-1")
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "The accepted job goes on" in stderr
+    assert "parley job job-1 --wait" in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
+
+
+def test_ctrl_c_in_the_middle_of_an_upload_says_that_nothing_was_accepted(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.wav"
+    with path.open("wb") as file:
+        file.truncate(1024**3)
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    server.slow.set()
+    process = start("submit", path)
+    assert server.slowed.wait(20)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Nothing was accepted." in stderr
+
+
+def test_ctrl_c_while_watching_one_job(server: ScriptedServer, start: Start) -> None:
+    server.on("GET", "/v1/jobs/job-1", Reply(document=job_document(state="queued"), before=lambda: time.sleep(0.2)))
+    process = start("job", "job-1", "--wait")
+    wait_for_request(server, "GET", "/v1/jobs/job-1")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "The job goes on" in stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_error(server: ScriptedServer, start: Start) -> None:
+    jobs = [job_document(f"job-{number:05}") for number in range(2000)]
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": jobs, "next_cursor": None}))
+    process = start("jobs", "--limit", "2000")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("ID")
+    process.stdout.close()
+    _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (0, "")
+
+
+def test_on_a_terminal_there_are_bars_and_colours(server: ScriptedServer, start: Start, recording: Path) -> None:
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    server.on("GET", "/v1/jobs/job-1", Reply(document=SUCCEEDED))
+    server.on("GET", "/v1/jobs/job-1/turns", Reply(document=turns_document()))
+    screen, inside = pty.openpty()
+    process = start("submit", recording, stdout=inside, stderr=inside, stdin=inside)
+    os.close(inside)
+    shown = read_all(screen)
+    assert process.wait(timeout=20) == 0
+    assert "\x1b[" in shown
+    assert "━" in shown
+    assert "succeeded" in shown
+    assert "SPEAKER_01" in shown
+
+
+def test_many_files_go_up_together_and_come_out_in_order(server: ScriptedServer, start: Start, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:02}.wav" for number in range(30)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    server.on("GET", "/v1/jobs/job-1", Reply(document=SUCCEEDED))
+    server.on("GET", "/v1/jobs/job-1/turns", Reply(document=turns_document()))
+    process = start("submit", *paths, "--json")
+    stdout, _ = process.communicate(timeout=30)
+    assert [entry["file"] for entry in json.loads(stdout)] == [str(path) for path in paths]
+    uploads = [request for request in server.requests if request.method == "POST"]
+    assert {request.body.decode() for request in uploads} == {path.name for path in paths}
+    assert len({request.headers["Idempotency-Key"] for request in uploads}) == 30
+
+
+def read_all(screen: int) -> str:
+    """Everything written to a pseudo-terminal until its other side is closed."""
+    shown = b""
+    while True:
+        try:
+            piece = os.read(screen, 4096)
+        except OSError:  # Linux says EIO when the last writer is gone
+            piece = b""
+        if not piece:
+            os.close(screen)
+            return shown.decode()
+        shown += piece
