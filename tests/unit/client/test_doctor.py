@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +85,39 @@ def test_something_else_at_the_address_is_a_failure(server: ScriptedServer) -> N
     code, findings = doctor()
     assert code == Exit.UNAVAILABLE
     assert set(findings) == {"server"}
+
+
+def engine_finding() -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["doctor", "--engine", "--json"])
+    return next(finding for finding in json.loads(result.stdout) if finding["subject"] == "engine")
+
+
+def test_the_engine_of_this_machine_is_loaded(server: ScriptedServer) -> None:
+    pytest.importorskip("onnxruntime")
+    healthy(server)
+    finding = engine_finding()
+    assert finding["ok"]
+    assert "2 model files as pinned" in finding["detail"]
+
+
+def test_a_damaged_model_file_is_named(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = pytest.importorskip("parley_worker.engines.onnx.models")
+    healthy(server)
+    (tmp_path / models.EMBEDDING).write_bytes(b"cut off")
+    (tmp_path / models.SEGMENTATION).write_bytes((models.MODELS / models.SEGMENTATION).read_bytes())
+    monkeypatch.setattr(models.read_model, "__defaults__", (tmp_path,))
+    finding = engine_finding()
+    assert not finding["ok"]
+    assert models.EMBEDDING in finding["detail"]
+
+
+def test_an_engine_that_does_not_exist_is_named(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy(server)
+    monkeypatch.setenv("PARLEY_ENGINE", "nonesuch")
+    assert "nonesuch" in engine_finding()["detail"]
+
+
+def test_no_worker_here_is_said_without_a_traceback(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy(server)
+    monkeypatch.setitem(sys.modules, "parley_worker.engines.base", None)
+    assert "no worker is installed here" in engine_finding()["detail"]
