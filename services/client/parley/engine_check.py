@@ -9,7 +9,6 @@ from parley.checks import Finding
 from parley.exits import Exit
 
 SUBJECT = "engine"
-REINSTALL = "Install parley-worker again; its model files come with it."
 
 
 def check_engine() -> Finding:
@@ -19,11 +18,9 @@ def check_engine() -> Finding:
         load_engine = import_module("parley_worker.engines.base").load_engine
         permanent_error: type[Exception] = import_module("parley_core.errors").PermanentError
     except ImportError as error:
-        return Finding(
-            SUBJECT, Exit.USAGE, f"no worker is installed here ({error})", "Leave --engine out, or install it."
-        )
+        return Finding(SUBJECT, Exit.USAGE, f"no worker is installed here ({error})", "Leave --engine out.")
     try:
         info = load_engine(name).info
-    except permanent_error as error:
-        return Finding(SUBJECT, Exit.UNAVAILABLE, str(error), REINSTALL)
+    except permanent_error as error:  # its message says what to do
+        return Finding(SUBJECT, Exit.UNAVAILABLE, str(error))
     return Finding(SUBJECT, Exit.OK, f"{info.name} {info.version}, {len(info.weights)} model files as pinned")
