@@ -25,6 +25,7 @@
     │   ├── QueueFull                  more unfinished jobs than the queue may hold
     │   ├── ObjectStoreUnavailable     recordings cannot be read or written
     │   ├── DecodingInterrupted        the decoding process died or was stopped, with no word on the recording
+    │   ├── EngineError                the engine broke in a way that nobody foresaw, or ran out of memory
     │   ├── WorkerLost                 the lease ran out: the worker is dead, frozen or cut off
     │   └── AttemptTimedOut            the time limit of the attempt
     └── AttemptEnded                   this worker no longer owns the job and must stop
@@ -147,6 +148,10 @@ class ObjectStoreUnavailable(RetryableError):
 
 class DecodingInterrupted(RetryableError):
     code = "decoding_interrupted"
+
+
+class EngineError(RetryableError):
+    code = "engine_error"
 
 
 class WorkerLost(RetryableError):

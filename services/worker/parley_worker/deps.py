@@ -1,0 +1,81 @@
+"""What an attempt needs, and how a worker process gets it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley_core.errors import EngineError, ParleyError
+from parley_core.ports import Engine, JobStore, RecordingStore
+from parley_core.settings import Settings
+
+INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, inherited by its children
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What one attempt needs; a test puts in-memory ports here.
+
+    Attributes:
+        decode: gives the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
+        engine: gives the engine, loaded at the first call.
+        worker: this process's name in the record.
+    """
+
+    store: JobStore
+    recordings: RecordingStore
+    decode: Callable[[Path], NDArray[np.float32]]
+    engine: Callable[[], Engine]
+    settings: Settings
+    worker: str
+
+
+def name_instance() -> None:
+    """Give this worker a name part of its own: a restarted container has the host name and pids of the one before."""
+    os.environ[INSTANCE_VARIABLE] = secrets.token_hex(3)
+
+
+def worker_name(pid: int) -> str:
+    """Return a child's name in the record: `<host or pod>/<instance>/<pid>`."""
+    return f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '-')}/{pid}"
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Return this process's own; made at its first job, since neither connections nor engines survive a fork."""
+    from parley_core.audio import decode
+
+    from parley_core.objects import ObjectStore
+    from parley_core.redis_jobs import RedisJobStore
+
+    settings = Settings()
+    return Dependencies(
+        store=RedisJobStore.from_settings(settings),
+        recordings=ObjectStore.from_settings(settings),
+        decode=decode,
+        engine=cache(lambda: load(settings)),
+        settings=settings,
+        worker=worker_name(os.getpid()),
+    )
+
+
+def load(settings: Settings) -> Engine:
+    """Return the engine of the settings.
+
+    Raises:
+        EngineError: it cannot be loaded, which is this worker's fault and not the recording's.
+    """
+    from parley_worker.engines.base import load_engine
+
+    try:
+        return load_engine(settings.engine, settings.engine_threads)
+    except ParleyError as error:
+        raise EngineError(error.detail) from error

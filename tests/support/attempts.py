@@ -1,0 +1,64 @@
+"""An attempt's surroundings in memory, with heartbeats as fast as tests want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley_core.job import Job, SpeakerBounds
+from parley_core.ports import Engine, Report
+from parley_core.settings import Settings
+from parley_core.testing import MemoryJobStore, MemoryRecordingStore, ScriptedEngine, new_job
+from parley_core.turns import Diarization, EngineInfo
+from parley_worker.deps import Dependencies
+
+SECOND = np.zeros(16_000, dtype=np.float32)
+
+
+def decode_second(path: Path) -> NDArray[np.float32]:
+    assert path.read_bytes() == b"sound"
+    return SECOND
+
+
+class World:
+    """Ports, dependencies and one accepted job."""
+
+    def __init__(self) -> None:
+        self.store, self.recordings = MemoryJobStore(), MemoryRecordingStore()
+        settings = Settings(lease_seconds=0.2, heartbeat_seconds=0.01)
+        self.deps = Dependencies(
+            self.store, self.recordings, decode_second, lambda: ScriptedEngine(0.0), settings, "host/abc/1"
+        )
+        self.job_id = self.submit()
+
+    def submit(self) -> str:
+        new = new_job(seconds=1.0)
+        self.recordings.objects[new.recording.key] = b"sound"
+        self.store.create(new)
+        return new.id
+
+    def with_engine(self, engine: Engine) -> Dependencies:
+        return replace(self.deps, engine=lambda: engine)
+
+    def job(self) -> Job:
+        return self.store.get(self.job_id)
+
+    def results(self) -> list[str]:
+        return list(self.recordings.keys("results/"))
+
+
+class CallingEngine:
+    """Calls back in the middle of its work, then reports until somebody stops it or `reports` are made."""
+
+    info = EngineInfo("calling", "1")
+
+    def __init__(self, middle: Callable[[Report], None]) -> None:
+        self._middle = middle
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        self._middle(report)
+        return Diarization((), (), ())

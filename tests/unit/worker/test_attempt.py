@@ -1,0 +1,286 @@
+"""What one attempt leaves in the record, however it ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from numpy.typing import NDArray
+from structlog.testing import capture_logs
+
+from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable, LeaseLost, UnreadableRecording
+from parley_core.job import MAX_ATTEMPTS, Failure, JobState, Phase, RetryIn
+from parley_core.ports import Report
+from parley_core.testing import MemoryJobStore, ScriptedEngine
+from parley_worker import attempt
+from parley_worker.attempt import Outcome, run_attempt
+from parley_worker.deps import load
+from tests.support.attempts import CallingEngine, World
+
+
+def report_for(seconds: float, report: Report) -> None:
+    """Report as an engine does between batches, and fail if nobody stops it in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        report(Phase.EMBEDDING, 0.5)
+        time.sleep(0.005)
+    raise AssertionError("the engine was not stopped")
+
+
+def raising(error: BaseException) -> CallingEngine:
+    def middle(_: Report) -> None:
+        raise error
+
+    return CallingEngine(middle)
+
+
+def test_a_success_is_stored_under_its_token_and_committed(world: World) -> None:
+    assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
+    job = world.job()
+    assert job.state is JobState.SUCCEEDED
+    assert job.result is not None
+    assert job.result.key == f"results/{job.id}/1.json"
+    assert (job.result.speakers, job.result.turns, job.result.seconds_of_speech) == (1, 1, 1.0)
+    assert {"decoding", "segmentation", "embedding", "clustering", "engine"} <= set(job.result.timings)
+    assert [(a.number, a.worker, a.error) for a in job.attempts] == [(1, "host/abc/1", None)]
+
+
+def test_the_result_object_is_what_the_http_contract_says(world: World) -> None:
+    run_attempt(world.job_id, world.deps)
+    stored = json.loads(world.recordings.read(f"results/{world.job_id}/1.json"))
+    turn = {"start": 0.0, "end": 1.0, "speaker": "SPEAKER_00", "confidence": None}
+    assert stored == {
+        "job_id": world.job_id,
+        "turns": [turn],
+        "exclusive_turns": [turn],
+        "overlaps": [],
+        "speakers": ["SPEAKER_00"],
+        "engine": {"name": "scripted", "version": "1", "weights": {}, "parameters": {"seconds": 0.0}},
+        "recording": {"sha256": "0" * 64, "seconds": 1.0},
+    }
+
+
+def test_a_duplicate_message_starts_nothing(world: World) -> None:
+    second: list[Outcome] = []
+    engine = CallingEngine(lambda _: second.append(run_attempt(world.job_id, world.deps)))
+    assert run_attempt(world.job_id, world.with_engine(engine)) is Outcome.SUCCEEDED
+    assert second == [Outcome.DUPLICATE]
+    assert run_attempt(world.job_id, world.deps) is Outcome.DUPLICATE
+    assert len(world.job().attempts) == len(world.results()) == 1
+
+
+def test_an_unknown_job_is_a_message_to_be_dropped(world: World) -> None:
+    assert run_attempt("no-such-job", world.deps) is Outcome.DUPLICATE
+
+
+def test_a_permanent_error_fails_the_job_at_once(world: World) -> None:
+    def damaged(_: Path) -> NDArray[np.float32]:
+        raise UnreadableRecording("damaged")
+
+    assert run_attempt(world.job_id, replace(world.deps, decode=damaged)) is Outcome.FAILED
+    job = world.job()
+    assert (job.state, job.error) == (JobState.FAILED, Failure("unreadable_recording", "damaged"))
+    assert len(job.attempts) == 1
+
+
+def test_a_missing_recording_fails_the_job_with_that_reason(world: World) -> None:
+    world.recordings.delete(world.job().recording.key)
+    assert run_attempt(world.job_id, world.deps) is Outcome.FAILED
+    assert world.job().error == Failure("unreadable_recording", "The stored recording is gone.")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError(), KeyError("x"), OSError(28, "disk full")])
+def test_whatever_an_engine_raises_is_tried_again_later(world: World, error: Exception) -> None:
+    assert run_attempt(world.job_id, world.with_engine(raising(error))) is Outcome.WAITING
+    job = world.job()
+    assert job.state is JobState.QUEUED
+    assert job.attempts[0].error == Failure("engine_error", f"{type(error).__name__} while working on the recording.")
+    assert run_attempt(world.job_id, world.deps) is Outcome.DUPLICATE, "it must wait for its next attempt"
+
+
+def test_a_poison_job_costs_four_attempts_and_waits_between_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, waits = [1000.0], []
+    store = MemoryJobStore(now=lambda: clock[0])
+    deps = replace(world.with_engine(raising(MemoryError())), store=store)
+    world.store = store
+    job_id = world.submit()
+    while run_attempt(job_id, deps) is Outcome.WAITING:
+        before = clock[0]
+        while not store.claim_due(1):
+            clock[0] += 1
+        waits.append(clock[0] - before)
+    job = store.get(job_id)
+    assert (job.state, len(job.attempts), waits) == (JobState.FAILED, MAX_ATTEMPTS, [60, 120, 240])
+    assert job.error is not None
+    assert job.error.code == "engine_error"
+
+
+def test_an_object_store_that_is_down_is_tried_again_later(world: World) -> None:
+    world.recordings.available = False
+    assert run_attempt(world.job_id, world.deps) is Outcome.WAITING
+    error = world.job().attempts[0].error
+    assert error is not None
+    assert error.code == "object_store_unavailable"
+
+
+def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(world: World) -> None:
+    def middle(report: Report) -> None:
+        world.store.cancel(world.job_id)
+        report_for(2.0, report)
+
+    assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.ENDED
+    assert (world.job().state, world.results()) == (JobState.CANCELLED, [])
+
+
+def test_a_cancel_that_the_engine_does_not_notice_still_wins(world: World) -> None:
+    engine = CallingEngine(lambda _: (world.store.cancel(world.job_id), None)[1])
+    deps = replace(world.with_engine(engine), settings=world.deps.settings.model_copy(update={"heartbeat_seconds": 9}))
+    assert run_attempt(world.job_id, deps) is Outcome.ENDED
+    assert (world.job().state, world.results()) == (JobState.CANCELLED, [])
+
+
+def take_over(world: World) -> None:
+    """Reap the running attempt as a keeper would, and start the next one."""
+    time.sleep(world.deps.settings.lease_seconds + 0.05)
+    lapsed = world.store.lapsed_leases(1)[0]
+    world.store.fail_attempt(lapsed.lease, Failure("worker_lost", "gone"), RetryIn(0.0))
+    assert world.store.start_attempt(world.job_id, "host/def/2", 60)
+
+
+def test_a_worker_that_wakes_after_its_lease_cannot_commit(world: World) -> None:
+    frozen = world.deps.settings.model_copy(update={"heartbeat_seconds": 9})
+    deps = replace(world.with_engine(CallingEngine(lambda _: take_over(world))), settings=frozen)
+    assert run_attempt(world.job_id, deps) is Outcome.ENDED
+    job = world.job()
+    assert (job.state, job.token, world.results()) == (JobState.RUNNING, 2, [])
+
+
+def test_the_failure_of_a_worker_that_lost_its_lease_changes_nothing(world: World) -> None:
+    def middle(_: Report) -> None:
+        take_over(world)
+        raise MemoryError
+
+    frozen = world.deps.settings.model_copy(update={"heartbeat_seconds": 9})
+    assert (
+        run_attempt(world.job_id, replace(world.with_engine(CallingEngine(middle)), settings=frozen)) is Outcome.ENDED
+    )
+    assert (world.job().state, world.job().token) == (JobState.RUNNING, 2)
+
+
+def test_heartbeats_keep_the_lease_and_write_progress(world: World) -> None:
+    def middle(report: Report) -> None:
+        report(Phase.EMBEDDING, 0.25)
+        time.sleep(world.deps.settings.lease_seconds * 2)
+        assert world.store.lapsed_leases(1) == []
+        assert (world.job().phase, world.job().progress) == (Phase.EMBEDDING, 0.25)
+
+    assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.SUCCEEDED
+
+
+def outage(world: World, seconds: float) -> Callable[[Report], None]:
+    def middle(report: Report) -> None:
+        world.store.available = False
+        threading.Timer(seconds, lambda: setattr(world.store, "available", True)).start()
+        report(Phase.EMBEDDING, 0.5)
+
+    return middle
+
+
+def test_a_result_waits_for_a_store_that_is_away_for_longer_than_the_lease(world: World) -> None:
+    assert run_attempt(world.job_id, world.with_engine(CallingEngine(outage(world, 0.5)))) is Outcome.SUCCEEDED
+    assert (len(world.job().attempts), len(world.results())) == (1, 1)
+
+
+def test_a_failure_waits_for_a_store_that_is_away(world: World) -> None:
+    def middle(report: Report) -> None:
+        outage(world, 0.2)(report)
+        raise MemoryError
+
+    assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.WAITING
+
+
+def test_a_start_waits_for_a_store_that_is_away(world: World) -> None:
+    world.store.available = False
+    threading.Timer(0.2, lambda: setattr(world.store, "available", True)).start()
+    assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
+
+
+def test_a_start_gives_up_in_time_and_takes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "START_PATIENCE", 0.05)
+    world.store.available = False
+    with pytest.raises(JobStoreUnavailable):
+        run_attempt(world.job_id, world.deps)
+    world.store.available = True
+    assert world.job().state is JobState.ACCEPTED
+
+
+def test_the_soft_limit_makes_the_attempt_fail_and_the_next_one_start_at_once(world: World) -> None:
+    assert run_attempt(world.job_id, world.with_engine(raising(SoftTimeLimitExceeded()))) is Outcome.WAITING
+    error = world.job().attempts[0].error
+    assert error is not None
+    assert error.code == "attempt_timed_out"
+    assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
+
+
+class OnceInterrupted(MemoryJobStore):
+    """Commits, and is then struck by the soft limit before it can answer."""
+
+    struck = False
+
+    def succeed(self, *arguments, **named):  # type: ignore[no-untyped-def]
+        job = super().succeed(*arguments, **named)
+        if not self.struck:
+            self.struck = True
+            raise SoftTimeLimitExceeded
+        return job
+
+
+def test_a_soft_limit_during_the_commit_loses_nothing(world: World) -> None:
+    world.store = OnceInterrupted()
+    world.job_id = world.submit()
+    assert run_attempt(world.job_id, replace(world.deps, store=world.store)) is Outcome.SUCCEEDED
+    assert (world.job().state, len(world.results())) == (JobState.SUCCEEDED, 1)
+
+
+def test_an_engine_that_cannot_be_loaded_is_the_workers_fault_not_the_recordings(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, threads: int) -> None:
+        raise EngineMismatch("another model file")
+
+    monkeypatch.setattr("parley_worker.engines.base.load_engine", refuse)
+    deps = replace(world.deps, engine=lambda: load(world.deps.settings))
+    assert run_attempt(world.job_id, deps) is Outcome.WAITING
+    assert world.job().attempts[0].error == Failure("engine_error", "another model file")
+
+
+@pytest.mark.parametrize("error", [LeaseLost("taken"), JobCancelled("cancelled")])
+def test_a_stop_from_the_engine_itself_commits_nothing(world: World, error: Exception) -> None:
+    assert run_attempt(world.job_id, world.with_engine(raising(error))) is Outcome.ENDED
+    assert (world.job().state, world.results()) == (JobState.RUNNING, [])
+
+
+def test_the_waveform_is_free_when_the_attempt_has_ended(world: World) -> None:
+    alive: list[weakref.ref[NDArray[np.float32]]] = []
+
+    def decode(_: Path) -> NDArray[np.float32]:
+        waveform = np.zeros(1000, dtype=np.float32)
+        alive.append(weakref.ref(waveform))
+        return waveform
+
+    run_attempt(world.job_id, replace(world.deps, decode=decode))
+    with capture_logs():  # the console's pretty tracebacks keep what they show
+        run_attempt(world.submit(), replace(world.with_engine(CallingEngine(lambda _: bytes(1 << 62))), decode=decode))
+    assert [reference() is None for reference in alive] == [True, True]
+
+
+def test_the_scripted_engine_is_an_engine_like_any_other(world: World) -> None:
+    assert run_attempt(world.job_id, world.with_engine(ScriptedEngine(0.05))) is Outcome.SUCCEEDED
