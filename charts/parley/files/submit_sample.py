@@ -1,0 +1,23 @@
+"""`helm test`: the sample conversation through the installed service, and the turns that come back."""
+
+import importlib.resources
+import sys
+
+from parley import Parley, RetryPolicy
+
+WAIT_SECONDS = 600
+
+sample = next(
+    entry
+    for entry in (importlib.resources.files("parley") / "sample").iterdir()
+    if entry.name.endswith((".flac", ".wav"))
+)
+with importlib.resources.as_file(sample) as path, Parley(retry=RetryPolicy()) as parley:
+    job = parley.wait(parley.submit(path).id, timeout=WAIT_SECONDS)
+    if not job.succeeded:
+        sys.exit(f"The job {job.id} ended as {job.state}: {job.error}")
+    turns = parley.turns(job.id).turns
+speakers = {turn.speaker for turn in turns}
+print(f"{sample.name}: {len(turns)} turns of {len(speakers)} speakers")
+if len(speakers) < 2:
+    sys.exit("The sample is a conversation, and fewer than two speakers were found.")

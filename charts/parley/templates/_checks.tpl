@@ -1,0 +1,74 @@
+{{/* Combinations that cannot work are refused here, each with a sentence. */}}
+{{- define "parley.checks" -}}
+{{- include "parley.checks.redis" . -}}
+{{- include "parley.checks.objects" . -}}
+{{- include "parley.checks.api" . -}}
+{{- $names := dict -}}
+{{- range .Values.workers -}}
+{{- $worker := include "parley.worker" (dict "root" $ "entry" .) | fromYaml -}}
+{{- include "parley.checks.worker" (dict "root" $ "worker" $worker) -}}
+{{- if hasKey $names .name -}}{{ fail (printf "Two entries of workers are called %q: give each its own name." .name) }}{{- end -}}
+{{- $_ := set $names .name true -}}
+{{- end -}}
+{{- if not .Values.workers -}}{{ fail "workers is empty: jobs would wait for ever. Name at least one entry with a queue." }}{{- end -}}
+{{- end -}}
+
+{{- define "parley.checks.redis" -}}
+{{- if ne .Values.redis.maxmemoryPolicy "noeviction" -}}
+{{ fail (printf "redis.maxmemoryPolicy is %q: only noeviction keeps accepted jobs; every other policy drops them silently when memory is full." .Values.redis.maxmemoryPolicy) }}
+{{- end -}}
+{{- if and (not .Values.redis.enabled) (not .Values.redis.external.host) -}}
+{{ fail "redis.enabled is false and redis.external.host is empty: name the address of your Redis, or enable the one of this chart." }}
+{{- end -}}
+{{- if and .Values.redis.enabled .Values.redis.external.host -}}
+{{ fail "redis.external.host is set, but redis.enabled is true: set redis.enabled to false to use your own Redis." }}
+{{- end -}}
+{{- end -}}
+
+{{- define "parley.checks.objects" -}}
+{{- $objects := .Values.objects -}}
+{{- if and (eq $objects.kind "url") (not $objects.url) -}}
+{{ fail "objects.kind is url and objects.url is empty: set it to s3://bucket, gs://bucket or az://container." }}
+{{- end -}}
+{{- if and (ne $objects.kind "url") $objects.url -}}
+{{ fail (printf "objects.url is set, but objects.kind is %s: set objects.kind to url to use it." $objects.kind) }}
+{{- end -}}
+{{- if and (eq $objects.kind "url") (hasPrefix "file:" $objects.url) -}}
+{{ fail "objects.url is a folder inside one pod, which no other pod can read: use objects.kind volume for a shared folder." }}
+{{- end -}}
+{{- if and (eq $objects.kind "volume") (eq $objects.volume.accessMode "ReadWriteOnce") (not $objects.volume.singleNode) -}}
+{{ fail "objects.volume.accessMode ReadWriteOnce can be mounted on one node only, and API and workers run on several: use ReadWriteMany, set objects.volume.singleNode to true, or use objects.kind embedded." }}
+{{- end -}}
+{{- end -}}
+
+{{- define "parley.checks.api" -}}
+{{- if and .Values.api.ingress.enabled (not .Values.api.ingress.host) -}}
+{{ fail "api.ingress is enabled without api.ingress.host: name the host it serves." }}
+{{- end -}}
+{{- if and .Values.api.httpRoute.enabled (not .Values.api.httpRoute.parentRefs) -}}
+{{ fail "api.httpRoute is enabled without api.httpRoute.parentRefs: name the gateway it attaches to." }}
+{{- end -}}
+{{- with .Values.api.autoscaling -}}
+{{- if and .enabled (gt (.minReplicas | int) (.maxReplicas | int)) -}}
+{{ fail "api.autoscaling.minReplicas is above api.autoscaling.maxReplicas." }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (dict "root" $ "worker" <merged entry>). */}}
+{{- define "parley.checks.worker" -}}
+{{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}
+{{- $worker := .worker -}}
+{{- if le ($worker.gracePeriodSeconds | int64) $limit -}}
+{{ fail (printf "The grace period of worker %q (%d s) is not above limits.longestAttemptSeconds (%d s): every scale-in or upgrade could kill a job that is within its limits." $worker.name ($worker.gracePeriodSeconds | int64) $limit) }}
+{{- end -}}
+{{- if gt ($worker.autoscaling.minReplicas | int) ($worker.autoscaling.maxReplicas | int) -}}
+{{ fail (printf "Worker %q: autoscaling.minReplicas is above autoscaling.maxReplicas." $worker.name) }}
+{{- end -}}
+{{- if and ($worker.gpu.count | int) (gt ($worker.concurrency | int) 1) -}}
+{{ fail (printf "Worker %q has a GPU and a concurrency of %d: jobs of one pod would share its memory. Set concurrency to 1 and use more pods." $worker.name ($worker.concurrency | int)) }}
+{{- end -}}
+{{- if and (eq $worker.engine "pyannote") (not $worker.image.repository) (eq .root.Values.images.worker.repository "parley-worker") -}}
+{{ fail (printf "Worker %q asks for the pyannote engine, and images.worker has only onnx: set its image.repository to an image built with ENGINE=pyannote." $worker.name) }}
+{{- end -}}
+{{- end -}}

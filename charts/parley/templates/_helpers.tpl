@@ -1,0 +1,140 @@
+{{/* Labels that select; takes (dict "root" $ "component" "api"). */}}
+{{- define "parley.selector" -}}
+app.kubernetes.io/name: parley
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- with .worker }}
+parley/worker: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "parley.labels" -}}
+{{ include "parley.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes (dict "root" $ "component" "api" "name" "..."). */}}
+{{- define "parley.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "parley.labels" . | nindent 2 }}
+{{- with .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes (dict "root" $ "image" <repository and tag>). */}}
+{{- define "parley.image" -}}
+{{- $tag := .image.tag | default .root.Chart.AppVersion -}}
+{{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ $tag }}
+{{- end -}}
+
+{{/* What a namespace that enforces `restricted` asks of a pod and of a container. */}}
+{{- define "parley.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+{{- define "parley.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Head of every pod's spec; takes (dict "root" $ "values" <the component's values>). */}}
+{{- define "parley.podHead" -}}
+enableServiceLinks: false
+securityContext:
+  {{- include "parley.podSecurity" . | nindent 2 }}
+{{- with .root.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Pods of one component on different nodes where that is possible. */}}
+{{- define "parley.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "parley.selector" . | nindent 8 }}
+{{- end -}}
+
+{{/* Labels and annotations of a pod; takes also "values". */}}
+{{- define "parley.podMetadata" -}}
+labels:
+  {{- include "parley.selector" . | nindent 2 }}
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) (.values.podAnnotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Environment that API, keeper, workers and Flower share; takes (dict "root" $ "role" "api"). */}}
+{{- define "parley.environment" -}}
+{{- include "parley.redis.environment" . }}
+{{ include "parley.objects.environment" . }}
+- {name: PARLEY_MAX_RECORDING_BYTES, value: {{ .root.Values.limits.maxRecordingBytes | int64 | quote }}}
+- {name: PARLEY_MAX_RECORDING_SECONDS, value: {{ .root.Values.limits.maxRecordingSeconds | int64 | quote }}}
+- {name: PARLEY_LONGEST_ATTEMPT_SECONDS, value: {{ .root.Values.limits.longestAttemptSeconds | int64 | quote }}}
+- {name: PARLEY_LEASE_SECONDS, value: {{ .root.Values.limits.leaseSeconds | quote }}}
+- {name: PARLEY_QUEUE_LIMIT, value: {{ .root.Values.limits.queueLimit | int64 | quote }}}
+- {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
+{{- end -}}
+
+{{/* A value of a Secret that is there already, else a fresh one; takes (dict "old" <data> "key" "..." "length" 32). */}}
+{{- define "parley.kept" -}}
+{{- $old := .old | default dict -}}
+{{- if hasKey $old .key -}}{{ get $old .key | b64dec }}{{- else -}}{{ randAlphaNum (.length | int) }}{{- end -}}
+{{- end -}}
+
+{{/* "true" where KEDA scales this worker; takes (dict "root" $ "worker" <merged entry>). */}}
+{{- define "parley.kedaScales" -}}
+{{- $keda := .worker.autoscaling.keda -}}
+{{- if or (eq $keda "always") (and (eq $keda "auto") (.root.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "parley.monitored" -}}
+{{- $wanted := .Values.monitoring.serviceMonitor -}}
+{{- if or (eq $wanted "always") (and (eq $wanted "auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}true{{- end -}}
+{{- end -}}
+
+{{/* An entry of `workers` over workerDefaults, as YAML; takes (dict "root" $ "entry" <entry>). */}}
+{{- define "parley.worker" -}}
+{{- $worker := mergeOverwrite (deepCopy .root.Values.workerDefaults) (deepCopy .entry) -}}
+{{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}
+{{- if not ($worker.gracePeriodSeconds | int64) -}}
+{{- $_ := set $worker "gracePeriodSeconds" (add $limit 60) -}}
+{{- end -}}
+{{ toYaml $worker }}
+{{- end -}}

@@ -1,0 +1,34 @@
+{{/* One helper per name: nothing else in this chart spells a name. */}}
+
+{{- define "parley.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains "parley" .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-parley" .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+
+{{- define "parley.api.name" -}}{{ include "parley.fullname" . }}-api{{- end -}}
+{{- define "parley.api.keysSecret" -}}{{ .Values.api.existingKeysSecret | default (printf "%s-api-keys" (include "parley.fullname" .)) }}{{- end -}}
+{{- define "parley.keeper.name" -}}{{ include "parley.fullname" . }}-keeper{{- end -}}
+{{- define "parley.flower.name" -}}{{ include "parley.fullname" . }}-flower{{- end -}}
+{{- define "parley.flower.secret" -}}{{ .Values.flower.existingSecret | default (include "parley.flower.name" .) }}{{- end -}}
+{{- define "parley.redis.name" -}}{{ include "parley.fullname" . }}-redis{{- end -}}
+{{- define "parley.redis.configMap" -}}{{ include "parley.redis.name" . }}-config{{- end -}}
+{{- define "parley.redis.secret" -}}
+{{- if .Values.redis.enabled -}}
+{{ .Values.redis.existingSecret | default (include "parley.redis.name" .) }}
+{{- else -}}
+{{ .Values.redis.external.existingSecret }}
+{{- end -}}
+{{- end -}}
+{{- define "parley.keda.authentication" -}}{{ include "parley.fullname" . }}-keda{{- end -}}
+{{- define "parley.objects.name" -}}{{ include "parley.fullname" . }}-objects{{- end -}}
+{{- define "parley.objects.secret" -}}{{ .Values.objects.embedded.existingSecret | default (include "parley.objects.name" .) }}{{- end -}}
+{{- define "parley.objects.claim" -}}{{ .Values.objects.volume.existingClaim | default (include "parley.objects.name" .) }}{{- end -}}
+{{- define "parley.serviceAccount" -}}{{ include "parley.fullname" . }}{{- end -}}
+{{- define "parley.test.name" -}}{{ include "parley.fullname" . }}-test{{- end -}}
+{{/* Takes (dict "root" $ "worker" <entry of workers>). */}}
+{{- define "parley.worker.name" -}}{{ include "parley.fullname" .root }}-worker-{{ .worker.name }}{{- end -}}

@@ -1,0 +1,35 @@
+{{/* Rules that several NetworkPolicies share. */}}
+
+{{- define "parley.egress.dns" -}}
+- to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dnsNamespace }}}}
+    - ipBlock: {cidr: 169.254.20.10/32}  # node-local DNS cache
+  ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- end -}}
+
+{{- define "parley.egress.redis" -}}
+{{- if .Values.redis.enabled -}}
+- to: [{podSelector: {matchLabels: {{ include "parley.selector" (dict "root" . "component" "redis") | fromYaml | toJson }}}}]
+  ports: [{port: 6379, protocol: TCP}]
+{{- else -}}
+- to:
+    {{- toYaml .Values.networkPolicy.redisEgressTo | nindent 4 }}
+  ports: [{port: {{ .Values.redis.external.port }}, protocol: TCP}]
+{{- end -}}
+{{- end -}}
+
+{{- define "parley.egress.objects" -}}
+{{- if eq .Values.objects.kind "embedded" -}}
+- to: [{podSelector: {matchLabels: {{ include "parley.selector" (dict "root" . "component" "objects") | fromYaml | toJson }}}}]
+  ports: [{port: 7070, protocol: TCP}]
+{{- else if eq .Values.objects.kind "url" -}}
+{{- toYaml .Values.networkPolicy.objectStoreEgress -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (dict "root" $ "components" <list>). */}}
+{{- define "parley.ingress.components" -}}
+{{- range .components }}
+- podSelector: {matchLabels: {{ include "parley.selector" (dict "root" $.root "component" .) | fromYaml | toJson }}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,89 @@
+"""The chart as Helm renders it: `render(values)` gives the objects, `refusal(values)` the sentence it refuses with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Manifest = dict[str, Any]
+CHART = Path(__file__).parents[2] / "charts" / "parley"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dev-cluster" / "bin"
+KEDA, PROMETHEUS = "keda.sh/v1alpha1", "monitoring.coreos.com/v1"
+
+
+@cache
+def helm() -> str:
+    """Return the helm binary of the PATH, else the one that the development cluster was built with."""
+    found = shutil.which("helm") or shutil.which("helm", path=str(CACHE))
+    if found is None:
+        pytest.skip("helm is not installed")
+    return found
+
+
+def run(values: Manifest | None, apis: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [helm(), "template", "release", str(CHART), "--namespace", "space", "--values", "-"]
+    for api in apis:
+        command += ["--api-versions", api]
+    return subprocess.run(command, input=yaml.safe_dump(values or {}), capture_output=True, text=True, check=False)
+
+
+class Rendered:
+    """What one `helm template` gave."""
+
+    def __init__(self, manifests: list[Manifest]) -> None:
+        self.manifests = manifests
+
+    def __iter__(self) -> Iterator[Manifest]:
+        return iter(self.manifests)
+
+    def of(self, kind: str, component: str | None = None) -> list[Manifest]:
+        """Objects of a kind, and of a component where one is named."""
+        return [
+            manifest
+            for manifest in self.manifests
+            if manifest["kind"] == kind
+            and component in (None, manifest["metadata"].get("labels", {}).get("app.kubernetes.io/component"))
+        ]
+
+    def one(self, kind: str, name: str) -> Manifest:
+        """The object of this kind whose name is the release's with this ending."""
+        wanted = f"release-parley{name}"
+        (found,) = [m for m in self.manifests if (m["kind"], m["metadata"]["name"]) == (kind, wanted)]
+        return found
+
+    def pods(self) -> dict[str, Manifest]:
+        """Every pod spec by the name of what makes it."""
+        found = {}
+        for manifest in self.manifests:
+            if manifest["kind"] in {"Deployment", "StatefulSet", "Job"}:
+                found[manifest["metadata"]["name"]] = manifest["spec"]["template"]["spec"]
+            elif manifest["kind"] == "Pod":
+                found[manifest["metadata"]["name"]] = manifest["spec"]
+        return found
+
+
+def render(values: Manifest | None = None, *apis: str) -> Rendered:
+    """Return the objects of a release called `release` in the namespace `space`."""
+    answer = run(values, apis)
+    assert answer.returncode == 0, answer.stderr
+    return Rendered([manifest for manifest in yaml.safe_load_all(answer.stdout) if manifest])
+
+
+def refusal(values: Manifest, *apis: str) -> str:
+    """Return what Helm said when it refused these values."""
+    answer = run(values, apis)
+    assert answer.returncode != 0, "the chart took values that cannot work"
+    return answer.stderr
+
+
+def environment(pod: Manifest) -> dict[str, Any]:
+    """The first container's variables: a value, or where it comes from."""
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in pod["containers"][0]["env"]}

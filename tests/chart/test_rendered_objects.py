@@ -1,0 +1,127 @@
+"""Every object of the chart is one that the API server takes, under strict validation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+
+from tests.chart.rendering import KEDA, PROMETHEUS, Manifest, render
+
+SCHEMAS = Path(__file__).parent / "schemas"
+KUBERNETES = ("1.30", "1.36")
+
+SHAPES: dict[str, Manifest] = {
+    "default": {},
+    "own Redis, own store": {
+        "redis": {
+            "enabled": False,
+            "external": {"host": "redis.example", "existingSecret": "r", "tls": {"caSecret": "ca"}},
+        },
+        "objects": {"kind": "url", "url": "s3://recordings", "existingSecret": "s3"},
+        "api": {"existingKeysSecret": "keys"},
+        "flower": {"existingSecret": "flower"},
+    },
+    "one node": {"objects": {"kind": "volume", "volume": {"accessMode": "ReadWriteOnce", "singleNode": True}}},
+    "everything on": {
+        "commonLabels": {"team": "clinic"},
+        "commonAnnotations": {"contact": "clinic"},
+        "images": {"registry": "mirror.example", "pullSecrets": ["pull"]},
+        "api": {
+            "ingress": {"enabled": True, "host": "parley.example", "className": "x", "tlsSecret": "tls"},
+            "extraEnv": [{"name": "A", "value": "b"}],
+            "affinity": {"nodeAffinity": {}},
+            "tolerations": [{"key": "k", "operator": "Exists"}],
+            "priorityClassName": "high",
+        },
+        "keeper": {"replicas": 2, "podLabels": {"a": "b"}, "podAnnotations": {"c": "d"}},
+        "workers": [
+            {"name": "gpu", "queue": "batch", "concurrency": 1, "gpu": {"count": 1}, "runtimeClassName": "nvidia"},
+            {
+                "name": "cpu",
+                "queue": "interactive",
+                "extraVolumes": [{"name": "v", "emptyDir": {}}],
+                "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
+                "nodeSelector": {"disk": "fast"},
+            },
+        ],
+        "networkPolicy": {"apiFrom": [{"podSelector": {}}], "flowerFrom": [{"podSelector": {}}]},
+        "extraManifests": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more", "labels": {}}}
+        ],
+    },
+}
+
+
+def closed(schema: Any) -> Any:
+    """The schema with every object closed, so that a misspelt field is an error and not ignored."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: closed(value) for key, value in schema.items()}
+    if "properties" in made and not made.get("x-kubernetes-preserve-unknown-fields"):
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def validate_keda(manifest: Manifest) -> None:
+    schema = closed(json.loads((SCHEMAS / f"{manifest['kind'].lower()}.json").read_text()))
+    schema["properties"]["metadata"] = {"type": "object"}
+    jsonschema.validate(manifest, schema)
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kubernetes_takes_every_object(shape: str, version: str) -> None:
+    for manifest in render(SHAPES[shape]):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_keda_takes_its_objects(shape: str) -> None:
+    ours = [manifest for manifest in render(SHAPES[shape], KEDA) if manifest["apiVersion"] == KEDA]
+    assert {manifest["kind"] for manifest in ours} == {"ScaledObject", "TriggerAuthentication"}
+    for manifest in ours:
+        validate_keda(manifest)
+
+
+def test_a_misspelt_field_would_be_found() -> None:
+    (scaled, *_) = render({}, KEDA).of("ScaledObject")
+    scaled["spec"]["minReplicas"] = 1
+    with pytest.raises(jsonschema.ValidationError, match="minReplicas"):
+        validate_keda(scaled)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_names_are_unique_and_belong_to_the_release(shape: str) -> None:
+    rendered = render(SHAPES[shape], KEDA, PROMETHEUS)
+    names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered]
+    assert len(names) == len(set(names))
+    assert all(name.startswith("release") for _, name in names)
+
+
+def test_monitors_only_where_prometheus_has_its_api() -> None:
+    assert not render().of("ServiceMonitor")
+    rendered = render({"monitoring": {"labels": {"release": "prometheus"}}}, PROMETHEUS)
+    assert rendered.of("ServiceMonitor", "api")[0]["metadata"]["labels"]["release"] == "prometheus"
+    assert rendered.of("PodMonitor", "keeper")
+    assert render({"monitoring": {"serviceMonitor": "always"}}).of("ServiceMonitor")
+    assert not render({"monitoring": {"serviceMonitor": "never"}}, PROMETHEUS).of("ServiceMonitor")
+
+
+def test_one_value_moves_every_image_to_a_mirror() -> None:
+    pods = render({"images": {"registry": "mirror.example/team/"}}).pods().values()
+    images = {container["image"] for pod in pods for container in pod["containers"] + pod.get("initContainers", [])}
+    assert all(image.startswith("mirror.example/team/") for image in images)
+    assert not any(image.endswith(":latest") for image in images)
+
+
+def test_extra_manifests_are_templates() -> None:
+    extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more", "labels": {}}}
+    names = [manifest["metadata"]["name"] for manifest in render({"extraManifests": [extra]}).of("ConfigMap")]
+    assert "release-more" in names

@@ -1,0 +1,129 @@
+"""Workers scale on unfinished jobs, and nothing that scales is also told a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import KEDA, Manifest, environment, refusal, render
+
+BATCH: Manifest = {"name": "batch", "queue": "batch"}
+
+
+def workers(*entries: Manifest, **values: Any) -> Manifest:
+    return {"workers": list(entries), **values}
+
+
+def test_one_deployment_per_entry_with_its_own_settings() -> None:
+    big: Manifest = {"name": "big", "queue": "batch", "concurrency": 4, "resources": {"limits": {"memory": "8Gi"}}}
+    rendered = render(workers(BATCH, big))
+    assert len(rendered.of("Deployment", "worker")) == 2
+    pod = rendered.one("Deployment", "-worker-big")["spec"]["template"]["spec"]
+    assert environment(pod)["PARLEY_CONCURRENCY"] == "4"
+    assert environment(pod)["PARLEY_QUEUES"] == "batch"
+    # requests come from workerDefaults: an entry changes what it names and nothing else
+    assert pod["containers"][0]["resources"] == {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"memory": "8Gi"},
+    }
+
+
+def test_workers_of_two_entries_do_not_select_each_others_pods() -> None:
+    deployments = render(workers(BATCH, {"name": "more", "queue": "batch"})).of("Deployment", "worker")
+    selectors = [tuple(sorted(d["spec"]["selector"]["matchLabels"].items())) for d in deployments]
+    assert len(set(selectors)) == 2
+
+
+def test_keda_reads_the_unfinished_jobs_of_the_queue() -> None:
+    rendered = render(workers(BATCH | {"concurrency": 3}), KEDA)
+    (trigger,) = rendered.one("ScaledObject", "-worker-batch")["spec"]["triggers"]
+    assert trigger["metadata"]["listName"] == "parley:unfinished:batch"
+    assert trigger["metadata"]["listLength"] == "3"
+    assert trigger["metadata"]["address"] == "release-parley-redis.space.svc:6379"
+    assert "password" not in str(trigger["metadata"]).lower()
+
+
+def test_kedas_password_is_kedas_own() -> None:
+    (reference,) = render({}, KEDA).one("TriggerAuthentication", "-keda")["spec"]["secretTargetRef"]
+    assert (reference["parameter"], reference["key"]) == ("password", "keda-password")
+
+
+def test_replicas_never_stand_beside_an_autoscaler() -> None:
+    with_keda, without = render({}, KEDA), render()
+    for deployment in with_keda.of("Deployment", "worker"):
+        assert "replicas" not in deployment["spec"]
+    for deployment in without.of("Deployment", "worker"):
+        assert deployment["spec"]["replicas"] == 1
+    assert not without.of("ScaledObject")
+    assert "replicas" not in without.one("Deployment", "-api")["spec"]
+    fixed = render({"api": {"replicas": 3, "autoscaling": {"enabled": False}}})
+    assert fixed.one("Deployment", "-api")["spec"]["replicas"] == 3
+    assert not fixed.of("HorizontalPodAutoscaler")
+
+
+@pytest.mark.parametrize(("keda", "apis", "scaled"), [("always", (), True), ("never", (KEDA,), False)])
+def test_keda_can_be_decided_by_hand(keda: str, apis: tuple[str, ...], scaled: bool) -> None:
+    rendered = render({"workerDefaults": {"autoscaling": {"keda": keda}}}, *apis)
+    assert bool(rendered.of("ScaledObject")) is scaled
+    assert all(("replicas" in d["spec"]) is not scaled for d in rendered.of("Deployment", "worker"))
+
+
+def test_scale_to_zero_is_an_option() -> None:
+    rendered = render({}, KEDA)
+    assert rendered.one("ScaledObject", "-worker-batch")["spec"]["minReplicaCount"] == 0
+    assert rendered.one("ScaledObject", "-worker-batch")["spec"]["cooldownPeriod"] == 300
+    assert rendered.one("ScaledObject", "-worker-interactive")["spec"]["minReplicaCount"] == 1
+
+
+def test_an_outage_of_redis_takes_nothing_away() -> None:
+    for scaled in render({}, KEDA).of("ScaledObject"):
+        assert scaled["spec"]["fallback"]["behavior"] == "currentReplicasIfHigher"
+        assert scaled["spec"]["fallback"]["replicas"] >= 1
+
+
+def test_up_at_once_and_down_slowly() -> None:
+    spec = render({}, KEDA).one("ScaledObject", "-worker-interactive")["spec"]
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+    assert behavior["scaleUp"]["policies"][0]["value"] == spec["maxReplicaCount"]
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+def test_the_grace_period_is_above_the_hard_limit() -> None:
+    rendered = render({"limits": {"longestAttemptSeconds": 1000}})
+    for deployment in rendered.of("Deployment", "worker"):
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["terminationGracePeriodSeconds"] > int(environment(pod)["PARLEY_LONGEST_ATTEMPT_SECONDS"])
+    said = refusal(workers(BATCH | {"gracePeriodSeconds": 7800}))
+    assert "grace period of worker" in said
+    assert "not above limits.longestAttemptSeconds (7800 s)" in said
+    assert render(workers(BATCH | {"gracePeriodSeconds": 7801}))
+
+
+def test_a_pod_is_alive_while_its_own_loop_is() -> None:
+    container = render().one("Deployment", "-worker-batch")["spec"]["template"]["spec"]["containers"][0]
+    assert container["livenessProbe"]["exec"]["command"] == ["python", "-m", "parley_worker.liveness"]
+    assert container["command"] == ["python", "-m", "parley_worker"]
+
+
+def test_a_gpu_is_a_limit_of_the_pod() -> None:
+    entry: Manifest = {"name": "gpu", "queue": "batch", "concurrency": 1, "gpu": {"count": 1}}
+    container = render(workers(entry)).one("Deployment", "-worker-gpu")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert "share its memory" in refusal(workers(entry | {"concurrency": 2}))
+
+
+def test_spread_over_nodes_unless_an_affinity_says_otherwise() -> None:
+    spread = render().one("Deployment", "-worker-batch")["spec"]["template"]["spec"]
+    assert spread["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]["parley/worker"] == "batch"
+    told = render(workers(BATCH | {"affinity": {"nodeAffinity": {}}})).one("Deployment", "-worker-batch")
+    assert "topologySpreadConstraints" not in told["spec"]["template"]["spec"]
+
+
+def test_disruption_budgets_for_what_has_several_pods() -> None:
+    names = {budget["metadata"]["name"] for budget in render().of("PodDisruptionBudget")}
+    assert names == {"release-parley-api", "release-parley-worker-batch", "release-parley-worker-interactive"}
+    assert not render({"podDisruptionBudgets": False}).of("PodDisruptionBudget")
+    alone = render({"api": {"replicas": 1, "autoscaling": {"enabled": False}}})
+    assert not alone.of("PodDisruptionBudget", "api")

@@ -1,0 +1,182 @@
+"""Private by default: restricted pods, no tokens, no open connections, no password where anyone can read it."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+import pytest
+import yaml
+
+from tests.chart.rendering import KEDA, Manifest, environment, render
+
+COMPONENTS = {"api", "keeper", "worker", "redis", "objects", "flower", "test"}
+
+
+@pytest.fixture(scope="module")
+def pods() -> dict[str, Manifest]:
+    return render().pods()
+
+
+def test_every_pod_passes_the_restricted_standard(pods: dict[str, Manifest]) -> None:
+    assert len(pods) == 8
+    for name, pod in pods.items():
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"] + pod.get("initContainers", []):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+            assert "memory" in container["resources"]["limits"], name
+
+
+def test_only_the_keeper_has_a_token_and_it_may_do_little(pods: dict[str, Manifest]) -> None:
+    with_token = [name for name, pod in pods.items() if pod["automountServiceAccountToken"]]
+    assert with_token == ["release-parley-keeper"]
+    assert pods["release-parley-keeper"]["serviceAccountName"] == "release-parley-keeper"
+    rendered = render()
+    assert not any(account["automountServiceAccountToken"] for account in rendered.of("ServiceAccount"))
+    assert not rendered.of("ClusterRole")
+    (role,) = rendered.of("Role")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch"]}]
+
+
+def policies(values: Manifest | None = None) -> dict[str, Manifest]:
+    return {policy["metadata"]["name"]: policy["spec"] for policy in render(values).of("NetworkPolicy")}
+
+
+def test_nothing_is_open_that_is_not_named() -> None:
+    deny = policies()["release-parley-deny"]
+    assert deny["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in deny
+    assert "egress" not in deny
+    assert set(deny["podSelector"]["matchLabels"]) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+
+
+def reached(rules: list[Manifest]) -> set[str]:
+    """Components or addresses that egress rules lead to."""
+    found = set()
+    for peer in (peer for rule in rules for peer in rule["to"]):
+        labels = peer.get("podSelector", {}).get("matchLabels", {})
+        found.add(labels.get("app.kubernetes.io/component") or ("dns" if "53" in str(rules) else "other"))
+    return found
+
+
+def test_a_worker_reaches_redis_the_objects_and_dns_and_nobody_reaches_it() -> None:
+    worker = policies()["release-parley-worker"]
+    assert "ingress" not in worker
+    assert reached(worker["egress"]) == {"redis", "objects", "dns"}
+    ports = [port["port"] for rule in worker["egress"] for port in rule["ports"]]
+    assert sorted(ports) == [53, 53, 6379, 7070]
+    assert "0.0.0.0/0" not in str(worker)
+
+
+def test_a_store_by_address_opens_only_what_it_needs() -> None:
+    values: Manifest = {
+        "objects": {"kind": "url", "url": "s3://b"},
+        "networkPolicy": {
+            "objectStoreEgress": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 9000}]}]
+        },
+    }
+    worker = policies(values)["release-parley-worker"]
+    assert {"ports": [{"port": 9000}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]} in worker["egress"]
+    assert "release-parley-objects" not in policies(values)
+
+
+def test_redis_is_reached_by_this_release_and_keda_alone() -> None:
+    (rule,) = policies()["release-parley-redis"]["ingress"]
+    labels = [peer["podSelector"]["matchLabels"] for peer in rule["from"] if "podSelector" in peer]
+    assert {label["app.kubernetes.io/component"] for label in labels} == {"api", "keeper", "worker", "flower"}
+    assert {label["app.kubernetes.io/instance"] for label in labels} == {"release"}
+    assert [p["namespaceSelector"]["matchLabels"] for p in rule["from"] if "namespaceSelector" in p] == [
+        {"kubernetes.io/metadata.name": "keda"}
+    ]
+
+
+def test_network_policies_can_be_left_out() -> None:
+    assert not policies({"networkPolicy": {"enabled": False}})
+
+
+def acl() -> dict[str, str]:
+    secret = render().one("Secret", "-redis")["stringData"]
+    return {line.split()[1]: line for line in secret["users.acl"].splitlines()}
+
+
+def test_each_role_has_its_own_password_and_only_its_hash_is_in_the_rules() -> None:
+    secret = render().one("Secret", "-redis")["stringData"]
+    passwords = {key.removesuffix("-password"): value for key, value in secret.items() if key.endswith("-password")}
+    assert len(set(passwords.values())) == len(passwords) == 6
+    for role, password in passwords.items():
+        assert re.fullmatch(r"[A-Za-z0-9]{32}", password)
+        assert f"user {role} on #{sha256(password.encode()).hexdigest()} " in secret["users.acl"]
+        assert password not in secret["users.acl"]
+
+
+def test_roles_see_what_is_theirs() -> None:
+    rules = acl()
+    assert " off " in rules["default"]
+    assert "~parley:*" in rules["api"]
+    assert "parley" not in rules["flower"].split("user flower", 1)[1]
+    assert "unacked" not in rules["api"]
+    assert re.findall(r" ~\S+", rules["keda"]) == [" ~parley:unfinished:*"]
+    assert "-@all" in rules["keda"]
+    assert not re.search(r"\+(@write|set|zadd|zrem|del)", rules["keda"])
+    for role in ("api", "keeper", "worker", "flower"):
+        assert "-@admin -@dangerous" in rules[role]
+
+
+def test_redis_keeps_what_it_was_given() -> None:
+    config = render().one("ConfigMap", "-redis-config")["data"]["redis.conf"]
+    for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "maxmemory 512mb"):
+        assert line in config.splitlines()
+    stateful = render({"redis": {"maxmemoryMiB": 100}}).one("StatefulSet", "-redis")["spec"]
+    assert stateful["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "200Mi"
+    assert stateful["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+
+
+def test_passwords_reach_pods_by_reference_only() -> None:
+    for name, pod in render({}, KEDA).pods().items():
+        for container in pod["containers"]:
+            for entry in container.get("env", []):
+                if re.search("PASSWORD|SECRET|AUTH|KEY(_ID)?$", entry["name"]):
+                    assert "secretKeyRef" in entry.get("valueFrom", {}), (name, entry)
+
+
+def test_a_managed_redis_is_reached_over_tls_with_its_own_authority() -> None:
+    external: Manifest = {"host": "redis.example", "port": 6380, "username": "parley", "existingSecret": "managed"}
+    rendered = render({"redis": {"enabled": False, "external": external | {"tls": {"caSecret": "ca"}}}}, KEDA)
+    pod = rendered.one("Deployment", "-api")["spec"]["template"]["spec"]
+    url = environment(pod)["PARLEY_REDIS_URL"]
+    assert url.startswith("rediss://parley:$(REDIS_PASSWORD)@redis.example:6380/0?ssl_cert_reqs=required")
+    assert "ssl_ca_certs=/etc/parley/redis/ca.crt" in url
+    assert not rendered.of("StatefulSet", "redis")
+    assert not rendered.of("Secret", "redis")
+    trigger = rendered.one("ScaledObject", "-worker-batch")["spec"]["triggers"][0]
+    assert trigger["metadata"]["enableTLS"] == "true"
+    assert trigger["metadata"]["username"] == "parley"
+
+
+def test_secrets_of_ones_own_replace_the_made_ones() -> None:
+    values: Manifest = {
+        "redis": {"existingSecret": "mine"},
+        "api": {"existingKeysSecret": "mine"},
+        "flower": {"existingSecret": "mine"},
+        "objects": {"embedded": {"existingSecret": "mine"}},
+    }
+    rendered = render(values, KEDA)
+    assert not rendered.of("Secret")
+    assert yaml.safe_dump(rendered.manifests) == yaml.safe_dump(render(values, KEDA).manifests)  # GitOps: no drift
+
+
+def test_the_api_gets_hashes_of_keys_and_no_key() -> None:
+    secret = render().one("Secret", "-api-keys")["stringData"]
+    assert secret["keys"] == f"default:{sha256(secret['default-key'].encode()).hexdigest()}\n"
+    (volume,) = [v for v in render().pods()["release-parley-api"]["volumes"] if v["name"] == "api-keys"]
+    assert volume["secret"]["items"] == [{"key": "keys", "path": "keys"}]
+
+
+def test_flower_stands_behind_a_password() -> None:
+    pod = render().pods()["release-parley-flower"]
+    assert environment(pod)["FLOWER_BASIC_AUTH"]["secretKeyRef"]["key"] == "basic-auth"
+    assert not render({"flower": {"enabled": False}}).of("Deployment", "flower")
