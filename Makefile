@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := core api worker client local
 SOURCES := services tests
-LOCKS := dev run api worker worker-pyannote
+LOCKS := dev run api cluster worker worker-pyannote
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=... demo` picks another.
 # A name on the PATH may be a shim that starts nothing, so each candidate is asked.
@@ -58,6 +58,21 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 .PHONY: bench
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m tests.bench
+
+##@ Run it in Kubernetes
+
+.PHONY: images chart e2e k8s-install
+images: $(VENV)/dev.stamp  ## Build the images and print their sizes, with an SBOM beside each; ENGINE=pyannote for GPUs
+	@$(BIN)/python -m k8s.images $(or $(ENGINE),onnx)
+
+chart: $(VENV)/dev.stamp  ## Check the chart: lint, rendered objects, refusals
+	@$(BIN)/python -m pytest tests/chart $(ARGS)
+
+e2e: $(VENV)/dev.stamp  ## Prove the chart on the cluster that KUBECONFIG names; writes docs/kubernetes.md
+	@$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+k8s-install: $(VENV)/dev.stamp  ## Check the cluster of KUBECONFIG and install; ARGS=... goes to k8s/deploy.py
+	@$(BIN)/python k8s/deploy.py install $(ARGS)
 
 ##@ Look after it
 
