@@ -1,0 +1,1 @@
+"""Parley's HTTP API, and the keeper beside it."""

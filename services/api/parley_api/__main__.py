@@ -1,0 +1,69 @@
+"""`python -m parley_api`: serve the API until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+
+from parley_api.main import create_app
+from parley_api.waiting import Changes
+from parley_core.errors import UnsafeSettings
+from parley_core.logs import configure_logs, get_logger
+from parley_core.settings import Settings
+
+DRAIN_SECONDS = 25  # for uploads under way; below Kubernetes' default grace of 30
+log = get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Lets those who wait for a job go at the first signal, so that only uploads hold a stop up."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._changes.close()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop. Raises UnsafeSettings."""
+    settings.require_safe_address()
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http="h11",  # the one whose behaviour after an early answer is tested
+        ws="none",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,  # middleware.py writes it, without addresses
+        proxy_headers=False,  # nothing here depends on who forwarded a request
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    Server(config, app.state.deps.changes).run()
+
+
+def main() -> int:
+    """Return the exit status: 2 for settings that must not be used."""
+    configure_logs()
+    try:
+        serve(Settings())
+    except UnsafeSettings as error:
+        log.error("refused to start", reason=error.detail)
+        return 2
+    except ValidationError as error:
+        reasons = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        log.error("refused to start", reason="; ".join(reasons))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The consult workflow: a recording under the caller's session id; the same job underneath."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from parley_api.auth import Tenant
+from parley_api.body import Body
+from parley_api.deps import DepsOf
+from parley_api.errors import InvalidOption, SessionIdMissing
+from parley_api.finding import find
+from parley_api.openapi import CONSULT_BODY, SESSION_HEADER, problems
+from parley_api.options import OPTIONS, reference
+from parley_api.routes.jobs import Nothing, describe
+from parley_api.routes.turns import result_of
+from parley_api.schemas import ConsultAccepted, ConsultAnswer, ErrorAnswer
+from parley_api.submit import Submission, require_key
+from parley_core.errors import JobNotFound
+from parley_core.job import Job, JobState
+
+PATH = "/api/workflows/aurity/consult"
+router = APIRouter(prefix=PATH, tags=["consult"])
+
+CONSULT_OPTIONS = tuple(name for name in OPTIONS if name != "reference")  # the session is the reference
+
+
+async def session_id(request: Request) -> str:
+    """Return the caller's `X-Session-ID`. Raises SessionIdMissing or InvalidOption."""
+    values = request.headers.getlist("x-session-id")
+    if not values:
+        raise SessionIdMissing("Send the consult's session: header `X-Session-ID`.")
+    if len(values) > 1:
+        raise InvalidOption("`X-Session-ID` is given twice.")
+    return reference(values[0], "X-Session-ID")
+
+
+SessionId = Annotated[str, Depends(session_id)]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=ConsultAccepted,
+    openapi_extra=SESSION_HEADER | CONSULT_BODY,
+    responses=problems(409, 413, 415, 429),
+)
+async def submit(request: Request, response: Response, deps: DepsOf, tenant: Tenant, session: SessionId) -> object:
+    """Take a consult's recording in."""
+    key = require_key(request.headers.getlist("idempotency-key"))
+    body = Body(request, deps.settings.max_speakers, CONSULT_OPTIONS)
+    submitted = await Submission(deps, tenant, key, session).run(body)
+    describe(response, submitted)
+    response.headers["Location"] = f"{PATH}/{submitted.job.id}"
+    return ConsultAccepted(job_id=submitted.job.id, session_id=session, status=submitted.job.state)
+
+
+@router.get("/{job_id}", openapi_extra=SESSION_HEADER, responses=problems(404, 410))
+async def get(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant, session: SessionId) -> ConsultAnswer:
+    """Return where the consult's job stands and, once it has succeeded, its turns."""
+    job = await find(deps, tenant, job_id)
+    if job.options.reference != session:
+        raise JobNotFound("There is no job with this id in this session.")
+    turns = json.loads(await result_of(deps, job))["turns"] if job.state is JobState.SUCCEEDED else None
+    return _answer(job, session, turns)
+
+
+def _answer(job: Job, session: str, turns: object) -> ConsultAnswer:
+    return ConsultAnswer.model_validate(
+        {
+            "job_id": job.id,
+            "session_id": session,
+            "status": job.state,
+            "progress": job.progress,
+            "error": ErrorAnswer.of(job.error),
+            "turns": turns,
+        }
+    )

@@ -1,0 +1,116 @@
+"""What a job leads to and comes from: its turns, its events while they happen, its recording."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley_api.auth import Tenant
+from parley_api.deps import Deps, DepsOf
+from parley_api.errors import InvalidOption, NoTurns, TurnsNotYet
+from parley_api.finding import find
+from parley_api.formats import RENDER, choose
+from parley_api.openapi import EVENTS, RECORDING, TURNS, problems
+from parley_api.recording_response import RecordingResponse
+from parley_api.routes.jobs import Nothing
+from parley_api.schemas import EventAnswer, TurnsAnswer
+from parley_core.errors import JobPurged, JobStoreUnavailable
+from parley_core.job import Job, JobState
+from parley_core.ports import JobEvent
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
+KEEP_ALIVE_SECONDS = 15.0  # proxies cut a stream that is silent for longer
+
+
+class TurnsQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    format: str | None = Field(None, description="`json` or `rttm`; goes before `Accept`.")
+
+
+@router.get("/turns", response_model=TurnsAnswer, responses={**TURNS, **problems(404, 406, 409, 410)})
+async def get_turns(
+    job_id: str, request: Request, query: Annotated[TurnsQuery, Query()], deps: DepsOf, tenant: Tenant
+) -> Response:
+    """Return who spoke when."""
+    turns_format, media_type = choose(query.format, request.headers.get("accept", ""))
+    job = await find(deps, tenant, job_id)
+    result = await result_of(deps, job)
+    return Response(RENDER[turns_format](result, job.id), media_type=media_type, headers={"Vary": "Accept"})
+
+
+async def result_of(deps: Deps, job: Job) -> bytes:
+    """Return the result object. Raises TurnsNotYet, NoTurns or JobPurged."""
+    if not job.state.terminal:
+        raise TurnsNotYet(job)
+    if job.state is not JobState.SUCCEEDED or job.result is None:
+        raise NoTurns(job)
+    try:
+        return await deps.calls.objects(deps.recordings.read, job.result.key)
+    except KeyError:
+        raise JobPurged("The result is gone: the job is being deleted.") from None
+
+
+@router.get("/events", response_class=StreamingResponse, responses={**EVENTS, **problems(404, 410)})
+async def events(
+    job_id: str,
+    query: Nothing,
+    deps: DepsOf,
+    tenant: Tenant,
+    last_event_id: Annotated[str, Header(description="Goes on after this event.")] = "0",
+) -> StreamingResponse:
+    """Stream the changes of a job: state, phase and progress, until it has ended."""
+    if not EVENT_ID.fullmatch(last_event_id):
+        raise InvalidOption("`Last-Event-ID` must be the id of an event of this stream.")
+    job = await find(deps, tenant, job_id)
+    return StreamingResponse(
+        _stream(deps, job.id, last_event_id),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+async def _stream(deps: Deps, job_id: str, after: str) -> AsyncIterator[str]:
+    """Yield events until the terminal one. A retry by hand after it is another stream's: resume with its id."""
+    loop = asyncio.get_running_loop()
+    spoke = loop.time()
+    with deps.changes.watch(job_id) as watch:
+        while not deps.changes.closed:
+            for event in await _events_after(deps, job_id, after):
+                after, spoke = event.id, loop.time()
+                yield _written(event)
+                if event.state.terminal:
+                    return
+            if loop.time() - spoke >= KEEP_ALIVE_SECONDS:
+                spoke = loop.time()
+                yield ": still here\n\n"
+            await watch.changed(KEEP_ALIVE_SECONDS)
+
+
+async def _events_after(deps: Deps, job_id: str, after: str) -> Sequence[JobEvent]:
+    try:
+        return await deps.calls.store(deps.store.events, job_id, after)
+    except JobStoreUnavailable:
+        return ()  # the stream stays open, and goes on where it was when the store is back
+
+
+def _written(event: JobEvent) -> str:
+    return f"id: {event.id}\nevent: change\ndata: {EventAnswer.of(event).model_dump_json()}\n\n"
+
+
+@router.get("/audio", response_class=FileResponse, responses={**RECORDING, **problems(404, 410)})
+async def audio(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant) -> Response:
+    """Return the recording as it came, whole or in ranges."""
+    response = RecordingResponse(deps, await find(deps, tenant, job_id))
+    try:
+        await response.lend()
+    except KeyError:
+        raise JobPurged("The recording is gone: the job is being deleted.") from None
+    return response
