@@ -64,6 +64,12 @@ class ObjectJournal:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         return known["job_id"]
 
+    def forget_keys(self) -> None:
+        oldest = datetime.now(UTC) - IDEMPOTENCY_LIFE
+        for name, written in self._objects.modified("idempotency").items():
+            if written < oldest:
+                self._objects.delete(name)
+
 
 def _entry_key(job_id: str) -> str:
     return f"journal/{job_id}.json"

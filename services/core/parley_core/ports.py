@@ -353,3 +353,7 @@ class Journal(Protocol):
         Raises IdempotencyKeyReused when the digest differs.
         """
         ...
+
+    def forget_keys(self) -> None:
+        """Drop the bindings whose 24 hours are over."""
+        ...

@@ -52,10 +52,15 @@ class Settings(BaseSettings):
     # Redis
     redis_timeout_seconds: float = Field(5.0, gt=0)  # redis-py's default is none: a call could hang for ever
 
+    # Keeper
+    keeper_port: int = Field(0, ge=0, le=65535)  # its /healthz and /metrics; 0: none
+
     # Worker
     engine: str = "onnx"  # onnx, pyannote, or module:factory of your own
     concurrency: int = Field(2, ge=1)
     engine_threads: int = Field(1, ge=1)  # per attempt; several threads under a CPU quota are slower than one
+    child_memory_bytes: int = Field(1024**3, gt=0)  # a child that ever grew over it is replaced after its job
+    heartbeat_file: Path | None = None  # touched while the process is well, for a probe that costs nothing
     queues: str = "interactive,batch"  # which a worker serves, comma-separated, first come first
 
     @model_validator(mode="after")

@@ -32,6 +32,9 @@ class ScriptedEngine:
         return Diarization(turns, turns, ())
 
 
-def scripted_engine() -> ScriptedEngine:
-    """Factory for `PARLEY_ENGINE=parley_core.testing:scripted_engine`; PARLEY_SCRIPTED_SECONDS sets its wall time."""
+def scripted_engine(threads: int = 1) -> ScriptedEngine:
+    """Factory for `PARLEY_ENGINE=parley_core.testing:scripted_engine`; PARLEY_SCRIPTED_SECONDS sets its wall time.
+
+    It computes nothing, so it has no use for `threads`, which every factory is called with.
+    """
     return ScriptedEngine(float(os.environ.get("PARLEY_SCRIPTED_SECONDS", "0.2")))

@@ -90,3 +90,7 @@ class MemoryJournal:
         if known[1] != idempotency.digest:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         return known[0]
+
+    def forget_keys(self) -> None:
+        self._objects.check()
+        self._keys = {name: known for name, known in self._keys.items() if known[2] >= time.time()}
