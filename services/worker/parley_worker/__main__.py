@@ -1,0 +1,62 @@
+"""`python -m parley_worker`: one worker process and its children.
+
+SIGTERM drains: running attempts finish, nothing new starts. Signals go to this process alone; its children die with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+
+from celery import Celery
+from celery.signals import setup_logging, worker_ready
+
+from parley_core.logs import configure_logs
+from parley_core.redis_jobs import RedisJobStore
+from parley_core.settings import Settings
+from parley_worker.app import worker_app
+from parley_worker.deps import name_instance
+from parley_worker.guard import Guard
+
+
+def main() -> int:
+    """Work until told to stop; return the exit code."""
+    configure_logs()
+    settings = Settings()
+    name_instance()
+    app = worker_app(settings)
+    _connect_signals(app, settings)
+    worker = app.Worker(
+        hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
+        concurrency=settings.concurrency,
+        queues=settings.queues,
+        pool="prefork",
+        task_events=True,
+        without_gossip=True,  # workers need not know each other, and asking around delays the first job
+        without_mingle=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _connect_signals(app: Celery, settings: Settings) -> None:
+    def begin_watching(**_: object) -> None:
+        Guard(RedisJobStore.from_settings(settings), settings.cancel_grace_seconds).start()
+        if settings.heartbeat_file:
+            app.parley_pulse.start()
+
+    worker_ready.connect(begin_watching, weak=False)
+    setup_logging.connect(_keep_our_logs, weak=False)
+
+
+def _keep_our_logs(**_: object) -> None:
+    """Celery sets up logs of its own unless somebody answers this signal."""
+    for told_by_the_attempt_too in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(told_by_the_attempt_too).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""The Celery application of a worker: the shared one, with the task, and what only workers set."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from parley_core.queue import create_app
+from parley_core.settings import Settings
+from parley_worker import broker, tasks
+from parley_worker.liveness import LoopPulse, Pulse
+
+WORKER_LOST_SECONDS = 1.0  # Celery's 10 keep the slot of a killed child empty for as long
+
+
+def worker_app(settings: Settings) -> Celery:
+    """Return the application that a worker process runs."""
+    broker.install()
+    app = create_app(settings)
+    app.conf.update(
+        worker_max_memory_per_child=settings.child_memory_bytes // 1024,  # Celery counts in KiB
+        worker_lost_wait=WORKER_LOST_SECONDS,
+        worker_redirect_stdouts=False,
+        broker_channel_error_retry=True,  # an error reply of Redis means connecting again, not the end of the worker
+    )
+    tasks.register(app)
+    if settings.heartbeat_file:
+        app.parley_pulse = Pulse(settings.heartbeat_file)
+        app.steps["consumer"].add(LoopPulse)
+    return app

@@ -1,0 +1,168 @@
+"""A real worker on a real Valkey: whatever dies, every job ends once, with one result."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parley_api.keeper.duties import reap
+from parley_core.job import MAX_ATTEMPTS, JobState, Phase
+from parley_core.settings import Settings
+from tests.support.worker import System, WorkerProcess, cpu_seconds, is_running, running_system, until
+
+CANCEL_BOUND = 5.0  # seconds from the call until the processor is free
+
+
+@pytest.fixture
+def system(settings: Settings, tmp_path: Path) -> Iterator[System]:
+    with running_system(settings, tmp_path) as system:
+        yield system
+
+
+def child_of(system: System, job_id: str) -> int:
+    """The pid of the child that works on a job: the last part of its name in the record."""
+    job = system.wait(job_id, lambda job: job.state is JobState.RUNNING)
+    return int(job.attempts[-1].worker.rpartition("/")[2])
+
+
+def reap_until(system: System, job_id: str, token: int, seconds: float = 20.0) -> None:
+    """Do the keeper's part of the work until a later attempt than `token` runs or the job has ended."""
+
+    def step() -> bool:
+        reap(system.store)
+        for dispatch in system.store.claim_due(10):
+            system.queue.publish(dispatch)
+            system.store.mark_queued(dispatch)
+        job = system.store.get(job_id)
+        return job.token > token or job.state.terminal
+
+    until(step, seconds, what=str(system.store.get(job_id)))
+
+
+def test_a_killed_child_costs_one_attempt_and_leaves_one_result(system: System) -> None:
+    system.worker(PARLEY_SCRIPTED_SECONDS=1.0)
+    job_id = system.submit()
+    os.kill(child_of(system, job_id), signal.SIGKILL)
+    reap_until(system, job_id, token=1)
+    job = system.wait_for_end(job_id)
+    assert job.state is JobState.SUCCEEDED
+    assert [attempt.error.code if attempt.error else None for attempt in job.attempts] == ["worker_lost", None]
+    assert system.results(job_id) == [f"results/{job_id}/2.json"]
+
+
+def test_the_same_message_for_two_workers_at_once_gives_one_result(system: System) -> None:
+    workers = [system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_CONCURRENCY=1) for _ in range(2)]
+    for worker in workers:
+        worker.wait_until_ready()
+    job_id = system.submit()
+    for _ in range(5):
+        system.publish(system.store.get(job_id))
+    job = system.wait_for_end(job_id)
+    until(lambda: sum(len(worker.events("nothing to take")) for worker in workers) == 5)
+    assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
+    assert system.results(job_id) == [f"results/{job_id}/1.json"]
+    assert system.store.stats().counters["attempts_started|queue=interactive"] == 1
+
+
+def test_a_job_that_kills_its_process_costs_four_executions_and_the_worker_lives(system: System) -> None:
+    worker = system.worker("tests.support.engines:Poisonous", PARLEY_CONCURRENCY=1)
+    job_id = system.submit()
+    for token in range(1, MAX_ATTEMPTS + 1):
+        system.wait(job_id, lambda job, token=token: job.token == token, seconds=10)
+        reap_until(system, job_id, token)
+    job = system.wait_for_end(job_id)
+    assert (job.state, len(job.attempts)) == (JobState.FAILED, MAX_ATTEMPTS)
+    assert job.error is not None
+    assert job.error.code == "worker_lost"
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("engine", ["Spinning", "Greedy"])
+def test_a_cancel_frees_the_processor_in_time_however_the_engine_is_busy(system: System, engine: str) -> None:
+    system.worker(f"tests.support.engines:{engine}", PARLEY_CONCURRENCY=1, PARLEY_LEASE_SECONDS=60)
+    job_id = system.submit()
+    child = child_of(system, job_id)
+    until(lambda: cpu_seconds(child) > 0.2)
+    before = time.monotonic()
+    assert system.store.cancel(job_id).state is JobState.CANCELLED
+    until(lambda: not is_running(child), seconds=CANCEL_BOUND)
+    assert time.monotonic() - before < CANCEL_BOUND
+    assert (system.store.get(job_id).state, system.results(job_id)) == (JobState.CANCELLED, [])
+
+
+def test_after_a_killed_child_the_next_job_is_done(system: System) -> None:
+    worker = system.worker("tests.support.engines:FirstSpins", PARLEY_CONCURRENCY=1, PARLEY_LEASE_SECONDS=60)
+    first = system.submit()
+    child = child_of(system, first)
+    second = system.submit()
+    system.store.cancel(first)
+    assert system.wait_for_end(second).state is JobState.SUCCEEDED
+    assert not is_running(child)
+    assert worker.process.poll() is None
+
+
+def test_a_cancel_between_batches_needs_no_kill(system: System) -> None:
+    system.worker(PARLEY_SCRIPTED_SECONDS=20, PARLEY_CONCURRENCY=1, PARLEY_CANCEL_GRACE_SECONDS=30)
+    job_id = system.submit()
+    child = child_of(system, job_id)
+    system.store.cancel(job_id)
+    following = system.submit()
+    assert child_of(system, following) == child
+
+
+def test_sigterm_drains(system: System) -> None:
+    worker = system.worker(PARLEY_SCRIPTED_SECONDS=2.0, PARLEY_CONCURRENCY=1)
+    running, waiting = system.submit(), system.submit()
+    system.wait(running, lambda job: job.phase is Phase.EMBEDDING)
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(20) == 0
+    assert system.store.get(running).state is JobState.SUCCEEDED
+    assert system.store.get(waiting).token == 0
+
+
+def test_children_die_with_their_worker(system: System) -> None:
+    worker = system.worker("tests.support.engines:Spinning")
+    child = child_of(system, system.submit())
+    worker.process.kill()
+    until(lambda: not is_running(child), seconds=3)
+
+
+def test_a_worker_frozen_past_its_lease_wakes_without_a_say(system: System) -> None:
+    frozen = system.worker(PARLEY_SCRIPTED_SECONDS=2.0, PARLEY_CONCURRENCY=1)
+    job_id = system.submit()
+    child = child_of(system, job_id)
+    for pid in (child, frozen.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+    reap_until(system, job_id, token=0, seconds=10)
+    system.worker(PARLEY_SCRIPTED_SECONDS=0.2, PARLEY_CONCURRENCY=1)
+    reap_until(system, job_id, token=1)
+    job = system.wait_for_end(job_id)
+    for pid in (frozen.process.pid, child):
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: frozen.events("attempt ended"))
+    assert frozen.events("attempt ended")[0]["outcome"] == "ended"
+    assert system.store.get(job_id) == job
+    assert system.results(job_id) == [f"results/{job_id}/2.json"]
+
+
+def test_a_child_that_has_grown_is_replaced_after_its_job(system: System) -> None:
+    system.worker("tests.support.engines:Leaking", PARLEY_CONCURRENCY=1, PARLEY_CHILD_MEMORY_BYTES=200_000_000)
+    jobs = [system.submit() for _ in range(6)]
+    ended = [system.wait_for_end(job_id) for job_id in jobs]
+    assert {job.state for job in ended} == {JobState.SUCCEEDED}
+    assert [len(job.attempts) for job in ended] == [1] * 6
+    assert len({job.attempts[0].worker for job in ended}) > 1
+
+
+def test_the_pulse_goes_on_while_the_worker_is_busy(system: System, tmp_path: Path) -> None:
+    pulse = tmp_path / "pulse"
+    worker = system.worker(PARLEY_SCRIPTED_SECONDS=5, PARLEY_HEARTBEAT_FILE=pulse)
+    system.wait(system.submit(), lambda job: job.state is JobState.RUNNING)
+    touched = pulse.stat().st_mtime
+    until(lambda: pulse.stat().st_mtime > touched, seconds=5)
+    assert isinstance(worker, WorkerProcess)

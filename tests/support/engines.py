@@ -1,0 +1,74 @@
+"""Engines that misbehave, for `PARLEY_ENGINE=tests.support.engines:<name>`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley_core.job import Phase, SpeakerBounds
+from parley_core.ports import Report
+from parley_core.turns import Diarization, EngineInfo
+
+NOTHING = Diarization((), (), ())
+
+
+class _Engine:
+    info = EngineInfo("misbehaving", "1")
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+
+class Spinning(_Engine):
+    """Burns the processor and never reports."""
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        while True:
+            pass
+
+
+class FirstSpins(_Engine):
+    """Spins on the first job that any process of its folder meets, and is done at once with all others."""
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        try:
+            Path("spun").touch(exist_ok=False)
+        except FileExistsError:
+            return NOTHING
+        while True:
+            pass
+
+
+class Greedy(_Engine):
+    """Holds the interpreter's lock inside one C call, so that no other thread of its process runs."""
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        re.match(r"(a+)+$", "a" * 64 + "b")
+        return NOTHING
+
+
+class Poisonous(_Engine):
+    """Kills its own process, as a fault in native code or the kernel's out-of-memory killer does."""
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return NOTHING
+
+
+class Leaking(_Engine):
+    """Keeps 50 MB of every job."""
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        report(Phase.EMBEDDING, 0.5)
+        kept.append(np.ones(50_000_000 // 8))
+        time.sleep(0.1)
+        return NOTHING
+
+
+kept: list[NDArray[np.float64]] = []

@@ -1,0 +1,160 @@
+"""A real worker process for tests, and what it takes to look inside: its children, their processor time, its log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from parley_core.job import Job
+from parley_core.objects import ObjectStore
+from parley_core.ports import dispatch_of
+from parley_core.queue import CeleryJobQueue
+from parley_core.redis_jobs import RedisJobStore
+from parley_core.settings import Settings
+from parley_core.testing import new_job
+from tests.support.sounds import wav
+
+REPOSITORY = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+def until(ask: Callable[[], T | None], seconds: float = 20.0, what: str = "") -> T:
+    """Return the first true answer. Raises TimeoutError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = ask()
+        if answer:
+            return answer
+        time.sleep(0.02)
+    raise TimeoutError(what or "it did not happen in time")
+
+
+def environment(settings: Settings, **more: object) -> dict[str, str]:
+    """Return what a process of Parley needs to see these settings."""
+    shared = {
+        "PARLEY_REDIS_URL": settings.redis_url.get_secret_value(),
+        "PARLEY_OBJECTS_URL": settings.objects_url,
+        "PARLEY_LEASE_SECONDS": settings.lease_seconds,
+        "PARLEY_HEARTBEAT_SECONDS": settings.heartbeat_seconds,
+        "PYTHONPATH": f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    return {**os.environ, **{name: str(value) for name, value in {**shared, **more}.items()}}
+
+
+class WorkerProcess:
+    """`python -m parley_worker` with its log in a file."""
+
+    def __init__(self, settings: Settings, folder: Path, **variables: object) -> None:
+        self._log = folder / f"worker-{time.monotonic_ns()}.log"
+        command = [sys.executable, "-m", "parley_worker"]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, env=environment(settings, **variables), stdout=log, stderr=log, cwd=folder
+            )
+
+    def children(self) -> list[int]:
+        """Pids of the pool's processes."""
+        listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log so far."""
+        texts = self._log.read_text(errors="replace").splitlines()
+        return [json.loads(text) for text in texts if text.startswith("{")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line.get("event") == name]
+
+    def wait_until_ready(self) -> None:
+        until(lambda: any("ready" in str(line.get("event")) for line in self.lines()), what=self._log.read_text())
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the main process alone, as Kubernetes does."""
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        """SIGKILL, and wait until no child is left."""
+        children = self.children()
+        self.process.kill()
+        self.process.wait(10)
+        until(lambda: not any(is_running(pid) for pid in children), what="children outlived their worker")
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class System:
+    """Real store, queue and objects, and the workers that a test starts on them."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings, self._folder = settings, folder
+        self.store = RedisJobStore.from_settings(settings)
+        self.queue = CeleryJobQueue.from_settings(settings)
+        self.objects = ObjectStore.from_settings(settings)
+        self._workers: list[WorkerProcess] = []
+
+    def worker(self, engine: str = "parley_core.testing:scripted_engine", **variables: object) -> WorkerProcess:
+        """Start a worker that is stopped when the test ends."""
+        worker = WorkerProcess(self.settings, self._folder, PARLEY_ENGINE=engine, **variables)
+        self._workers.append(worker)
+        return worker
+
+    def submit(self) -> str:
+        """Record and publish one job with a second of sound; return its id."""
+        new = new_job(seconds=1.0)
+        self.objects.put(new.recording.key, wav(seconds=1.0))
+        job = self.store.create(new).job
+        self.publish(job)
+        return job.id
+
+    def publish(self, job: Job) -> None:
+        self.queue.publish(dispatch_of(job))
+        self.store.mark_queued(dispatch_of(job))
+
+    def wait(self, job_id: str, condition: Callable[[Job], bool], seconds: float = 20.0) -> Job:
+        """Return the job once it is as the condition says."""
+
+        def ask() -> Job | None:
+            job = self.store.get(job_id)
+            return job if condition(job) else None
+
+        return until(ask, seconds, what=f"job is {self.store.get(job_id)}")
+
+    def wait_for_end(self, job_id: str, seconds: float = 20.0) -> Job:
+        return self.wait(job_id, lambda job: job.state.terminal, seconds)
+
+    def results(self, job_id: str) -> list[str]:
+        return list(self.objects.keys(f"results/{job_id}"))
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+
+@contextmanager
+def running_system(settings: Settings, folder: Path) -> Iterator[System]:
+    """A system whose workers do not outlive the test."""
+    system = System(settings, folder)
+    try:
+        yield system
+    finally:
+        system.stop()
