@@ -1,0 +1,111 @@
+"""How the keeper goes on for ever: each duty in a thread of its own, so that none waits for another's trouble."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from parley_core.errors import ParleyError
+from parley_core.logs import get_logger
+
+STOP_SECONDS = 5.0  # how long a round on its way may take after the order to stop
+
+log = get_logger(__name__)
+
+
+@dataclass
+class Duty:
+    """One duty and how it goes.
+
+    Attributes:
+        name: as in logs and metrics.
+        every: seconds between two rounds.
+        work: one round; returns how many things it put right.
+        tried_at: monotonic time of the last round, done or not.
+        done_at: monotonic time of the last round that was done.
+    """
+
+    name: str
+    every: float
+    work: Callable[[], int]
+    tried_at: float = field(default_factory=time.monotonic)
+    done_at: float = field(default_factory=time.monotonic)
+    rounds: int = 0
+    failures: int = 0
+    put_right: int = 0
+
+
+class Outages:
+    """Says once that something is down, however many duties run into it, and once that it is back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._met_by: dict[str, set[str]] = defaultdict(set)
+
+    def begin(self, code: str, duty: str, detail: str) -> None:
+        """Note that a duty failed with this error code."""
+        with self._lock:
+            if not any(self._met_by[code]):
+                log.warning("trouble", code=code, detail=detail, duty=duty)
+            self._met_by[code].add(duty)
+
+    def end(self, duty: str) -> None:
+        """Note that a duty was done."""
+        with self._lock:
+            for code, duties in self._met_by.items():
+                if duty in duties:
+                    duties.discard(duty)
+                    if not duties:
+                        log.info("trouble over", code=code)
+
+
+class Keeper:
+    """Runs duties until it is told to stop."""
+
+    def __init__(self, duties: Sequence[Duty]) -> None:
+        self.duties = duties
+        self._stop = threading.Event()
+        self._outages = Outages()
+        self._threads = [
+            threading.Thread(target=self._go_round, args=(duty,), name=duty.name, daemon=True) for duty in duties
+        ]
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        """Return once the keeper was told to stop and its rounds have ended, or had their time to."""
+        self._stop.wait()
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def stop(self) -> None:
+        """Start no further round."""
+        self._stop.set()
+
+    def _go_round(self, duty: Duty) -> None:
+        while not self._stop.is_set():
+            self.round(duty)
+            self._stop.wait(duty.every)
+
+    def round(self, duty: Duty) -> None:
+        """Do one round; whatever goes wrong is counted and said, and ends nothing else."""
+        try:
+            duty.put_right += duty.work()
+        except ParleyError as error:
+            duty.failures += 1
+            self._outages.begin(error.code, duty.name, error.detail)
+        except Exception:
+            duty.failures += 1
+            log.exception("duty failed", duty=duty.name)
+        else:
+            duty.done_at = time.monotonic()
+            self._outages.end(duty.name)
+        duty.rounds += 1
+        duty.tried_at = time.monotonic()
