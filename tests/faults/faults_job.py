@@ -1,0 +1,153 @@
+"""Faults that a job brings along, wrong clocks, the real engine, and everything at once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.faults.arena import Arena
+from tests.faults.control import Wounds
+from tests.faults.engines import DEAF, LEAK, POISON
+from tests.faults.faults_process import ATTEMPT_STEPS, kill_workers
+from tests.faults.parts import pick
+from tests.faults.schedule import Fault
+from tests.faults.system import Environment, Layout
+
+QUICK_RETRIES = {"FAULTS_RETRY_SECONDS": "1,2,4"}
+SHORT_LIMITS = {"FAULTS_LIMITS": "2,4"}
+CLOCK_SECONDS = 30
+LIBRARIES = (
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+)
+
+
+def nothing(arena: Arena) -> None:
+    """The recordings are the fault."""
+    arena.struck()
+
+
+def wrong_clock(seconds: int) -> Environment:
+    """Shift one process's clock: by libfaketime where it is installed, else for Python alone."""
+    library = next((path for path in LIBRARIES if Path(path).exists()), None)
+    if library is None:
+        return {"FAULTS_CLOCK": str(seconds)}
+    return {
+        "LD_PRELOAD": library,
+        "FAKETIME": f"{seconds:+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_RESET": "1",
+    }
+
+
+def kill_while_clocks_differ(arena: Arena) -> None:
+    for worker in arena.system.kind("worker"):
+        hit = arena.running_on(worker)
+        worker.kill()
+        arena.struck(hit)
+        arena.pause(3, 4)
+
+
+def clocks() -> list[Fault]:
+    wrong = {"worker-1": CLOCK_SECONDS, "keeper": -CLOCK_SECONDS, "api-1": CLOCK_SECONDS, "worker-2": -CLOCK_SECONDS}
+    return [
+        Fault(
+            f"clock of {part} {seconds:+d} s",
+            "and both workers killed in turn",
+            kill_while_clocks_differ,
+            Layout(run_seconds=1.0, wounded={part: wrong_clock(seconds)}),
+            jobs=20,
+            rate=3,
+            bound=9.0,
+        )
+        for part, seconds in wrong.items()
+    ]
+
+
+def everything(arena: Arena) -> None:
+    """All kinds of blows in one seeded order, some at the same time."""
+    system = arena.system
+    blows = [
+        lambda: pick(system.kind("worker"), arena.rng).kill(),
+        lambda: pick(system.kind("api"), arena.rng).kill(),
+        lambda: pick(system.kind("keeper"), arena.rng).kill(),
+        lambda: system.control.set(Wounds(die_chance=0.1)),
+        lambda: system.control.set(Wounds(objects_fail=0.2)),
+        lambda: system.control.set(Wounds(objects_delay=0.3)),
+        lambda: cut_connections_once(arena),
+        lambda: restart_redis(arena),
+    ]
+    for blow in arena.rng.sample(blows * 3, len(blows) * 3):
+        blow()
+        arena.struck()
+        arena.pause(0.5, 2.0)
+    system.control.heal()
+
+
+def cut_connections_once(arena: Arena) -> None:
+    arena.system.valkey.client().client_kill_filter(_type="normal", skipme=True)
+
+
+def restart_redis(arena: Arena) -> None:
+    arena.system.valkey.kill()
+    time.sleep(arena.rng.uniform(0.2, 3))
+    arena.system.valkey.start()
+
+
+FAULTS = (
+    Fault(
+        "poison recording",
+        "kills its process each time: failed after four attempts",
+        nothing,
+        Layout(recording_seconds=POISON),
+        jobs=4,
+        rate=1,
+        ends="failed",
+        short=True,
+    ),
+    Fault(
+        "recording that ignores the soft limit",
+        "its child is killed at the hard limit (2 and 4 s here)",
+        nothing,
+        Layout(recording_seconds=DEAF, wounded={"api": SHORT_LIMITS, "worker": QUICK_RETRIES}),
+        jobs=2,
+        rate=1,
+        ends="failed",
+    ),
+    Fault(
+        "recording that leaks memory",
+        "the child meets its limit of 3 GB and is replaced",
+        nothing,
+        Layout(recording_seconds=LEAK, concurrency=1, wounded={"worker": QUICK_RETRIES}),
+        jobs=2,
+        rate=1,
+        ends="failed",
+    ),
+    *clocks(),
+    Fault(
+        "real engine, worker killed",
+        "the onnx engine on the conversation that ships with Parley; SIGKILL of the busy worker",
+        kill_workers(1),
+        Layout(engine="onnx", workers=1),
+        jobs=4,
+        rate=2,
+        bound=3 + 5 + 30.0,
+        sample=True,
+    ),
+    Fault(
+        "everything at once",
+        "24 blows of eight kinds in seeded order",
+        everything,
+        Layout(
+            keepers=2,
+            wounded={
+                "api": {"FAULTS_OBJECTS": "on", "FAULTS_DIE_AFTER": "parley_core.redis_jobs:RedisJobStore.create"},
+                "worker": {"FAULTS_OBJECTS": "on", "FAULTS_DIE_AFTER": ATTEMPT_STEPS, **QUICK_RETRIES},
+                "keeper": {"FAULTS_OBJECTS": "on", **QUICK_RETRIES},
+            },
+        ),
+        jobs=150,
+        rate=5,
+        ends="",
+    ),
+)

@@ -1,0 +1,249 @@
+"""Faults of processes: killed, frozen, told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from tests.faults.arena import Arena
+from tests.faults.control import Wounds
+from tests.faults.engines import SILENT
+from tests.faults.parts import pick, until
+from tests.faults.schedule import Fault
+from tests.faults.system import Layout
+
+LEASE, RUN = Layout().lease_seconds, Layout().run_seconds
+AFTER_LEASE = 5.0  # the keeper's rounds, the next start, and some load
+DEFAULT_LEASE = 30.0
+LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
+
+STORE, QUEUE = "parley_core.redis_jobs:RedisJobStore", "parley_core.queue:CeleryJobQueue"
+OBJECTS, JOURNAL = "parley_core.objects:ObjectStore", "parley_core.journal:ObjectJournal"
+SUBMIT_STEPS = {
+    "reserving the key": f"{STORE}.reserve_key",
+    "storing the recording": f"{OBJECTS}.save",
+    "binding the key": f"{JOURNAL}.remember_key",
+    "creating the record": f"{STORE}.create",
+    "publishing": f"{QUEUE}.publish",
+    "marking it queued": f"{STORE}.mark_queued",
+}
+ATTEMPT_STEPS = ",".join((f"{STORE}.start_attempt", f"{OBJECTS}.put", f"{STORE}.succeed"))
+KEEPER_STEPS = ",".join(
+    (f"{STORE}.claim_due", f"{QUEUE}.publish", f"{STORE}.create", f"{STORE}.fail_attempt", f"{STORE}.lapsed_leases")
+)
+
+
+def kill_children(arena: Arena) -> None:
+    for _ in range(6):
+        worker = arena.busy_worker()
+        running = arena.running_on(worker)
+        if running:
+            job = arena.rng.choice(running)
+            with suppress(ProcessLookupError):
+                os.kill(int(job.attempts[-1].worker.rpartition("/")[2]), signal.SIGKILL)
+            arena.struck([job])
+        arena.pause(0.5, 1.5)
+
+
+def kill_workers(times: int) -> Callable[[Arena], None]:
+    def strike(arena: Arena) -> None:
+        for _ in range(times):
+            worker = arena.busy_worker()
+            hit = arena.running_on(worker)
+            worker.kill()
+            arena.struck(hit)
+            arena.pause(2, 4)
+
+    return strike
+
+
+def kill_worker_mains(arena: Arena) -> None:
+    for _ in range(3):
+        worker = arena.busy_worker()
+        hit = arena.running_on(worker)
+        worker.kill_main()
+        arena.struck(hit)
+        arena.pause(2, 4)
+
+
+def let_them_die(seconds: float, chance: float) -> Callable[[Arena], None]:
+    """Parts that were started to die after a step do so, now and then."""
+
+    def strike(arena: Arena) -> None:
+        arena.system.control.set(Wounds(die_chance=chance))
+        time.sleep(seconds)
+        arena.system.control.heal()
+
+    return strike
+
+
+def kill_apis(arena: Arena) -> None:
+    for _ in range(8):
+        pick(arena.system.kind("api"), arena.rng).kill()
+        arena.struck()
+        arena.pause(0.5, 1.5)
+
+
+def kill_keepers(arena: Arena) -> None:
+    """And a worker each time: a keeper without work cannot fail at it."""
+    for _ in range(4):
+        pick(arena.system.kind("keeper"), arena.rng).kill()
+        worker = arena.busy_worker()
+        hit = arena.running_on(worker)
+        worker.kill()
+        arena.struck(hit)
+        arena.pause(2, 4)
+
+
+def freeze_workers(times: int, seconds: float) -> Callable[[Arena], None]:
+    """Stopped for longer than its lease, then let go: a zombie that finds its job in other hands."""
+
+    def strike(arena: Arena) -> None:
+        for _ in range(times):
+            worker = arena.busy_worker()
+            worker.freeze()
+            hit, at = arena.running_on(worker), time.time()
+            time.sleep(seconds)
+            worker.thaw()
+            arena.struck(hit, at)
+            arena.pause(1, 2)
+
+    return strike
+
+
+def terminate_workers(arena: Arena) -> None:
+    for _ in range(4):
+        worker = arena.busy_worker()
+        starts = worker.starts
+        worker.terminate()
+        arena.struck()
+        if not until(lambda part=worker, before=starts: part.starts > before, 60):
+            raise TimeoutError("a worker did not drain")
+        arena.pause(0.5, 1.5)
+
+
+def dying(kind: str, steps: str) -> Layout:
+    return Layout(wounded={kind: {"FAULTS_DIE_AFTER": steps}})
+
+
+def kill_between_steps() -> list[Fault]:
+    return [
+        Fault(
+            name=f"API killed after {step}",
+            says=f"SIGKILL of the API right after the step of a submit: {step}",
+            strike=let_them_die(8, 0.25),
+            layout=dying("api", method),
+            jobs=30,
+            short=step == "creating the record",
+        )
+        for step, method in SUBMIT_STEPS.items()
+    ]
+
+
+FAULTS = (
+    Fault(
+        "pool child killed",
+        "SIGKILL of a child that works on a job, six times",
+        kill_children,
+        Layout(run_seconds=LONGER_RUN),
+        rate=3,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+        short=True,
+    ),
+    Fault(
+        "worker killed",
+        "SIGKILL of a busy worker with all its children, four times",
+        kill_workers(4),
+        Layout(run_seconds=LONGER_RUN),
+        rate=3,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+        short=True,
+    ),
+    Fault(
+        "worker killed, default lease",
+        "the same with the default lease of 30 s, twice",
+        kill_workers(2),
+        Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
+        rate=3,
+        bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "worker's main process killed",
+        "SIGKILL of the main process alone, three times",
+        kill_worker_mains,
+        Layout(run_seconds=LONGER_RUN),
+        rate=3,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "worker killed between two steps",
+        "children die right after taking a job, storing its result, or committing it",
+        let_them_die(12, 0.1),
+        dying("worker", ATTEMPT_STEPS),
+        rate=4,
+        ends="",
+    ),
+    Fault("API killed", "SIGKILL of one of two API processes, eight times", kill_apis, short=True),
+    *kill_between_steps(),
+    Fault(
+        "keeper killed",
+        "SIGKILL of one of two keepers and of a busy worker at once, four times",
+        kill_keepers,
+        Layout(keepers=2, run_seconds=LONGER_RUN),
+        rate=3,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "keeper killed between two steps",
+        "keepers die right after claiming, publishing, or reaping, while children die too",
+        let_them_die(15, 0.1),
+        Layout(
+            keepers=2,
+            wounded={
+                "keeper": {"FAULTS_DIE_AFTER": KEEPER_STEPS},
+                "worker": {"FAULTS_DIE_AFTER": f"{STORE}.start_attempt"},
+                "api": {"FAULTS_DIE_AFTER": f"{STORE}.create"},
+            },
+        ),
+        rate=4,
+        ends="",
+    ),
+    Fault(
+        "worker frozen past its lease",
+        "SIGSTOP of a busy worker for twice its lease, then SIGCONT, three times",
+        freeze_workers(3, 2 * LEASE),
+        Layout(run_seconds=LONGER_RUN),
+        rate=3,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+        short=True,
+    ),
+    Fault(
+        "worker frozen in the engine",
+        "the same while the engine computes without a word, so that the zombie wakes up right before its commit",
+        freeze_workers(3, 2 * LEASE),
+        Layout(recording_seconds=SILENT),
+        jobs=12,
+        rate=0.7,
+        bound=LEASE + AFTER_LEASE + 4 + RUN + 4,
+    ),
+    Fault(
+        "worker frozen, default lease",
+        "SIGSTOP for 40 s with the default lease of 30 s",
+        freeze_workers(1, 40),
+        Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
+        rate=2,
+        bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "worker told to stop",
+        "SIGTERM of a busy worker, four times: it drains, and no job needs a second attempt",
+        terminate_workers,
+        Layout(run_seconds=LONGER_RUN),
+        rate=3,
+        most_executions=1,
+        short=True,
+    ),
+)

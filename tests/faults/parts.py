@@ -1,0 +1,132 @@
+"""One process of a system, and the supervisor that starts again what died, as Kubernetes would."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+RESTART_SECONDS = 0.5  # between a death and the next start
+LOOK_SECONDS = 0.05
+
+
+class Part:
+    """A part of Parley as a process, with its children; it stays down only between a death and its next start."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self.name, self._command, self._environment, self._log = name, command, environment, log
+        self.starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.starts += 1
+        seed = f"{self._environment.get('FAULTS_SEED', '')}:{self.name}:{self.starts}"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env={**os.environ, **self._environment, "FAULTS_SEED": seed},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def tree(self) -> list[psutil.Process]:
+        """The main process first, then everything below it."""
+        assert self._process is not None
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self._process.pid)
+            return [main, *main.children(recursive=True)]
+        return []
+
+    def children(self) -> set[int]:
+        return {process.pid for process in self.tree()[1:]}
+
+    def kill(self) -> None:
+        """SIGKILL for the whole tree at once, as when a container or a node dies."""
+        self._signal(self.tree(), signal.SIGKILL)
+
+    def kill_main(self) -> None:
+        """SIGKILL for the main process alone."""
+        self._signal(self.tree()[:1], signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """SIGTERM for the main process alone, as Kubernetes does."""
+        self._signal(self.tree()[:1], signal.SIGTERM)
+
+    def freeze(self) -> None:
+        self._signal(self.tree(), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(self.tree(), signal.SIGCONT)
+
+    def _signal(self, processes: Iterable[psutil.Process], number: int) -> None:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def end(self) -> None:
+        """Kill what is left, after the system was stopped."""
+        left = self.tree()
+        self._signal(left, signal.SIGKILL)
+        psutil.wait_procs(left, 5)
+        if self._process is not None:
+            self._process.wait(5)
+
+
+class Supervisor:
+    """Starts parts again, RESTART_SECONDS after they died, until told to stop."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._parts = list(parts)
+        self._died: dict[str, float] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        for part in self._parts:
+            part.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        for part in self._parts:
+            part.end()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            for part in self._parts:
+                self._look_after(part)
+
+    def _look_after(self, part: Part) -> None:
+        if part.alive:
+            self._died.pop(part.name, None)
+        elif time.monotonic() - self._died.setdefault(part.name, time.monotonic()) > RESTART_SECONDS:
+            part.start()
+
+
+def until(condition: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:
+    """Wait for a condition; say whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(pause)
+    return condition()
+
+
+def pick(parts: list[Part], rng: random.Random) -> Part:
+    return rng.choice([part for part in parts if part.alive] or parts)
