@@ -42,9 +42,9 @@ Nobody may list keys, change the configuration or see other connections; scripts
 {{- $safe := "+@all -@admin -@dangerous +info -script +script|load +script|exists -function" -}}
 user default off nopass sanitize-payload resetchannels -@all
 user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
-user api on #{{ sha256sum .api }} ~parley:* ~interactive* ~batch* ~_kombu.binding.* resetchannels &parley:changed &/0.celery* {{ $safe }}
-user keeper on #{{ sha256sum .keeper }} ~parley:* ~interactive* ~batch* ~_kombu.binding.* ~unacked* resetchannels &parley:changed &/0.celery* {{ $safe }}
-user worker on #{{ sha256sum .worker }} ~parley:* ~interactive* ~batch* ~_kombu.binding.* ~unacked* ~celery* ~*.celery.pidbox ~*.reply.celery.pidbox allchannels {{ $safe }}
-user flower on #{{ sha256sum .flower }} ~_kombu.binding.* ~unacked* ~celery* ~*.celery.pidbox ~*.reply.celery.pidbox %R~interactive* %R~batch* allchannels {{ $safe }}
+user api on #{{ sha256sum .api }} ~parley:* ~interactive* ~batch* ~_kombu.binding* resetchannels &parley:changed &/0.celery* {{ $safe }}
+user keeper on #{{ sha256sum .keeper }} ~parley:* ~interactive* ~batch* ~_kombu.binding* ~unacked* resetchannels &parley:changed &/0.celery* {{ $safe }}
+user worker on #{{ sha256sum .worker }} ~parley:* ~interactive* ~batch* ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* allchannels {{ $safe }}
+user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* allchannels {{ $safe }}
 user keda on #{{ sha256sum .keda }} ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list
 {{- end -}}

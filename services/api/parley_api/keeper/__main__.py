@@ -10,6 +10,7 @@ from parley_api.keeper import health
 from parley_api.keeper.duties import find_forgotten, import_journal, publish_due, reap
 from parley_api.keeper.retention import Sweeper, purge_expired
 from parley_api.keeper.rounds import Duty, Keeper
+from parley_api.keeper.scale_in import ScaleIn, worker_pods
 from parley_core.journal import ObjectJournal
 from parley_core.logs import configure_logs, get_logger
 from parley_core.objects import ObjectStore
@@ -25,6 +26,7 @@ def duties_of(settings: Settings) -> list[Duty]:
     store, queue = RedisJobStore.from_settings(settings), CeleryJobQueue.from_settings(settings)
     objects = ObjectStore.from_settings(settings)
     journal = ObjectJournal(objects)
+    pods = worker_pods()
     return [
         Duty("publish", 0.5, partial(publish_due, store, queue)),
         Duty("reap", 1.0, partial(reap, store)),
@@ -32,6 +34,7 @@ def duties_of(settings: Settings) -> list[Duty]:
         Duty("import_journal", 2.0, partial(import_journal, journal, store, queue)),
         Duty("purge", 30.0, partial(purge_expired, store, objects)),
         Duty("sweep", 1800.0, Sweeper(store, objects, journal).sweep),
+        *([Duty("mark_busy_pods", 2.0, ScaleIn(store, pods).step)] if pods else []),
     ]
 
 

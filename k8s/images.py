@@ -1,0 +1,143 @@
+"""`make images`: build the images, print their sizes, and write an SBOM (CycloneDX) beside each into build/images.
+
+Uses docker where it is installed, else the development cluster's own builder, which needs no daemon and no registry.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+BUILT = ROOT / "build" / "images"
+CLUSTER_BUILDER = ROOT.parent / "shared" / "cluster" / "image"
+VERSION = "0.1.0"
+IMAGE_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: its Dockerfile, the lock its packages come from, and our own members in it."""
+
+    name: str
+    dockerfile: str
+    lock: str
+    members: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+
+
+def images(engine: str) -> tuple[Image, Image]:
+    """Return the API's and the worker's image, the latter with this engine."""
+    suffix, lock = ("", "worker") if engine == "onnx" else (f"-{engine}", f"worker-{engine}")
+    return (
+        Image("parley-api", "Dockerfile.api", "cluster", ("core", "api", "client")),
+        Image(f"parley-worker{suffix}", "Dockerfile.worker", lock, ("core", "worker"), (f"ENGINE={engine}",)),
+    )
+
+
+def builder() -> list[str]:
+    """Return the command that builds: its name, then whatever goes before the build's own flags."""
+    if shutil.which("docker"):
+        return ["docker", "build", "--tag"]
+    if CLUSTER_BUILDER.exists():
+        return [str(CLUSTER_BUILDER), "build"]
+    raise SystemExit("Nothing here can build images: install docker.")
+
+
+def build(image: Image) -> str:
+    """Build one image; return its name and tag."""
+    command = builder()
+    local = command[0] != "docker"
+    tag = f"{'localhost/' if local else ''}{image.name}:{VERSION}"
+    flags = ["--file", str(ROOT / image.dockerfile), "--build-arg", f"VERSION={VERSION}"]
+    flags += ["--build-arg", f"REVISION={revision()}"]
+    for argument in image.arguments:
+        flags += ["--build-arg", argument]
+    context = str(ROOT)
+    subprocess.run([*command, tag, *([context, *flags] if local else [*flags, context])], check=True, cwd=ROOT)
+    return tag
+
+
+def revision() -> str:
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def size(tag: str) -> int:
+    """Return the bytes of an image."""
+    if builder()[0] == "docker":
+        said = subprocess.run(
+            ["docker", "image", "inspect", tag, "--format", "{{.Size}}"], capture_output=True, text=True, check=True
+        )
+        return int(said.stdout)
+    said = subprocess.run(
+        [str(CLUSTER_BUILDER), "buildah", "images", "--json", tag], capture_output=True, text=True, check=True
+    )
+    return parse_size(json.loads(said.stdout)[0]["size"])
+
+
+def parse_size(text: str) -> int:
+    """Return bytes of `796 MB`."""
+    number, unit = text.split()
+    return int(float(number) * {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}[unit.upper()])
+
+
+def locked(lock: Path) -> Iterator[tuple[Requirement, list[str]]]:
+    """Give every package that a lock installs into the image, with its SHA-256 hashes."""
+    environment = IMAGE_PYTHON | {"platform_machine": platform.machine(), "implementation_name": "cpython"}
+    for entry in lock.read_text().replace("\\\n", " ").splitlines():
+        words = entry.split("--hash=sha256:")
+        if not words[0].strip():
+            continue
+        requirement = Requirement(words[0].strip())
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            yield requirement, [word.strip() for word in words[1:]]
+
+
+def sbom(image: Image) -> dict[str, Any]:
+    """Return what is in the image beside its base, as CycloneDX 1.6."""
+    components = [
+        {
+            "type": "library",
+            "name": requirement.name,
+            "version": (version := next(iter(requirement.specifier)).version),
+            "purl": f"pkg:pypi/{requirement.name.lower()}@{version}",
+            "hashes": [{"alg": "SHA-256", "content": digest} for digest in hashes],
+        }
+        for requirement, hashes in locked(ROOT / "requirements" / f"{image.lock}.txt")
+    ]
+    ours = [{"type": "library", "name": f"parley-{member}", "version": VERSION} for member in image.members]
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {"type": "container", "name": image.name, "version": VERSION}},
+        "components": components + ours,
+    }
+
+
+def main(engine: str) -> None:
+    """Build both images with this engine."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for image in images(engine):
+        tag = build(image)
+        (BUILT / f"{image.name}.cdx.json").write_text(json.dumps(sbom(image), indent=1) + "\n")
+        rows.append((tag, size(tag)))
+    for tag, bytes_ in rows:
+        print(f"{tag:40} {bytes_ / 1e6:7.0f} MB")
+    print(f"SBOMs: {BUILT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "onnx")

@@ -1,0 +1,102 @@
+"""A cluster, an installed release, and the table that the tests write."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.kubernetes import Namespace, namespace, reachable, run, tool
+from tests.cluster.release import SAMPLE, Release
+from tests.support.sounds import wav
+
+RESULTS = Path(__file__).parents[2] / "docs" / "kubernetes.md"
+# A job of a known length: the engine waits, so that what is measured is Kubernetes and not the engine.
+SLOW = "parley_core.testing:scripted_engine"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster() -> None:
+    if not reachable():
+        pytest.skip("KUBECONFIG names no cluster that answers")
+
+
+class Results:
+    """What the run measured: rows of (case, wanted, measured)."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str]] = []
+
+    def add(self, case: str, wanted: str, measured: str) -> None:
+        self.rows.append((case, wanted, measured))
+
+    def write(self, file: Path) -> None:
+        kept = {row[0]: row for row in read_rows(file)}
+        kept |= {row[0]: row for row in self.rows}
+        lines = ["| case | wanted | measured |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in kept.values())]
+        text = file.read_text() if file.exists() else HEAD
+        head, _, rest = text.partition("<!-- results -->")
+        _, _, tail = rest.partition("<!-- end -->")
+        stamp = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
+        file.write_text(f"{head}<!-- results -->\nLast run: {stamp}.\n\n" + "\n".join(lines) + f"\n<!-- end -->{tail}")
+
+
+HEAD = """# Parley on Kubernetes
+
+What `make e2e` measured on a real cluster; each run replaces the rows of the cases that it ran.
+
+<!-- results --><!-- end -->
+"""
+
+
+def read_rows(file: Path) -> list[tuple[str, str, str]]:
+    """Rows of an earlier run."""
+    if not file.exists():
+        return []
+    lines = [line for line in file.read_text().splitlines() if line.startswith("| ")][1:]
+    return [(cells[0], cells[1], cells[2]) for cells in ([c.strip() for c in line[1:-1].split("|")] for line in lines)]
+
+
+def machine() -> str:
+    version = run(tool("kubectl"), "version", "--output", "json")
+    server = version.split('"serverVersion"', 1)[1].split('"gitVersion": "', 1)[1].split('"', 1)[0]
+    helm = subprocess.run([tool("helm"), "version", "--short"], capture_output=True, text=True, check=True).stdout
+    nodes = run(tool("kubectl"), "get", "nodes", "--output", "name").count("node/")
+    return f"Kubernetes {server}, Helm {helm.strip().split('+')[0]}, {nodes} node(s), {os.cpu_count()} cores, {platform.machine()}"
+
+
+@pytest.fixture(scope="session")
+def results() -> Iterator[Results]:
+    collected = Results()
+    yield collected
+    if collected.rows:
+        collected.write(RESULTS)
+
+
+@pytest.fixture(scope="session")
+def sample() -> bytes:
+    """The conversation that ships with the client."""
+    return SAMPLE.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def short() -> bytes:
+    return wav(2.0)
+
+
+@pytest.fixture(scope="module")
+def space(request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """A fresh restricted namespace, named after the test file."""
+    name = request.module.__name__.rpartition(".test_")[2].replace("_", "-")
+    with namespace(f"e2e-{name}") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def release(space: Namespace) -> Release:
+    return Release(space, "main")

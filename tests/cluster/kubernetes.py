@@ -1,0 +1,105 @@
+"""The cluster that KUBECONFIG names, through the tools that operators use: kubectl and helm."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+Manifest = dict[str, Any]
+T = TypeVar("T")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dev-cluster" / "bin"
+
+
+def tool(name: str) -> str:
+    """Return a binary of the PATH, else the one that the development cluster was built with."""
+    found = shutil.which(name) or shutil.which(name, path=str(CACHE))
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run(*command: str, given: str | None = None, seconds: float = 300) -> str:
+    """Return what a command prints, both streams. Raises AssertionError with it when the command fails."""
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=seconds, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, f"{' '.join(command)}: {said}"
+    return said
+
+
+def until(what: str, seconds: float, look: Callable[[], T | None], every: float = 0.25) -> T:
+    """Return the first answer that is true. Raises AssertionError when none came in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(every)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+class Namespace:
+    """One namespace of the cluster."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 300) -> str:
+        return run(tool("kubectl"), "--namespace", self.name, *arguments, given=given, seconds=seconds)
+
+    def get(self, kind: str, name: str = "", selector: str = "") -> Manifest:
+        """An object, or the list of those that a label selector finds."""
+        named = [name] if name else []
+        chosen = ["--selector", selector] if selector else []
+        found: Manifest = json.loads(self.kubectl("get", kind, *named, *chosen, "--output", "json"))
+        return found
+
+    def secret(self, name: str, key: str) -> str:
+        return self.kubectl(
+            "get", "secret", name, "--output", f"go-template={{{{index .data {json.dumps(key)} | base64decode}}}}"
+        )
+
+    def pods(self, selector: str) -> list[Manifest]:
+        """Pods that are not on their way out, oldest first."""
+        pods = [p for p in self.get("pods", selector=selector)["items"] if "deletionTimestamp" not in p["metadata"]]
+        return sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
+
+    def ready(self, selector: str) -> list[str]:
+        """Names of pods that are ready."""
+        return [
+            pod["metadata"]["name"]
+            for pod in self.pods(selector)
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+        ]
+
+
+@contextmanager
+def namespace(name: str) -> Iterator[Namespace]:
+    """A fresh namespace that enforces the restricted Pod Security standard, gone afterwards."""
+    space = Namespace(name)
+    kubectl = tool("kubectl")
+    run(kubectl, "delete", "namespace", name, "--ignore-not-found", "--wait", seconds=300)
+    run(kubectl, "create", "namespace", name)
+    levels = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn", "audit")]
+    run(kubectl, "label", "namespace", name, *levels)
+    try:
+        yield space
+    finally:
+        if not os.environ.get("PARLEY_E2E_KEEP"):
+            run(kubectl, "delete", "namespace", name, "--wait=false")
+
+
+def reachable() -> bool:
+    """Say whether KUBECONFIG names a cluster that answers."""
+    if not os.environ.get("KUBECONFIG"):
+        return False
+    command = [tool("kubectl"), "get", "--raw", "/readyz", "--request-timeout", "5s"]
+    return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0

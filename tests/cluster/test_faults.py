@@ -1,0 +1,80 @@
+"""Pods that die without warning cost time, and no job."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cluster.conftest import SLOW, Results
+from tests.cluster.kubernetes import Manifest, until
+from tests.cluster.release import Release
+
+pytestmark = pytest.mark.timeout(900)
+JOBS = 8
+WORKING = {
+    "limits": {"leaseSeconds": 10},
+    "api": {"autoscaling": {"enabled": False}, "replicas": 2},
+    "flower": {"enabled": False},
+    "workers": [
+        {
+            "name": "batch",
+            "queue": "batch",
+            "engine": SLOW,
+            "extraEnv": [{"name": "PARLEY_SCRIPTED_SECONDS", "value": "5"}],
+            "replicas": 2,
+            "autoscaling": {"keda": "never"},
+            "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def working(release: Release) -> Release:
+    release.install(WORKING, "--wait", "--timeout", "5m")
+    release.wait_for_api()
+    return release
+
+
+def kill(release: Release, pod: str) -> None:
+    release.space.kubectl("delete", "pod", pod, "--force", "--grace-period=0")
+
+
+def check(release: Release, ids: list[str], seconds: float = 240) -> list[Manifest]:
+    """Every job succeeded, once: the record counts each move in the same script that makes it."""
+    jobs = release.finish(ids, seconds)
+    assert [job["state"] for job in jobs] == ["succeeded"] * len(ids)
+    assert len({job["id"] for job in jobs}) == len(ids)
+    return jobs
+
+
+def succeeded(release: Release) -> int:
+    return int(release.redis("hget", "parley:stats", "jobs_succeeded|queue=batch") or 0)
+
+
+@pytest.mark.parametrize("part", ["worker", "redis", "api", "keeper"])
+def test_a_pod_killed_by_force_loses_and_doubles_nothing(
+    working: Release, short: bytes, results: Results, part: str
+) -> None:
+    before = succeeded(working)
+    ids = working.submit_many(JOBS, short, "batch")
+    until("a job runs", 30, lambda: any(working.job(job_id)["state"] == "running" for job_id in ids))
+    pods = [pod["metadata"]["name"] for pod in working.space.pods(working.component(part))]
+    started = time.monotonic()
+    kill(working, busy_pod(working, ids) if part == "worker" else pods[0])
+    until("the API answers", 120, working._is_ready)
+    jobs = check(working, ids)
+    doubled = succeeded(working) - before - len(ids)
+    assert doubled == 0
+    again = sum(len(job["attempts"]) - 1 for job in jobs)
+    results.add(
+        f"`kubectl delete pod --force` on {part}",
+        "0 lost, 0 doubled",
+        f"0 lost, 0 doubled; {again} attempts repeated, all done {time.monotonic() - started:.0f} s later",
+    )
+
+
+def busy_pod(release: Release, ids: list[str]) -> str:
+    running = [job for job in (release.job(job_id) for job_id in ids) if job["state"] == "running"]
+    return str(running[0]["attempts"][-1]["worker"].partition("/")[0])

@@ -1,0 +1,93 @@
+"""One command gives a working, private service: install, first turns, passwords that stay, two releases."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cluster.conftest import Results
+from tests.cluster.kubernetes import Namespace, until
+from tests.cluster.release import Release
+
+pytestmark = pytest.mark.timeout(900)
+FIRST_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def installed(release: Release, sample: bytes, results: Results) -> Release:
+    started = time.monotonic()
+    said = release.install()
+    assert "would violate PodSecurity" not in said, said
+    release.wait_for_api()
+    ready = time.monotonic() - started
+    (job,) = release.finish([release.submit(sample)], FIRST_SECONDS)
+    took = time.monotonic() - started
+    assert job["state"] == "succeeded", job
+    assert took <= FIRST_SECONDS
+    speakers = {turn["speaker"] for turn in release.turns(job["id"])}
+    assert len(speakers) >= 2
+    results.add(
+        "`helm install` with default values, one recording by the API",
+        f"turns, first `succeeded` ≤ {FIRST_SECONDS} s",
+        f"API ready after {ready:.0f} s, {len(speakers)} speakers after {took:.0f} s",
+    )
+    results.add("namespace that enforces `restricted`", "installs with no warning", "no warning")
+    return release
+
+
+def test_the_first_recording_comes_back_as_turns(installed: Release) -> None:
+    assert installed.space.pods(installed.component("api"))
+
+
+def test_helm_test_passes(installed: Release, results: Results) -> None:
+    said = installed.helm("test", "--logs", chart=False)
+    assert "Succeeded" in said
+    line = next(line for line in said.splitlines() if "turns of" in line)
+    results.add("`helm test`", "the shipped conversation comes back as turns", line)
+
+
+def test_every_pod_is_ready_and_none_was_started_twice(installed: Release) -> None:
+    selector = f"app.kubernetes.io/instance={installed.name},app.kubernetes.io/component!=test"
+    until("every pod is ready", 60, lambda: len(installed.space.ready(selector)) == len(installed.space.pods(selector)))
+    for pod in installed.space.pods(selector):
+        for status in pod["status"]["containerStatuses"]:
+            assert status["restartCount"] == 0, pod["metadata"]["name"]
+
+
+def test_no_role_was_refused_by_redis(installed: Release) -> None:
+    """Redis writes down every command or key that its rules refused: a working service has none."""
+    denied = installed.redis("info", "stats", user="probe")
+    counts = dict(line.strip().split(":", 1) for line in denied.splitlines() if ":" in line)
+    refused = {key: value for key, value in counts.items() if key.startswith("acl_access_denied")}
+    assert set(refused.values()) == {"0"}, refused
+
+
+def test_a_pod_without_a_password_gets_nothing(installed: Release) -> None:
+    answer = installed.space.kubectl(
+        "exec", f"{installed.fullname}-redis-0", "--", "env", "-u", "REDISCLI_AUTH", "redis-cli", "ping"
+    )
+    assert "NOAUTH" in answer
+
+
+def test_passwords_stay_across_three_upgrades(installed: Release, results: Results) -> None:
+    before = installed.password_fingerprint()
+    for annotation in ("one", "two", "three"):
+        installed.install({"commonAnnotations": {"upgrade": annotation}}, "--wait", "--timeout", "5m")
+    assert installed.password_fingerprint() == before
+    results.add("passwords and keys after three upgrades", "unchanged", "unchanged")
+
+
+def test_a_second_release_in_the_same_namespace_works_beside_the_first(
+    installed: Release, space: Namespace, sample: bytes, results: Results
+) -> None:
+    second = Release(space, "second")
+    second.install()
+    second.wait_for_api()
+    (job,) = second.finish([second.submit(sample)], 180)
+    assert job["state"] == "succeeded", job
+    assert second.key != installed.key
+    assert second.http.get(f"/v1/jobs/{job['id']}").status_code == 200
+    assert installed.http.get(f"/v1/jobs/{job['id']}").status_code == 404
+    results.add("two releases in one namespace", "both work", "both work, neither sees the other's jobs")
+    second.helm("uninstall", "--wait", chart=False)
