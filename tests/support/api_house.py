@@ -1,0 +1,125 @@
+"""The API on in-memory ports, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from parley_api.audio import Measured
+from parley_api.deps import Deps
+from parley_api.main import create_app
+from parley_core.errors import EngineError, NotAudio, UnreadableRecording
+from parley_core.job import Failure, GiveUp, ResultSummary
+from parley_core.ports import JobQuery
+from parley_core.settings import Settings
+from parley_core.testing import MemoryJobQueue, MemoryJobStore, MemoryJournal, MemoryRecordingStore
+
+AUDIO = b"fLaC" + bytes(range(256)) * 40
+DAMAGED = b"fLaC damaged"
+TURN = {"start": 0.5, "end": 2.25, "speaker": "SPEAKER_00", "confidence": None}
+ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}}
+
+
+class ScriptedInspector:
+    """Takes what begins like FLAC for a recording of `seconds`, and `damaged` for its word."""
+
+    def __init__(self) -> None:
+        self.seconds = 3.0
+
+    def sniff(self, head: bytes) -> None:
+        if not head.startswith(b"fLaC"):
+            raise NotAudio("This is no audio container that Parley reads.")
+
+    def measure(self, path: Path) -> Measured:
+        if b"damaged" in path.read_bytes():
+            raise UnreadableRecording("The recording is damaged.")
+        return Measured("audio/flac", self.seconds)
+
+    def warm(self) -> None:
+        """Nothing to get ready."""
+
+
+@dataclass
+class House:
+    """All ports of one API, and the API itself once it was asked for."""
+
+    settings: Settings = field(default_factory=lambda: Settings(max_recording_bytes=100_000, redis_timeout_seconds=1))
+    store: MemoryJobStore = field(default_factory=MemoryJobStore)
+    recordings: MemoryRecordingStore = field(default_factory=MemoryRecordingStore)
+    queue: MemoryJobQueue = field(default_factory=MemoryJobQueue)
+    audio: ScriptedInspector = field(default_factory=ScriptedInspector)
+
+    def __post_init__(self) -> None:
+        self.journal = MemoryJournal(self.recordings)
+
+    def deps(self) -> Deps:
+        return Deps(self.settings, self.store, self.recordings, self.queue, self.journal, self.audio)
+
+    @asynccontextmanager
+    async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+        transport = httpx.ASGITransport(create_app(self.settings, self.deps()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7001", headers=headers) as client:
+            yield client
+
+    def empty(self) -> bool:
+        """True when neither a recording nor a job nor a message nor a journal entry is left."""
+        jobs = self.store.page(JobQuery(tenant="default")).jobs
+        return not (self.recordings.objects or jobs or self.queue.published or self.journal.entries())
+
+
+def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """Every member that RFC 9457 and the contract promise is there."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document: dict[str, object] = response.json()
+    assert (response.status_code, document["status"], document["code"]) == (status, status, code), response.text
+    assert document["type"] == f"urn:parley:problem:{code}"
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+def form(*parts: tuple[str, bytes], boundary: str = "b0undary") -> tuple[bytes, dict[str, str]]:
+    """Return a multipart body and its header: name and value of each part, in order; `audio` gets a file name."""
+    body = b""
+    for name, value in parts:
+        file = '; filename="patient name.flac"' if name == "audio" else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        body += head.encode() + value + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+async def in_chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def succeed(house: House, job_id: str) -> dict[str, Any]:
+    """Do what a worker does; return the result."""
+    started = house.store.start_attempt(job_id, "worker/1", 30)
+    assert started is not None
+    result = {
+        "job_id": job_id,
+        "turns": [TURN],
+        "exclusive_turns": [TURN],
+        "overlaps": [],
+        "speakers": ["SPEAKER_00"],
+        "engine": ENGINE,
+        "recording": {"sha256": "0" * 64, "seconds": 3.0},
+    }
+    key = f"results/{job_id}/1.json"
+    house.recordings.put(key, json.dumps(result).encode())
+    house.store.succeed(started[1], ResultSummary(key, 1, 1, 1.75, dict(ENGINE), {"engine": 0.1}))
+    return result
+
+
+def fail(house: House, job_id: str) -> None:
+    started = house.store.start_attempt(job_id, "worker/1", 30)
+    assert started is not None
+    house.store.fail_attempt(started[1], Failure(EngineError.code, "The engine broke."), GiveUp())

@@ -1,0 +1,202 @@
+"""Who may ask, and what they see: keys, tenants, this machine only, headers, logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from parley_api import keys
+from parley_api.keys import ApiKeys
+from parley_core.errors import UnsafeSettings
+from tests.support.api_house import AUDIO, House, assert_problem, form
+
+pytestmark = pytest.mark.anyio
+
+RAW = {"Content-Type": "audio/flac"}
+
+
+def line(tenant: str, key: str) -> str:
+    return f"{tenant}:{hashlib.sha256(key.encode()).hexdigest()}\n"
+
+
+@pytest.fixture
+def keyed(house: House, tmp_path: Path) -> House:
+    file = tmp_path / "keys"
+    file.write_text("# two clinics\n\n" + line("north", "n-old") + line("north", "n-new") + line("south", "s"))
+    house.settings = house.settings.model_copy(update={"api_keys_file": file})
+    return house
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+CLOSED = [
+    ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/queues"), ("POST", "/api/workflows/aurity/consult"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/turns"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/audio"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/events"),
+    ("DELETE", "/v1/jobs/00000000-0000-4000-8000-000000000000"),
+    ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/cancel"),
+    ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/retry"),
+    ("GET", "/api/workflows/aurity/consult/00000000-0000-4000-8000-000000000000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+@pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(""), {"Authorization": "Basic bjpu"}])
+async def test_without_a_known_key_nothing_about_jobs_is_said(
+    keyed: House, method: str, path: str, headers: dict[str, str]
+) -> None:
+    async with keyed.client() as client:
+        response = await client.request(method, path, headers=headers)
+    assert_problem(response, 401, "unauthenticated")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
+async def test_health_metrics_and_docs_need_no_key(keyed: House, path: str) -> None:
+    async with keyed.client() as client:
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_every_route_about_jobs_is_closed() -> None:
+    async with House().client() as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+    open_to_all = {"/healthz", "/livez", "/readyz", "/metrics"}
+    closed = {(method.upper(), path) for path, methods in paths.items() for method in methods} - {
+        ("GET", path) for path in open_to_all
+    }
+    named = {(method, path.replace("00000000-0000-4000-8000-000000000000", "{job_id}")) for method, path in CLOSED}
+    assert closed == named
+
+
+async def test_both_keys_of_a_rotation_are_the_same_tenant(keyed: House) -> None:
+    async with keyed.client() as client:
+        job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
+        assert (await client.get(f"/v1/jobs/{job['id']}", headers=bearer("n-new"))).status_code == 200
+
+
+async def test_another_tenants_job_is_not_there(keyed: House) -> None:
+    async with keyed.client() as client:
+        job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
+        url, south = f"/v1/jobs/{job['id']}", bearer("s")
+        for method, path in [
+            ("GET", ""), ("GET", "/turns"), ("GET", "/audio"), ("GET", "/events"), ("POST", "/cancel"),
+            ("POST", "/retry"), ("DELETE", ""),
+        ]:  # fmt: skip
+            assert_problem(await client.request(method, url + path, headers=south), 404, "job_not_found")
+        assert (await client.get("/v1/jobs", headers=south)).json()["jobs"] == []
+        assert len((await client.get("/v1/jobs", headers=bearer("n-new"))).json()["jobs"]) == 1
+
+
+async def test_another_tenants_journalled_job_is_not_there(keyed: House) -> None:
+    keyed.store.available = False
+    async with keyed.client() as client:
+        job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
+        assert_problem(await client.get(f"/v1/jobs/{job['id']}", headers=bearer("s")), 404, "job_not_found")
+        assert (await client.get(f"/v1/jobs/{job['id']}", headers=bearer("n-new"))).status_code == 200
+
+
+async def test_a_changed_keys_file_counts_without_a_restart(keyed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
+    file = keyed.settings.api_keys_file
+    assert file is not None
+    known = ApiKeys(file)
+    file.write_text(line("north", "n-new") + line("east", "e"))
+    assert [known.tenant_of(key) for key in ("n-new", "e", "n-old", "s")] == ["north", "east", None, None]
+    file.write_text("half a li")
+    assert known.tenant_of("e") == "east"  # a file in the middle of a change locks nobody out
+    os.unlink(file)
+    assert known.tenant_of("e") == "east"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "# nobody\n", "north\n", "north:abc\n", "north:" + "A" * 64 + "\n", "no rth:" + "a" * 64 + "\n",
+        line("north", "a") + line("south", "a"), line("north", "a") + line("north", "b") + line("north", "c"),
+    ],
+)  # fmt: skip
+def test_a_keys_file_that_says_something_else_is_refused_at_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(UnsafeSettings):
+        ApiKeys(tmp_path / "keys")
+
+
+def test_a_keys_file_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeSettings):
+        ApiKeys(tmp_path / "keys")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7001", "localhost:7001", "[::1]:7001", "LOCALHOST"])
+async def test_without_keys_this_machines_names_are_served(client: httpx.AsyncClient, host: str) -> None:
+    assert (await client.get("/v1/jobs", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_without_keys_a_foreign_page_is_not_served(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    assert_problem(await client.get("/v1/jobs", headers=headers), 421, "unknown_host")
+
+
+async def test_with_keys_any_name_is_served(keyed: House) -> None:
+    async with keyed.client() as client:
+        headers = {"Host": "parley.clinic.example", **bearer("s")}
+        assert (await client.get("/v1/jobs", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/nowhere", "/healthz"])
+async def test_browsers_are_told_to_keep_their_hands_off(client: httpx.AsyncClient, path: str) -> None:
+    headers = (await client.get(path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "server" not in headers
+
+
+async def test_a_request_keeps_its_callers_id_or_gets_one(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez", headers={"X-Request-ID": "abc-1"})).headers["x-request-id"] == "abc-1"
+    for bad in ("a b", "x" * 200, 'a"b'):
+        assert (await client.get("/livez", headers={"X-Request-ID": bad})).headers["x-request-id"] not in ("", bad)
+
+
+async def test_logs_tell_of_requests_and_nothing_of_patients(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, headers = form(("reference", b"Jane Roe 1970"), ("audio", AUDIO))
+    monkeypatch.setattr(house.store, "page", lambda query: {}[query.reference])
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        accepted = await client.post("/v1/jobs", content=body, headers=headers | {"X-Request-ID": "abc-1"})
+        broken = await client.get("/v1/jobs", params={"reference": "Jane Roe 1970"})
+        await client.get("/api/workflows/aurity/consult/x", headers={"X-Session-ID": "Jane Roe 1970"})
+    assert accepted.status_code == 202
+    assert_problem(broken, 500, "internal_error")
+    written = json.dumps(lines)
+    assert '"request_id": "abc-1"' in written
+    assert '"route": "/v1/jobs"' in written
+    assert '"error": "KeyError"' in written
+    assert "test_access.py" in written  # where it happened
+    for secret in ("Jane", "Roe", "1970", "patient name"):
+        assert secret not in written + broken.text
+
+
+async def test_an_answer_that_breaks_off_is_cut_and_not_continued(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("Jane Roe")
+
+    monkeypatch.setattr(house.store, "events", broken)
+    with pytest.raises(RuntimeError) as cut:
+        await client.get(f"/v1/jobs/{job['id']}/events")
+    assert "Jane" not in str(cut.value)

@@ -1,0 +1,138 @@
+"""The same key: the same job, whatever died in between."""
+
+from __future__ import annotations
+
+import anyio
+import httpx
+import pytest
+
+from parley_core.errors import JobStoreUnavailable
+from parley_core.ports import JobQuery
+from tests.support.api_house import AUDIO, House, assert_problem
+
+pytestmark = pytest.mark.anyio
+
+KEYED = {"Content-Type": "audio/flac", "Idempotency-Key": "key-1"}
+
+
+async def post(client: httpx.AsyncClient, content: bytes = AUDIO, **query: str) -> httpx.Response:
+    return await client.post("/v1/jobs", content=content, headers=KEYED, params=query)
+
+
+def jobs(house: House) -> int:
+    return len(house.store.page(JobQuery(tenant="default")).jobs)
+
+
+async def test_same_key_and_body_answer_the_same_job_and_keep_one_recording(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    first, second = await post(client), await post(client)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"]
+    assert "idempotency-replayed" not in first.headers
+    assert second.headers["idempotency-replayed"] == "true"
+    assert (jobs(house), len(house.recordings.objects), len(house.queue.published)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("change", ["body", "option"])
+async def test_same_key_for_something_else_is_refused(house: House, client: httpx.AsyncClient, change: str) -> None:
+    await post(client)
+    second = await post(client, AUDIO + b"!") if change == "body" else await post(client, num_speakers="2")
+    assert_problem(second, 422, "idempotency_key_reused")
+    assert (jobs(house), len(house.recordings.objects)) == (1, 1)
+
+
+async def test_a_spelling_of_the_same_options_is_the_same_request(client: httpx.AsyncClient) -> None:
+    first = await post(client, num_speakers="2")
+    second = await post(client, min_speakers="2", max_speakers="2", queue="interactive")
+    assert first.json()["id"] == second.json()["id"]
+
+
+async def test_a_key_whose_first_request_is_on_its_way_is_in_use(house: House, client: httpx.AsyncClient) -> None:
+    house.store.reserve_key("default", "key-1", "another request", 60)
+    second = await post(client)
+    assert_problem(second, 409, "idempotency_key_in_use")
+    assert int(second.headers["retry-after"]) > 0
+    assert house.empty()
+
+
+async def test_a_failed_request_gives_its_key_back(house: House, client: httpx.AsyncClient) -> None:
+    assert_problem(await post(client, b"no audio"), 415, "not_audio")
+    assert (await post(client)).status_code == 202
+
+
+async def test_without_the_job_store_a_key_holds_too(house: House, client: httpx.AsyncClient) -> None:
+    house.store.available = False
+    first, second = await post(client), await post(client)
+    assert first.json()["id"] == second.json()["id"]
+    assert second.headers["idempotency-replayed"] == "true"
+    assert_problem(await post(client, AUDIO + b"!"), 422, "idempotency_key_reused")
+    assert (len(house.journal.entries()), len(house.recordings.objects)) == (1, 1)
+
+
+async def test_a_key_used_before_an_outage_holds_in_it_and_after_it(house: House) -> None:
+    async with house.client() as client:
+        first = await post(client)
+    house.store.available = False
+    async with house.client() as client:
+        second = await post(client)
+    assert second.json()["id"] == first.json()["id"]
+    house.store.available = True
+    for new, key in house.journal.entries():
+        assert house.store.create(new, key).replayed  # what the keeper does
+    assert jobs(house) == 1
+
+
+async def test_a_key_journalled_in_an_outage_holds_after_it(house: House) -> None:
+    house.store.available = False
+    async with house.client() as client:
+        first = await post(client)
+    house.store.available = True
+    async with house.client() as client:
+        second = await post(client)
+    assert second.json()["id"] == first.json()["id"]
+
+
+async def test_a_request_that_died_after_binding_its_key_is_made_good_by_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.client() as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(house.store, "create", lambda *_: (_ for _ in ()).throw(JobStoreUnavailable("down")))
+            broken.setattr(house.journal, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("the process died")))
+            assert_problem(await post(client), 500, "internal_error")
+        second = await post(client)
+    assert second.status_code == 202
+    assert house.store.get(second.json()["id"]).recording.key in house.recordings.objects
+
+
+async def test_two_tenants_may_use_the_same_key(house: House) -> None:
+    house.store.reserve_key("another", "key-1", "their request", 60)
+    async with house.client() as client:
+        assert (await post(client)).status_code == 202
+
+
+async def test_twenty_at_once_under_one_key_make_one_job(house: House, client: httpx.AsyncClient) -> None:
+    answers: list[httpx.Response] = []
+
+    async def one() -> None:
+        answers.append(await post(client))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(one)
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
+    assert (jobs(house), len(house.recordings.objects)) == (1, 1)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "\x7f"])
+async def test_a_key_that_is_none_is_refused(house: House, client: httpx.AsyncClient, key: str) -> None:
+    headers = [(b"content-type", b"audio/flac"), (b"idempotency-key", key.encode())]
+    assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=headers), 422, "invalid_request")
+    assert house.empty()
+
+
+async def test_two_keys_are_refused(client: httpx.AsyncClient) -> None:
+    headers = [("content-type", "audio/flac"), ("idempotency-key", "a"), ("idempotency-key", "b")]
+    assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=headers), 422, "invalid_request")

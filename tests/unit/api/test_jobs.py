@@ -1,0 +1,242 @@
+"""Looking at jobs, waiting for them, ending them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.support.api_house import AUDIO, ENGINE, House, assert_problem, fail, succeed
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+async def job(client: httpx.AsyncClient) -> dict[str, Any]:
+    response = await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
+    document: dict[str, Any] = response.json()
+    return document
+
+
+@pytest.mark.parametrize("path", ["", "/turns", "/audio", "/events"])
+@pytest.mark.parametrize("job_id", [UNKNOWN, "none", "..%2f..", "00000000", "ü" * 400])
+async def test_unknown_and_impossible_ids_are_not_found(client: httpx.AsyncClient, job_id: str, path: str) -> None:
+    response = await client.get(f"/v1/jobs/{job_id}{path}")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("call", ["cancel", "retry"])
+async def test_moves_of_an_unknown_job_are_not_found(client: httpx.AsyncClient, call: str) -> None:
+    assert_problem(await client.post(f"/v1/jobs/{UNKNOWN}/{call}"), 404, "job_not_found")
+    assert_problem(await client.delete(f"/v1/jobs/{UNKNOWN}"), 404, "job_not_found")
+
+
+async def test_waiting_ends_at_the_next_change_of_state(
+    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    async with anyio.create_task_group() as group:
+
+        async def start_soon() -> None:
+            await anyio.sleep(0.2)
+            house.store.start_attempt(job["id"], "worker/1", 30)
+
+        group.start_soon(start_soon)
+        began = time.monotonic()
+        seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
+    assert seen["state"] == "running"
+    assert 0.1 < time.monotonic() - began < 5
+    assert seen["attempts"][0]["worker"] == "worker/1"
+
+
+async def test_waiting_in_vain_answers_the_job_after_the_time(client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    began = time.monotonic()
+    assert (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 0.3})).json()["state"] == "queued"
+    assert 0.3 <= time.monotonic() - began < 3
+
+
+async def test_nobody_waits_for_a_terminal_job(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    succeed(house, job["id"])
+    began = time.monotonic()
+    seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
+    assert seen["result"] == {
+        "speakers": 1, "turns": 1, "seconds_of_speech": 1.75, "engine": ENGINE, "timings": {"engine": 0.1}
+    }  # fmt: skip
+    assert seen["links"]["turns"] == f"/v1/jobs/{job['id']}/turns"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "soon", "nan"])
+async def test_a_wait_that_is_none_is_refused(client: httpx.AsyncClient, job: dict[str, Any], wait: str) -> None:
+    assert_problem(await client.get(f"/v1/jobs/{job['id']}", params={"wait": wait}), 422, "invalid_option")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""), ("GET", "/turns"), ("GET", "/events"), ("GET", "/audio"), ("POST", "/cancel"), ("POST", "/retry"),
+        ("DELETE", ""),
+    ],
+)  # fmt: skip
+async def test_unknown_query_options_are_refused_everywhere(
+    client: httpx.AsyncClient, job: dict[str, Any], method: str, path: str
+) -> None:
+    response = await client.request(method, f"/v1/jobs/{job['id']}{path}", params={"patience": "30"})
+    assert_problem(response, 422, "unknown_option")
+
+
+async def test_the_list_is_newest_first_filtered_and_paged(house: House, client: httpx.AsyncClient) -> None:
+    ids = []
+    for number in range(5):
+        options = {"reference": f"r{number % 2}", "queue": "batch" if number == 4 else "interactive"}
+        response = await client.post("/v1/jobs", content=AUDIO, params=options, headers={"Content-Type": "audio/flac"})
+        ids.append(response.json()["id"])
+    first = (await client.get("/v1/jobs", params={"limit": 3})).json()
+    second = (await client.get("/v1/jobs", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    assert [job["id"] for job in first["jobs"] + second["jobs"]] == ids[::-1]
+    assert second["next_cursor"] is None
+    filtered = (await client.get("/v1/jobs", params={"reference": "r0", "queue": "interactive"})).json()
+    assert [job["id"] for job in filtered["jobs"]] == [ids[2], ids[0]]
+    assert (await client.get("/v1/jobs", params={"state": "failed"})).json()["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"state": "lost"}, "invalid_option"),
+        ({"limit": "0"}, "invalid_option"),
+        ({"limit": "1000"}, "invalid_option"),
+        ({"order": "oldest"}, "unknown_option"),
+        ({"cursor": "somewhere"}, "invalid_request"),
+    ],
+)
+async def test_a_list_that_cannot_be_is_refused(client: httpx.AsyncClient, query: dict[str, str], code: str) -> None:
+    assert_problem(await client.get("/v1/jobs", params=query), 422, code)
+
+
+async def test_cancel_is_terminal_at_once_and_once(client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    response = await client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (response.status_code, response.json()["state"]) == (202, "cancelled")
+    assert_problem(await client.post(f"/v1/jobs/{job['id']}/cancel"), 409, "job_already_terminal")
+
+
+async def test_retry_brings_a_failed_job_back_and_no_other(
+    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    assert_problem(await client.post(f"/v1/jobs/{job['id']}/retry"), 409, "job_not_retryable")
+    fail(house, job["id"])
+    failed = (await client.get(f"/v1/jobs/{job['id']}")).json()
+    assert failed["error"] == {"code": "engine_error", "detail": "The engine broke."}
+    response = await client.post(f"/v1/jobs/{job['id']}/retry")
+    assert (response.status_code, response.json()["state"], response.json()["attempts"]) == (202, "queued", [])
+
+
+async def test_a_deletion_removes_recording_result_and_record_and_says_so(
+    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    succeed(house, job["id"])
+    receipt = (await client.delete(f"/v1/jobs/{job['id']}")).json()
+    assert receipt["removed"] == ["recording", "result", "record"]
+    assert receipt["recording"]["sha256"] == job["recording"]["sha256"]
+    assert house.recordings.objects == {}
+    for path in ("", "/turns", "/audio"):
+        assert_problem(await client.get(f"/v1/jobs/{job['id']}{path}"), 410, "job_purged")
+    assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 410, "job_purged")
+
+
+async def test_an_unfinished_job_is_not_deleted(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 409, "job_not_finished")
+    assert len(house.recordings.objects) == 1
+
+
+async def test_queues_tell_what_waits_and_what_runs(
+    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
+    house.store.start_attempt(job["id"], "worker/1", 30)
+    interactive, batch = (await client.get("/v1/queues")).json()["queues"]
+    assert interactive.pop("oldest_seconds") >= 0
+    assert interactive == {"queue": "interactive", "unfinished": 2, "waiting": 1, "running": 1}
+    assert batch == {"queue": "batch", "unfinished": 0, "waiting": 0, "running": 0, "oldest_seconds": None}
+
+
+async def test_turns_are_what_the_worker_stored(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    result = succeed(house, job["id"])
+    response = await client.get(f"/v1/jobs/{job['id']}/turns")
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == result
+
+
+RTTM_ACCEPTS = [
+    "text/x-rttm",
+    "text/plain",
+    "text/*",
+    "application/json;q=0.1, text/plain",
+    "application/pdf, text/plain",
+]
+
+
+@pytest.mark.parametrize("accept", RTTM_ACCEPTS)
+async def test_rttm_by_accept(house: House, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
+    succeed(house, job["id"])
+    response = await client.get(f"/v1/jobs/{job['id']}/turns", headers={"Accept": accept})
+    assert response.text == f"SPEAKER {job['id']} 1 0.500 1.750 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
+    assert response.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json, text/plain", "", "text/plain;q=0, */*"])
+async def test_json_by_accept(house: House, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
+    succeed(house, job["id"])
+    response = await client.get(f"/v1/jobs/{job['id']}/turns", headers={"Accept": accept})
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_the_format_option_goes_before_accept(
+    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    succeed(house, job["id"])
+    url, headers = f"/v1/jobs/{job['id']}/turns", {"Accept": "application/json"}
+    assert (await client.get(url, params={"format": "rttm"}, headers=headers)).text.startswith("SPEAKER")
+    assert_problem(await client.get(url, params={"format": "docx"}), 422, "invalid_option")
+    assert_problem(await client.get(url, headers={"Accept": "application/pdf"}), 406, "not_acceptable")
+
+
+async def test_turns_of_a_job_without_any_say_why(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    url = f"/v1/jobs/{job['id']}/turns"
+    assert assert_problem(await client.get(url), 409, "job_not_finished")["state"] == "queued"
+    fail(house, job["id"])
+    problem = assert_problem(await client.get(url), 409, "job_not_succeeded")
+    assert problem["error"] == {"code": "engine_error", "detail": "The engine broke."}
+    assert problem["state"] == "failed"
+
+
+async def test_events_end_with_the_job_and_resume(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    succeed(house, job["id"])
+    url = f"/v1/jobs/{job['id']}/events"
+    whole = await client.get(url)
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    events = [dict(line.split(": ", 1) for line in block.splitlines()) for block in whole.text.split("\n\n") if block]
+    assert [json.loads(event["data"])["state"] for event in events] == ["accepted", "queued", "running", "succeeded"]
+    rest = await client.get(url, headers={"Last-Event-ID": events[1]["id"]})
+    assert rest.text == whole.text[whole.text.index(f"id: {events[2]['id']}") :]
+    assert_problem(await client.get(url, headers={"Last-Event-ID": "the last"}), 422, "invalid_option")
+
+
+async def test_the_recording_comes_back_whole_and_in_ranges(client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    url = f"/v1/jobs/{job['id']}/audio"
+    whole = await client.get(url)
+    assert whole.content == AUDIO
+    assert whole.headers["content-type"] == "audio/flac"
+    assert whole.headers["etag"] == f'"{job["recording"]["sha256"]}"'
+    part = await client.get(url, headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, AUDIO[4:8])
+    beyond = await client.get(url, headers={"Range": "bytes=999999-"})
+    assert_problem(beyond, 416, "invalid_range")
+    assert beyond.headers["content-range"] == f"bytes */{len(AUDIO)}"
+    assert_problem(await client.get(url, headers={"Range": "bytes=x"}), 400, "invalid_range")

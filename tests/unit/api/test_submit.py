@@ -1,0 +1,293 @@
+"""A recording comes in over HTTP: whole, however it is cut, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from parley_api.main import create_app
+from parley_core.errors import JobStoreFull, JobStoreUnavailable
+from parley_core.job import JobOptions, Queue, SpeakerBounds
+from tests.support.api_house import AUDIO, DAMAGED, House, assert_problem, form, in_chunks
+
+pytestmark = pytest.mark.anyio
+
+RAW = {"Content-Type": "audio/flac"}
+
+
+async def test_a_form_is_accepted_stored_hashed_and_published(house: House, client: httpx.AsyncClient) -> None:
+    body, headers = form(("audio", AUDIO), ("num_speakers", b"2"), ("reference", b"consult-4711"))
+    response = await client.post("/v1/jobs", content=body, headers=headers)
+    assert response.status_code == 202
+    job = response.json()
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
+    assert job["recording"] == {
+        "sha256": hashlib.sha256(AUDIO).hexdigest(),
+        "bytes": len(AUDIO),
+        "seconds": 3.0,
+        "media_type": "audio/flac",
+    }
+    assert (job["state"], job["reference"], job["speakers"]) == ("queued", "consult-4711", {"min": 2, "max": 2})
+    assert list(house.recordings.objects.values()) == [AUDIO]
+    assert [dispatch.job_id for dispatch in house.queue.published] == [job["id"]]
+
+
+async def test_a_job_has_exactly_the_members_of_the_contract(client: httpx.AsyncClient) -> None:
+    job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
+    assert set(job) == {
+        "id", "state", "queue", "reference", "created_at", "started_at", "finished_at", "recording", "speakers",
+        "position", "eta_seconds", "phase", "progress", "attempts", "error", "result", "links",
+    }  # fmt: skip
+    assert set(job["links"]) == {"self", "events", "audio"}  # no turns yet, so no link to them
+    assert job["created_at"].endswith("Z")
+    assert datetime.fromisoformat(job["created_at"]).tzinfo is not None
+
+
+async def test_a_raw_body_takes_its_options_from_the_query(house: House, client: httpx.AsyncClient) -> None:
+    options = {"min_speakers": "2", "max_speakers": "4", "queue": "batch", "retain_seconds": "60"}
+    response = await client.post("/v1/jobs", params=options, content=AUDIO, headers=RAW)
+    stored = house.store.get(response.json()["id"]).options
+    assert stored == JobOptions(SpeakerBounds(2, 4), Queue.BATCH, reference=None, retain_seconds=60)
+
+
+@pytest.mark.parametrize("media_type", ["audio/wav", "application/octet-stream", "video/mp4", "video/webm"])
+async def test_the_bytes_count_and_not_the_media_type(client: httpx.AsyncClient, media_type: str) -> None:
+    response = await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": media_type})
+    assert response.json()["recording"]["media_type"] == "audio/flac"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
+@pytest.mark.parametrize("audio_first", [True, False])
+async def test_a_form_may_be_cut_anywhere(
+    house: House, client: httpx.AsyncClient, size: int, audio_first: bool
+) -> None:
+    audio = b"fLaC \r\n--b0undar \r\n--b0undary!\r\n-- \r\n\r\n" + AUDIO[:300]  # all but the boundary itself
+    parts = [("audio", audio), ("max_speakers", b"3"), ("queue", b"batch")]
+    body, headers = form(*(parts if audio_first else parts[::-1]))
+    response = await client.post("/v1/jobs", content=in_chunks(body, size), headers=headers)
+    assert response.status_code == 202, response.text
+    assert list(house.recordings.objects.values()) == [audio]
+    assert response.json()["speakers"] == {"min": None, "max": 3}
+    assert response.json()["queue"] == "batch"
+
+
+async def test_an_epilogue_after_the_last_boundary_is_ignored(client: httpx.AsyncClient) -> None:
+    body, headers = form(("audio", AUDIO))
+    assert (await client.post("/v1/jobs", content=body + b"\r\nepilogue", headers=headers)).status_code == 202
+
+
+def cut(body: bytes) -> bytes:
+    return body[: len(body) * 2 // 3]
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b0undary"}
+BAD_BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
+    "empty body": (b"", RAW, 422, "empty_recording"),
+    "empty audio part": (*form(("audio", b"")), 422, "empty_recording"),
+    "empty form": (*form(), 422, "audio_missing"),
+    "no audio part": (*form(("num_speakers", b"2")), 422, "audio_missing"),
+    "text renamed to .wav": (b"Dear colleague,\n" * 400, {"Content-Type": "audio/wav"}, 415, "not_audio"),
+    "text in the audio part": (*form(("audio", b"Dear colleague")), 415, "not_audio"),
+    "playlist of local files": (b"#EXTM3U\nfile:///etc/passwd\n", RAW, 415, "not_audio"),
+    "damaged recording": (DAMAGED, RAW, 422, "unreadable_recording"),
+    "damaged recording in a form": (*form(("audio", DAMAGED)), 422, "unreadable_recording"),
+    "larger than the limit": (AUDIO * 20, RAW, 413, "recording_too_large"),
+    "larger than the limit in a form": (*form(("audio", AUDIO * 20)), 413, "recording_too_large"),
+    "two recordings": (*form(("audio", AUDIO), ("audio", AUDIO)), 422, "invalid_option"),
+    "an option twice": (*form(("queue", b"batch"), ("queue", b"batch"), ("audio", AUDIO)), 422, "invalid_option"),
+    "unknown option before": (*form(("speakers", b"2"), ("audio", AUDIO)), 422, "unknown_option"),
+    "unknown option after": (*form(("audio", AUDIO), ("speakers", b"2")), 422, "unknown_option"),
+    "bad option after": (*form(("audio", AUDIO), ("num_speakers", b"many")), 422, "invalid_option"),
+    "huge option": (*form(("reference", b"x" * 5000), ("audio", AUDIO)), 422, "invalid_option"),
+    "option of no text": (*form(("reference", b"\xff\xfe"), ("audio", AUDIO)), 422, "invalid_option"),
+    "cut off in the audio": (cut(form(("audio", AUDIO))[0]), FORM, 422, "malformed_body"),
+    "cut off in the last boundary": (form(("audio", AUDIO))[0][:-5], FORM, 422, "malformed_body"),
+    "cut off in a header": (b"--b0undary\r\nContent-Dispo", FORM, 422, "malformed_body"),
+    "no form at all": (AUDIO, FORM, 422, "malformed_body"),
+    "part without a name": (b"--b0undary\r\nX-A: b\r\n\r\nv\r\n--b0undary--\r\n", FORM, 422, "malformed_body"),
+    "huge part header": (b"--b0undary\r\nX-A: " + b"a" * 9999, FORM, 422, "malformed_body"),
+    "missing boundary": (form(("audio", AUDIO))[0], {"Content-Type": "multipart/form-data"}, 422, "malformed_body"),
+    "long boundary": (
+        form(("audio", AUDIO))[0],
+        {"Content-Type": "multipart/form-data; boundary=" + "b" * 999},
+        422,
+        "malformed_body",
+    ),
+    "JSON": (b"{}", {"Content-Type": "application/json"}, 415, "unsupported_media_type"),
+    "URL-encoded form": (
+        b"num_speakers=2",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        415,
+        "unsupported_media_type",
+    ),
+    "no Content-Type": (AUDIO, {}, 415, "unsupported_media_type"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "status", "code"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
+@pytest.mark.parametrize("streamed", [False, True], ids=["with length", "streamed"])
+async def test_a_bad_body_is_a_problem_and_leaves_nothing(
+    house: House,
+    client: httpx.AsyncClient,
+    body: bytes,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+    streamed: bool,
+) -> None:
+    content: Any = in_chunks(body, 1000) if streamed else body
+    assert_problem(await client.post("/v1/jobs", content=content, headers=headers), status, code)
+    assert house.empty()
+
+
+async def test_a_form_of_a_hundred_parts_is_refused_before_they_are_read(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    body, headers = form(*[(f"part{number}", b"") for number in range(100)])
+    assert_problem(await client.post("/v1/jobs", content=body, headers=headers), 422, "malformed_body")
+    assert house.empty()
+
+
+BAD_OPTIONS: dict[str, tuple[dict[str, str], str]] = {
+    "min above max": ({"min_speakers": "3", "max_speakers": "2"}, "invalid_option"),
+    "negative": ({"min_speakers": "-1"}, "invalid_option"),
+    "zero": ({"num_speakers": "0"}, "invalid_option"),
+    "ten thousand": ({"max_speakers": "10000"}, "invalid_option"),
+    "not a number": ({"num_speakers": "two"}, "invalid_option"),
+    "a fraction": ({"num_speakers": "2.0"}, "invalid_option"),
+    "digits of another script": ({"num_speakers": "٢"}, "invalid_option"),
+    "number and bounds": ({"num_speakers": "2", "max_speakers": "2"}, "invalid_option"),
+    "unknown queue": ({"queue": "express"}, "invalid_option"),
+    "empty reference": ({"reference": ""}, "invalid_option"),
+    "long reference": ({"reference": "x" * 201}, "invalid_option"),
+    "reference over two lines": ({"reference": "a\nb"}, "invalid_option"),
+    "negative retention": ({"retain_seconds": "-5"}, "invalid_option"),
+    "endless retention": ({"retain_seconds": "9" * 30}, "invalid_option"),
+    "unknown option": ({"speaker_count": "2"}, "unknown_option"),
+    "deliveries are not there yet": ({"callback_url": "https://example.org/hook"}, "unknown_option"),
+}
+
+
+@pytest.mark.parametrize(("options", "code"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
+@pytest.mark.parametrize("in_form", [False, True], ids=["query", "form"])
+async def test_a_bad_option_is_a_problem_and_leaves_nothing(
+    house: House, client: httpx.AsyncClient, options: dict[str, str], code: str, in_form: bool
+) -> None:
+    if in_form:
+        body, headers = form(("audio", AUDIO), *((name, value.encode()) for name, value in options.items()))
+        response = await client.post("/v1/jobs", content=body, headers=headers)
+    else:
+        response = await client.post("/v1/jobs", params=options, content=AUDIO, headers=RAW)
+    assert_problem(response, 422, code)
+    assert house.empty()
+
+
+async def test_a_recording_longer_than_an_attempt_may_take_is_refused_with_the_reason(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    house.audio.seconds = 5 * 3600
+    problem = assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=RAW), 422, "recording_too_long")
+    assert "PARLEY_MAX_RECORDING_SECONDS" in str(problem["detail"])
+    assert house.empty()
+
+
+class Tap:
+    """A body without an end that counts what was taken of it."""
+
+    def __init__(self, head: bytes = b"") -> None:
+        self.head, self.taken = head, 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.head + b"fLaC" + bytes(10_000)
+        while self.taken < 100_000_000:
+            self.taken += 10_000
+            yield bytes(10_000)
+
+
+@pytest.mark.parametrize("head", [b"", form(("audio", b""))[0].partition(b"\r\n--b0undary--")[0]], ids=["raw", "form"])
+async def test_too_large_is_said_while_streaming(house: House, client: httpx.AsyncClient, head: bytes) -> None:
+    tap = Tap(head)
+    response = await client.post("/v1/jobs", content=tap, headers=FORM if head else RAW)
+    assert_problem(response, 413, "recording_too_large")
+    assert tap.taken < 3 * house.settings.max_recording_bytes
+    assert house.empty()
+
+
+async def test_too_large_by_its_announced_length_is_refused_before_the_first_byte(client: httpx.AsyncClient) -> None:
+    tap = Tap()
+    headers = {"Content-Length": "50000000", **RAW}
+    assert_problem(await client.post("/v1/jobs", content=tap, headers=headers), 413, "recording_too_large")
+    assert tap.taken == 0
+
+
+async def test_a_bad_option_before_the_audio_is_refused_before_the_audio(client: httpx.AsyncClient) -> None:
+    head = form(("num_speakers", b"many"), ("audio", b""))[0].partition(b"\r\n--b0undary--")[0]
+    tap = Tap(head)
+    assert_problem(await client.post("/v1/jobs", content=tap, headers=FORM), 422, "invalid_option")
+    assert tap.taken <= 20_000
+
+
+@pytest.mark.parametrize("parts", [None, ("audio",)], ids=["raw", "form"])
+async def test_a_caller_that_goes_away_leaves_nothing(house: House, parts: tuple[str] | None) -> None:
+    body = b"fLaC" + bytes(9000) if parts is None else form(("audio", AUDIO))[0][:9000]
+    content_type = (RAW if parts is None else FORM)["Content-Type"].encode()
+    messages = iter([{"type": "http.request", "body": body, "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/jobs", "raw_path": b"/v1/jobs", "query_string": b"",
+        "headers": [(b"content-type", content_type), (b"host", b"localhost")], "server": ("localhost", 7001),
+        "scheme": "http", "root_path": "", "http_version": "1.1", "client": ("127.0.0.1", 1),
+        "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    await create_app(house.settings, house.deps())(scope, receive, send)
+    assert sent[0]["status"] == 499
+    assert house.empty()
+
+
+async def test_a_broker_that_is_down_leaves_the_publishing_to_the_keeper(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    house.queue.available = False
+    response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
+    assert (response.status_code, response.json()["state"]) == (202, "accepted")
+    assert house.store.health().due == 1
+
+
+async def test_a_refused_record_takes_the_recording_with_it(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise JobStoreFull("Redis has reached its memory limit.")
+
+    monkeypatch.setattr(house.store, "create", full)
+    response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
+    assert_problem(response, 503, "job_store_full")
+    assert int(response.headers["retry-after"]) > 0
+    assert house.empty()
+
+
+async def test_an_answer_lost_between_store_and_api_does_not_lose_the_recording(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = house.store.create
+
+    def create_and_lose_the_answer(*arguments: Any) -> None:
+        create(*arguments)
+        raise JobStoreUnavailable("Redis did not answer in time.")
+
+    monkeypatch.setattr(house.store, "create", create_and_lose_the_answer)
+    job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
+    assert house.store.get(job["id"]).recording.key in house.recordings.objects
+    assert [new.id for new, _ in house.journal.entries()] == [job["id"]]  # the keeper finds it recorded already
