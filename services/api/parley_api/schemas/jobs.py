@@ -1,36 +1,15 @@
-"""What the API answers, field by field."""
+"""A job and what belongs to it, field by field."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Self
-
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from typing import Any, Self
 
 from parley_core.job import Attempt, Failure, Job, JobState, Phase, Queue, ResultSummary, SpeakerBounds
-from parley_core.ports import JobEvent, JobPage, QueueStatus
+from parley_core.ports import JobEvent, JobPage
 from parley_core.recording import Recording
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
-
-
-class Answer(BaseModel):
-    """Base of all answers, filled from the values of parley_core by name."""
-
-    model_config = ConfigDict(from_attributes=True, extra="forbid")
+from parley_api.schemas.base import Answer, Moment
 
 
 class RecordingAnswer(Answer):
@@ -225,42 +204,6 @@ class EventAnswer(Answer):
         return cls(state=event.state, phase=event.phase, progress=event.progress, at=event.at)
 
 
-class TurnAnswer(Answer):
-    start: float
-    end: float
-    speaker: str
-    confidence: float | None
-
-
-class SpanAnswer(Answer):
-    start: float
-    end: float
-
-
-class EngineAnswer(Answer):
-    name: str
-    version: str
-    weights: dict[str, str] = Field(description="SHA-256 of every model file.")
-    parameters: dict[str, Any]
-
-
-class DiarizedAnswer(Answer):
-    sha256: str
-    seconds: float
-
-
-class TurnsAnswer(Answer):
-    """Who spoke when. Seconds from the beginning of the recording."""
-
-    job_id: str
-    turns: list[TurnAnswer]
-    exclusive_turns: list[TurnAnswer] = Field(description="At every moment at most one speaker.")
-    overlaps: list[SpanAnswer] = Field(description="Where two or more speak.")
-    speakers: list[str]
-    engine: EngineAnswer
-    recording: DiarizedAnswer
-
-
 class ReceiptAnswer(Answer):
     """What a deletion removed, and when."""
 
@@ -268,57 +211,3 @@ class ReceiptAnswer(Answer):
     deleted_at: Moment
     recording: RecordingAnswer
     removed: list[str] = Field(description="Names of what is gone: `recording`, `result`, `record`.")
-
-
-class QueueAnswer(Answer):
-    """One queue now."""
-
-    queue: Queue
-    unfinished: int
-    waiting: int
-    running: int
-    oldest_seconds: float | None = Field(description="Age of the oldest unfinished job; null when there is none.")
-
-    @classmethod
-    def of(cls, status: QueueStatus) -> Self:
-        return cls(
-            queue=status.queue,
-            unfinished=status.unfinished,
-            waiting=status.unfinished - status.running,
-            running=status.running,
-            oldest_seconds=status.oldest_seconds,
-        )
-
-
-class QueuesAnswer(Answer):
-    queues: list[QueueAnswer]
-
-
-class ConsultAccepted(Answer):
-    """A consult's recording, accepted for good."""
-
-    job_id: str
-    session_id: str
-    status: JobState
-
-
-class ConsultAnswer(ConsultAccepted):
-    """A consult's job and, once it has succeeded, its turns."""
-
-    progress: float
-    error: ErrorAnswer | None
-    turns: list[TurnAnswer] | None
-
-
-class OkAnswer(Answer):
-    status: str = "ok"
-
-
-class ProblemAnswer(BaseModel):
-    """RFC 9457. `code` is stable; `detail` is for people. Some codes bring members of their own."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str

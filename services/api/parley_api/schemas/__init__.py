@@ -1,0 +1,29 @@
+"""What the API answers, as models: jobs, turns, queues, and what they share."""
+
+from parley_api.schemas.base import OkAnswer, ProblemAnswer
+from parley_api.schemas.jobs import (
+    ErrorAnswer,
+    EventAnswer,
+    JobAnswer,
+    JobPageAnswer,
+    ReceiptAnswer,
+    RecordingAnswer,
+)
+from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
+from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
+
+__all__ = [
+    "ConsultAccepted",
+    "ConsultAnswer",
+    "ErrorAnswer",
+    "EventAnswer",
+    "JobAnswer",
+    "JobPageAnswer",
+    "OkAnswer",
+    "ProblemAnswer",
+    "QueueAnswer",
+    "QueuesAnswer",
+    "ReceiptAnswer",
+    "RecordingAnswer",
+    "TurnsAnswer",
+]

@@ -1,0 +1,35 @@
+"""How busy the queues are."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from parley_core.job import Queue
+from parley_core.ports import QueueStatus
+from pydantic import Field
+
+from parley_api.schemas.base import Answer
+
+
+class QueueAnswer(Answer):
+    """One queue now."""
+
+    queue: Queue
+    unfinished: int
+    waiting: int
+    running: int
+    oldest_seconds: float | None = Field(description="Age of the oldest unfinished job; null when there is none.")
+
+    @classmethod
+    def of(cls, status: QueueStatus) -> Self:
+        return cls(
+            queue=status.queue,
+            unfinished=status.unfinished,
+            waiting=status.unfinished - status.running,
+            running=status.running,
+            oldest_seconds=status.oldest_seconds,
+        )
+
+
+class QueuesAnswer(Answer):
+    queues: list[QueueAnswer]

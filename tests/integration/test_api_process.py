@@ -1,0 +1,294 @@
+"""The API as a process, on a real Valkey and a real folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+
+from parley_core.job import JobState
+from parley_core.journal import ObjectJournal
+from parley_core.objects import ObjectStore
+from parley_core.queue import CeleryJobQueue
+from parley_core.redis_jobs import RedisJobStore
+from parley_core.settings import Settings
+from tests.support.api_process import ApiProcess
+from tests.support.valkey import Valkey
+
+RAW = {"Content-Type": "audio/flac"}
+
+
+def flac(seconds: float = 1.0, seed: int = 0) -> bytes:
+    """Return noise as FLAC: it does not shrink."""
+    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, int(16_000 * seconds)).astype(np.float32)
+    buffer = BytesIO()
+    soundfile.write(buffer, samples, 16_000, format="FLAC")
+    return buffer.getvalue()
+
+
+CLIP = flac()
+
+
+@pytest.fixture(scope="module")
+def long_lived(
+    valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ApiProcess, Settings]]:
+    """One process for all tests that do it no harm: starting it costs more than most of them."""
+    folder = tmp_path_factory.mktemp("api")
+    settings = Settings(redis_url=valkey_server.url, objects_url=f"file://{folder}/objects")
+    with ApiProcess(settings, folder / "api.log") as api:
+        yield api, settings
+
+
+@pytest.fixture
+def api(long_lived: tuple[ApiProcess, Settings], settings: Settings) -> ApiProcess:
+    return long_lived[0]
+
+
+@pytest.fixture
+def settings(long_lived: tuple[ApiProcess, Settings], valkey: Valkey) -> Settings:
+    """Of the long-lived API, whose stores are empty now."""
+    shutil.rmtree(long_lived[1].objects_url.removeprefix("file://"), ignore_errors=True)
+    return long_lived[1]
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "valkey")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_settings(own_valkey: Valkey, tmp_path: Path) -> Settings:
+    """Of a Valkey that the test may kill."""
+    return Settings(redis_url=own_valkey.url, objects_url=f"file://{tmp_path}/objects", redis_timeout_seconds=1)
+
+
+def stored(settings: Settings, prefix: str = "recordings") -> list[str]:
+    folder = Path(settings.objects_url.removeprefix("file://")) / prefix
+    return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_submit_is_recorded_published_and_stored(api: ApiProcess, settings: Settings) -> None:
+    job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).raise_for_status().json()
+    assert (job["state"], job["position"]) == ("queued", 0)
+    assert job["recording"]["media_type"] == "audio/flac"
+    assert job["recording"]["seconds"] == pytest.approx(1.0)
+    assert RedisJobStore.from_settings(settings).get(job["id"]).state is JobState.QUEUED
+    assert sum(CeleryJobQueue.from_settings(settings).waiting().values()) == 1
+    assert ObjectStore.from_settings(settings).read(f"recordings/{stored(settings)[0]}") == CLIP
+
+
+def test_fifty_submits_at_once_are_fifty_jobs(api: ApiProcess, settings: Settings) -> None:
+    def one(number: int) -> str:
+        answer = httpx.post(f"{api.url}/v1/jobs", content=flac(0.2, number), headers=RAW, timeout=60)
+        return str(answer.raise_for_status().json()["id"])
+
+    with ThreadPoolExecutor(50) as pool:
+        ids = set(pool.map(one, range(50)))
+    assert len(ids) == 50 == len(stored(settings))
+    listed = {job["id"] for job in api.http.get("/v1/jobs", params={"limit": 100}).json()["jobs"]}
+    assert listed == ids
+
+
+def test_a_waiting_request_is_woken_by_the_move_itself(api: ApiProcess, settings: Settings) -> None:
+    store = RedisJobStore.from_settings(settings)
+    delays = []
+    for _ in range(5):
+        job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
+        moved: list[float] = []
+
+        def move(job_id: str = job["id"], moved: list[float] = moved) -> None:
+            time.sleep(0.3)
+            moved.append(time.monotonic())
+            store.start_attempt(job_id, "worker/1", 30)
+
+        thread = threading.Thread(target=move)
+        thread.start()
+        seen = api.http.get(f"/v1/jobs/{job['id']}", params={"wait": 30}).json()
+        delays.append(time.monotonic() - moved[0])
+        thread.join()
+        assert seen["state"] == "running"
+    assert min(delays) < 0.5  # looking again every two seconds could not do that five times
+
+
+def test_a_hundred_who_wait_block_nobody(api: ApiProcess) -> None:
+    job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
+    limits = httpx.Limits(max_connections=100)
+    with httpx.Client(base_url=api.url, timeout=60, limits=limits) as many, ThreadPoolExecutor(100) as pool:
+        waiting = [pool.submit(many.get, f"/v1/jobs/{job['id']}", params={"wait": 20}) for _ in range(100)]
+        time.sleep(1)
+        began = time.monotonic()
+        assert api.http.post("/v1/jobs", content=CLIP, headers=RAW).status_code == 202
+        assert time.monotonic() - began < 2
+        api.http.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
+        states = [request.result().json()["state"] for request in waiting]
+    assert set(states) == {"cancelled"}
+
+
+def test_events_arrive_while_they_happen(api: ApiProcess, settings: Settings) -> None:
+    store = RedisJobStore.from_settings(settings)
+    job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
+    states = []
+    with api.http.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+        for line in response.iter_lines():
+            if line.startswith("data: "):
+                states.append(json.loads(line.removeprefix("data: "))["state"])
+                if states[-1] == "queued":
+                    store.cancel(job["id"])
+    assert states == ["accepted", "queued", "cancelled"]
+
+
+def test_too_large_is_answered_while_the_caller_still_sends(own_settings: Settings, tmp_path: Path) -> None:
+    with ApiProcess(own_settings, tmp_path / "log", PARLEY_MAX_RECORDING_BYTES="100000") as api:
+        with socket.create_connection(("127.0.0.1", api.port), timeout=10) as caller:
+            head = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/flac\r\nTransfer-Encoding: chunked"
+            caller.sendall(f"{head}\r\n\r\n".encode())
+            for chunk in (CLIP[:4096], *[bytes(32_000)] * 4):
+                caller.sendall(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+            answer = b""  # the body has not ended and never will
+            while b"recording_too_large" not in answer and (received := caller.recv(65536)):
+                answer += received
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert b"recording_too_large" in answer
+        assert stored(own_settings) == []
+
+
+@pytest.mark.parametrize("kind", ["raw", "form"])
+def test_a_caller_that_breaks_off_leaves_nothing(api: ApiProcess, settings: Settings, kind: str) -> None:
+    content_type = {"raw": "audio/flac", "form": "multipart/form-data; boundary=b"}[kind]
+    part = b'--b\r\nContent-Disposition: form-data; name="audio"; filename="a"\r\n\r\n' if kind == "form" else b""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as caller:
+        head = f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: broken-off-{kind}\r\n"
+        head += f"Content-Type: {content_type}\r\nContent-Length: 30000000\r\n"
+        caller.sendall(f"{head}\r\n".encode() + part + CLIP + bytes(12_000_000))
+        time.sleep(0.5)
+    wait_until(lambda: f'"request_id": "broken-off-{kind}"' in api.log.read_text())
+    assert '"status": 499' in api.log.read_text().splitlines()[-1]
+    assert stored(settings) == []
+    assert api.http.get("/v1/jobs").json()["jobs"] == []
+
+
+def wait_until(condition: Any, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.05)
+
+
+def test_with_redis_killed_submits_are_journalled_and_keys_hold(
+    own_valkey: Valkey, own_settings: Settings, tmp_path: Path
+) -> None:
+    keyed = {**RAW, "Idempotency-Key": "k"}
+    with ApiProcess(own_settings, tmp_path / "log") as api:
+        before = api.http.post("/v1/jobs", content=CLIP, headers=keyed).json()
+        own_valkey.kill()
+        unready = api.http.get("/readyz")
+        assert (unready.status_code, list(unready.json()["missing"])) == (503, ["redis"])
+        journalled = api.http.post("/v1/jobs", content=flac(0.5), headers=RAW).raise_for_status().json()
+        assert journalled["state"] == "accepted"
+        assert api.http.get(f"/v1/jobs/{journalled['id']}").json()["state"] == "accepted"
+        assert api.http.post("/v1/jobs", content=CLIP, headers=keyed).json()["id"] == before["id"]
+        own_valkey.start()
+        wait_until(lambda: api.http.get("/readyz").status_code == 200)
+        assert api.http.post("/v1/jobs", content=CLIP, headers=keyed).json()["id"] == before["id"]
+        store = RedisJobStore.from_settings(own_settings)
+        for new, key in ObjectJournal(ObjectStore.from_settings(own_settings)).entries():
+            store.create(new, key)  # what the keeper does
+        assert len(api.http.get("/v1/jobs").json()["jobs"]) == 2
+        threading.Timer(0.3, store.cancel, [journalled["id"]]).start()
+        began = time.monotonic()
+        assert api.http.get(f"/v1/jobs/{journalled['id']}?wait=30").json()["state"] == "cancelled"
+        assert time.monotonic() - began < 5
+
+
+def test_with_redis_frozen_everything_has_a_deadline(
+    own_valkey: Valkey, own_settings: Settings, tmp_path: Path
+) -> None:
+    with ApiProcess(own_settings, tmp_path / "log") as api:
+        own_valkey.pause()
+        try:
+            assert timed(lambda: api.http.get("/readyz"), 503) < 2
+            assert timed(lambda: api.http.get("/livez"), 200) < 0.5
+            assert timed(lambda: api.http.get("/v1/jobs"), 503) < 4
+            assert timed(lambda: api.http.get("/metrics"), 200) < 8
+            assert timed(lambda: api.http.post("/v1/jobs", content=CLIP, headers=RAW), 202) < 12
+        finally:
+            own_valkey.resume()
+
+
+def timed(call: Any, status: int) -> float:
+    began = time.monotonic()
+    response = call()
+    assert response.status_code == status, response.text
+    return time.monotonic() - began
+
+
+def test_a_stop_lets_waiters_go_and_finishes_what_is_coming_in(own_settings: Settings, tmp_path: Path) -> None:
+    with ApiProcess(own_settings, tmp_path / "log") as api:
+        _stop_while_busy(api, own_settings)
+
+
+def _stop_while_busy(api: ApiProcess, settings: Settings) -> None:
+    job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
+    uploading = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        recording = flac(3)
+        yield recording[:5000]
+        uploading.set()
+        time.sleep(2)
+        yield recording[5000:]
+
+    with ThreadPoolExecutor(2) as pool:
+        upload = pool.submit(httpx.post, f"{api.url}/v1/jobs", content=slowly(), headers=RAW, timeout=30)
+        waiter = pool.submit(httpx.get, f"{api.url}/v1/jobs/{job['id']}?wait=60", timeout=90)
+        uploading.wait(10)
+        time.sleep(0.3)
+        began = time.monotonic()
+        api.terminate()
+        assert waiter.result().json()["state"] == "queued"
+        assert time.monotonic() - began < 1.5
+        assert upload.result().status_code == 202
+    assert api.running.wait(10) in (0, -15)
+    assert len(stored(settings)) == 2
+
+
+def test_it_refuses_other_machines_without_keys(settings: Settings) -> None:
+    environment = {"PARLEY_HOST": "0.0.0.0", "PARLEY_OBJECTS_URL": settings.objects_url}
+    refused = subprocess.run(
+        [sys.executable, "-m", "parley_api"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert b"PARLEY_API_KEYS_FILE" in refused.stderr
+
+
+def test_its_log_is_json_and_silent_about_patients(api: ApiProcess) -> None:
+    form = {"audio": ("jane-roe.flac", CLIP, "audio/flac")}
+    api.http.post("/v1/jobs", files=form, data={"reference": "Jane Roe"}).raise_for_status()
+    api.http.get("/v1/jobs", params={"reference": "Jane Roe"}, headers={"X-Request-ID": "the-last"})
+    wait_until(lambda: "the-last" in api.log.read_text())
+    lines = [json.loads(line) for line in api.log.read_text().splitlines()]
+    assert [line["status"] for line in lines if line["event"] == "request"][-2:] == [202, 200]
+    assert "jane" not in api.log.read_text().lower()
