@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from fastapi import Request
 
 from parley_api import options as option_rules
 from parley_api.draft import Draft
-from parley_api.errors import AudioMissing, InvalidOption, UnsupportedBody
+from parley_api.errors import AudioMissing, BodyStalled, InvalidOption, UnsupportedBody
 from parley_api.multipart import MultipartBody, Part
 from parley_api.options import MAX_OPTION_BYTES, OPTIONS
 from parley_core.job import JobOptions
@@ -16,6 +17,7 @@ from parley_core.job import JobOptions
 FORM = "multipart/form-data"
 RAW_MAIN_TYPES = ("audio/", "video/")  # a phone calls its recording a video
 RAW_TYPE = "application/octet-stream"
+STALLED_SECONDS = 60.0  # without a byte: a caller that sleeps must not hold an upload open for ever
 FORM_OVERHEAD_BYTES = 64 * 1024  # what a form may add to the recording: boundaries, headers, options
 
 Admit = Callable[[JobOptions], Awaitable[None]]
@@ -46,7 +48,7 @@ class Body:
             await self._receive_form(draft, admit)
         elif self._kind == RAW_TYPE or self._kind.startswith(RAW_MAIN_TYPES):
             draft.require_size(self._announced())
-            await self._store(draft, self._request.stream(), admit)
+            await self._store(draft, self._chunks(), admit)
         else:
             raise UnsupportedBody(f"Send {FORM} with an `audio` part, or the recording itself as audio/*.")
         return self._parsed()
@@ -54,6 +56,9 @@ class Body:
     def _announced(self) -> int:
         length = self._request.headers.get("content-length", "0")
         return int(length) if length.isdecimal() else 0
+
+    def _chunks(self) -> AsyncIterator[bytes]:
+        return _arriving(self._request.stream())
 
     def _parsed(self) -> JobOptions:
         return option_rules.parse(self._options, self._max_speakers)
@@ -64,10 +69,10 @@ class Body:
 
     async def _store(self, draft: Draft, chunks: AsyncIterator[bytes], admit: Admit) -> None:
         await admit(self._parsed())
-        await draft.store(_without_empty(chunks))
+        await draft.store(chunks)
 
     async def _receive_form(self, draft: Draft, admit: Admit) -> None:
-        async for part in MultipartBody(self._request.stream(), self._content_type).parts():
+        async for part in MultipartBody(self._chunks(), self._content_type).parts():
             if part.name != "audio":
                 option_rules.take(self._options, [(part.name, await _text(part))], self._allowed)
             elif draft.stored:
@@ -90,7 +95,14 @@ async def _text(part: Part) -> str:
         raise InvalidOption("An option is not UTF-8 text.") from None
 
 
-async def _without_empty(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
+async def _arriving(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise BodyStalled(f"Nothing came for {STALLED_SECONDS:.0f} s. Send the recording again.") from None
+        if chunk is None:
+            return
         if chunk:
             yield chunk

@@ -61,6 +61,10 @@ class UnknownHost(PermanentError):
     code = "unknown_host"
 
 
+class BodyStalled(RetryableError):
+    code = "body_stalled"
+
+
 class NotReady(RetryableError):
     """`missing` names the parts."""
 

@@ -36,6 +36,7 @@ STATUS: Mapping[type[ParleyError], int] = {
     core.QueueFull: 429,
     core.RetryableError: 503,
     api.UnsupportedBody: 415,
+    api.BodyStalled: 408,
     api.NotAcceptable: 406,
     api.Unauthenticated: 401,
     api.UnknownHost: 421,

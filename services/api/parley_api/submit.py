@@ -100,7 +100,7 @@ class Submission:
         if created.job.recording.key != draft.key:  # an answer lost on the wire replays too, with our own recording
             draft.drop()
             return Submitted(created.job, replayed=True)
-        return Submitted(await self._published(created.job), replayed=False)
+        return Submitted(await published(deps, created.job), replayed=False)
 
     async def _journalled(self, new: NewJob, binding: IdempotencyKey | None, draft: Draft) -> Submitted:
         deps = self._deps
@@ -111,17 +111,6 @@ class Submission:
         await deps.calls.objects(deps.journal.add, new, binding)
         log.warning("journalled: the job store is down", job_id=new.id)
         return Submitted(accepted(new), replayed=False)
-
-    async def _published(self, job: Job) -> Job:
-        """Hand the job to Celery; what fails here is the keeper's to put right."""
-        calls, store, dispatch = self._deps.calls, self._deps.store, dispatch_of(job)
-        try:
-            await calls.store(self._deps.queue.publish, dispatch)
-            await calls.store(store.mark_queued, dispatch)
-            return await calls.store(store.get, job.id)
-        except JobStoreUnavailable as error:
-            log.warning("not published; the keeper will", job_id=job.id, error=error.detail)
-            return job
 
     @asynccontextmanager
     async def _reserved(self, store_answers: bool) -> AsyncIterator[None]:
@@ -158,6 +147,18 @@ class Submission:
     async def _release(self) -> None:
         with suppress(JobStoreUnavailable):
             await self._deps.calls.store(self._deps.store.release_key, self._tenant, self._key, self._id)
+
+
+async def published(deps: Deps, job: Job) -> Job:
+    """Hand the job to Celery and return it as it is then; what fails here is the keeper's to put right."""
+    calls, store, dispatch = deps.calls, deps.store, dispatch_of(job)
+    try:
+        await calls.store(deps.queue.publish, dispatch)
+        await calls.store(store.mark_queued, dispatch)
+        return await calls.store(store.get, job.id)
+    except JobStoreUnavailable as error:
+        log.warning("not published; the keeper will", job_id=job.id, error=error.detail)
+        return job
 
 
 def digest(new: NewJob) -> str:

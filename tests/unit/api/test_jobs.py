@@ -135,6 +135,7 @@ async def test_retry_brings_a_failed_job_back_and_no_other(
     assert failed["error"] == {"code": "engine_error", "detail": "The engine broke."}
     response = await client.post(f"/v1/jobs/{job['id']}/retry")
     assert (response.status_code, response.json()["state"], response.json()["attempts"]) == (202, "queued", [])
+    assert [dispatch.token for dispatch in house.queue.published] == [0, 1]
 
 
 async def test_a_deletion_removes_recording_result_and_record_and_says_so(

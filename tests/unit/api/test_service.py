@@ -50,7 +50,9 @@ def test_every_error_that_a_request_can_meet_has_a_status() -> None:
         error = kind.__new__(kind)
         status = look_up(STATUS, error)
         assert status is not None, kind
-        assert (look_up(RETRY_AFTER, error) is not None) == (status in (429, 503) or kind is errors.IdempotencyKeyInUse)
+        assert (look_up(RETRY_AFTER, error) is not None) == (
+            status in (408, 429, 503) or kind is errors.IdempotencyKeyInUse
+        )
 
 
 def test_an_error_without_a_status_is_the_servers_fault() -> None:

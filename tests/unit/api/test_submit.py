@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
+from parley_api import body
 from parley_api.main import create_app
 from parley_core.errors import JobStoreFull, JobStoreUnavailable
 from parley_core.job import JobOptions, Queue, SpeakerBounds
@@ -234,9 +236,9 @@ async def test_a_bad_option_before_the_audio_is_refused_before_the_audio(client:
 
 @pytest.mark.parametrize("parts", [None, ("audio",)], ids=["raw", "form"])
 async def test_a_caller_that_goes_away_leaves_nothing(house: House, parts: tuple[str] | None) -> None:
-    body = b"fLaC" + bytes(9000) if parts is None else form(("audio", AUDIO))[0][:9000]
+    sent_body = b"fLaC" + bytes(9000) if parts is None else form(("audio", AUDIO))[0][:9000]
     content_type = (RAW if parts is None else FORM)["Content-Type"].encode()
-    messages = iter([{"type": "http.request", "body": body, "more_body": True}, {"type": "http.disconnect"}])
+    messages = iter([{"type": "http.request", "body": sent_body, "more_body": True}, {"type": "http.disconnect"}])
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -253,6 +255,19 @@ async def test_a_caller_that_goes_away_leaves_nothing(house: House, parts: tuple
     }  # fmt: skip
     await create_app(house.settings, house.deps())(scope, receive, send)
     assert sent[0]["status"] == 499
+    assert house.empty()
+
+
+async def test_a_caller_that_falls_asleep_is_let_go(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asleep() -> AsyncIterator[bytes]:
+        yield AUDIO
+        await anyio.sleep(30)
+
+    monkeypatch.setattr(body, "STALLED_SECONDS", 0.1)
+    response = await client.post("/v1/jobs", content=asleep(), headers=RAW)
+    assert_problem(response, 408, "body_stalled")
     assert house.empty()
 
 

@@ -15,7 +15,7 @@ from parley_api.deps import Deps, DepsOf
 from parley_api.finding import find
 from parley_api.openapi import SUBMIT_BODY, problems
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, RecordingAnswer
-from parley_api.submit import Submission, Submitted, require_key
+from parley_api.submit import Submission, Submitted, published, require_key
 from parley_core.errors import JobNotFinished
 from parley_core.job import Job, JobState, Queue
 from parley_core.ports import JobQuery
@@ -102,7 +102,7 @@ async def cancel(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant) -> J
 async def retry(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant) -> JobAnswer:
     """Run a failed or cancelled job again, with the options it was submitted with."""
     job = await find(deps, tenant, job_id)
-    return JobAnswer.of(await deps.calls.store(deps.store.retry, job.id))
+    return JobAnswer.of(await published(deps, await deps.calls.store(deps.store.retry, job.id)))
 
 
 @router.delete("/{job_id}", responses=problems(404, 409, 410))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from parley_core.job import Attempt, Failure, Job, JobState, Phase, Queue, ResultSummary, SpeakerBounds
-from parley_core.ports import JobEvent, JobPage
-from parley_core.recording import Recording
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from parley_api.schemas.base import Answer, Moment
+from parley_core.job import Attempt, Failure, Job, JobState, Phase, Queue, ResultSummary, SpeakerBounds
+from parley_core.ports import JobEvent, JobPage
+from parley_core.recording import Recording
 
 
 class RecordingAnswer(Answer):

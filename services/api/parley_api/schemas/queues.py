@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from parley_core.job import Queue
-from parley_core.ports import QueueStatus
 from pydantic import Field
 
 from parley_api.schemas.base import Answer
+from parley_core.job import Queue
+from parley_core.ports import QueueStatus
 
 
 class QueueAnswer(Answer):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from parley_core.job import JobState
 from pydantic import Field
 
 from parley_api.schemas.base import Answer
 from parley_api.schemas.jobs import ErrorAnswer
+from parley_core.job import JobState
 
 
 class TurnAnswer(Answer):
