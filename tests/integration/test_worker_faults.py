@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parley_api.keeper.duties import reap
-from parley_core.job import MAX_ATTEMPTS, JobState, Phase
+from parley_core.job import MAX_ATTEMPTS, JobState, Phase, Queue
 from parley_core.settings import Settings
 from tests.support.worker import System, WorkerProcess, cpu_seconds, is_running, running_system, until
 
@@ -113,6 +113,14 @@ def test_a_cancel_between_batches_needs_no_kill(system: System) -> None:
     system.store.cancel(job_id)
     following = system.submit()
     assert child_of(system, following) == child
+
+
+def test_a_job_with_a_caller_who_waits_goes_before_a_batch(system: System) -> None:
+    batch = [system.submit(Queue.BATCH) for _ in range(3)]
+    urgent = system.submit(Queue.INTERACTIVE)
+    system.worker(PARLEY_CONCURRENCY=1)
+    started = {job_id: system.wait_for_end(job_id).started_at for job_id in [*batch, urgent]}
+    assert min(started, key=lambda job_id: str(started[job_id])) == urgent
 
 
 def test_sigterm_drains(system: System) -> None:

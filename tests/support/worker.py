@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parley_core.job import Job
+from parley_core.job import Job, JobOptions, Queue
 from parley_core.objects import ObjectStore
 from parley_core.ports import dispatch_of
 from parley_core.queue import CeleryJobQueue
@@ -118,9 +118,9 @@ class System:
         self._workers.append(worker)
         return worker
 
-    def submit(self) -> str:
+    def submit(self, queue: Queue = Queue.INTERACTIVE) -> str:
         """Record and publish one job with a second of sound; return its id."""
-        new = new_job(seconds=1.0)
+        new = new_job(seconds=1.0, options=JobOptions(queue=queue))
         self.objects.put(new.recording.key, wav(seconds=1.0))
         job = self.store.create(new).job
         self.publish(job)

@@ -9,8 +9,10 @@ import logging
 import os
 import socket
 import sys
+import warnings
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
 from parley_core.logs import configure_logs
@@ -54,6 +56,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
 
 def _keep_our_logs(**_: object) -> None:
     """Celery sets up logs of its own unless somebody answers this signal."""
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)  # said anew at every reconnect
     for told_by_the_attempt_too in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(told_by_the_attempt_too).setLevel(logging.WARNING)
 

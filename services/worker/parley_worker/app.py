@@ -17,8 +17,13 @@ def worker_app(settings: Settings) -> Celery:
     broker.install()
     app = create_app(settings)
     app.conf.update(
+        broker_transport_options={
+            **app.conf.broker_transport_options,
+            "queue_order_strategy": "priority",  # the first queue named comes first: its callers wait
+        },
         worker_max_memory_per_child=settings.child_memory_bytes // 1024,  # Celery counts in KiB
         worker_lost_wait=WORKER_LOST_SECONDS,
+        worker_consumer="parley_worker.broker:PromptConsumer",
         worker_redirect_stdouts=False,
         broker_channel_error_retry=True,  # an error reply of Redis means connecting again, not the end of the worker
     )

@@ -1,8 +1,10 @@
-"""Kombu's Redis transport, made to work on when Redis has reached its memory limit.
+"""How a worker's main process gets along with a Redis that is full or away.
 
 Kombu keeps a copy of every message that is being worked on. When Redis refuses that copy, the message is lost to Kombu
 and its worker dies; and since acknowledging is a transaction, which a full Redis refuses whole, a worker that has
 finished dies at its ack. For Parley the copy is only the second net: the job record is the first.
+
+And Celery waits longer and longer between two tries to connect, up to 30 s; jobs would wait as long after an outage.
 """
 
 # kombu has types for little of its transport
@@ -10,12 +12,17 @@ finished dies at its ack. For Parley the copy is only the second net: the job re
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from redis.exceptions import OutOfMemoryError
 
 from parley_core.logs import get_logger
+
+RECONNECT_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -61,6 +68,10 @@ class Channel(redis.Channel):
 
     QoS = QoS
 
+    def maybe_refresh_binding_expiry(self) -> None:
+        with suppress(OutOfMemoryError):  # these bindings are for Flower's questions; kombu tries again by itself
+            super().maybe_refresh_binding_expiry()
+
     def _queue_bind(self, *arguments: Any) -> None:
         try:
             super()._queue_bind(*arguments)
@@ -72,3 +83,20 @@ class Transport(redis.Transport):
     """The transport of the worker's main process."""
 
     Channel = Channel
+
+
+class PromptConsumer(Consumer):  # type: ignore[misc]  # celery ships no types
+    """Celery's consumer, but one that is back within a second of Redis, however long that was away."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        told: set[str] = set()
+
+        def tell_once(error: Exception, _: float) -> None:
+            if not told:
+                log.warning("Redis does not answer the worker", error=type(error).__name__)
+            told.add("outage")
+
+        pauses = {"interval_start": RECONNECT_SECONDS, "interval_step": 0, "interval_max": RECONNECT_SECONDS}
+        connected = conn.ensure_connection(tell_once, callback=maybe_shutdown, **pauses)
+        self.first_connection_attempt = False
+        return connected

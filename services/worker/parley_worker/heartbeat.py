@@ -26,6 +26,7 @@ class Heartbeat:
         self.progress = Progress()
         self._store, self._lease, self._settings = store, lease, settings
         self._ended: AttemptEnded | None = None
+        self._heard = True
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{lease.job_id}", daemon=True)
 
@@ -51,7 +52,10 @@ class Heartbeat:
         phase, fraction = self.progress.now
         try:
             self._store.renew(self._lease, self._settings.lease_seconds, phase, fraction)
+            self._heard = True
         except AttemptEnded as error:
             self._ended = error
         except (JobStoreUnavailable, JobStoreFull) as error:
-            log.warning("heartbeat not heard", job_id=self._lease.job_id, code=error.code)
+            if self._heard:  # said once per silence
+                log.warning("heartbeat not heard", job_id=self._lease.job_id, code=error.code)
+            self._heard = False

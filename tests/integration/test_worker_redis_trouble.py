@@ -1,0 +1,117 @@
+"""A real worker whose Redis dies, freezes, cuts every connection or is full: the work goes on and is committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import OutOfMemoryError
+
+from parley_core.job import JobState
+from parley_core.settings import Settings
+from tests.support.valkey import Valkey
+from tests.support.worker import System, running_system, until
+
+ROOM = 200_000  # bytes below what is used already: nothing that needs memory is let through
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def system(server: Valkey, tmp_path: Path) -> Iterator[System]:
+    settings = Settings(
+        redis_url=server.url,
+        objects_url=f"file://{tmp_path}/objects",
+        lease_seconds=3,
+        heartbeat_seconds=0.5,
+        redis_timeout_seconds=2,
+    )
+    with running_system(settings, tmp_path) as system:
+        yield system
+
+
+def cut_all_connections(server: Valkey) -> None:
+    client = server.client()
+    client.client_kill_filter(skipme=True)
+    client.close()
+
+
+def restart(server: Valkey, seconds: float) -> None:
+    server.kill()
+    time.sleep(seconds)
+    server.start()
+
+
+def freeze(server: Valkey, seconds: float) -> None:
+    server.pause()
+    time.sleep(seconds)
+    server.resume()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(cut_all_connections, id="connections-cut"),
+        pytest.param(lambda server: restart(server, 0.5), id="killed-for-half-a-second"),
+        pytest.param(lambda server: restart(server, 8), id="killed-for-longer-than-a-lease"),
+        pytest.param(lambda server: freeze(server, 5), id="frozen-for-longer-than-a-lease"),
+    ],
+)
+def test_running_and_waiting_jobs_end_once_whatever_befalls_redis(
+    system: System, server: Valkey, trouble: Callable[[Valkey], None]
+) -> None:
+    worker = system.worker(PARLEY_SCRIPTED_SECONDS=1.5)
+    running, waiting = [system.submit() for _ in range(2)], [system.submit() for _ in range(3)]
+    for job_id in running:
+        system.wait(job_id, lambda job: job.state is JobState.RUNNING)
+    trouble(server)
+    for job_id in [*running, *waiting]:
+        job = system.wait_for_end(job_id, seconds=15)
+        assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
+        assert system.results(job_id) == [f"results/{job_id}/1.json"]
+    assert worker.process.poll() is None
+
+
+def test_the_worker_is_back_soon_after_a_redis_that_was_away_for_long(system: System, server: Valkey) -> None:
+    worker = system.worker(PARLEY_SCRIPTED_SECONDS=0.1)
+    worker.wait_until_ready()
+    restart(server, 8)
+    before = time.monotonic()
+    assert system.wait_for_end(system.submit()).state is JobState.SUCCEEDED
+    assert time.monotonic() - before < 3
+
+
+def fill(server: Valkey) -> None:
+    client = server.client()
+    client.config_set("maxmemory", client.info("memory")["used_memory"] - ROOM)
+    with pytest.raises(OutOfMemoryError):
+        client.set("more", "x")
+
+
+def test_a_worker_whose_redis_is_full_finishes_and_goes_on(system: System, server: Valkey) -> None:
+    worker = system.worker(PARLEY_SCRIPTED_SECONDS=1.0, PARLEY_CONCURRENCY=1)
+    jobs = [system.submit() for _ in range(3)]
+    system.wait(jobs[0], lambda job: job.state is JobState.RUNNING)
+    fill(server)
+    for job_id in jobs:
+        job = system.wait_for_end(job_id)
+        assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
+    server.client().config_set("maxmemory", 0)
+    assert system.wait_for_end(system.submit()).state is JobState.SUCCEEDED
+    assert worker.process.poll() is None
+    until(lambda: server.client().hlen("unacked") == 0, what="a finished message is still kept as unacknowledged")
+
+
+def test_a_worker_starts_on_a_full_redis(system: System, server: Valkey) -> None:
+    job_id = system.submit()
+    fill(server)
+    system.worker(PARLEY_CONCURRENCY=1)
+    assert system.wait_for_end(job_id).state is JobState.SUCCEEDED
