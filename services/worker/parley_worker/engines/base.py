@@ -9,6 +9,7 @@ from parley_core.ports import Engine
 
 FACTORIES = {
     "onnx": "parley_worker.engines.onnx:OnnxEngine",
+    "onnx-exact": "parley_worker.engines.onnx:exact_engine",
     "pyannote": "parley_worker.engines.pyannote:PyannoteEngine",
 }
 
@@ -17,7 +18,7 @@ def load_engine(name: str, threads: int = 1) -> Engine:
     """Return the engine of that name, ready to diarize on so many threads.
 
     Args:
-        name: `onnx`, `pyannote`, or `module:factory`, where `factory(threads)` returns an Engine.
+        name: `onnx`, `onnx-exact`, `pyannote`, or `module:factory`, where `factory(threads)` returns an Engine.
 
     Raises:
         UnsafeSettings: there is no such engine, or it is not installed.
@@ -25,7 +26,9 @@ def load_engine(name: str, threads: int = 1) -> Engine:
     """
     module, separator, factory = FACTORIES.get(name, name).partition(":")
     if not separator:
-        raise UnsafeSettings(f"No engine is called {name!r}: set PARLEY_ENGINE to onnx, pyannote or module:factory.")
+        raise UnsafeSettings(
+            f"No engine is called {name!r}: set PARLEY_ENGINE to onnx, onnx-exact, pyannote or module:factory."
+        )
     try:
         make = getattr(import_module(module), factory)
     except (ImportError, AttributeError) as error:

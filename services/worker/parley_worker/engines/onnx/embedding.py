@@ -22,13 +22,17 @@ _WINDOW_FEATURES = feature_count(WINDOW)
 _STEP_FEATURES = STEP // HOP
 
 
-def embed(
+def embed_windows(
     session: onnxruntime.InferenceSession,
     waveform: NDArray[np.float32],
     activity: NDArray[np.uint8],
     progress: Callable[[float], None],
 ) -> NDArray[np.float32]:
-    """Return embeddings of shape (windows, 3, 192); not a number where a local speaker says too little."""
+    """Embed each window on its own, as pyannote does.
+
+    Returns embeddings of shape (windows, 3, 192), not a number where a local speaker says too little, from activity of
+    shape (windows, 589, 3). `progress` is called with 0 to 1 between calls of the model; what it raises passes through.
+    """
     embeddings = np.full((len(activity), LOCAL_SPEAKERS, DIMENSION), np.nan, np.float32)
     for window, features in enumerate(window_features(waveform, len(activity))):
         progress(window / len(activity))

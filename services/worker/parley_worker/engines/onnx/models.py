@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnxruntime
@@ -19,6 +20,9 @@ PINS = {
 }
 
 
+MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1  # field numbers of onnx.proto3
+
+
 def read_model(name: str, folder: Path = MODELS) -> bytes:
     """Return a model file's bytes.
 
@@ -32,6 +36,25 @@ def read_model(name: str, folder: Path = MODELS) -> bytes:
     if hashlib.sha256(data).hexdigest() != PINS[name]:
         raise EngineMismatch(f"Model file {name} is not the one this version was built for. Install Parley again.")
     return data
+
+
+def exposing(model: bytes, tensors: Iterable[str]) -> bytes:
+    """Return the model with inner tensors or weights as further outputs.
+
+    Two serialized protobuf messages in a row are one message whose repeated fields are joined, so the file itself stays
+    as it was pinned: https://protobuf.dev/programming-guides/encoding/#last-one-wins
+    """
+    outputs = b"".join(_field(GRAPH_OUTPUT, _field(VALUE_NAME, name.encode())) for name in tensors)
+    return model + _field(MODEL_GRAPH, outputs)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a length-delimited protobuf field."""
+    size, length = len(content), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + content
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
