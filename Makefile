@@ -72,7 +72,7 @@ e2e: $(VENV)/dev.stamp  ## Prove the chart on the cluster that KUBECONFIG names;
 	@$(BIN)/python -m pytest tests/cluster $(ARGS)
 
 k8s-install: $(VENV)/dev.stamp  ## Check the cluster of KUBECONFIG and install; ARGS=... goes to k8s/deploy.py
-	@$(BIN)/python k8s/deploy.py install $(ARGS)
+	@$(BIN)/python -m k8s.deploy install $(ARGS)
 
 ##@ Look after it
 
@@ -107,7 +107,7 @@ $(VENV)/tools.stamp: requirements/bootstrap.txt
 $(VENV)/run.stamp: $(VENV)/tools.stamp requirements/run.txt $(SERVICES:%=services/%/pyproject.toml)
 	@echo "setup: packages that running needs"
 	@$(INSTALL) --require-hashes --only-binary :all: -r requirements/run.txt
-	@$(INSTALL) --no-deps --no-build-isolation $(SERVICES:%=--editable services/%)
+	@$(INSTALL) --reinstall --no-deps --no-build-isolation $(SERVICES:%=--editable services/%)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt

@@ -1,0 +1,82 @@
+"""The whole system on one machine: home, ports, guardian and supervisor put together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import SecretStr
+from rich.console import Console
+
+from parley_core.settings import Settings
+from parley_local import valkey
+from parley_local.errors import PortInUse
+from parley_local.home import Home
+from parley_local.output import Output
+from parley_local.parts import stages
+from parley_local.process import Guardian, python_environment
+from parley_local.settings import MachineSettings
+from parley_local.supervisor import Stop, Supervisor
+
+
+@contextmanager
+def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: bool = False) -> Iterator[Supervisor]:
+    """Give the running system; it is stopped, and no process of it is left, when the context ends.
+
+    Raises:
+        MachineError: it cannot start, and why.
+        UnsafeSettings: it must not start like this.
+    """
+    home = Home(settings.home)
+    try:
+        socket_path = valkey.socket_path(home.folder)
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else valkey.socket_url(socket_path)
+        objects_url = settings.objects_url or home.objects.as_uri()
+        Settings(redis_url=SecretStr(redis_url), objects_url=objects_url).require_safe_address()
+        require_free_port(settings.host, settings.port, "PARLEY_PORT")
+        require_free_port("127.0.0.1", settings.flower_port, "PARLEY_FLOWER_PORT")
+        parts = stages(settings, home, redis_url, socket_path)
+        output = Output(console, home.logs, quiet=quiet)
+        mark = secrets.token_hex(8)
+        environment = python_environment({"PARLEY_REDIS_URL": redis_url, "PARLEY_OBJECTS_URL": objects_url}, mark)
+        environment |= {"PARLEY_HOST": settings.host, "PARLEY_PORT": str(settings.port)}
+        guard = Guardian(mark, keep_open=home.lock_fd)
+        supervisor = Supervisor(parts, environment, output, guard, stop)
+        try:
+            supervisor.start()
+            yield supervisor
+        finally:
+            supervisor.stop()
+            guard.close()
+    finally:
+        home.close()
+
+
+def require_free_port(host: str, port: int, variable: str) -> None:
+    """Raise PortInUse when something listens there already."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUse(
+                f"Cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}). "
+                f"Stop what uses it, or set {variable} to another port."
+            ) from error
+
+
+def stop_on_signals() -> Stop:
+    """Return what Ctrl-C, SIGTERM and a closed terminal set from now on."""
+    stop = Stop()
+
+    def count(number: int, frame: object) -> None:
+        stop.times += 1
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, count)
+    return stop
