@@ -54,7 +54,9 @@ class ObjectStore:
     def _open(self, url: str) -> Any:
         if self._folder is not None:
             return LocalStore(self._folder, mkdir=True)
-        return from_url(url, client_options=REMOTE_CLIENT, retry_config=REMOTE_RETRY)
+        # Given options replace what obstore reads from the environment, and a server inside a cluster may speak HTTP.
+        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
+        return from_url(url, client_options=REMOTE_CLIENT | {"allow_http": plain}, retry_config=REMOTE_RETRY)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ObjectStore:
