@@ -6,6 +6,7 @@ What "stored" promises: on a folder the bytes and their names are flushed to the
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,7 +17,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-import anyio.to_thread
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
@@ -71,7 +71,7 @@ class ObjectStore:
             if source.error is not None:
                 raise source.error from None  # the stream's own error, not the store's word for it
             raise
-        await anyio.to_thread.run_sync(self._flush, key)
+        await asyncio.to_thread(self._flush, key)
 
     def put(self, key: str, data: bytes) -> None:
         with _translated_errors():
