@@ -1,4 +1,4 @@
-"""A real worker process for tests, and what it takes to look inside: its children, their processor time, its log."""
+"""Real workers and keepers for tests, and what it takes to look inside: children, their processor time, the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parley_core.job import Job, JobOptions, Queue
+from parley_core.job import Job, JobOptions, NewJob, Queue
 from parley_core.objects import ObjectStore
 from parley_core.ports import dispatch_of
 from parley_core.queue import CeleryJobQueue
@@ -49,15 +49,15 @@ def environment(settings: Settings, **more: object) -> dict[str, str]:
     return {**os.environ, **{name: str(value) for name, value in {**shared, **more}.items()}}
 
 
-class WorkerProcess:
-    """`python -m parley_worker` with its log in a file."""
+class ParleyProcess:
+    """`python -m <module>` with its log in a file."""
 
-    def __init__(self, settings: Settings, folder: Path, **variables: object) -> None:
-        self._log = folder / f"worker-{time.monotonic_ns()}.log"
-        command = [sys.executable, "-m", "parley_worker"]
+    def __init__(self, module: str, settings: Settings, folder: Path, **variables: object) -> None:
+        self._log = folder / f"{module}-{time.monotonic_ns()}.log"
+        variables_of_process = environment(settings, **variables)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, env=environment(settings, **variables), stdout=log, stderr=log, cwd=folder
+                [sys.executable, "-m", module], env=variables_of_process, stdout=log, stderr=log, cwd=folder
             )
 
     def children(self) -> list[int]:
@@ -85,7 +85,7 @@ class WorkerProcess:
         children = self.children()
         self.process.kill()
         self.process.wait(10)
-        until(lambda: not any(is_running(pid) for pid in children), what="children outlived their worker")
+        until(lambda: not any(is_running(pid) for pid in children), what="children outlived their parent")
 
 
 def is_running(pid: int) -> bool:
@@ -103,28 +103,39 @@ def cpu_seconds(pid: int) -> float:
 
 
 class System:
-    """Real store, queue and objects, and the workers that a test starts on them."""
+    """Real store, queue and objects, and the processes that a test starts on them."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self._folder = settings, folder
         self.store = RedisJobStore.from_settings(settings)
         self.queue = CeleryJobQueue.from_settings(settings)
         self.objects = ObjectStore.from_settings(settings)
-        self._workers: list[WorkerProcess] = []
+        self._processes: list[ParleyProcess] = []
 
-    def worker(self, engine: str = "parley_core.testing:scripted_engine", **variables: object) -> WorkerProcess:
+    def worker(self, engine: str = "parley_core.testing:scripted_engine", **variables: object) -> ParleyProcess:
         """Start a worker that is stopped when the test ends."""
-        worker = WorkerProcess(self.settings, self._folder, PARLEY_ENGINE=engine, **variables)
-        self._workers.append(worker)
-        return worker
+        return self._start("parley_worker", PARLEY_ENGINE=engine, **variables)
+
+    def keeper(self, **variables: object) -> ParleyProcess:
+        """Start a keeper that is stopped when the test ends."""
+        return self._start("parley_api.keeper", **variables)
+
+    def _start(self, module: str, **variables: object) -> ParleyProcess:
+        process = ParleyProcess(module, self.settings, self._folder, **variables)
+        self._processes.append(process)
+        return process
 
     def submit(self, queue: Queue = Queue.INTERACTIVE) -> str:
         """Record and publish one job with a second of sound; return its id."""
-        new = new_job(seconds=1.0, options=JobOptions(queue=queue))
-        self.objects.put(new.recording.key, wav(seconds=1.0))
-        job = self.store.create(new).job
+        job = self.store.create(self.upload(queue)).job
         self.publish(job)
         return job.id
+
+    def upload(self, queue: Queue = Queue.INTERACTIVE) -> NewJob:
+        """Store a second of sound; return the job that nobody has recorded yet."""
+        new = new_job(seconds=1.0, options=JobOptions(queue=queue))
+        self.objects.put(new.recording.key, wav(seconds=1.0))
+        return new
 
     def publish(self, job: Job) -> None:
         self.queue.publish(dispatch_of(job))
@@ -146,13 +157,13 @@ class System:
         return list(self.objects.keys(f"results/{job_id}"))
 
     def stop(self) -> None:
-        for worker in self._workers:
-            worker.stop()
+        for process in self._processes:
+            process.stop()
 
 
 @contextmanager
 def running_system(settings: Settings, folder: Path) -> Iterator[System]:
-    """A system whose workers do not outlive the test."""
+    """A system whose processes do not outlive the test."""
     system = System(settings, folder)
     try:
         yield system

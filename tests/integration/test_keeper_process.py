@@ -1,0 +1,120 @@
+"""Real keepers beside a real worker on a real Valkey: what was left behind is put right without anybody's hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from parley_core.job import JobState
+from parley_core.journal import ObjectJournal
+from parley_core.settings import Settings
+from tests.support.valkey import Valkey
+from tests.support.worker import System, running_system, until
+
+RECOVERY = 10.0  # seconds after Redis is back
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def system(server: Valkey, tmp_path: Path) -> Iterator[System]:
+    objects = f"file://{tmp_path}/objects"
+    settings = Settings(redis_url=server.url, objects_url=objects, lease_seconds=3, heartbeat_seconds=0.5)
+    with running_system(settings, tmp_path) as system:
+        yield system
+
+
+def test_a_job_that_nobody_published_is_done(system: System) -> None:
+    system.keeper()
+    system.worker()
+    job = system.store.create(system.upload()).job
+    assert system.wait_for_end(job.id).state is JobState.SUCCEEDED
+
+
+def test_a_message_deleted_by_hand_is_published_again(system: System, server: Valkey) -> None:
+    job_id = system.submit()
+    assert server.client().delete("interactive") == 1
+    system.keeper()
+    system.worker()
+    job = system.wait_for_end(job_id, seconds=30)
+    assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
+
+
+def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_work(system: System) -> None:
+    for _ in range(3):
+        system.keeper()
+    doomed = system.worker(PARLEY_SCRIPTED_SECONDS=1.0)
+    jobs = [system.submit() for _ in range(4)]
+    for job_id in jobs[:2]:
+        system.wait(job_id, lambda job: job.state is JobState.RUNNING)
+    doomed.process.kill()
+    system.worker(PARLEY_SCRIPTED_SECONDS=0.2)
+    for number, job_id in enumerate(jobs):
+        job = system.wait_for_end(job_id)
+        assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 2 if number < 2 else 1)
+        assert system.results(job_id) == [f"results/{job_id}/{len(job.attempts)}.json"]
+    assert system.store.stats().counters["attempts_failed|code=worker_lost|queue=interactive"] == 2
+
+
+def test_what_was_journalled_while_redis_was_down_is_done_soon_after_it_is_back(system: System, server: Valkey) -> None:
+    keepers = [system.keeper() for _ in range(2)]
+    system.worker()
+    for keeper in keepers:
+        until(lambda keeper=keeper: keeper.events("keeper ready"))
+    server.kill()
+    journal = ObjectJournal(system.objects)
+    jobs = [system.upload() for _ in range(5)]
+    for new in jobs:
+        journal.add(new, None)
+    time.sleep(3)
+    server.start()
+    before = time.monotonic()
+    for new in jobs:
+        until(lambda new=new: journal.find(new.id) is None)
+        assert system.wait_for_end(new.id).state is JobState.SUCCEEDED
+    assert time.monotonic() - before < RECOVERY
+    assert journal.entries() == []
+    assert system.store.stats().counters["jobs_accepted|queue=interactive"] == 5
+    for keeper in keepers:
+        assert keeper.process.poll() is None
+        assert [line["code"] for line in keeper.events("trouble")] == ["job_store_unavailable"]
+        until(lambda keeper=keeper: keeper.events("trouble over"))
+
+
+def test_a_job_whose_retention_is_over_is_gone_with_its_objects(system: System) -> None:
+    system.worker()
+    new = system.upload()
+    brief = replace(new, options=replace(new.options, retain_seconds=0))
+    system.publish(system.store.create(brief).job)
+    system.wait_for_end(brief.id)
+    system.keeper()
+    until(lambda: not system.objects.keys("recordings") and not system.objects.keys("results"))
+
+
+def test_it_shows_its_health_and_stops_promptly(system: System, tmp_path: Path) -> None:
+    beat, port = tmp_path / "beat", 20_000 + os.getpid() % 10_000
+    keeper = system.keeper(PARLEY_HEARTBEAT_FILE=beat, PARLEY_KEEPER_PORT=port)
+    until(lambda: keeper.events("keeper ready"))
+    until(beat.exists)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        assert answer.status == 200
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        assert b'parley_keeper_lag_seconds{duty="publish"} 0' in answer.read()
+    before = time.monotonic()
+    keeper.signal(signal.SIGTERM)
+    assert keeper.process.wait(10) == 0
+    assert time.monotonic() - before < 3
+    assert keeper.events("keeper stopped")

@@ -1,0 +1,24 @@
+"""Callers' idempotency keys are forgotten after a day, and no sooner."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from parley_core.journal import ObjectJournal
+from parley_core.objects import ObjectStore
+from parley_core.ports import IdempotencyKey
+
+DAY = 24 * 3600
+
+
+def test_keys_older_than_a_day_are_removed(tmp_path: Path) -> None:
+    journal = ObjectJournal(ObjectStore(f"file://{tmp_path}"))
+    journal.remember_key("t", IdempotencyKey("old", "d"), "job-1")
+    (old,) = (tmp_path / "idempotency").iterdir()
+    os.utime(old, (time.time() - DAY - 60, time.time() - DAY - 60))
+    journal.remember_key("t", IdempotencyKey("new", "d"), "job-2")
+    journal.forget_keys()
+    assert not old.exists()
+    assert journal.remember_key("t", IdempotencyKey("new", "d"), "job-3") == "job-2"

@@ -1,0 +1,128 @@
+"""The keeper's rounds: one duty's trouble is no other's, it is told once, and health says how each one goes."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from parley_api.keeper import health
+from parley_api.keeper.rounds import Duty, Keeper
+from parley_core.errors import JobStoreUnavailable
+
+
+def failing(error: Exception) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+def test_a_duty_that_fails_or_hangs_keeps_no_other_from_its_rounds() -> None:
+    hanging = threading.Event()
+    good = Duty("good", 0.01, lambda: 1)
+    bad = Duty("bad", 0.01, failing(ZeroDivisionError()))
+    keeper = Keeper([Duty("hangs", 0.01, lambda: hanging.wait(30)), bad, good])
+    keeper.start()
+    deadline = time.monotonic() + 5
+    while min(good.put_right, bad.failures) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    hanging.set()
+    keeper.stop()
+    keeper.wait()
+    assert good.put_right >= 5
+    assert (good.failures, bad.failures) == (0, bad.rounds)
+    assert bad.failures >= 5
+
+
+def test_it_stops_promptly_in_the_middle_of_a_long_pause() -> None:
+    keeper = Keeper([Duty("rare", 3600.0, lambda: 0)])
+    keeper.start()
+    before = time.monotonic()
+    keeper.stop()
+    keeper.wait()
+    assert time.monotonic() - before < 1
+
+
+def test_an_outage_is_told_once_however_many_duties_meet_it_and_its_end_too() -> None:
+    down = [True]
+
+    def ask() -> int:
+        if down[0]:
+            raise JobStoreUnavailable("down")
+        return 0
+
+    duties = [Duty(name, 1.0, ask) for name in ("publish", "reap")]
+    keeper = Keeper(duties)
+    with capture_logs() as lines:
+        for _ in range(3):
+            for duty in duties:
+                keeper.round(duty)
+        down[0] = False
+        for _ in range(2):
+            for duty in duties:
+                keeper.round(duty)
+    assert [(line["event"], line["code"]) for line in lines] == [
+        ("trouble", "job_store_unavailable"),
+        ("trouble over", "job_store_unavailable"),
+    ]
+    assert [duty.failures for duty in duties] == [3, 3]
+
+
+def asked(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture
+def served() -> tuple[list[Duty], str]:
+    duties = [Duty("publish", 0.5, lambda: 0), Duty("sweep", 1800.0, lambda: 0)]
+    server = health.serve(duties, "127.0.0.1", 0)
+    yield duties, f"http://127.0.0.1:{server.server_port}"  # type: ignore[misc]
+    server.shutdown()
+    server.server_close()
+
+
+def test_health_is_ok_while_every_duty_goes_its_rounds_and_not_when_one_is_stuck(
+    served: tuple[list[Duty], str],
+) -> None:
+    duties, address = served
+    assert asked(f"{address}/healthz")[0] == 200
+    duties[1].tried_at -= 1000
+    assert asked(f"{address}/healthz")[0] == 200, "a rare duty may be quiet for long"
+    duties[0].tried_at -= health.STUCK_SECONDS + 1
+    status, body = asked(f"{address}/healthz")
+    assert status == 503
+    assert '"status": "stuck"' in body
+
+
+def test_metrics_show_rounds_failures_and_lag_of_each_duty(served: tuple[list[Duty], str]) -> None:
+    duties, address = served
+    duties[0].work = failing(JobStoreUnavailable("down"))
+    duties[0].done_at -= 10
+    Keeper([]).round(duties[0])
+    text = asked(f"{address}/metrics")[1]
+    assert 'parley_keeper_failures_total{duty="publish"} 1\n' in text
+    assert 'parley_keeper_rounds_total{duty="sweep"} 0\n' in text
+    lag = next(line for line in text.splitlines() if line.startswith('parley_keeper_lag_seconds{duty="publish"}'))
+    assert 9 < float(lag.split()[1]) < 12
+    assert asked(f"{address}/else")[0] == 404
+
+
+def test_the_heartbeat_file_is_touched_while_the_keeper_is_well(tmp_path: Path) -> None:
+    file = tmp_path / "beat"
+    health.beat([Duty("publish", 0.5, lambda: 0)], file)
+    deadline = time.monotonic() + 5
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert file.exists()
