@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,14 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-import soundfile
 
 from parley_core.job import JobState
 from parley_core.journal import ObjectJournal
@@ -28,43 +24,13 @@ from parley_core.queue import CeleryJobQueue
 from parley_core.redis_jobs import RedisJobStore
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
+from tests.support.containers import flac
 from tests.support.valkey import Valkey
 
 RAW = {"Content-Type": "audio/flac"}
 
 
-def flac(seconds: float = 1.0, seed: int = 0) -> bytes:
-    """Return noise as FLAC: it does not shrink."""
-    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, int(16_000 * seconds)).astype(np.float32)
-    buffer = BytesIO()
-    soundfile.write(buffer, samples, 16_000, format="FLAC")
-    return buffer.getvalue()
-
-
 CLIP = flac()
-
-
-@pytest.fixture(scope="module")
-def long_lived(
-    valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[ApiProcess, Settings]]:
-    """One process for all tests that do it no harm: starting it costs more than most of them."""
-    folder = tmp_path_factory.mktemp("api")
-    settings = Settings(redis_url=valkey_server.url, objects_url=f"file://{folder}/objects")
-    with ApiProcess(settings, folder / "api.log") as api:
-        yield api, settings
-
-
-@pytest.fixture
-def api(long_lived: tuple[ApiProcess, Settings], settings: Settings) -> ApiProcess:
-    return long_lived[0]
-
-
-@pytest.fixture
-def settings(long_lived: tuple[ApiProcess, Settings], valkey: Valkey) -> Settings:
-    """Of the long-lived API, whose stores are empty now."""
-    shutil.rmtree(long_lived[1].objects_url.removeprefix("file://"), ignore_errors=True)
-    return long_lived[1]
 
 
 @pytest.fixture
@@ -86,30 +52,30 @@ def stored(settings: Settings, prefix: str = "recordings") -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
-def test_a_submit_is_recorded_published_and_stored(api: ApiProcess, settings: Settings) -> None:
+def test_a_submit_is_recorded_published_and_stored(api: ApiProcess, api_settings: Settings) -> None:
     job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).raise_for_status().json()
     assert (job["state"], job["position"]) == ("queued", 0)
     assert job["recording"]["media_type"] == "audio/flac"
     assert job["recording"]["seconds"] == pytest.approx(1.0)
-    assert RedisJobStore.from_settings(settings).get(job["id"]).state is JobState.QUEUED
-    assert sum(CeleryJobQueue.from_settings(settings).waiting().values()) == 1
-    assert ObjectStore.from_settings(settings).read(f"recordings/{stored(settings)[0]}") == CLIP
+    assert RedisJobStore.from_settings(api_settings).get(job["id"]).state is JobState.QUEUED
+    assert sum(CeleryJobQueue.from_settings(api_settings).waiting().values()) == 1
+    assert ObjectStore.from_settings(api_settings).read(f"recordings/{stored(api_settings)[0]}") == CLIP
 
 
-def test_fifty_submits_at_once_are_fifty_jobs(api: ApiProcess, settings: Settings) -> None:
+def test_fifty_submits_at_once_are_fifty_jobs(api: ApiProcess, api_settings: Settings) -> None:
     def one(number: int) -> str:
         answer = httpx.post(f"{api.url}/v1/jobs", content=flac(0.2, number), headers=RAW, timeout=60)
         return str(answer.raise_for_status().json()["id"])
 
     with ThreadPoolExecutor(50) as pool:
         ids = set(pool.map(one, range(50)))
-    assert len(ids) == 50 == len(stored(settings))
+    assert len(ids) == 50 == len(stored(api_settings))
     listed = {job["id"] for job in api.http.get("/v1/jobs", params={"limit": 100}).json()["jobs"]}
     assert listed == ids
 
 
-def test_a_waiting_request_is_woken_by_the_move_itself(api: ApiProcess, settings: Settings) -> None:
-    store = RedisJobStore.from_settings(settings)
+def test_a_waiting_request_is_woken_by_the_move_itself(api: ApiProcess, api_settings: Settings) -> None:
+    store = RedisJobStore.from_settings(api_settings)
     delays = []
     for _ in range(5):
         job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
@@ -143,8 +109,8 @@ def test_a_hundred_who_wait_block_nobody(api: ApiProcess) -> None:
     assert set(states) == {"cancelled"}
 
 
-def test_events_arrive_while_they_happen(api: ApiProcess, settings: Settings) -> None:
-    store = RedisJobStore.from_settings(settings)
+def test_events_arrive_while_they_happen(api: ApiProcess, api_settings: Settings) -> None:
+    store = RedisJobStore.from_settings(api_settings)
     job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
     states = []
     with api.http.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
@@ -246,7 +212,7 @@ def test_a_stop_lets_waiters_go_and_finishes_what_is_coming_in(own_settings: Set
         _stop_while_busy(api, own_settings)
 
 
-def _stop_while_busy(api: ApiProcess, settings: Settings) -> None:
+def _stop_while_busy(api: ApiProcess, api_settings: Settings) -> None:
     job = api.http.post("/v1/jobs", content=CLIP, headers=RAW).json()
     uploading = threading.Event()
 
@@ -268,11 +234,11 @@ def _stop_while_busy(api: ApiProcess, settings: Settings) -> None:
         assert time.monotonic() - began < 1.5
         assert upload.result().status_code == 202
     assert api.running.wait(10) in (0, -15)
-    assert len(stored(settings)) == 2
+    assert len(stored(api_settings)) == 2
 
 
-def test_it_refuses_other_machines_without_keys(settings: Settings) -> None:
-    environment = {"PARLEY_HOST": "0.0.0.0", "PARLEY_OBJECTS_URL": settings.objects_url}
+def test_it_refuses_other_machines_without_keys(tmp_path: Path) -> None:
+    environment = {"PARLEY_HOST": "0.0.0.0", "PARLEY_OBJECTS_URL": f"file://{tmp_path}"}
     refused = subprocess.run(
         [sys.executable, "-m", "parley_api"],
         env={**os.environ, **environment},

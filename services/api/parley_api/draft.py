@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import anyio
 
@@ -16,6 +17,7 @@ from parley_core.ports import RecordingStore
 
 log = get_logger(__name__)
 
+COPY_BYTES = 1024 * 1024
 HEAD_BYTES = 4096  # enough to tell a container by its first bytes, and less than the smallest network chunk
 
 
@@ -67,6 +69,24 @@ class Draft:
     def drop(self) -> None:
         """No job owns it after all."""
         self.kept = False
+
+
+async def move(draft: Draft, key: str, recordings: RecordingStore, calls: Calls) -> None:
+    """Store a draft's bytes under another key, and remove the first. Raises ObjectStoreUnavailable."""
+    lent = ExitStack()
+    path = await calls.objects(lent.enter_context, recordings.fetch(draft.key))
+    try:
+        await recordings.save(key, _read(path))
+    finally:
+        await calls.objects(lent.close)
+    before, draft.key = draft.key, key
+    await calls.objects(recordings.delete, before)
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(path, "rb") as file:
+        while chunk := await file.read(COPY_BYTES):
+            yield chunk
 
 
 async def _head(chunks: AsyncIterator[bytes]) -> bytes:

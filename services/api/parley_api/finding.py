@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from parley_api.deps import Deps
-from parley_api.ids import require_id
-from parley_api.submit import accepted
+from parley_api.ids import made_at, require_id
 from parley_core.errors import JobNotFound, JobStoreUnavailable, ObjectStoreUnavailable
-from parley_core.job import Job
+from parley_core.job import Job, JobState, NewJob
 
 
 async def find(deps: Deps, tenant: str, job_id: str) -> Job:
@@ -17,14 +16,18 @@ async def find(deps: Deps, tenant: str, job_id: str) -> Job:
         JobPurged: it is gone.
         JobStoreUnavailable: the store is down and the journal does not have it.
     """
-    job_id = require_id(job_id)
-    try:
-        job = await deps.calls.store(deps.store.get, job_id)
-    except (JobNotFound, JobStoreUnavailable) as error:
-        job = await _journalled(deps, job_id, error)
+    job = await look_up(deps, require_id(job_id))
     if job.tenant != tenant:
         raise JobNotFound("There is no job with this id.")
     return job
+
+
+async def look_up(deps: Deps, job_id: str) -> Job:
+    """Return the job, whoever owns it. Raises as `find` does."""
+    try:
+        return await deps.calls.store(deps.store.get, job_id)
+    except (JobNotFound, JobStoreUnavailable) as error:
+        return await _journalled(deps, job_id, error)
 
 
 async def _journalled(deps: Deps, job_id: str, error: JobNotFound | JobStoreUnavailable) -> Job:
@@ -36,3 +39,10 @@ async def _journalled(deps: Deps, job_id: str, error: JobNotFound | JobStoreUnav
     if new is None:
         raise error
     return accepted(new)
+
+
+def accepted(new: NewJob) -> Job:
+    """Return a journalled job as its record will begin."""
+    return Job(
+        new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at=made_at(new.id)
+    )

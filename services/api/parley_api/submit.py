@@ -19,14 +19,22 @@ import anyio
 from parley_api.audio import Measured
 from parley_api.body import Body
 from parley_api.deps import Deps
-from parley_api.draft import Draft, discarded_unless_kept
-from parley_api.ids import made_at, new_id
+from parley_api.draft import Draft, discarded_unless_kept, move
+from parley_api.finding import accepted, look_up
+from parley_api.ids import new_id
 from parley_api.options import canonical, with_reference
-from parley_core.errors import IdempotencyKeyInUse, InvalidRequest, JobStoreFull, JobStoreUnavailable, ParleyError
-from parley_core.job import Job, JobOptions, JobState, NewJob
+from parley_core.errors import (
+    IdempotencyKeyInUse,
+    InvalidRequest,
+    JobNotFound,
+    JobStoreFull,
+    JobStoreUnavailable,
+    ParleyError,
+)
+from parley_core.job import Job, JobOptions, NewJob
 from parley_core.logs import get_logger
 from parley_core.ports import IdempotencyKey, dispatch_of
-from parley_core.recording import Recording
+from parley_core.recording import Recording, recording_key
 
 log = get_logger(__name__)
 
@@ -68,7 +76,7 @@ class Submission:
         """
         deps = self._deps
         answers = await deps.admission.store_answers()
-        draft = Draft(f"recordings/{self._id}", deps.recordings, deps.audio, deps.settings.max_recording_bytes)
+        draft = Draft(recording_key(self._id), deps.recordings, deps.audio, deps.settings.max_recording_bytes)
         async with self._reserved(answers), discarded_unless_kept(draft, deps.recordings, deps.calls):
             options = with_reference(await body.receive(draft, deps.admission.require_room), self._session_id)
             return await self._accept(await self._new_job(draft, options), draft)
@@ -87,13 +95,20 @@ class Submission:
         deps = self._deps
         binding = IdempotencyKey(self._key, digest(new)) if self._key else None
         if binding:
-            # An id bound before, whose request died before its record was made, gets its record now.
-            new = replace(new, id=await deps.calls.objects(deps.journal.remember_key, new.tenant, binding, new.id))
+            bound = await deps.calls.objects(deps.journal.remember_key, new.tenant, binding, new.id)
+            if bound != new.id:
+                if known := await self._known(bound):
+                    return Submitted(known, replayed=True)
+                new = await self._made_good(bound, new, draft)
+        return await self._record(new, binding, draft)
+
+    async def _record(self, new: NewJob, binding: IdempotencyKey | None, draft: Draft) -> Submitted:
+        deps = self._deps
         draft.keep()  # until a refusal is certain: a record without its recording would be worse than the reverse
         try:
             created = await deps.calls.store(deps.store.create, new, binding)
         except JobStoreUnavailable:
-            return await self._journalled(new, binding, draft)
+            return await self._journalled(new, binding)
         except ParleyError:
             draft.drop()
             raise
@@ -102,12 +117,21 @@ class Submission:
             return Submitted(created.job, replayed=True)
         return Submitted(await published(deps, created.job), replayed=False)
 
-    async def _journalled(self, new: NewJob, binding: IdempotencyKey | None, draft: Draft) -> Submitted:
+    async def _known(self, job_id: str) -> Job | None:
+        """The job that the caller's key made; None when its request died first, or when nobody can say."""
+        try:
+            return await look_up(self._deps, job_id)
+        except (JobNotFound, JobStoreUnavailable):
+            return None
+
+    async def _made_good(self, job_id: str, new: NewJob, draft: Draft) -> NewJob:
+        """The job that an earlier request did not get to make, with this recording under its name."""
+        key = recording_key(job_id, again=new.id)
+        await move(draft, key, self._deps.recordings, self._deps.calls)
+        return replace(new, id=job_id, recording=replace(new.recording, key=key))
+
+    async def _journalled(self, new: NewJob, binding: IdempotencyKey | None) -> Submitted:
         deps = self._deps
-        known = await deps.calls.objects(deps.journal.find, new.id)
-        if known is not None:
-            draft.drop()
-            return Submitted(accepted(known), replayed=True)
         await deps.calls.objects(deps.journal.add, new, binding)
         log.warning("journalled: the job store is down", job_id=new.id)
         return Submitted(accepted(new), replayed=False)
@@ -164,10 +188,3 @@ async def published(deps: Deps, job: Job) -> Job:
 def digest(new: NewJob) -> str:
     """Return what an Idempotency-Key stands for: the bytes of the recording and the options, as hex."""
     return hashlib.sha256(f"{new.recording.sha256}\n{canonical(new.options)}".encode()).hexdigest()
-
-
-def accepted(new: NewJob) -> Job:
-    """Return a journalled job as its record will begin."""
-    return Job(
-        new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at=made_at(new.id)
-    )

@@ -22,3 +22,13 @@ class Recording:
     bytes: int
     seconds: float
     media_type: str
+
+
+def recording_key(job_id: str, again: str | None = None) -> str:
+    """Return where a job's recording is kept; `again` tells a second upload for the same job from the first."""
+    return f"recordings/{job_id}" if again is None else f"recordings/{job_id}_{again}"
+
+
+def job_id_of(key: str) -> str:
+    """Return the job that a recording or a result belongs to, by its key."""
+    return key.split("/")[1].partition("_")[0]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import anyio
 import httpx
 import pytest
 
+from parley_api.keeper.retention import ORPHAN_SECONDS, Sweeper
+from parley_api.options import canonical
 from parley_core.errors import JobStoreUnavailable
-from parley_core.ports import JobQuery
+from parley_core.job import JobOptions
+from parley_core.ports import IdempotencyKey, JobQuery
+from parley_core.recording import job_id_of
 from tests.support.api_house import AUDIO, House, assert_problem
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +109,29 @@ async def test_a_request_that_died_after_binding_its_key_is_made_good_by_the_nex
             assert_problem(await post(client), 500, "internal_error")
         second = await post(client)
     assert second.status_code == 202
-    assert house.store.get(second.json()["id"]).recording.key in house.recordings.objects
+    assert "idempotency-replayed" not in second.headers
+    recording = house.store.get(second.json()["id"]).recording
+    assert house.recordings.objects[recording.key] == AUDIO
+    assert job_id_of(recording.key) == second.json()["id"]
+
+
+async def test_the_keepers_sweep_spares_the_recording_of_a_job_made_good(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = IdempotencyKey("key-1", digest=digest(AUDIO, JobOptions()))
+    house.journal.remember_key("default", key, "00000000-0000-4000-8000-000000000000")  # and there its request died
+    async with house.client() as client:
+        job = (await post(client)).json()
+        assert job["id"] == "00000000-0000-4000-8000-000000000000"
+        now = [0.0]
+        sweeper = Sweeper(house.store, house.recordings, house.journal, now=lambda: now[0])
+        for now[0] in (0.0, ORPHAN_SECONDS + 1, 2 * ORPHAN_SECONDS + 2):
+            assert sweeper.sweep() == 0
+        assert (await client.get(f"/v1/jobs/{job['id']}/audio")).content == AUDIO
+
+
+def digest(audio: bytes, options: JobOptions) -> str:
+    return hashlib.sha256(f"{hashlib.sha256(audio).hexdigest()}\n{canonical(options)}".encode()).hexdigest()
 
 
 async def test_two_tenants_may_use_the_same_key(house: House) -> None:

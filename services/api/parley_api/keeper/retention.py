@@ -9,6 +9,7 @@ from parley_core.errors import InvalidRequest, JobNotFound, JobPurged
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.ports import JobStore, Journal, RecordingStore
+from parley_core.recording import job_id_of
 
 BATCH = 100  # jobs per round
 ORPHAN_SECONDS = 3600.0  # from the first sight of an orphan to its end: no request takes so long from object to record
@@ -70,7 +71,7 @@ class Sweeper:
         return sum(self._remove(key) for key, seen in self._first_seen.items() if self._now() - seen >= ORPHAN_SECONDS)
 
     def _is_orphan(self, key: str) -> bool:
-        job_id = key.split("/")[1]
+        job_id = job_id_of(key)
         try:
             job = self._store.get(job_id)
         except (JobNotFound, JobPurged):

@@ -1,0 +1,35 @@
+"""One API process for all tests that do it no harm: starting it costs more than most of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from parley_core.settings import Settings
+from tests.support.api_process import ApiProcess
+from tests.support.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def long_lived_api(
+    valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ApiProcess, Settings]]:
+    folder = tmp_path_factory.mktemp("api")
+    settings = Settings(redis_url=valkey_server.url, objects_url=f"file://{folder}/objects")
+    with ApiProcess(settings, folder / "api.log") as api:
+        yield api, settings
+
+
+@pytest.fixture
+def api(long_lived_api: tuple[ApiProcess, Settings], api_settings: Settings) -> ApiProcess:
+    """A running API whose stores are empty."""
+    return long_lived_api[0]
+
+
+@pytest.fixture
+def api_settings(long_lived_api: tuple[ApiProcess, Settings], valkey: Valkey) -> Settings:
+    """The settings of `api`."""
+    shutil.rmtree(long_lived_api[1].objects_url.removeprefix("file://"), ignore_errors=True)
+    return long_lived_api[1]
