@@ -7,7 +7,7 @@ from celery import Celery
 from parley_core.queue import create_app
 from parley_core.settings import Settings
 from parley_worker import broker, tasks
-from parley_worker.liveness import LoopPulse, Pulse
+from parley_worker.pulse import LoopPulse, Pulse
 
 WORKER_LOST_SECONDS = 1.0  # Celery's 10 keep the slot of a killed child empty for as long
 
