@@ -83,6 +83,13 @@ def test_a_recording_whose_record_came_late_stays(house: House) -> None:
     assert new.recording.key in house.objects.objects
 
 
+def test_a_second_upload_that_the_job_does_not_use_is_removed(house: House) -> None:
+    job_id = house.finished(retain_seconds=10_000)
+    house.objects.put(f"recordings/{job_id}_again", b"sound")
+    assert house.sweep_twice() == 1
+    assert f"recordings/{job_id}" in house.objects.objects
+
+
 def test_what_the_journal_knows_stays(house: House) -> None:
     new = new_job()
     house.objects.put(new.recording.key, b"sound")

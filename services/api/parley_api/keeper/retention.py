@@ -76,7 +76,9 @@ class Sweeper:
             job = self._store.get(job_id)
         except (JobNotFound, JobPurged):
             return self._journal.find(job_id) is None
-        return key.startswith("results/") and job.state.terminal and (job.result is None or job.result.key != key)
+        if key.startswith("recordings/"):
+            return key != job.recording.key
+        return job.state.terminal and (job.result is None or key != job.result.key)
 
     def _remove(self, key: str) -> bool:
         if not self._is_orphan(key):
