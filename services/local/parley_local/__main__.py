@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.text import Text
 
 from parley_core.errors import ParleyError
-from parley_local.demo import demo, demo_settings
 from parley_local.errors import MachineError
 from parley_local.machine import stop_on_signals
 from parley_local.serving import serve
@@ -28,6 +27,8 @@ def main() -> int:
         if arguments.command == "run":
             serve(MachineSettings(), console, stop)
             return 0
+        from parley_local.demo import demo, demo_settings  # what only the demo needs, `run` does not wait for
+
         with demo_settings() as settings:
             return 0 if demo(settings, console, stop) else 1
     except (MachineError, ParleyError, OSError) as error:

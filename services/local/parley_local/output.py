@@ -69,18 +69,23 @@ def _label(part: str, colour: str) -> Text:
 
 
 def _readable(line: str) -> Text:
-    """A JSON log line as event and fields; any other as it is, without control characters."""
+    """A JSON log line as event and fields; any other as it is."""
     try:
         fields = json.loads(line)
     except ValueError:
         fields = None
     if isinstance(fields, dict) and "event" in fields:
         return _event(fields)
-    return Text("".join(letter for letter in line if letter.isprintable()))
+    return Text(_printable(line))
 
 
 def _event(fields: Mapping[str, Any]) -> Text:
-    details = " ".join(f"{name}={value}" for name, value in fields.items() if name not in NOT_SHOWN)
-    trace = "\n" + str(fields["exception"]) if fields.get("exception") else ""
-    event = (str(fields["event"]), LEVEL_STYLES.get(str(fields.get("level")), ""))
+    details = _printable(" ".join(f"{name}={value}" for name, value in fields.items() if name not in NOT_SHOWN))
+    trace = _printable("\n" + str(fields["exception"])) if fields.get("exception") else ""
+    event = (_printable(str(fields["event"])), LEVEL_STYLES.get(str(fields.get("level")), ""))
     return Text.assemble(event, " " if details else "", (details, "dim"), trace)
+
+
+def _printable(text: str) -> str:
+    """Text without control characters: what a part logs must not command this terminal."""
+    return "".join(letter for letter in text if letter.isprintable() or letter == "\n")

@@ -6,9 +6,10 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
-
-import httpx
+from urllib.request import urlopen
 
 from parley_local import valkey
 from parley_local.home import Home
@@ -76,8 +77,9 @@ def _at_once() -> bool:
 
 def _answers_ok(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
-    except httpx.TransportError:
+        with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == HTTPStatus.OK)
+    except (OSError, HTTPException):
         return False
 
 

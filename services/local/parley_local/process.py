@@ -13,6 +13,7 @@ from threading import Thread
 
 from parley_local import guardian
 
+LAST_WORDS_SECONDS = 0.2  # no longer: a process outside the group may still hold the pipe
 CHECK_SECONDS = 0.02  # between two looks at a process that is told to stop
 
 
@@ -122,7 +123,7 @@ class PartProcess:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._guard.remove(self.pid)
-        self._reader.join(1)  # the last words; a process outside the group may still hold the pipe
+        self._reader.join(LAST_WORDS_SECONDS)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

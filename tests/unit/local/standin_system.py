@@ -1,0 +1,51 @@
+"""A supervisor with stand-in parts, as a process to be killed. Run: `python standin_system.py HOME PART...`.
+
+Each part is a Python program given as text; every one starts a child in its group and one in a session of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from parley_local.home import Home
+from parley_local.machine import stop_on_signals
+from parley_local.output import Output
+from parley_local.parts import Part
+from parley_local.process import Guardian, python_environment
+from parley_local.supervisor import Supervisor
+
+WITH_CHILDREN = """
+import subprocess, sys, time
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+subprocess.Popen(sleep)
+subprocess.Popen(sleep, start_new_session=True)
+print("up", flush=True)
+time.sleep(600)
+"""
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WITH_CHILDREN
+STOP_SECONDS = 3.0
+PROGRAMS = {"children": WITH_CHILDREN, "deaf": DEAF}
+
+
+def main() -> None:
+    stop = stop_on_signals()
+    home = Home(Path(sys.argv[1]))
+    output = Output(Console(highlight=False, markup=False), home.logs)
+    mark = home.folder.name
+    guard = Guardian(mark, keep_open=home.lock_fd)
+    parts = tuple(
+        Part(name, "cyan", (sys.executable, "-c", PROGRAMS[name]), lambda: True, stop_seconds=STOP_SECONDS)
+        for name in sys.argv[2:]
+    )
+    supervisor = Supervisor((parts,), python_environment({}, mark), output, guard, stop)
+    supervisor.start()
+    supervisor.watch(until=stop)
+    supervisor.stop()
+    guard.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""PARLEY_HOME is for one system and one user; the embedded Valkey keeps every write and evicts nothing."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from parley_core.queue import broker_url
+from parley_local import valkey
+from parley_local.errors import HomeInUse, PortInUse, ServerNotFound
+from parley_local.home import Home
+from parley_local.machine import require_free_port
+from tests.support.valkey import find_server
+
+
+def test_a_second_system_on_the_same_home_is_refused_with_the_process_that_has_it(tmp_path: Path) -> None:
+    program = "import sys, time; from pathlib import Path; from parley_local.home import Home\n"
+    program += "home = Home(Path(sys.argv[1])); print('locked', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(HomeInUse, match=rf"process {other.pid}\).*PARLEY_HOME"):
+            Home(tmp_path, patience=0.1)
+        other.kill()
+    Home(tmp_path).close()
+
+
+def test_the_home_is_closed_to_other_users(tmp_path: Path) -> None:
+    home = Home(tmp_path / "new" / "home")
+    assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(home.objects.stat().st_mode) == 0o700
+    home.close()
+
+
+def test_a_port_in_use_is_named_with_the_setting_that_moves_it() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUse, match=rf"127\.0\.0\.1:{port} .*set PARLEY_PORT"):
+            require_free_port("127.0.0.1", port, "PARLEY_PORT")
+
+
+def test_the_socket_lies_in_the_home_where_its_path_is_short_and_plain() -> None:
+    assert valkey.socket_path(Path("/home/ana/.parley")) == Path("/home/ana/.parley/valkey.sock")
+
+
+@pytest.mark.parametrize("name", ["x" * 120, "with blank", "q?a#b", "ä" * 60])
+def test_any_other_home_gets_a_short_socket_of_its_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    path = valkey.socket_path(Path("/data") / name)
+    assert path.parent.parent == tmp_path
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert path != valkey.socket_path(Path("/data") / (name + "2"))
+    assert broker_url(valkey.socket_url(path)) == f"redis+socket://{path}?virtual_host=0"
+
+
+def test_without_the_package_a_server_on_the_path_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valkey, "_packaged_server", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ServerNotFound, match="PARLEY_REDIS_URL"):
+        valkey.find_server()
+    server = tmp_path / "redis-server"
+    server.touch(mode=0o755)
+    assert valkey.find_server() == server
+
+
+def test_the_packaged_server_is_found_first() -> None:
+    assert valkey.find_server() == find_server()
+
+
+def test_the_embedded_valkey_keeps_an_answered_write_over_a_kill(tmp_path: Path) -> None:
+    socket_path = valkey.socket_path(tmp_path)
+    url = valkey.socket_url(socket_path)
+    command = valkey.server_command(valkey.find_server(), tmp_path, socket_path, "64mb")
+    first = start_valkey(command, url)
+    with Redis.from_url(url, decode_responses=True) as client:
+        settings = client.config_get()
+        assert settings["appendfsync"] == "always"
+        assert settings["maxmemory-policy"] == "noeviction"
+        assert settings["maxmemory"] == str(64 * 1024**2)
+        assert settings["port"] == "0"
+        client.set("job", "kept")
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not valkey.answers(url)
+    second = start_valkey(command, url)
+    with Redis.from_url(url, decode_responses=True) as client:
+        assert client.get("job") == "kept"
+    second.terminate()
+    second.wait()
+
+
+def start_valkey(command: tuple[str, ...], url: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not valkey.answers(url):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process

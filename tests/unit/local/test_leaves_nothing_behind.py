@@ -1,0 +1,145 @@
+"""However the supervisor ends, no process of its system stays: not its parts, not their children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parley_local.guardian import MARK_VARIABLE
+from parley_local.home import Home
+
+SYSTEM = Path(__file__).with_name("standin_system.py")
+PER_PART = 3  # itself, a child in its group, and one in a session of its own
+
+
+class StandIn:
+    """A supervisor as a process, and what belongs to it."""
+
+    def __init__(self, home: Path, *parts: str) -> None:
+        self.home = home
+        self.process = subprocess.Popen(
+            [sys.executable, str(SYSTEM), str(home), *parts], stdout=subprocess.PIPE, text=True, process_group=0
+        )
+        self.wait_until(lambda: len(self.members()) == PER_PART * len(parts))
+
+    def members(self) -> list[psutil.Process]:
+        """Living processes that carry the mark of this system."""
+        return [process for process in psutil.process_iter() if self._is_member(process)]
+
+    def _is_member(self, process: psutil.Process) -> bool:
+        try:
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and process.environ().get(MARK_VARIABLE) == self.home.name
+        except psutil.Error:
+            return False
+
+    def guardian(self) -> psutil.Process | None:
+        """The one process of the system without the mark; None between one and the next."""
+        return next((child for child in self.children() if "guardian.py" in command(child)), None)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def wait_until(self, true: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"not within {seconds} s; members: {self.members()}"
+            time.sleep(0.05)
+
+
+def command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., StandIn]]:
+    started: list[StandIn] = []
+
+    def start_one(*parts: str) -> StandIn:
+        # The folder's name is the mark, so it must be one of a kind.
+        started.append(StandIn(tmp_path / f"system-{os.getpid()}-{time.monotonic_ns()}", *parts))
+        return started[-1]
+
+    yield start_one
+    for system in started:
+        for process in [*system.members(), system.process]:
+            process.kill()
+        system.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_no_process_is_left_after(number: signal.Signals, start: Callable[..., StandIn]) -> None:
+    system = start("children")
+    system.process.send_signal(number)
+    system.process.wait(20)
+    system.wait_until(lambda: not system.members())
+
+
+def test_no_process_is_left_after_ctrl_c_reached_the_whole_foreground_group(start: Callable[..., StandIn]) -> None:
+    system = start("children")
+    os.killpg(system.process.pid, signal.SIGINT)
+    assert system.process.wait(20) == 0
+    assert not system.members()
+
+
+def test_a_part_that_ignores_sigterm_is_killed_in_time(start: Callable[..., StandIn]) -> None:
+    system = start("deaf")
+    system.process.send_signal(signal.SIGTERM)
+    out, _ = system.process.communicate(timeout=20)
+    assert "deaf" in out
+    assert "did not stop in time" in out
+    assert not system.members()
+
+
+def test_a_second_signal_does_not_wait(start: Callable[..., StandIn]) -> None:
+    system = start("deaf")
+    system.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    system.process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    system.process.wait(20)
+    assert time.monotonic() - began < 2.5, "three seconds are what the part would get"
+
+
+def test_a_killed_guardian_is_replaced_and_its_successor_clears_up(start: Callable[..., StandIn]) -> None:
+    system = start("children")
+    first = system.guardian()
+    assert first is not None
+    first.kill()
+    system.wait_until(lambda: system.guardian() not in (None, first))
+    time.sleep(0.3)  # it must be told the groups; a Python start takes less
+    system.process.kill()
+    system.process.wait()
+    system.wait_until(lambda: not system.members())
+
+
+def test_the_home_stays_locked_until_everything_is_cleared_up(start: Callable[..., StandIn]) -> None:
+    system = start("children")
+    system.process.kill()
+    home = Home(system.home)
+    assert not system.members()
+    home.close()
+
+
+def test_a_dead_part_is_started_again_and_said_so(start: Callable[..., StandIn]) -> None:
+    system = start("children")
+    part = next(child for child in system.children() if child != system.guardian())
+    orphan = part.children()[0]
+    part.kill()
+    system.wait_until(lambda: not part.is_running() and len(system.members()) >= PER_PART)
+    system.wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
+    system.process.send_signal(signal.SIGTERM)
+    out, _ = system.process.communicate(timeout=20)
+    assert "died (killed by SIGKILL)" in out
+    assert "started again (process" in out
