@@ -7,6 +7,7 @@ import os
 import sys
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.text import Text
 
@@ -46,8 +47,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings_message(error: ValidationError) -> str:
-    problems = (f"PARLEY_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
-    return "Settings from the environment are wrong. " + "; ".join(problems)
+    return "Settings from the environment are wrong. " + "; ".join(_problem(item) for item in error.errors())
+
+
+def _problem(item: ErrorDetails) -> str:
+    where = f"PARLEY_{'_'.join(map(str, item['loc'])).upper()}: " if item["loc"] else ""
+    return where + item["msg"]
 
 
 def _say(message: str) -> int:

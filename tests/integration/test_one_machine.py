@@ -1,0 +1,196 @@
+"""`make run` and `make demo` as processes: everything up, everything gone, and the data still there the next time."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from parley_local.demo import SAMPLE
+
+START_SECONDS = 60  # on a busy machine
+
+
+class OneMachine:
+    """A running `python -m parley_local run`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port, self.flower_port = home, free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = home.with_suffix(".out")
+        self.starts = 0
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.starts += 1
+        with self.output.open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "parley_local", "run"], env=self.environment(), stdout=out, stderr=out
+            )
+
+    def environment(self) -> dict[str, str]:
+        own = {"PARLEY_HOME": str(self.home), "PARLEY_PORT": str(self.port)}
+        return {**os.environ, **own, "PARLEY_FLOWER_PORT": str(self.flower_port)}
+
+    def start_again(self) -> None:
+        self.process = self._start()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        self.wait_until(lambda: self.said().count("Parley is ready") == self.starts)
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def members(self) -> list[psutil.Process]:
+        """Every process of this system: they all carry its home in their environment."""
+        return [process for process in psutil.process_iter() if self._is_member(process)]
+
+    def _is_member(self, process: psutil.Process) -> bool:
+        try:
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and process.environ().get("PARLEY_HOME") == str(self.home)
+        except psutil.Error:
+            return False
+
+    def part(self, words: str) -> psutil.Process:
+        """The main process of a part, by its command line."""
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if words in " ".join(child.cmdline()))
+
+    def submit(self, recording: bytes) -> str:
+        answer = httpx.post(f"{self.url}/v1/jobs", content=recording, headers={"Content-Type": "audio/flac"})
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["id"])
+
+    def state(self, job_id: str) -> str:
+        return str(httpx.get(f"{self.url}/v1/jobs/{job_id}").raise_for_status().json()["state"])
+
+    def wait_until(self, true: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"not within {seconds} s. {self.said()}"
+            time.sleep(0.05)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def kill_all(self) -> None:
+        for process in self.members():
+            process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[OneMachine]:
+    running = OneMachine(tmp_path / "home")
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.kill_all()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def noise(seconds: float = 2.0) -> bytes:
+    samples = np.random.default_rng(7).normal(0, 0.01, int(16_000 * seconds)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16_000, format="FLAC")
+    return file.getvalue()
+
+
+def test_a_second_run_goes_on_with_the_jobs_of_the_first(system: OneMachine) -> None:
+    assert httpx.get(f"{system.url}/docs").status_code == httpx.codes.OK
+    assert all(address in system.said() for address in (system.url, f"{system.url}/docs", str(system.flower_port)))
+    system.wait_until(lambda: httpx.get(f"http://127.0.0.1:{system.flower_port}/").status_code == httpx.codes.OK)
+    job_id = system.submit(noise())
+    system.wait_until(lambda: system.state(job_id) == "succeeded")
+
+    assert system.stop(signal.SIGINT) == 0
+    assert not system.members()
+    assert "did not stop in time" not in system.said()
+
+    system.start_again()
+    assert system.state(job_id) == "succeeded"
+    again = system.submit(noise())
+    system.wait_until(lambda: system.state(again) == "succeeded")
+
+
+@pytest.mark.parametrize("words", ["parley_worker", "valkey-server", "-m parley_api.keeper"])
+def test_a_killed_part_is_started_again_and_the_next_job_succeeds(system: OneMachine, words: str) -> None:
+    killed = system.part(words)
+    killed.kill()
+    system.wait_until(lambda: "died (killed by SIGKILL)" in system.said() and "started again (process" in system.said())
+    system.wait_until(lambda: httpx.get(f"{system.url}/readyz").status_code == httpx.codes.OK)
+    job_id = system.submit(noise())
+    system.wait_until(lambda: system.state(job_id) == "succeeded")
+
+
+def test_a_killed_parent_leaves_no_process_though_a_job_runs(system: OneMachine) -> None:
+    job_id = system.submit(SAMPLE.read_bytes())
+    system.wait_until(lambda: system.state(job_id) == "running")
+    system.process.kill()
+    system.process.wait()
+    system.wait_until(lambda: not system.members(), seconds=10)
+
+    system.start_again()
+    system.wait_until(lambda: system.state(job_id) == "succeeded", seconds=100)
+
+
+def test_a_second_system_on_the_same_home_or_port_is_refused(system: OneMachine, tmp_path: Path) -> None:
+    same_home = run("run", system.environment() | {"PARLEY_PORT": str(free_port())})
+    assert same_home.returncode == 1
+    assert f"process {system.process.pid}" in same_home.stderr
+    same_port = run("run", system.environment() | {"PARLEY_HOME": str(tmp_path / "other")})
+    assert same_port.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{system.port}" in same_port.stderr
+    assert "PARLEY_PORT" in same_port.stderr
+    assert httpx.get(f"{system.url}/readyz").status_code == httpx.codes.OK
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"PARLEY_PORT": "ninety"}, "PARLEY_PORT"),
+        ({"PARLEY_HOST": "0.0.0.0"}, "without authentication"),
+        ({"PARLEY_LEASE_SECONDS": "1"}, "three heartbeats"),
+    ],
+)
+def test_wrong_or_unsafe_settings_are_told_in_a_sentence(setting: dict[str, str], told: str, tmp_path: Path) -> None:
+    refused = run("run", {**os.environ, "PARLEY_HOME": str(tmp_path / "home"), **setting})
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_demo_prints_the_turns_and_leaves_nothing(tmp_path: Path) -> None:
+    shown = run("demo", {**os.environ, "TMPDIR": str(tmp_path)})
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "SPEAKER_00" in shown.stdout
+    assert "SPEAKER_01" in shown.stdout
+    assert "embedding" in shown.stdout
+    assert not list(tmp_path.glob("parley-demo-*"))
+
+
+def run(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "parley_local", command], env=environment, capture_output=True, text=True, timeout=110
+    )
