@@ -6,12 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from parley_api.keeper.duties import reap
-from parley_core.job import MAX_ATTEMPTS, JobState, Phase, Queue
+from parley_core.job import MAX_ATTEMPTS, JobState, Phase, Queue, TimeLimits
 from parley_core.settings import Settings
 from tests.support.worker import System, cpu_seconds, is_running, running_system, until
 
@@ -131,6 +132,33 @@ def test_sigterm_drains(system: System) -> None:
     assert worker.process.wait(20) == 0
     assert system.store.get(running).state is JobState.SUCCEEDED
     assert system.store.get(waiting).token == 0
+
+
+def submit_with_limits(system: System, soft: float, hard: float) -> str:
+    new = replace(system.upload(), limits=TimeLimits(soft, hard))
+    system.publish(system.store.create(new).job)
+    return new.id
+
+
+def test_an_attempt_over_its_soft_limit_says_so_and_its_child_goes_on(system: System) -> None:
+    system.worker(PARLEY_SCRIPTED_SECONDS=30, PARLEY_CONCURRENCY=1)
+    job_id = submit_with_limits(system, soft=1.0, hard=20.0)
+    child = child_of(system, job_id)
+    job = system.wait(job_id, lambda job: job.state is JobState.QUEUED and bool(job.attempts))
+    assert job.attempts[0].error is not None
+    assert job.attempts[0].error.code == "attempt_timed_out"
+    assert child_of(system, system.submit()) == child
+
+
+def test_an_attempt_over_its_hard_limit_is_killed_and_reaped(system: System) -> None:
+    system.worker("tests.support.engines:Deaf", PARLEY_CONCURRENCY=1)
+    job_id = submit_with_limits(system, soft=0.5, hard=1.5)
+    child = child_of(system, job_id)
+    until(lambda: not is_running(child))
+    reap_until(system, job_id, token=1)
+    error = system.store.get(job_id).attempts[0].error
+    assert error is not None
+    assert error.code == "worker_lost"
 
 
 def test_children_die_with_their_worker(system: System) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,15 @@ class Greedy(_Engine):
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         re.match(r"(a+)+$", "a" * 64 + "b")
         return NOTHING
+
+
+class Deaf(_Engine):
+    """Swallows whatever it is told, the soft limit too."""
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        while True:
+            with suppress(Exception):
+                time.sleep(60)
 
 
 class Poisonous(_Engine):

@@ -51,17 +51,16 @@ def worker_name(pid: int) -> str:
 @cache
 def dependencies() -> Dependencies:
     """Return this process's own; made at its first job, since neither connections nor engines survive a fork."""
-    from parley_core.audio import DecodeLimits, decode
-
+    from parley_core import audio
     from parley_core.objects import ObjectStore
     from parley_core.redis_jobs import RedisJobStore
 
     settings = Settings()
-    limits = DecodeLimits.from_settings(settings)
+    limits = audio.DecodeLimits.from_settings(settings)
     return Dependencies(
         store=RedisJobStore.from_settings(settings),
         recordings=ObjectStore.from_settings(settings),
-        decode=lambda path: decode(path, limits),
+        decode=lambda path: audio.decode(path, limits),
         engine=cache(lambda: load(settings)),
         settings=settings,
         worker=worker_name(os.getpid()),
