@@ -54,15 +54,15 @@ class ParleyApiError(ParleyClientError):
         self.retry_after = retry_after
 
 
-class ParleyUnavailable(ParleyApiError):  # noqa: N818 - the names say what happened; the base says "error"
+class ParleyUnavailable(ParleyApiError):
     """The server cannot do it now; the same call can succeed later."""
 
 
-class UnexpectedAnswer(ParleyClientError):  # noqa: N818
+class UnexpectedAnswer(ParleyClientError):
     """What answered does not speak like Parley."""
 
 
-class WaitTimedOut(ParleyClientError):  # noqa: N818
+class WaitTimedOut(ParleyClientError):
     """The job is still unfinished; it goes on. `job` is how it was last seen."""
 
     def __init__(self, job: Job, seconds: float) -> None:

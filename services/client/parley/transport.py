@@ -19,6 +19,9 @@ ANSWER_SECONDS = 60.0  # an upload is answered after the server has stored it du
 
 NOT_DONE = frozenset({429, 503})  # the server says that it did nothing: any call may be repeated
 PERHAPS_DONE = frozenset({502, 504})  # something between us and the server gave up on the answer
+KEY_IN_USE = "idempotency_key_in_use"  # our own first try, which the server is still busy with
+KEY_LOOK_SECONDS = 2.0
+CallError = ParleyApiError | ParleyConnectionError
 NEVER_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -30,22 +33,41 @@ class RetryPolicy:
         tries: in all; seven with the waits below sit through half a minute of a server that restarts.
         first_wait: seconds before the second try; doubles every time.
         longest_wait: seconds; a server that wants to be left alone for longer is not asked again.
+        key_wait: seconds in all for a first try that the server still has in hand, beside the tries. A server that
+            died in the middle of an upload leaves the key held for a minute.
     """
 
     tries: int = 7
     first_wait: float = 0.5
     longest_wait: float = 30.0
+    key_wait: float = 90.0
 
-    def wait_after(self, failures: int, error: ParleyApiError | ParleyConnectionError) -> float | None:
-        """Return the seconds before the next try, or None when there is none."""
-        asked = error.retry_after if isinstance(error, ParleyApiError) else None
-        if failures >= self.tries or (asked or 0.0) > self.longest_wait:
-            return None
-        if asked is not None:
-            return asked
+    def backoff(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures when the server does not say."""
         backoff = min(self.first_wait * 2.0 ** (failures - 1), self.longest_wait)
         # Jitter, so that many clients do not come back in step. https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
         return backoff * random.uniform(0.5, 1.0)
+
+
+class _Patience:
+    """What is left of a policy for one call."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy, self._failures, self._key_waited = policy, 0, 0.0
+
+    def wait_after(self, error: CallError) -> float | None:
+        """Return the seconds before the next try, or None when there is none."""
+        asked = error.retry_after if isinstance(error, ParleyApiError) else None
+        if isinstance(error, ParleyApiError) and error.code == KEY_IN_USE:
+            return self._wait_for_key(asked or KEY_LOOK_SECONDS)
+        self._failures += 1
+        if self._failures >= self._policy.tries or (asked or 0.0) > self._policy.longest_wait:
+            return None
+        return self._policy.backoff(self._failures) if asked is None else asked
+
+    def _wait_for_key(self, seconds: float) -> float | None:
+        self._key_waited += seconds
+        return seconds if self._key_waited <= self._policy.key_wait else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +132,12 @@ class Transport:
             ParleyConnectionError: no answer came, as often as it was safe to ask.
             ParleyApiError: the server refused; ParleyUnavailable when it may do it later.
         """
-        failures = 0
+        patience = _Patience(self._retry)
         while True:
             try:
                 return self._try(call)
             except (ParleyConnectionError, ParleyApiError) as error:
-                failures += 1
-                wait = self._retry.wait_after(failures, error) if _may_repeat(call, error) else None
+                wait = patience.wait_after(error) if _may_repeat(call, error) else None
                 if wait is None:
                     raise
                 self._on_retry(error, wait)
@@ -147,14 +168,12 @@ class Transport:
         )
 
 
-def _may_repeat(call: Call, error: ParleyApiError | ParleyConnectionError) -> bool:
+def _may_repeat(call: Call, error: CallError) -> bool:
     if call.once:
         return False
     if isinstance(error, ParleyConnectionError):
         return call.repeatable or not error.reached
-    if error.code == "idempotency_key_in_use":  # our own first try, which the server is still busy with
-        return True
-    return error.status in NOT_DONE or (call.repeatable and error.status in PERHAPS_DONE)
+    return error.status in NOT_DONE or error.code == KEY_IN_USE or (call.repeatable and error.status in PERHAPS_DONE)
 
 
 def _headers(api_key: str | None) -> dict[str, str]:

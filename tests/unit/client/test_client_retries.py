@@ -24,13 +24,23 @@ def test_a_submit_whose_answer_was_lost_is_repeated_whole_under_the_same_key(
     assert len({request.headers["Idempotency-Key"] for request in server.requests}) == 1
 
 
-def test_a_key_still_in_use_by_the_lost_try_is_waited_for(
+def test_a_key_still_held_by_the_lost_try_is_waited_for_beside_the_other_tries(
+    server: ScriptedServer, recording: Path, pauses: list[float]
+) -> None:
+    held = problem(409, "idempotency_key_in_use", "The first request is still being answered.", Retry_After="2")
+    server.on("POST", "/v1/jobs", HANG_UP, *[held] * 30, Reply(202, job_document()))
+    with Parley(server.url, retry=RetryPolicy(tries=2), pause=pauses.append) as client:
+        assert client.submit(recording).id == "job-1"
+    assert pauses[1:] == [2.0] * 30
+
+
+def test_a_key_held_for_ever_is_given_up(
     server: ScriptedServer, client: Parley, recording: Path, pauses: list[float]
 ) -> None:
-    in_use = problem(409, "idempotency_key_in_use", "The first request is still being answered.")
-    server.on("POST", "/v1/jobs", HANG_UP, in_use, Reply(202, job_document()))
-    assert client.submit(recording).id == "job-1"
-    assert len(pauses) == 2
+    server.on("POST", "/v1/jobs", problem(409, "idempotency_key_in_use", "Still being answered.", Retry_After="2"))
+    with pytest.raises(ParleyApiError, match="idempotency_key_in_use"):
+        client.submit(recording)
+    assert sum(pauses) == 90.0
 
 
 def test_other_conflicts_are_not_repeated(server: ScriptedServer, client: Parley, recording: Path) -> None:

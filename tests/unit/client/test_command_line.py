@@ -186,6 +186,7 @@ def test_stuck_takes_another_age(server: ScriptedServer) -> None:
     young = job_document("young", "queued", created_at=ago(minutes=3))
     server.on("GET", "/v1/jobs", Reply(document={"jobs": [young], "next_cursor": None}))
     assert len(json.loads(parley("jobs", "--stuck", "--older-than", "1m", "--json").stdout)) == 1
+    assert len(json.loads(parley("jobs", "--stuck", "--older-than", "0s", "--json").stdout)) == 1
     assert "No job is unfinished for longer than 10m." in parley("jobs", "--stuck").stderr
     assert parley("jobs", "--stuck", "--older-than", "soon").exit_code == Exit.USAGE
     assert parley("jobs", "--older-than", "1m").exit_code == Exit.USAGE

@@ -44,20 +44,18 @@ def jobs(
     """List your jobs, newest first; stuck ones oldest first."""
     if older_than is not None and not stuck:
         raise typer.BadParameter("--older-than belongs to --stuck")
-    terminal = terminal_of(ctx)
+    terminal, old = terminal_of(ctx), STUCK_AFTER if older_than is None else older_than
     with terminal.parley() as parley:
         states = [state.value] if state else UNFINISHED_STATES if stuck else [None]
         found = (job for one in states for job in parley.jobs(state=one, queue=queue, reference=reference))
-        wanted = _stuck(found, older_than or STUCK_AFTER) if stuck else found
+        wanted = _stuck(found, old) if stuck else found
         listed = list(islice(wanted, limit))
     if as_json:
         terminal.print_json([job.document for job in listed])
     elif listed:
         show_jobs(terminal, listed)
     else:
-        terminal.say(
-            f"No job is unfinished for longer than {short(older_than or STUCK_AFTER)}." if stuck else "No jobs."
-        )
+        terminal.say(f"No job is unfinished for longer than {short(old)}." if stuck else "No jobs.")
 
 
 def job(ctx: typer.Context, job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
