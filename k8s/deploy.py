@@ -1,4 +1,4 @@
-"""Put Parley into a cluster and look after it: `python -m k8s.deploy preflight|install|upgrade|rollback|status|uninstall`.
+"""Put Parley into a cluster and look after it: `python -m k8s.deploy VERB`.
 
 Works on whatever KUBECONFIG names. An upgrade shows what changes, waits until it is ready and takes itself back when it
 does not get there. An uninstall keeps the data unless it is told to delete it.

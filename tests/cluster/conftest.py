@@ -67,7 +67,8 @@ def machine() -> str:
     server = version.split('"serverVersion"', 1)[1].split('"gitVersion": "', 1)[1].split('"', 1)[0]
     helm = subprocess.run([tool("helm"), "version", "--short"], capture_output=True, text=True, check=True).stdout
     nodes = run(tool("kubectl"), "get", "nodes", "--output", "name").count("node/")
-    return f"Kubernetes {server}, Helm {helm.strip().split('+')[0]}, {nodes} node(s), {os.cpu_count()} cores, {platform.machine()}"
+    tools = f"Kubernetes {server}, Helm {helm.strip().split('+')[0]}"
+    return f"{tools}, {nodes} node(s), {os.cpu_count()} cores, {platform.machine()}"
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ SAMPLE = ROOT / "services" / "client" / "parley" / "sample" / "conversation.flac
 VALUES = Path(__file__).parent / "values.yaml"
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 UPLOADS = 8  # submits at a time
+OUTAGE_SECONDS = 120
 
 
 class Release:
@@ -60,9 +61,9 @@ class Release:
         return self._http
 
     def wait_for_api(self, seconds: float = 120) -> None:
-        until("the API is ready", seconds, self._is_ready, every=0.5)
+        until("the API is ready", seconds, self.is_ready, every=0.5)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             return self.http.get("/readyz").status_code == 200
         except httpx.HTTPError:
@@ -78,10 +79,18 @@ class Release:
             return list(pool.map(lambda _: self.submit(audio, queue), range(count)))
 
     def job(self, job_id: str) -> Manifest:
-        answer = self.http.get(f"/v1/jobs/{job_id}")
+        """The record; asked again for as long as a part that a test has killed is on its way back."""
+        answer = until("the record can be read", OUTAGE_SECONDS, lambda: self._ask(f"/v1/jobs/{job_id}"))
         assert answer.status_code == 200, answer.text
         job: Manifest = answer.json()
         return job
+
+    def _ask(self, path: str) -> httpx.Response | None:
+        try:
+            answer = self.http.get(path)
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code == 503 else answer
 
     def finish(self, ids: list[str], seconds: float) -> list[Manifest]:
         """The jobs' records once all are terminal."""

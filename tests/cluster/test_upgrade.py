@@ -45,10 +45,11 @@ class Load:
     def _once(self) -> None:
         http = self._release.http
         answer = http.post("/v1/jobs", files={"audio": ("a.wav", self._audio)}, data={"queue": "batch"})
-        self.answers[str(answer.status_code)] += 1
+        self.answers[f"{answer.status_code} {'' if answer.is_success else answer.text}".strip()] += 1
         if answer.status_code == 202:
             self.ids.append(answer.json()["id"])
-            self.answers[str(http.get(f"/v1/jobs/{self.ids[-1]}").status_code)] += 1
+            read = http.get(f"/v1/jobs/{self.ids[-1]}")
+            self.answers[f"{read.status_code} {'' if read.is_success else read.text}".strip()] += 1
 
 
 def test_upgrade_and_rollback_under_load(release: Release, short: bytes, results: Results) -> None:
