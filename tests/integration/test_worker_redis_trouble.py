@@ -60,7 +60,6 @@ def freeze(server: Valkey, seconds: float) -> None:
     "trouble",
     [
         pytest.param(cut_all_connections, id="connections-cut"),
-        pytest.param(lambda server: restart(server, 0.5), id="killed-for-half-a-second"),
         pytest.param(lambda server: restart(server, 8), id="killed-for-longer-than-a-lease"),
         pytest.param(lambda server: freeze(server, 5), id="frozen-for-longer-than-a-lease"),
     ],

@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 T = TypeVar("T")
 
 
-def until(ask: Callable[[], T | None], seconds: float = 20.0, what: str = "") -> T:
+def until(ask: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
     """Return the first true answer. Raises TimeoutError after so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -141,7 +141,7 @@ class System:
         self.queue.publish(dispatch_of(job))
         self.store.mark_queued(dispatch_of(job))
 
-    def wait(self, job_id: str, condition: Callable[[Job], bool], seconds: float = 20.0) -> Job:
+    def wait(self, job_id: str, condition: Callable[[Job], bool], seconds: float = 30.0) -> Job:
         """Return the job once it is as the condition says."""
 
         def ask() -> Job | None:
@@ -150,7 +150,7 @@ class System:
 
         return until(ask, seconds, what=f"job is {self.store.get(job_id)}")
 
-    def wait_for_end(self, job_id: str, seconds: float = 20.0) -> Job:
+    def wait_for_end(self, job_id: str, seconds: float = 30.0) -> Job:
         return self.wait(job_id, lambda job: job.state.terminal, seconds)
 
     def results(self, job_id: str) -> list[str]:

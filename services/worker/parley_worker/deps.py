@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_core import audio
 from parley_core.errors import EngineError, ParleyError
+from parley_core.objects import ObjectStore
 from parley_core.ports import Engine, JobStore, RecordingStore
+from parley_core.redis_jobs import RedisJobStore
 from parley_core.settings import Settings
 
 INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, inherited by its children
@@ -51,10 +54,6 @@ def worker_name(pid: int) -> str:
 @cache
 def dependencies() -> Dependencies:
     """Return this process's own; made at its first job, since neither connections nor engines survive a fork."""
-    from parley_core import audio
-    from parley_core.objects import ObjectStore
-    from parley_core.redis_jobs import RedisJobStore
-
     settings = Settings()
     limits = audio.DecodeLimits.from_settings(settings)
     return Dependencies(

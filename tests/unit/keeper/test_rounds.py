@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from parley_api.keeper import health
+from parley_api.keeper import health, rounds
 from parley_api.keeper.rounds import Duty, Keeper
 from parley_core.errors import JobStoreUnavailable
 
@@ -48,6 +48,19 @@ def test_it_stops_promptly_in_the_middle_of_a_long_pause() -> None:
     keeper.stop()
     keeper.wait()
     assert time.monotonic() - before < 1
+
+
+def test_a_rare_duty_that_failed_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "AGAIN_SECONDS", 0.01)
+    rare = Duty("rare", 3600.0, failing(JobStoreUnavailable("down")))
+    keeper = Keeper([rare])
+    keeper.start()
+    deadline = time.monotonic() + 5
+    while rare.rounds < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    keeper.stop()
+    keeper.wait()
+    assert rare.rounds >= 3
 
 
 def test_an_outage_is_told_once_however_many_duties_meet_it_and_its_end_too() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from parley_core.errors import ParleyError
 from parley_core.logs import get_logger
 
+AGAIN_SECONDS = 5.0  # to the next try of a round that failed, where the usual pause is longer
 STOP_SECONDS = 5.0  # how long a round on its way may take after the order to stop
 
 log = get_logger(__name__)
@@ -91,11 +92,12 @@ class Keeper:
 
     def _go_round(self, duty: Duty) -> None:
         while not self._stop.is_set():
-            self.round(duty)
-            self._stop.wait(duty.every)
+            done = self.round(duty)
+            self._stop.wait(duty.every if done else min(duty.every, AGAIN_SECONDS))
 
-    def round(self, duty: Duty) -> None:
-        """Do one round; whatever goes wrong is counted and said, and ends nothing else."""
+    def round(self, duty: Duty) -> bool:
+        """Do one round and say whether it was done; whatever goes wrong is counted and told, and ends nothing else."""
+        failures = duty.failures
         try:
             duty.put_right += duty.work()
         except ParleyError as error:
@@ -109,3 +111,4 @@ class Keeper:
             self._outages.end(duty.name)
         duty.rounds += 1
         duty.tried_at = time.monotonic()
+        return duty.failures == failures
