@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from parley import Parley, ParleyConnectionError, RetryPolicy
+from parley import Parley, RetryPolicy
 from parley.cli import app
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
@@ -98,9 +98,7 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_from_files_to_turns_and_then_everything_an_operator_does(
-    house: House, recording: Path, tmp_path: Path
-) -> None:
+def test_from_files_to_turns_to_a_receipt(house: House, recording: Path, tmp_path: Path) -> None:
     with house.worker():
         shown = house.parley("submit", recording, "--reference", "consult 7")
         assert (shown.exit_code, "     0.00      2.00  SPEAKER_00" in shown.stdout) == (0, True), shown.stderr
@@ -175,12 +173,12 @@ def test_a_refusal_is_one_sentence_and_exit_3(
 def test_an_api_that_is_killed_again_and_again_under_submits_makes_no_job_twice(house: House, recording: Path) -> None:
     with Parley(house.api.url, retry=RetryPolicy(tries=30, longest_wait=5.0)) as client:
         with ThreadPoolExecutor(4) as pool:
-            sent = [pool.submit(client.submit, recording, queue="batch", reference="killed") for _ in range(40)]
-            for _ in range(3):
+            sent = [pool.submit(client.submit, recording, queue="batch", reference="killed") for _ in range(24)]
+            for _ in range(2):
                 time.sleep(0.3)
                 house.api.restart(meanwhile=house.let_holds_lapse)
             answered = {future.result().id for future in sent}
-        assert len(answered) == 40
+        assert len(answered) == 24
         assert {job.id for job in client.jobs(reference="killed")} == answered
         for job_id in answered:
             client.cancel(job_id)
@@ -225,10 +223,3 @@ def peak_of(command: list[str], variables: dict[str, str]) -> int:
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 3, "zeros are no audio, which is found out when all of it is there"
     return usage.ru_maxrss * 1024
-
-
-def test_a_dead_server_is_told_within_seconds() -> None:
-    began = time.monotonic()
-    with Parley("http://127.0.0.1:9", retry=RetryPolicy(tries=3)) as client, pytest.raises(ParleyConnectionError):
-        client.queues()
-    assert time.monotonic() - began < 5
