@@ -81,7 +81,8 @@ class LineView:
         self._tell(path, "uploading")
 
     def watching(self, path: Path, job: Job) -> None:
-        self._tell(path, f"{describe(job)} ({job.id})")
+        if not job.terminal:  # how it ended is told once, by the one who knows the reason
+            self._tell(path, f"{describe(job)} ({job.id})")
 
     def ended(self, path: Path, outcome: str) -> None:
         self._tell(path, outcome)
