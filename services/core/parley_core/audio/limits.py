@@ -1,0 +1,48 @@
+"""What reading one recording may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:  # the decoding process reads this file and needs no settings
+    from parley_core.settings import Settings
+
+SAMPLE_RATE = 16_000  # what every engine of Parley takes
+BYTES_PER_SAMPLE = 4  # float32
+
+SECONDS_TO_START = 30.0  # allowance that does not grow with the recording
+AUDIO_SECONDS_PER_CPU_SECOND = 50  # the slowest decoder (Opus, stereo) does 600 on one core here
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """Bounds on reading one recording; the defaults are those of a four-hour limit.
+
+    Attributes:
+        max_seconds: longest recording, in seconds of audio.
+        cpu_seconds: processor time of the decoding process.
+        memory_bytes: what decoding may take on top of the decoder's own code; the waveform does not count.
+        wall_seconds: time on the clock; then the decoding process is killed.
+    """
+
+    max_seconds: float = 4 * 3600
+    cpu_seconds: float = SECONDS_TO_START + 4 * 3600 / AUDIO_SECONDS_PER_CPU_SECOND
+    memory_bytes: int = 256 * 1024**2  # measured: 60 MB for four hours of any format
+    wall_seconds: float = 4 * (SECONDS_TO_START + 4 * 3600 / AUDIO_SECONDS_PER_CPU_SECOND)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Return the bounds that follow from the longest recording of this deployment."""
+        return cls.for_seconds(settings.max_recording_seconds)
+
+    @classmethod
+    def for_seconds(cls, max_seconds: float) -> Self:
+        """Return bounds for recordings of at most so many seconds: time grows with it, memory does not."""
+        cpu_seconds = SECONDS_TO_START + max_seconds / AUDIO_SECONDS_PER_CPU_SECOND
+        return cls(max_seconds=max_seconds, cpu_seconds=cpu_seconds, wall_seconds=4 * cpu_seconds)
+
+    @property
+    def max_samples(self) -> int:
+        """Samples of a waveform of `max_seconds`."""
+        return int(self.max_seconds * SAMPLE_RATE)
