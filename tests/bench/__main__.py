@@ -1,0 +1,39 @@
+"""`make bench`: every figure that Parley states of itself, measured here and now, as a table and as bench.json.
+
+Figures are ratios, shares and bounds where they can be, one engine thread, since machines are shared and noisy.
+`python -m tests.bench NAME...` measures only these groups.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench.measure import Measure, print_table, write_json
+from tests.bench.start_rows import start_rows
+from tests.bench.system_rows import system_rows
+
+GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
+    "start": start_rows,
+    "system": system_rows,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named groups, or all; return 1 when a goal was missed."""
+    progress, output = Console(stderr=True), Console()
+    if unknown := set(names) - GROUPS.keys():
+        progress.print(f"No such group: {', '.join(sorted(unknown))}. There are: {', '.join(GROUPS)}.")
+        return 2
+    measures = [measure for name in names or GROUPS for measure in GROUPS[name](progress)]
+    print_table(measures, output)
+    write_json(measures, Path("bench.json"))
+    output.print("Written to bench.json.")
+    return int(any(measure.met is False for measure in measures))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
