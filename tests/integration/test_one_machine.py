@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -193,7 +194,8 @@ def test_the_demo_prints_the_turns_and_leaves_nothing(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "SPEAKER_00" in shown.stdout
     assert "SPEAKER_01" in shown.stdout
-    assert "embedding" in shown.stdout
+    for step in ("start of all parts", "decoding", "segmentation", "embedding", "clustering", "storing", "stop"):
+        assert re.search(rf"^  {step} +\d+\.\d\d s$", shown.stdout, re.MULTILINE), step
     assert not list(tmp_path.glob("parley-demo-*"))
 
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -20,18 +20,15 @@ from rich.text import Text
 from parley.client import Parley
 from parley.errors import ParleyClientError
 from parley.models import Job, Turns
-from parley.progress import ProgressView, describe, progress_view
+from parley.progress import ProgressView, progress_view
 from parley.timeline import clock, render_turns
+from parley_local.errors import DemoFailed
 from parley_local.machine import machine
 from parley_local.settings import MachineSettings
 from parley_local.supervisor import Stop
 
-LOOK_SECONDS = 0.1  # between two looks at the job: short, so that every phase is seen and timed
+LOOK_SECONDS = 0.1  # between two looks at the job
 SAMPLE = Path(str(resources.files("parley"))) / "sample" / "conversation.flac"
-
-
-class DemoFailed(Exception):  # noqa: N818 - says what happened, as all of Parley's errors do
-    """The sample was not diarized."""
 
 
 @dataclass(slots=True)
@@ -48,6 +45,11 @@ class Steps:
         if self._now:
             self.seconds[self._now] = self.seconds.get(self._now, 0.0) + now - self._since
         self._now, self._since = step, now
+
+    def split(self, step: str, parts: Mapping[str, float]) -> None:
+        """Put what a step consisted of in its place."""
+        self.seconds.pop(step, None)
+        self.seconds |= parts
 
 
 def demo(settings: MachineSettings, console: Console, stop: Stop) -> bool:
@@ -95,11 +97,12 @@ class Conversation(Thread):
         job = parley.submit(SAMPLE, on_bytes=lambda sent, total: view.uploading(SAMPLE, sent, total))
         while not job.terminal:
             view.watching(SAMPLE, job)
-            self._steps.enter(describe(job))
+            self._steps.enter("wait for the worker" if job.phase is None else "job")
             time.sleep(LOOK_SECONDS)
             job = parley.job(job.id)
         self._steps.enter("printing")
         view.ended(SAMPLE, job.state)
+        self._steps.split("job", _phases(job))
         if not job.succeeded:
             raise DemoFailed(f"the job {job.state}: {job.error.detail if job.error else 'no reason given'}")
         return job
@@ -122,6 +125,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _phases(job: Job) -> dict[str, float]:
+    """The seconds per phase as the worker measured them: many are over between two looks at the job."""
+    timings: Mapping[str, float] = (job.document.get("result") or {}).get("timings", {})
+    return {phase: seconds for phase, seconds in timings.items() if phase != "engine"}
 
 
 def _times(steps: Steps, recording_seconds: float) -> Text:

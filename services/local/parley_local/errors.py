@@ -21,3 +21,7 @@ class ServerNotFound(MachineError):
 
 class PartFailed(MachineError):
     """A part that the others need did not come up."""
+
+
+class DemoFailed(MachineError):
+    """The sample was not diarized."""

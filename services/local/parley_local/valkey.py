@@ -76,6 +76,7 @@ def server_command(server: Path, data: Path, socket: Path, max_memory: str) -> t
         "save": "",
         "maxmemory": max_memory,
         "maxmemory-policy": "noeviction",  # any other loses jobs without a word
+        "loglevel": "warning",
         "daemonize": "no",
     }
     return (str(server), *(word for name, value in settings.items() for word in (f"--{name}", value)))
