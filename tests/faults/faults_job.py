@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.faults.arena import Arena
 from tests.faults.control import Wounds
@@ -67,7 +69,7 @@ def clocks() -> list[Fault]:
 def everything(arena: Arena) -> None:
     """All kinds of blows in one seeded order, some at the same time."""
     system = arena.system
-    blows = [
+    blows: list[Callable[[], None]] = [
         lambda: pick(system.kind("worker"), arena.rng).kill(),
         lambda: pick(system.kind("api"), arena.rng).kill(),
         lambda: pick(system.kind("keeper"), arena.rng).kill(),
@@ -85,7 +87,8 @@ def everything(arena: Arena) -> None:
 
 
 def cut_connections_once(arena: Arena) -> None:
-    arena.system.valkey.client().client_kill_filter(_type="normal", skipme=True)
+    client: Any = arena.system.valkey.client()
+    client.client_kill_filter(_type="normal", skipme=True)
 
 
 def restart_redis(arena: Arena) -> None:

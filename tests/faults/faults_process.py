@@ -11,13 +11,14 @@ from contextlib import suppress
 from tests.faults.arena import Arena
 from tests.faults.control import Wounds
 from tests.faults.engines import SILENT
-from tests.faults.parts import pick, until
+from tests.faults.parts import Part, pick, until
 from tests.faults.schedule import Fault
 from tests.faults.system import Layout
 
 LEASE, RUN = Layout().lease_seconds, Layout().run_seconds
 AFTER_LEASE = 5.0  # the keeper's rounds, the next start, and some load
 DEFAULT_LEASE = 30.0
+DRAIN_SECONDS = 60
 LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
 
 STORE, QUEUE = "parley_core.redis_jobs:RedisJobStore", "parley_core.queue:CeleryJobQueue"
@@ -120,9 +121,13 @@ def terminate_workers(arena: Arena) -> None:
         starts = worker.starts
         worker.terminate()
         arena.struck()
-        if not until(lambda part=worker, before=starts: part.starts > before, 60):
-            raise TimeoutError("a worker did not drain")
+        wait_for_restart(worker, starts)
         arena.pause(0.5, 1.5)
+
+
+def wait_for_restart(worker: Part, starts: int) -> None:
+    if not until(lambda: worker.starts > starts, DRAIN_SECONDS):
+        raise TimeoutError("a worker did not drain")
 
 
 def dying(kind: str, steps: str) -> Layout:

@@ -105,6 +105,7 @@ class System:
     def _environment(self) -> Environment:
         layout = self.layout
         paths = [str(ROOT), *(str(ROOT / "services" / name) for name in ("core", "api", "worker"))]
+        paths += os.environ.get("PYTHONPATH", "").split(os.pathsep)
         return {
             "PYTHONPATH": os.pathsep.join(paths),
             "PARLEY_REDIS_URL": {"unix": self.valkey.url, "tcp": self._tcp, "proxy": self._proxied}[layout.link],
