@@ -40,9 +40,14 @@ def speaker_count(activity: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def strongest(votes: NDArray[np.uint8], count: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return who speaks, shape (frames, speakers): in each frame the `count` speakers with most votes."""
-    remaining, active = votes.astype(np.int16), np.zeros(votes.shape, np.bool_)
-    for _ in range(min(int(count.max()), votes.shape[1])):
+    """Return who speaks, shape (frames, speakers): in each frame the `count` speakers with most votes.
+
+    Where more speak at once than clustering could tell apart, unknown speakers are added: two voices are two people.
+    """
+    unknown = max(0, int(count.max()) - votes.shape[1])
+    remaining = np.pad(votes.astype(np.int16), ((0, 0), (0, unknown)))
+    active = np.zeros(remaining.shape, np.bool_)
+    for _ in range(int(count.max())):
         frames = np.flatnonzero(active.sum(axis=1) < count)
         winners = remaining[frames].argmax(axis=1)
         active[frames, winners] = True

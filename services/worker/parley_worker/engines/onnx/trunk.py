@@ -4,12 +4,13 @@ CAM++ is a trunk, which gives 512 numbers every 20 ms, and a head, which takes t
 of a speaker and maps them to the embedding. Windows overlap ninefold, so per-window embedding sends each second through
 the trunk ten times. Here it goes through once, in blocks with margins, and only the head runs per window and speaker.
 The trunk then hears the speaker in context instead of cut out, so embeddings differ a little: on the development
-conversations the turns differ from pyannote's in 0.5 % of the time, and the error rate by 0.02 points.
+conversations the turns differ from pyannote's in 0.35 % of the time, and the error rate by 0.04 points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import onnxruntime
@@ -21,8 +22,8 @@ from parley_worker.engines.onnx.grid import LOCAL_SPEAKERS, STEP, WINDOW
 
 Frames = NDArray[np.float32]
 
-BLOCK = 3000  # features per call: 30 s, half a second of work, so that a cancel is noticed soon
-MARGIN = 200  # features on either side that only give context: 2 s, as in the search for BLOCK
+BLOCK = 4500  # features: 45 s. The trunk wants 20 s of context or more, a cancel no more than a second of work
+MARGIN = 300  # features on either side of a block that only give context: 3 s
 STRIDE = 2  # features per trunk frame
 
 TRUNK = "/xvector/out_nonlinear/relu/Relu_output_0"  # (batch, 512, trunk frames): the last tensor before pooling
@@ -66,9 +67,9 @@ class SharedTrunk:
     def _blocks(self, waveform: Frames, progress: Callable[[float], None]) -> Iterator[Frames]:
         """Yield the trunk's frames of the recording in order, shape (frames, 512), a block at a time."""
         total = feature_count(len(waveform))
-        for start in range(0, total, BLOCK):
+        for start, end in block_bounds(total):
             progress(start / total)
-            end, first, last = min(start + BLOCK, total), max(0, start - MARGIN), min(start + BLOCK + MARGIN, total)
+            first, last = max(0, start - MARGIN), min(end + MARGIN, total)
             features = log_mel(waveform[first * HOP : (last - 1) * HOP + FRAME])
             frames = self._session.run([TRUNK], {"feats": (features - features.mean(axis=0))[None]})[0][0].T
             yield frames[(start - first) // STRIDE : -(-(end - first) // STRIDE)]
@@ -82,3 +83,10 @@ class SharedTrunk:
         variance = np.maximum(weights @ (frames * frames) / number - mean * mean, 0) * (number / (number - 1))
         statistics = np.concatenate([mean, np.sqrt(variance)], axis=1)
         return np.asarray(np.maximum(statistics @ self._matrix + self._offset, 0), np.float32)
+
+
+def block_bounds(features: int) -> list[tuple[int, int]]:
+    """Cut so many features into blocks of one length, 30 to 67 s: a short rest would be heard without context."""
+    blocks = max(1, round(features / BLOCK))
+    edges = [STRIDE * round(features * n / blocks / STRIDE) for n in range(blocks)] + [features]
+    return list(pairwise(edges))
