@@ -106,8 +106,10 @@ class Tally:
 
     def require_whole_last(self) -> None:
         """Raise UnreadableRecording when the last packet does not decode, checksum included."""
+        context = self._opened.stream.codec_context
+        context.flush_buffers()  # the proof of a short recording has told the decoder that nothing more comes
         try:
-            self._opened.stream.codec_context.decode(self.last)
+            context.decode(self.last)
         except av.error.FFmpegError as error:
             raise UnreadableRecording(f"The last frame of the recording is cut off. {RESEND}") from error
 
