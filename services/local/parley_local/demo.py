@@ -22,6 +22,7 @@ from parley.errors import ParleyClientError
 from parley.models import Job, Turns
 from parley.progress import ProgressView, progress_view
 from parley.timeline import clock, render_turns
+from parley_core.job import Phase
 from parley_local.errors import DemoFailed
 from parley_local.machine import machine
 from parley_local.settings import MachineSettings
@@ -130,7 +131,7 @@ def free_port() -> int:
 def _phases(job: Job) -> dict[str, float]:
     """The seconds per phase as the worker measured them: many are over between two looks at the job."""
     timings: Mapping[str, float] = (job.document.get("result") or {}).get("timings", {})
-    return {phase: seconds for phase, seconds in timings.items() if phase != "engine"}
+    return {phase.value: timings[phase] for phase in Phase if phase in timings}
 
 
 def _times(steps: Steps, recording_seconds: float) -> Text:

