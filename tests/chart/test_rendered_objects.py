@@ -125,3 +125,9 @@ def test_extra_manifests_are_templates() -> None:
     extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more", "labels": {}}}
     names = [manifest["metadata"]["name"] for manifest in render({"extraManifests": [extra]}).of("ConfigMap")]
     assert "release-more" in names
+
+
+def test_the_api_stays_reachable_while_it_journals() -> None:
+    container = render().one("Deployment", "-api")["spec"]["template"]["spec"]["containers"][0]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?degraded=true"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"

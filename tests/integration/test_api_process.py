@@ -168,6 +168,7 @@ def test_with_redis_killed_submits_are_journalled_and_keys_hold(
         own_valkey.kill()
         unready = api.http.get("/readyz")
         assert (unready.status_code, list(unready.json()["missing"])) == (503, ["redis"])
+        assert api.http.get("/readyz?degraded=true").status_code == 200  # Kubernetes must not take it away now
         journalled = api.http.post("/v1/jobs", content=flac(0.5), headers=RAW).raise_for_status().json()
         assert journalled["state"] == "accepted"
         assert api.http.get(f"/v1/jobs/{journalled['id']}").json()["state"] == "accepted"

@@ -6,13 +6,24 @@ What cannot be read is left out. A zero instead would look like an empty house, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from parley_api.readiness import PARTS
+from parley_core.errors import (
+    AttemptTimedOut,
+    DecodingInterrupted,
+    EngineError,
+    EngineMismatch,
+    ObjectStoreUnavailable,
+    ParleyError,
+    RecordingError,
+    WorkerLost,
+)
 from parley_core.job import Queue
 from parley_core.ports import QueueStatus, Stats, StoreHealth
 
@@ -30,7 +41,17 @@ COUNTERS: Mapping[str, str] = {
 }
 """What the moves count. Known names stand at 0 until first raised, so that a first increase shows in a rate."""
 
-BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes, which are not known beforehand
+BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
+ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
+    *RecordingError.__subclasses__(),
+    AttemptTimedOut,
+    DecodingInterrupted,
+    EngineError,
+    EngineMismatch,
+    ObjectStoreUnavailable,
+    WorkerLost,
+)
+"""Errors that an attempt can end with: their counters stand at 0 too, or an alert would miss the first ones."""
 
 HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # the bounds are those of lua/lib.lua
     "wait_seconds": (
@@ -60,10 +81,11 @@ class Snapshot:
 class RecordCollector(Collector):
     """One scrape's numbers; `snapshot` is None when the store does not answer."""
 
-    def __init__(self, snapshot: Snapshot | None) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Snapshot | None, missing: Collection[str]) -> None:
+        self._snapshot, self._missing = snapshot, missing
 
     def collect(self) -> Iterator[Metric]:
+        yield _parts(self._missing)
         yield GaugeMetricFamily("parley_up", "1 when the job store answers.", value=self._snapshot is not None)
         if self._snapshot is not None:
             samples = _parsed(self._snapshot.stats)
@@ -73,11 +95,18 @@ class RecordCollector(Collector):
             yield from _store_gauges(self._snapshot.health)
 
 
-def registry_of(snapshot: Snapshot | None) -> CollectorRegistry:
-    """Return a registry of one scrape."""
+def registry_of(snapshot: Snapshot | None, missing: Collection[str]) -> CollectorRegistry:
+    """Return a registry of one scrape; `missing` names the parts that are not ready."""
     registry = CollectorRegistry()
-    registry.register(RecordCollector(snapshot))
+    registry.register(RecordCollector(snapshot, missing))
     return registry
+
+
+def _parts(missing: Collection[str]) -> Metric:
+    family = GaugeMetricFamily("parley_part_ready", "1 when /readyz has nothing against the part.", labels=["part"])
+    for part in PARTS:
+        family.add_metric([part], part not in missing)
+    return family
 
 
 def _parsed(stats: Stats) -> Samples:
@@ -93,7 +122,7 @@ def _counters(samples: Samples) -> Iterator[Metric]:
     parts = {what + suffix for what in HISTOGRAMS for suffix in PART_SUFFIXES}
     for what in [*COUNTERS, *sorted(samples.keys() - COUNTERS.keys() - parts)]:
         values = {**_zeros(what), **samples.get(what, {})}
-        names = [name for name, _ in next(iter(values), (("code", ""), ("queue", "")))]
+        names = [name for name, _ in next(iter(values))]
         family = CounterMetricFamily(f"parley_{what}", COUNTERS.get(what, "Counted by the moves."), labels=names)
         for labels, value in values.items():
             family.add_metric([text for _, text in labels], value)
@@ -101,8 +130,10 @@ def _counters(samples: Samples) -> Iterator[Metric]:
 
 
 def _zeros(what: str) -> dict[Labels, int]:
-    if what not in COUNTERS or what in BY_CODE:
+    if what not in COUNTERS:
         return {}
+    if what in BY_CODE:
+        return {(("code", kind.code), ("queue", queue.value)): 0 for kind in ENDS_ATTEMPTS for queue in Queue}
     return {(("queue", queue.value),): 0 for queue in Queue}
 
 

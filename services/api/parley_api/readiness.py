@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -14,6 +16,15 @@ from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
 
 LOOK_SECONDS = 1.5  # for each part, side by side: the answer is there within 2 s even if nothing else is
 OBJECTS_FRESH_SECONDS = 5.0  # proving that objects can be written costs a write
+PARTS = ("redis", "objects")
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why a part is missing. `bearable`: requests that need the other part alone can still be answered well."""
+
+    detail: str
+    bearable: bool = True
 
 
 class Readiness:
@@ -21,38 +32,51 @@ class Readiness:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-        self._objects_seen, self._objects_missing = float("-inf"), ""
+        self._objects_seen = float("-inf")
+        self._objects_missing: Lack | None = None
         self._threads = anyio.CapacityLimiter(2)  # its own: hanging requests must not make us blind
 
-    async def require(self) -> None:
-        """Raise NotReady, naming what is missing."""
-        redis, objects = await asyncio.gather(self._redis(), self._objects())
-        if missing := {part: why for part, why in (("redis", redis), ("objects", objects)) if why}:
-            raise NotReady(missing)
+    async def missing(self) -> Mapping[str, Lack]:
+        """Return what is missing by part."""
+        found = await asyncio.gather(self._redis(), self._objects())
+        return {part: lack for part, lack in zip(PARTS, found, strict=True) if lack}
 
-    async def _redis(self) -> str:
+    async def require(self, degraded: bool = False) -> None:
+        """Raise NotReady, naming what is missing.
+
+        Args:
+            degraded: be content with one part of two: without Redis submits are journalled, without the object store
+                jobs can be read. A Redis that would lose jobs is never good enough.
+        """
+        missing = await self.missing()
+        enough = degraded and len(missing) < len(PARTS) and all(lack.bearable for lack in missing.values())
+        if missing and not enough:
+            raise NotReady({part: lack.detail for part, lack in missing.items()})
+
+    async def _redis(self) -> Lack | None:
         try:
             health = await self._deps.calls.store(self._deps.store.health, deadline=LOOK_SECONDS)
         except JobStoreUnavailable as error:
-            return error.detail
+            return Lack(error.detail)
         if health.eviction_policy != "noeviction":
-            return f"maxmemory-policy is {health.eviction_policy}, which loses jobs; set noeviction"
-        return ""
+            detail = f"maxmemory-policy is {health.eviction_policy}, which loses jobs; set noeviction"
+            return Lack(detail, bearable=False)
+        return None
 
-    async def _objects(self) -> str:
+    async def _objects(self) -> Lack | None:
         if time.monotonic() - self._objects_seen > OBJECTS_FRESH_SECONDS:
             self._objects_missing = await self._look_at_objects()
             self._objects_seen = time.monotonic()
         return self._objects_missing
 
-    async def _look_at_objects(self) -> str:
+    async def _look_at_objects(self) -> Lack | None:
         try:
             with anyio.fail_after(LOOK_SECONDS):
                 await anyio.to_thread.run_sync(
                     self._deps.recordings.check, limiter=self._threads, abandon_on_cancel=True
                 )
         except TimeoutError:
-            return "the object store does not answer in time"
+            return Lack("the object store does not answer in time")
         except ObjectStoreUnavailable as error:
-            return error.detail
-        return ""
+            return Lack(error.detail)
+        return None

@@ -171,7 +171,7 @@ async def test_what_cannot_be_read_is_left_out_and_not_zero(house: House, client
     house.store.available = False
     found = await samples(client)
     assert found["parley_up[]"] == 0
-    assert not [name for name in found if not name.startswith(("parley_up", "parley_http"))]
+    assert not [name for name in found if not name.startswith(("parley_up", "parley_part_ready", "parley_http"))]
 
 
 async def test_openmetrics_by_accept(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
@@ -10,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from parley_api.deps import Deps, DepsOf
 from parley_api.http_metrics import HttpMetrics
 from parley_api.metrics import Snapshot, registry_of
+from parley_api.readiness import Readiness
 from parley_core.errors import JobStoreUnavailable
 from parley_core.logs import get_logger
 
@@ -31,7 +34,9 @@ async def metrics(request: Request, deps: DepsOf) -> Response:
     """Return the counters of the record and of this process, as Prometheus text or OpenMetrics by `Accept`."""
     own: HttpMetrics = request.app.state.http_metrics
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    body = encode(_Both(registry_of(await _snapshot(deps)), own.registry))
+    readiness: Readiness = request.app.state.readiness
+    snapshot, missing = await asyncio.gather(_snapshot(deps), readiness.missing())
+    body = encode(_Both(registry_of(snapshot, missing), own.registry))
     return Response(body, headers={"Content-Type": content_type})
 
 

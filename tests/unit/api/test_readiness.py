@@ -1,0 +1,56 @@
+"""What decides where requests go is content with less than what people are told about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.api_house import House, assert_problem
+
+pytestmark = pytest.mark.anyio
+DEGRADED = "/readyz?degraded=true"
+
+
+@pytest.mark.parametrize("part", ["store", "recordings"])
+async def test_one_store_of_two_is_enough_to_be_sent_requests(
+    house: House, client: httpx.AsyncClient, part: str
+) -> None:
+    getattr(house, part).available = False
+    assert_problem(await client.get("/readyz"), 503, "not_ready")
+    assert (await client.get(DEGRADED)).status_code == 200
+
+
+async def test_with_neither_store_nothing_can_be_answered(house: House, client: httpx.AsyncClient) -> None:
+    house.recordings.available = house.store.available = False
+    assert_problem(await client.get(DEGRADED), 503, "not_ready")
+
+
+async def test_a_redis_that_would_lose_jobs_gets_no_requests(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsafe = replace(house.store.health(), eviction_policy="allkeys-lru")
+    monkeypatch.setattr(house.store, "health", lambda: unsafe)
+    assert_problem(await client.get(DEGRADED), 503, "not_ready")
+
+
+async def parts(client: httpx.AsyncClient) -> dict[str, float]:
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    samples = [sample for family in families if family.name == "parley_part_ready" for sample in family.samples]
+    return {sample.labels["part"]: sample.value for sample in samples}
+
+
+async def test_metrics_name_the_missing_part_as_readyz_does(house: House, client: httpx.AsyncClient) -> None:
+    assert await parts(client) == {"redis": 1, "objects": 1}
+    house.store.available = False
+    assert await parts(client) == {"redis": 0, "objects": 1}
+
+
+async def test_errors_of_attempts_are_counted_from_zero(client: httpx.AsyncClient) -> None:
+    """A counter that appears at 3 has no increase: an alert would miss three lost attempts."""
+    text = (await client.get("/metrics")).text
+    for code in ("worker_lost", "engine_error", "attempt_timed_out", "unreadable_recording"):
+        assert f'parley_attempts_failed_total{{code="{code}",queue="batch"}} 0.0' in text
+        assert f'parley_jobs_failed_total{{code="{code}",queue="interactive"}} 0.0' in text
