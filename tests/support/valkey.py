@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+from weakref import finalize
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -19,8 +21,9 @@ class Valkey:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._folder, self._arguments = folder, arguments
-        self._short = tempfile.TemporaryDirectory(prefix="vk-")  # socket paths are limited to about 100 bytes
-        self._socket = Path(self._short.name) / "s"
+        short = tempfile.mkdtemp(prefix="vk-")  # socket paths are limited to about 100 bytes
+        finalize(self, shutil.rmtree, short, ignore_errors=True)
+        self._socket = Path(short) / "s"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}?db=0"
 

@@ -23,5 +23,6 @@ class Progress:
         self._since, self.now = moment, (phase, fraction)
 
     def timings(self) -> dict[str, float]:
-        """Seconds per phase that has ended, in milliseconds' precision."""
+        """Seconds per phase, of the one under way up to now, in milliseconds' precision."""
+        self.move_to(*self.now)
         return {phase.value: round(float(seconds), 3) for phase, seconds in self._seconds.items()}
