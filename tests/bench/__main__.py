@@ -15,10 +15,12 @@ from rich.console import Console
 from tests.bench.measure import Measure, print_table, write_json
 from tests.bench.start_rows import start_rows
 from tests.bench.system_rows import system_rows
+from tests.bench.upload import upload_rows
 
 GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "start": start_rows,
     "system": system_rows,
+    "upload": upload_rows,
 }
 
 

@@ -12,28 +12,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
+
 from parley_core.settings import Settings
+from tests.bench.measure import Measure
 from tests.support.api_process import ApiProcess
 from tests.support.valkey import Valkey
 
+MEGABYTES = 1000  # of 10^6 bytes, as all here
 PIECE = bytes(range(256)) * 1024  # 256 kB of sound nobody would like to hear
 SAMPLE_RATE, CHANNELS, SAMPLE_BYTES = 48_000, 2, 3  # a studio's WAV: 1 GB is 58 minutes
 
 
-def measure_upload(megabytes: int = 1000) -> dict[str, float]:
-    """Return `growth_mb` of the API process's resident memory (its peak during the upload, over that before)
-    and `mb_per_s` of the upload, the answer included. Both in units of 10^6 bytes.
-
-    The recording is made on the fly and sent in chunks, so that its size costs this process nothing either.
-    """
+def upload_rows(console: Console) -> list[Measure]:
+    """Send a gigabyte, made on the fly in chunks, so that its size costs this process nothing either."""
+    console.print("bench: an upload of 1 GB")
     with tempfile.TemporaryDirectory(prefix="parley-upload-") as folder, _valkey(Path(folder)) as valkey:
         settings = Settings(redis_url=valkey.url, objects_url=f"file://{folder}/objects")
         with ApiProcess(settings, Path(folder) / "api.log") as api:
             _post(api, 20)  # imports and pools that the first request brings are not the upload's
             before = api.resident_bytes()
             with _Peak(api) as peak:
-                seconds = _post(api, megabytes)
-    return {"growth_mb": (peak.bytes - before) / 1e6, "mb_per_s": megabytes / seconds}
+                seconds = _post(api, MEGABYTES)
+    growth, note = (peak.bytes - before) / 1e6, f"taken in at {MEGABYTES / seconds:.0f} MB/s, the answer included"
+    return [Measure("1 GB upload: growth of the API's memory", growth, "MB", 32, note=note)]
 
 
 def _post(api: ApiProcess, megabytes: int) -> float:
