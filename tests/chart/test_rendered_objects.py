@@ -49,6 +49,7 @@ SHAPES: dict[str, Manifest] = {
                 "nodeSelector": {"disk": "fast"},
             },
         ],
+        "monitoring": {"labels": {"prometheus": "x"}, "dashboard": {"enabled": True, "annotations": {"folder": "x"}}},
         "networkPolicy": {"apiFrom": [{"podSelector": {}}], "flowerFrom": [{"podSelector": {}}]},
         "extraManifests": [
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more", "labels": {}}}
@@ -69,7 +70,7 @@ def closed(schema: Any) -> Any:
     return made
 
 
-def validate_keda(manifest: Manifest) -> None:
+def validate_custom(manifest: Manifest) -> None:
     schema = closed(json.loads((SCHEMAS / f"{manifest['kind'].lower()}.json").read_text()))
     schema["properties"]["metadata"] = {"type": "object"}
     jsonschema.validate(manifest, schema)
@@ -87,14 +88,22 @@ def test_keda_takes_its_objects(shape: str) -> None:
     ours = [manifest for manifest in render(SHAPES[shape], KEDA) if manifest["apiVersion"] == KEDA]
     assert {manifest["kind"] for manifest in ours} == {"ScaledObject", "TriggerAuthentication"}
     for manifest in ours:
-        validate_keda(manifest)
+        validate_custom(manifest)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_prometheus_operator_takes_its_objects(shape: str) -> None:
+    ours = [manifest for manifest in render(SHAPES[shape], PROMETHEUS) if manifest["apiVersion"] == PROMETHEUS]
+    assert {manifest["kind"] for manifest in ours} == {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+    for manifest in ours:
+        validate_custom(manifest)
 
 
 def test_a_misspelt_field_would_be_found() -> None:
     (scaled, *_) = render({}, KEDA).of("ScaledObject")
     scaled["spec"]["minReplicas"] = 1
     with pytest.raises(jsonschema.ValidationError, match="minReplicas"):
-        validate_keda(scaled)
+        validate_custom(scaled)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -103,15 +112,6 @@ def test_names_are_unique_and_belong_to_the_release(shape: str) -> None:
     names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered]
     assert len(names) == len(set(names))
     assert all(name.startswith("release") for _, name in names)
-
-
-def test_monitors_only_where_prometheus_has_its_api() -> None:
-    assert not render().of("ServiceMonitor")
-    rendered = render({"monitoring": {"labels": {"release": "prometheus"}}}, PROMETHEUS)
-    assert rendered.of("ServiceMonitor", "api")[0]["metadata"]["labels"]["release"] == "prometheus"
-    assert rendered.of("PodMonitor", "keeper")
-    assert render({"monitoring": {"serviceMonitor": "always"}}).of("ServiceMonitor")
-    assert not render({"monitoring": {"serviceMonitor": "never"}}, PROMETHEUS).of("ServiceMonitor")
 
 
 def test_one_value_moves_every_image_to_a_mirror() -> None:

@@ -124,11 +124,6 @@ annotations:
 {{- if or (eq $keda "always") (and (eq $keda "auto") (.root.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}true{{- end -}}
 {{- end -}}
 
-{{- define "parley.monitored" -}}
-{{- $wanted := .Values.monitoring.serviceMonitor -}}
-{{- if or (eq $wanted "always") (and (eq $wanted "auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}true{{- end -}}
-{{- end -}}
-
 {{/* An entry of `workers` over workerDefaults, as YAML; takes (dict "root" $ "entry" <entry>). */}}
 {{- define "parley.worker" -}}
 {{- $worker := mergeOverwrite (deepCopy .root.Values.workerDefaults) (deepCopy .entry) -}}

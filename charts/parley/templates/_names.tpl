@@ -29,6 +29,8 @@
 {{- define "parley.objects.secret" -}}{{ .Values.objects.embedded.existingSecret | default (include "parley.objects.name" .) }}{{- end -}}
 {{- define "parley.objects.claim" -}}{{ .Values.objects.volume.existingClaim | default (include "parley.objects.name" .) }}{{- end -}}
 {{- define "parley.serviceAccount" -}}{{ include "parley.fullname" . }}{{- end -}}
+{{- define "parley.alerts.name" -}}{{ include "parley.fullname" . }}-alerts{{- end -}}
+{{- define "parley.dashboard.name" -}}{{ include "parley.fullname" . }}-dashboard{{- end -}}
 {{- define "parley.test.name" -}}{{ include "parley.fullname" . }}-test{{- end -}}
 {{/* Takes (dict "root" $ "worker" <entry of workers>). */}}
 {{- define "parley.worker.name" -}}{{ include "parley.fullname" .root }}-worker-{{ .worker.name }}{{- end -}}

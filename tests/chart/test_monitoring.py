@@ -1,0 +1,217 @@
+"""Alerts and dashboard ask only for numbers that there are, and every alert has its page in the runbook."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from parley_api.keeper.health import as_metrics
+from parley_api.keeper.rounds import Duty
+from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render
+from tests.support.api_house import AUDIO, House
+
+ROOT = Path(__file__).parents[2]
+CASES = Path(__file__).parent / "alerts_test.yaml"
+FROM_PROMETHEUS = {"namespace", "release", "le"}  # labels that scraping adds, and that of a histogram's buckets
+MONITORED: Manifest = {"monitoring": {"dashboard": {"enabled": True}}}
+
+
+@pytest.fixture(scope="module")
+def rule() -> Manifest:
+    (found,) = render(MONITORED, PROMETHEUS).of("PrometheusRule")
+    return found
+
+
+@pytest.fixture(scope="module")
+def alerts(rule: Manifest) -> dict[str, Manifest]:
+    (group,) = rule["spec"]["groups"]
+    return {alert["alert"]: alert for alert in group["rules"]}
+
+
+def dashboard() -> Any:
+    (found,) = render(MONITORED).of("ConfigMap", "monitoring")
+    (text,) = found["data"].values()
+    return json.loads(text)
+
+
+def queries() -> dict[str, str]:
+    """Every query of the dashboard by its panel's title and its own letter."""
+    return {
+        f"{panel['title']} {target['refId']}": target["expr"]
+        for panel in dashboard()["panels"]
+        for target in panel.get("targets", [])
+    }
+
+
+async def scraped_from_the_api() -> str:
+    house = House()
+    full = replace(house.store.health(), max_memory=1000)
+    house.store.health = lambda: full  # type: ignore[method-assign]
+    async with house.client() as client:
+        await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
+        return (await client.get("/metrics")).text
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, set[str]]:
+    """Labels of every sample that API and keeper really export."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for text in (anyio.run(scraped_from_the_api), as_metrics([Duty("publish", 1.0, lambda: 0)])):
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found[sample.name] |= set(sample.labels)
+    return found
+
+
+def selectors(expression: str) -> Iterator[tuple[str, set[str]]]:
+    """Every metric that an expression names, with the labels it is chosen by."""
+    for name, matchers in re.findall(r"\b(parley_\w+)(?:\{(.*?)\})?", re.sub(r"\n\s*", " ", expression)):
+        yield name, set(re.findall(r"(\w+)\s*[=!]", re.sub(r'"[^"]*"', '""', matchers)))
+
+
+def unknown(expression: str, exported: dict[str, set[str]]) -> list[str]:
+    """What an expression asks for that nobody exports: metrics, and labels they do not have."""
+    found = [name for name, _ in selectors(expression) if name not in exported]
+    grouped = {label.strip() for group in re.findall(r"by \((.*?)\)", expression) for label in group.split(",")}
+    known = set().union(*(exported.get(name, set()) for name, _ in selectors(expression)), FROM_PROMETHEUS)
+    found += [f"by {label}" for label in grouped - known]
+    for name, labels in selectors(expression):
+        found += [f"{name}: {label}" for label in labels - exported.get(name, set()) - FROM_PROMETHEUS]
+    return found
+
+
+def test_alerts_ask_for_what_there_is(alerts: dict[str, Manifest], exported: dict[str, set[str]]) -> None:
+    for name, alert in alerts.items():
+        assert list(selectors(alert["expr"])), name
+        assert unknown(alert["expr"], exported) == [], name
+
+
+def test_the_dashboard_asks_for_what_there_is(exported: dict[str, set[str]]) -> None:
+    assert len(queries()) > 20
+    for where, expression in queries().items():
+        assert list(selectors(expression)), where
+        assert unknown(expression, exported) == [], where
+
+
+def test_a_wrong_metric_or_label_would_be_found(exported: dict[str, set[str]]) -> None:
+    assert unknown('parley_queue_waiting{queue="batch"} > 0', exported) == [
+        "parley_queue_waiting",
+        "parley_queue_waiting: queue",
+    ]
+    assert unknown('max by (que) (parley_queue_running{namespace="a",quee=~"b"})', exported) == [
+        "by que",
+        "parley_queue_running: quee",
+    ]
+
+
+def test_every_expression_is_about_this_release_alone(alerts: dict[str, Manifest]) -> None:
+    for expression in [*(alert["expr"] for alert in alerts.values()), *queries().values()]:
+        for name, labels in selectors(expression):
+            assert {"namespace", "release"} <= labels, (name, expression)
+
+
+def test_every_alert_has_its_page_in_the_runbook_and_every_page_its_alert(alerts: dict[str, Manifest]) -> None:
+    headings = re.findall(r"^## (Parley\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(alerts)
+    for name, alert in alerts.items():
+        assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+        assert not re.search(r"\b(MINE|QUEUE_LIMIT|OLDEST_\w+)\b", yaml.safe_dump(alert)), name
+
+
+def test_thresholds_are_those_of_the_values() -> None:
+    values: Manifest = {
+        "limits": {"queueLimit": 500},
+        "monitoring": {"alerts": {"oldestSeconds": {"batch": 77}, "runbook": "https://wiki.example/parley"}},
+    }
+    text = yaml.safe_dump(render(values, PROMETHEUS).one("PrometheusRule", "-alerts")["spec"])
+    for wanted in ("0.9 * 500", "> 77", "> 1800", "https://wiki.example/parley#parleyqueuefull"):
+        assert wanted in text
+
+
+def test_each_part_of_monitoring_has_its_switch() -> None:
+    kinds = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+    assert not any(render().of(kind) for kind in kinds)
+    assert not render({}, PROMETHEUS).of("ConfigMap", "monitoring")
+    assert all(render({}, PROMETHEUS).of(kind) for kind in kinds)
+    assert not render({"monitoring": {"alerts": {"enabled": "never"}}}, PROMETHEUS).of("PrometheusRule")
+    always: Manifest = {"monitoring": {"monitors": "always", "alerts": {"enabled": "always"}}}
+    assert all(render(always).of(kind) for kind in kinds)
+    assert "interval" in refusal({"monitoring": {"interval": "often"}})
+
+
+def test_grafana_and_prometheus_find_what_is_theirs() -> None:
+    values: Manifest = {"monitoring": {"labels": {"prometheus": "clinic"}, "dashboard": {"enabled": True}}}
+    rendered = render(values, PROMETHEUS)
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
+        assert rendered.of(kind)[0]["metadata"]["labels"]["prometheus"] == "clinic"
+    assert rendered.one("ConfigMap", "-dashboard")["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_the_monitors_name_ports_that_there_are_and_the_release() -> None:
+    rendered = render({}, PROMETHEUS)
+    (service,) = rendered.of("ServiceMonitor")[0]["spec"]["endpoints"]
+    (pod,) = rendered.of("PodMonitor")[0]["spec"]["podMetricsEndpoints"]
+    assert service["port"] in [port["name"] for port in rendered.one("Service", "-api")["spec"]["ports"]]
+    assert pod["port"] in [port["name"] for port in rendered.pods()["release-parley-keeper"]["containers"][0]["ports"]]
+    for endpoint in (service, pod):
+        assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "release"}]
+
+
+def test_prometheus_reaches_an_api_that_is_open_to_few() -> None:
+    values: Manifest = {"networkPolicy": {"apiFrom": [{"podSelector": {}}], "monitoringNamespace": "watch"}}
+    (rule,) = render(values).one("NetworkPolicy", "-api")["spec"]["ingress"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}} in rule["from"]
+
+
+def test_panels_do_not_lie_on_each_other() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard()["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    ids = [panel["id"] for panel in dashboard()["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+def promtool(*arguments: str, folder: Path) -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool is not installed (Debian: apt install prometheus)")
+    done = subprocess.run([tool, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_takes_the_alerts_and_they_fire_when_they_should(rule: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
+    (tmp_path / CASES.name).write_text(CASES.read_text())
+    promtool("check", "rules", "rules.yaml", folder=tmp_path)
+    promtool("test", "rules", CASES.name, folder=tmp_path)
+
+
+def test_every_alert_is_tried(alerts: dict[str, Manifest]) -> None:
+    cases = [case for test in yaml.safe_load(CASES.read_text())["tests"] for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if case["exp_alerts"]} == set(alerts)
+
+
+def test_prometheus_takes_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"query:{number}", "expr": expression.replace("$__rate_interval", "5m")}
+        for number, expression in enumerate(queries().values())
+    ]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", "rules.yaml", folder=tmp_path)
