@@ -28,8 +28,20 @@ def helm() -> str:
     return found
 
 
-def run(values: Manifest | None, apis: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    command = [helm(), "template", "release", str(CHART), "--namespace", "space", "--values", "-"]
+@cache
+def helms() -> dict[str, str]:
+    """Return the helm binaries of this machine by their major version."""
+    folders = [*os.environ["PATH"].split(os.pathsep), str(CACHE), str(Path.home() / "go" / "bin")]
+    paths = [Path(folder) / name for folder in folders for name in ("helm", "helm4", "helm3")]
+    found: dict[str, str] = {}
+    for path in filter(Path.is_file, paths):
+        said = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=True).stdout
+        found.setdefault(said.lstrip("v").partition(".")[0], str(path))
+    return found
+
+
+def run(values: Manifest | None, apis: tuple[str, ...], binary: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [binary or helm(), "template", "release", str(CHART), "--namespace", "space", "--values", "-"]
     for api in apis:
         command += ["--api-versions", api]
     return subprocess.run(command, input=yaml.safe_dump(values or {}), capture_output=True, text=True, check=False)
@@ -70,9 +82,9 @@ class Rendered:
         return found
 
 
-def render(values: Manifest | None = None, *apis: str) -> Rendered:
+def render(values: Manifest | None = None, *apis: str, binary: str | None = None) -> Rendered:
     """Return the objects of a release called `release` in the namespace `space`."""
-    answer = run(values, apis)
+    answer = run(values, apis, binary)
     assert answer.returncode == 0, answer.stderr
     return Rendered([manifest for manifest in yaml.safe_load_all(answer.stdout) if manifest])
 
