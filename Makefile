@@ -61,12 +61,15 @@ bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes
 
 ##@ Run it in Kubernetes
 
-.PHONY: images chart e2e k8s-install
+.PHONY: images chart chart-readme e2e k8s-install
 images: $(VENV)/dev.stamp  ## Build the images and print their sizes, with an SBOM beside each; ENGINE=pyannote for GPUs
 	@$(BIN)/python -m k8s.images $(or $(ENGINE),onnx)
 
 chart: $(VENV)/dev.stamp  ## Check the chart: lint, rendered objects, refusals
 	@$(BIN)/python -m pytest tests/chart $(ARGS)
+
+chart-readme:  ## Make the chart's README from values.yaml; needs helm-docs
+	@cd charts/parley && helm-docs --sort-values-order file --skip-version-footer --log-level warning
 
 e2e: $(VENV)/dev.stamp  ## Prove the chart on the cluster that KUBECONFIG names; writes docs/kubernetes.md
 	@$(BIN)/python -m pytest tests/cluster $(ARGS)
@@ -92,7 +95,7 @@ clean:  ## Remove the environment and caches; data in .parley stays
 help:
 	@awk 'BEGIN {FS = ":.*##"; print "Usage: make TARGET"} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*##/ {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*##/ {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- The environment: each stamp is newer than the locks it was made from ---
 

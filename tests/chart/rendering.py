@@ -19,20 +19,27 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dev-cl
 KEDA, PROMETHEUS = "keda.sh/v1alpha1", "monitoring.coreos.com/v1"
 
 
+FOLDERS = [*os.environ["PATH"].split(os.pathsep), str(CACHE), str(Path.home() / "go" / "bin")]
+
+
+def tool(name: str, where_from: str) -> str:
+    """Return a program of the PATH, else one that was built on this machine; skip the test where there is none."""
+    found = shutil.which(name, path=os.pathsep.join(FOLDERS))
+    if found is None:
+        pytest.skip(f"{name} is not installed ({where_from})")
+    return found
+
+
 @cache
 def helm() -> str:
     """Return the helm binary of the PATH, else the one that the development cluster was built with."""
-    found = shutil.which("helm") or shutil.which("helm", path=str(CACHE))
-    if found is None:
-        pytest.skip("helm is not installed")
-    return found
+    return tool("helm", "https://helm.sh/docs/intro/install")
 
 
 @cache
 def helms() -> dict[str, str]:
     """Return the helm binaries of this machine by their major version."""
-    folders = [*os.environ["PATH"].split(os.pathsep), str(CACHE), str(Path.home() / "go" / "bin")]
-    paths = [Path(folder) / name for folder in folders for name in ("helm", "helm4", "helm3")]
+    paths = [Path(folder) / name for folder in FOLDERS for name in ("helm", "helm4", "helm3")]
     found: dict[str, str] = {}
     for path in filter(Path.is_file, paths):
         said = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=True).stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from parley_api.keeper.health import as_metrics
 from parley_api.keeper.rounds import Duty
-from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render
+from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render, tool
 from tests.support.api_house import AUDIO, House
 
 ROOT = Path(__file__).parents[2]
@@ -189,10 +188,8 @@ def test_panels_do_not_lie_on_each_other() -> None:
 
 
 def promtool(*arguments: str, folder: Path) -> None:
-    tool = shutil.which("promtool")
-    if tool is None:
-        pytest.skip("promtool is not installed (Debian: apt install prometheus)")
-    done = subprocess.run([tool, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    command = [tool("promtool", "Debian: apt install prometheus"), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
