@@ -17,7 +17,10 @@ from typing import Any
 
 import yaml
 from kubernetes import client, config
-from pyhelm3 import Client, Command, errors, mergeconcat
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from pyhelm3 import Client, Command, errors
+from urllib3.exceptions import HTTPError
 
 from k8s.preflight import Finding, Verdict, preflight
 
@@ -29,10 +32,31 @@ MARKS = {Verdict.OK: "  ok", Verdict.NOTE: "note", Verdict.MISSING: "MISSING"}
 
 
 def read_values(names: list[str]) -> dict[str, Any]:
-    """Return values files merged, later ones first in rank; a name without a path is one of k8s/values."""
-    files = [Path(name) if Path(name).exists() else VALUES / f"{name}.yaml" for name in names]
-    read = [yaml.safe_load(file.read_text()) or {} for file in files]
-    return dict(mergeconcat(*read)) if read else {}
+    """Return values files merged as Helm merges them, the later before the earlier.
+
+    Args:
+        names: files, or names of those in k8s/values.
+    """
+    read: dict[str, Any] = {}
+    for name in names:
+        read = merged(read, yaml.safe_load(values_file(name).read_text()) or {})
+    return read
+
+
+def values_file(name: str) -> Path:
+    """Return where these values are; end with a sentence when they are nowhere."""
+    file = Path(name) if Path(name).exists() else VALUES / f"{name}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(found.stem for found in VALUES.glob("*.yaml")))
+        raise SystemExit(f"There is no values file {name}; in k8s/values are {known}.")
+    return file
+
+
+def merged(older: Any, newer: Any) -> Any:
+    """Return `newer` over `older`: keys are merged, lists and all else replaced."""
+    if not (isinstance(older, dict) and isinstance(newer, dict)):
+        return newer
+    return older | {key: merged(older.get(key), value) for key, value in newer.items()}
 
 
 def show(findings: list[Finding]) -> bool:
@@ -153,7 +177,9 @@ def arguments() -> argparse.ArgumentParser:
 
 
 async def run(asked: argparse.Namespace) -> bool:
-    deployment = Deployment(asked.release, asked.namespace, read_values(asked.values), asked.timeout)
+    values = read_values(asked.values)
+    config.load_config()
+    deployment = Deployment(asked.release, asked.namespace, values, asked.timeout)
     if asked.verb == "preflight":
         return deployment.preflight()
     if asked.verb == "rollback":
@@ -170,12 +196,17 @@ def main() -> int:
     """Return the exit status: 1 when the cluster said no."""
     asked = arguments().parse_args()
     os.environ["PATH"] += f"{os.pathsep}{CACHE}"  # helm of the development cluster, where no other is installed
-    config.load_config()
     try:
         return 0 if asyncio.run(run(asked)) else 1
     except errors.Error as error:
         print(error.stderr.decode().strip(), file=sys.stderr)
-        return 1
+    except ConfigException as error:
+        print(f"There is no cluster to talk to: set KUBECONFIG ({error}).", file=sys.stderr)
+    except HTTPError as error:
+        print(f"The cluster of KUBECONFIG does not answer: {error}", file=sys.stderr)
+    except ApiException as error:
+        print(f"The cluster refused: {error.status} {error.reason}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
