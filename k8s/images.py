@@ -1,17 +1,21 @@
 """`make images`: build the images, print their sizes, and write an SBOM (CycloneDX) beside each into build/images.
 
-Uses docker where it is installed, else the development cluster's own builder, which needs no daemon and no registry.
+Uses docker where its daemon answers, else the development cluster's own builder, which needs no daemon and no registry.
+There it also makes stand-ins for the two upstream images that the chart names, which nothing can be pulled from.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 BUILT = ROOT / "build" / "images"
 CLUSTER_BUILDER = ROOT.parent / "shared" / "cluster" / "image"
 VERSION = "0.1.0"
+VERSITYGW = "v1.8.0"
 IMAGE_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"}
 
 
@@ -44,19 +49,26 @@ def images(engine: str) -> tuple[Image, Image]:
     )
 
 
+@cache
+def has_docker() -> bool:
+    """Say whether there is a docker whose daemon answers: the command alone builds nothing."""
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
 def builder() -> list[str]:
     """Return the command that builds: its name, then whatever goes before the build's own flags."""
-    if shutil.which("docker"):
+    if has_docker():
         return ["docker", "build", "--tag"]
     if CLUSTER_BUILDER.exists():
         return [str(CLUSTER_BUILDER), "build"]
-    raise SystemExit("Nothing here can build images: install docker.")
+    raise SystemExit("Nothing here can build images: install docker, and see that its daemon runs.")
 
 
 def build(image: Image) -> str:
     """Build one image; return its name and tag."""
-    command = builder()
-    local = command[0] != "docker"
+    command, local = builder(), not has_docker()
     tag = f"{'localhost/' if local else ''}{image.name}:{VERSION}"
     flags = ["--file", str(ROOT / image.dockerfile), "--build-arg", f"VERSION={VERSION}"]
     flags += ["--build-arg", f"REVISION={revision()}"]
@@ -67,6 +79,20 @@ def build(image: Image) -> str:
     return tag
 
 
+def build_stand_ins() -> list[str]:
+    """Build what stands in for the upstream Valkey and versitygw; return names and tags."""
+    server = shutil.which("versitygw", path=os.pathsep.join([os.environ["PATH"], str(Path.home() / "go" / "bin")]))
+    if server is None:
+        raise SystemExit(f"versitygw is not here: go install github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}")
+    tags = ["localhost/valkey/valkey:9.1-alpine", f"localhost/versity/versitygw:{VERSITYGW}"]
+    with tempfile.TemporaryDirectory() as context:
+        shutil.copy(server, Path(context) / "versitygw")
+        for tag, name in zip(tags, ("redis", "objects"), strict=True):
+            file = str(ROOT / "k8s" / "images" / f"Dockerfile.{name}")
+            subprocess.run([*builder(), tag, context, "--file", file], check=True)
+    return tags
+
+
 def revision() -> str:
     return subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -75,7 +101,7 @@ def revision() -> str:
 
 def size(tag: str) -> int:
     """Return the bytes of an image."""
-    if builder()[0] == "docker":
+    if has_docker():
         said = subprocess.run(
             ["docker", "image", "inspect", tag, "--format", "{{.Size}}"], capture_output=True, text=True, check=True
         )
@@ -134,6 +160,8 @@ def main(engine: str) -> None:
         tag = build(image)
         (BUILT / f"{image.name}.cdx.json").write_text(json.dumps(sbom(image), indent=1) + "\n")
         rows.append((tag, size(tag)))
+    if not has_docker():
+        rows += [(tag, size(tag)) for tag in build_stand_ins()]
     for tag, bytes_ in rows:
         print(f"{tag:40} {bytes_ / 1e6:7.0f} MB")
     print(f"SBOMs: {BUILT.relative_to(ROOT)}")
