@@ -51,7 +51,7 @@ format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format $(SOURCES)
 
 test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 ##@ Measure it
 

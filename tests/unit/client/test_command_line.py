@@ -155,7 +155,7 @@ def test_jobs_lists_a_row_each_and_ids_in_full(server: ScriptedServer) -> None:
     assert result.exit_code == Exit.OK
     assert long_id in result.stdout
     assert server.requests[0].query["state"] == "running"
-    wide = parley("jobs").stdout
+    wide = parley("jobs", env={"COLUMNS": "200"}).stdout
     assert "embedding 50%" in wide
     assert "consult 7" in wide
     assert "unreadable_recording" in wide
