@@ -20,6 +20,11 @@ RESULTS = Path(__file__).parents[2] / "docs" / "kubernetes.md"
 SLOW = "parley_core.testing:scripted_engine"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A node that was lost stays lost: whatever loses one comes last."""
+    items.sort(key=lambda item: item.path.stem == "test_node_loss")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cluster() -> None:
     if not reachable():

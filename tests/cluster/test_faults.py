@@ -12,6 +12,7 @@ from tests.cluster.release import Release
 
 pytestmark = pytest.mark.timeout(900)
 JOBS = 8
+PROBED_SECONDS = 20.0  # longer than three readiness probes: a pod that fails them is out of the Service by then
 WORKING = {
     "limits": {"leaseSeconds": 10},
     "api": {"autoscaling": {"enabled": False}, "replicas": 2},
@@ -73,6 +74,24 @@ def test_a_pod_killed_by_force_loses_and_doubles_nothing(
         f"`kubectl delete pod --force` on {part}",
         "0 lost, 0 doubled",
         f"0 lost, 0 doubled; {again} attempts repeated, all done {time.monotonic() - started:.0f} s later",
+    )
+
+
+def test_submits_are_accepted_while_redis_is_away(working: Release, short: bytes, results: Results) -> None:
+    until("every part is up", 120, lambda: working.is_ready() and idle(working))
+    before = succeeded(working)
+    redis = f"statefulset/{working.fullname}-redis"
+    working.space.kubectl("scale", redis, "--replicas", "0")
+    until("redis is gone", 60, lambda: not working.space.get("pods", selector=working.component("redis"))["items"])
+    time.sleep(PROBED_SECONDS)
+    ids = [working.submit(short, "batch") for _ in range(3)]
+    working.space.kubectl("scale", redis, "--replicas", "1")
+    check(working, ids)
+    assert succeeded(working) - before == len(ids)
+    results.add(
+        f"Redis away for {PROBED_SECONDS:.0f} s: submits through the Service",
+        "202, and done when it is back",
+        f"{len(ids)} of {len(ids)} accepted and done, 0 doubled",
     )
 
 

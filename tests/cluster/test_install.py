@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cluster.conftest import Results
-from tests.cluster.kubernetes import Namespace, until
+from tests.cluster.kubernetes import Manifest, Namespace, namespace, until
 from tests.cluster.release import Release
 
 pytestmark = pytest.mark.timeout(900)
@@ -91,3 +91,40 @@ def test_a_second_release_in_the_same_namespace_works_beside_the_first(
     assert installed.http.get(f"/v1/jobs/{job['id']}").status_code == 404
     results.add("two releases in one namespace", "both work", "both work, neither sees the other's jobs")
     second.helm("uninstall", "--wait", chart=False)
+
+
+def test_a_second_install_in_another_namespace_works_beside_the_first(
+    installed: Release, sample: bytes, results: Results
+) -> None:
+    with namespace("e2e-install-other") as other:
+        second = Release(other, installed.name)  # the same name, too
+        second.install()
+        second.wait_for_api()
+        (job,) = second.finish([second.submit(sample)], 180)
+        assert job["state"] == "succeeded", job
+        assert installed.http.get(f"/v1/jobs/{job['id']}").status_code == 404
+        with_other_key = {"Authorization": f"Bearer {second.key}"}
+        assert installed.http.get("/v1/jobs", headers=with_other_key).status_code == 401
+    results.add(
+        "second install in another namespace, same name", "both work", "both work, neither takes the other's key"
+    )
+
+
+WRONG: dict[str, tuple[Manifest, str]] = {
+    "unknown key": ({"wokers": []}, "wokers"),
+    "external Redis without address": ({"redis": {"enabled": False}}, "name the address of your Redis"),
+    "eviction policy": ({"redis": {"maxmemoryPolicy": "allkeys-lru"}}, "only noeviction keeps accepted jobs"),
+    "grace below limit": (
+        {"workers": [{"name": "b", "queue": "batch", "gracePeriodSeconds": 60}]},
+        "not above limits.longestAttemptSeconds",
+    ),
+}
+
+
+def test_wrong_values_are_refused_with_a_sentence(space: Namespace, results: Results) -> None:
+    wrong = Release(space, "wrong")
+    for values, sentence in WRONG.values():
+        with pytest.raises(AssertionError, match=sentence):
+            wrong.install(values)
+    assert "wrong" not in space.kubectl("get", "all,secrets,persistentvolumeclaims", "--output", "name")
+    results.add(f"wrong values: {', '.join(WRONG)}", "refused with a sentence", f"{len(WRONG)} of {len(WRONG)} refused")

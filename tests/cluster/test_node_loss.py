@@ -1,0 +1,64 @@
+"""A node that dies takes pods with it, and no job. Runs last: what it takes besides does not come back."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+
+import pytest
+
+from tests.cluster.conftest import Results
+from tests.cluster.kubernetes import Manifest, until
+from tests.cluster.release import Release
+from tests.cluster.test_faults import WORKING, check, succeeded
+
+pytestmark = pytest.mark.timeout(900)
+KILL = os.environ.get("PARLEY_E2E_KILL_NODE")  # a command that kills the node it is given the name of
+JOBS = 8
+HOST = "kubernetes.io/hostname"
+
+
+def nodes(release: Release) -> list[str]:
+    return sorted(node["metadata"]["name"] for node in release.space.get("nodes")["items"])
+
+
+def node_of(release: Release, worker: str) -> str:
+    return str(release.space.get("pod", worker.partition("/")[0])["spec"]["nodeName"])
+
+
+@pytest.fixture(scope="module")
+def spread(release: Release) -> Release:
+    """What keeps data stays on the first node: a volume of this cluster is a folder on its node."""
+    if KILL is None:
+        pytest.skip("PARLEY_E2E_KILL_NODE names no command that kills a node")
+    if len(nodes(release)) < 2:
+        pytest.skip("a node can be lost where there are two")
+    kept: Manifest = {"nodeSelector": {HOST: nodes(release)[0]}}
+    release.install({**WORKING, "keeper": {"replicas": 2}, "redis": kept, "objects": kept}, "--wait", "--timeout", "5m")
+    release.wait_for_api()
+    return release
+
+
+def test_a_node_that_dies_loses_and_doubles_nothing(spread: Release, short: bytes, results: Results) -> None:
+    victim = nodes(spread)[-1]
+    before = succeeded(spread)
+    ids = spread.submit_many(JOBS, short, "batch")
+    until("a job runs on the node that will die", 30, lambda: running_on(spread, ids, victim))
+    subprocess.run([*shlex.split(str(KILL)), victim], check=True, timeout=60)
+    started = time.monotonic()
+    jobs = check(spread, ids)
+    assert succeeded(spread) - before == len(ids)
+    again = sum(len(job["attempts"]) - 1 for job in jobs)
+    assert again > 0
+    results.add(
+        "node loss: one of two, with busy workers, an API and a keeper",
+        "0 lost, 0 doubled",
+        f"0 lost, 0 doubled; {again} attempts repeated, all done {time.monotonic() - started:.0f} s later",
+    )
+
+
+def running_on(release: Release, ids: list[str], node: str) -> bool:
+    running = [job for job in map(release.job, ids) if job["state"] == "running"]
+    return any(node_of(release, job["attempts"][-1]["worker"]) == node for job in running)
