@@ -48,5 +48,6 @@ def create_app(settings: Settings, deps: Deps | None = None) -> FastAPI:
     for module in (jobs, turns, consult, queues, health, metrics):
         app.include_router(module.router)
     openapi.install_docs(app)
+    openapi.describe_access(app, needs_key=app.state.deps.keys is not None)
     app.add_middleware(Around, metrics=app.state.http_metrics)
     return app

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, Response
 
 from parley_api.problems import MEDIA_TYPE, title
-from parley_api.schemas import ProblemAnswer
+from parley_api.schemas import EventAnswer, ProblemAnswer
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -44,6 +44,19 @@ _SESSION = {
     "schema": {"type": "string", "maxLength": 200},
 }
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"const": "change"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": EventAnswer.model_json_schema(mode="serialization"),
+        },
+    },
+}
+
 
 def _form(options: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"schema": {"type": "object", "required": ["audio"], "properties": {"audio": _AUDIO, **options}}}
@@ -66,7 +79,7 @@ CONSULT_BODY: dict[str, Any] = {
 }
 SESSION_HEADER: dict[str, Any] = {"parameters": [_SESSION]}
 TURNS: Responses = {200: {"content": {"text/x-rttm": {"schema": {"type": "string"}}}}}
-EVENTS: Responses = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+EVENTS: Responses = {200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}}
 RECORDING: Responses = {200: {"content": {"audio/*": {"schema": _AUDIO}}}}
 
 
@@ -106,6 +119,15 @@ async def docs() -> HTMLResponse:
 @router.get("/docs/start.js")
 async def start_script() -> Response:
     return Response(START_SCRIPT, media_type="text/javascript")
+
+
+def describe_access(app: FastAPI, needs_key: bool) -> None:
+    """Name API keys in the description only where the server asks for them."""
+    document = app.openapi()
+    if not needs_key:
+        document["components"].pop("securitySchemes", None)
+        for call in (call for path in document["paths"].values() for call in path.values()):
+            call.pop("security", None)
 
 
 def install_docs(app: FastAPI) -> None:

@@ -101,7 +101,17 @@ async def _on_parley_error(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = FRAMEWORK_CODES.get(error.status_code, title(error.status_code).lower().replace(" ", "_"))
-    return problem(error.status_code, code, _sentence(request, error), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem(error.status_code, code, _sentence(request, error), headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What the address can do: the framework names the methods of its first route alone."""
+    route = request.scope["route"]
+    described = request.app.openapi()["paths"].get(route.path, {})
+    return {method.upper() for method in (*described, *route.methods)}
 
 
 def _sentence(request: Request, error: HTTPException) -> str:

@@ -30,6 +30,8 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(client: htt
     response = await client.put("/v1/queues")
     assert_problem(response, 405, "method_not_allowed")
     assert response.headers["allow"] == "GET"
+    assert (await client.put("/v1/jobs/x")).headers["allow"] == "DELETE, GET"
+    assert (await client.put("/docs")).headers["allow"] == "GET"
 
 
 def every(kind: type[ParleyError]) -> list[type[ParleyError]]:
