@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from parley_api.problems import MEDIA_TYPE, title
 from parley_api.schemas import EventAnswer, ProblemAnswer
+from parley_api.schemas.base import Answer
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -41,8 +42,16 @@ _SESSION = {
     "in": "header",
     "required": True,
     "description": "The consult's session.",
-    "schema": {"type": "string", "maxLength": 200},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
+
+
+def _schema(model: type[Answer]) -> dict[str, Any]:
+    """Describe a model; what it refers to is described beside it because other answers use it too."""
+    schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return schema
+
 
 _EVENT = {
     "type": "object",
@@ -52,7 +61,7 @@ _EVENT = {
         "data": {
             "type": "string",
             "contentMediaType": "application/json",
-            "contentSchema": EventAnswer.model_json_schema(mode="serialization"),
+            "contentSchema": _schema(EventAnswer),
         },
     },
 }
@@ -91,7 +100,7 @@ def problems(*statuses: int) -> Responses:
 def _problem(status: int) -> dict[str, Any]:
     return {
         "description": title(status),
-        "content": {MEDIA_TYPE: {"schema": ProblemAnswer.model_json_schema()}},
+        "content": {MEDIA_TYPE: {"schema": _schema(ProblemAnswer)}},
     }
 
 
