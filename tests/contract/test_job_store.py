@@ -391,3 +391,24 @@ def test_the_queue_knows_its_oldest_job(store: JobStore) -> None:
     assert (interactive.unfinished, interactive.running, batch.oldest_seconds) == (1, 1, None)
     assert interactive.oldest_seconds is not None
     assert 0.04 < interactive.oldest_seconds < 5
+
+
+def seen_workers(store: JobStore) -> list[tuple[int, int]]:
+    return [(status.workers, status.capacity) for status in store.queues()]
+
+
+def test_the_queue_knows_who_serves_it(store: JobStore) -> None:
+    assert seen_workers(store) == [(0, 0), (0, 0)]
+    for _ in range(2):  # said again, it is still one worker
+        store.announce("a", Queue.INTERACTIVE, 2, 60)
+    store.announce("b", Queue.INTERACTIVE, 3, 60)
+    store.announce("b", Queue.BATCH, 3, 60)
+    assert seen_workers(store) == [(2, 5), (1, 3)]
+    store.announce("b", Queue.INTERACTIVE, 3, 0)
+    assert seen_workers(store) == [(1, 2), (1, 3)]
+
+
+def test_a_worker_that_falls_silent_is_soon_not_counted(store: JobStore) -> None:
+    store.announce("a", Queue.BATCH, 2, 0.05)
+    time.sleep(0.06)
+    assert seen_workers(store) == [(0, 0), (0, 0)]

@@ -202,3 +202,19 @@ def test_the_pulse_goes_on_while_the_worker_is_busy(system: System, tmp_path: Pa
     system.wait(system.submit(), lambda job: job.state is JobState.RUNNING)
     touched = until(pulse.exists) and pulse.stat().st_mtime
     until(lambda: pulse.stat().st_mtime > touched)
+
+
+def test_a_worker_is_seen_by_its_queues_until_it_is_told_to_stop(system: System) -> None:
+    def seen() -> tuple[int, int]:
+        (interactive, _) = system.store.queues()
+        return interactive.workers, interactive.capacity
+
+    assert seen() == (0, 0)
+    worker = system.worker(PARLEY_SCRIPTED_SECONDS=3.0, PARLEY_CONCURRENCY=1)
+    until(lambda: seen() == (1, 1))
+    job_id = system.submit()
+    child_of(system, job_id)
+    worker.signal(signal.SIGTERM)
+    until(lambda: seen() == (0, 0), 2.5)  # it takes nothing more, while its job goes on
+    assert system.store.get(job_id).state is JobState.RUNNING
+    assert system.wait_for_end(job_id).state is JobState.SUCCEEDED

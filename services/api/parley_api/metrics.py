@@ -164,12 +164,16 @@ def _queue_gauges(queues: Sequence[QueueStatus]) -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "parley_queue_oldest_seconds", "Age of the oldest unfinished job; absent when there is none.", labels=["queue"]
     )
+    workers = GaugeMetricFamily("parley_queue_workers", "Workers that serve the queue.", labels=["queue"])
+    capacity = GaugeMetricFamily("parley_queue_capacity", "Jobs that these can run at a time.", labels=["queue"])
     for status in queues:
+        workers.add_metric([status.queue], status.workers)
+        capacity.add_metric([status.queue], status.capacity)
         unfinished.add_metric([status.queue], status.unfinished)
         running.add_metric([status.queue], status.running)
         if status.oldest_seconds is not None:
             oldest.add_metric([status.queue], status.oldest_seconds)
-    return iter((unfinished, running, oldest))
+    return iter((unfinished, running, oldest, workers, capacity))
 
 
 def _store_gauges(health: StoreHealth) -> Iterator[Metric]:

@@ -128,12 +128,20 @@ class LapsedLease:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """One queue now. `oldest_seconds` is the age of the oldest unfinished job, None when there is none."""
+    """One queue now.
+
+    Attributes:
+        oldest_seconds: age of the oldest unfinished job, None when there is none.
+        workers: that serve it and take jobs; one that drains is none of them.
+        capacity: jobs that these can run at a time. A worker of two queues counts in both.
+    """
 
     queue: Queue
     unfinished: int
     running: int
     oldest_seconds: float | None
+    workers: int = 0
+    capacity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +285,10 @@ class JobStore(Protocol):
 
     def purge(self, job_id: str) -> None:
         """Forget a terminal job; its id answers JobPurged for a while. Raises JobNotFound or InvalidRequest."""
+        ...
+
+    def announce(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        """Say that a worker serves a queue, until that many seconds are over; 0 takes it back."""
         ...
 
     def running_by_worker(self) -> dict[str, int]:

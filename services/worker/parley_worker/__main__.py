@@ -21,6 +21,7 @@ from parley_core.settings import Settings
 from parley_worker.app import worker_app
 from parley_worker.deps import name_instance
 from parley_worker.guard import Guard
+from parley_worker.presence import Presence
 
 
 def main() -> int:
@@ -46,7 +47,9 @@ def main() -> int:
 
 def _connect_signals(app: Celery, settings: Settings) -> None:
     def begin_watching(**_: object) -> None:
-        Guard(RedisJobStore.from_settings(settings), settings.cancel_grace_seconds).start()
+        store = RedisJobStore.from_settings(settings)
+        Guard(store, settings.cancel_grace_seconds).start()
+        Presence(store, settings).start()
         if settings.heartbeat_file:
             app.parley_pulse.start()
 

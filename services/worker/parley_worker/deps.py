@@ -48,7 +48,12 @@ def name_instance() -> None:
 
 def worker_name(pid: int) -> str:
     """Return a child's name in the record: `<host or pod>/<instance>/<pid>`."""
-    return f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '-')}/{pid}"
+    return f"{instance_name()}/{pid}"
+
+
+def instance_name() -> str:
+    """Return this worker's name, without that of a child: `<host or pod>/<instance>`."""
+    return f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '-')}"
 
 
 @cache

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 
+from parley_core.job import Queue
 from tests.support.api_house import AUDIO, ENGINE, House, assert_problem, fail, succeed
 
 pytestmark = pytest.mark.anyio
@@ -161,10 +162,13 @@ async def test_queues_tell_what_waits_and_what_runs(
 ) -> None:
     await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
     house.store.start_attempt(job["id"], "worker/1", 30)
+    house.store.announce("worker", Queue.INTERACTIVE, 2, 30)
     interactive, batch = (await client.get("/v1/queues")).json()["queues"]
     assert interactive.pop("oldest_seconds") >= 0
-    assert interactive == {"queue": "interactive", "unfinished": 2, "waiting": 1, "running": 1}
-    assert batch == {"queue": "batch", "unfinished": 0, "waiting": 0, "running": 0, "oldest_seconds": None}
+    served = {"workers": 1, "capacity": 2}
+    assert interactive == {"queue": "interactive", "unfinished": 2, "waiting": 1, "running": 1} | served
+    nothing = {"unfinished": 0, "waiting": 0, "running": 0, "workers": 0, "capacity": 0}
+    assert batch == {"queue": "batch", "oldest_seconds": None} | nothing
 
 
 async def test_turns_are_what_the_worker_stored(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:

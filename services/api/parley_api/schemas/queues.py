@@ -19,6 +19,8 @@ class QueueAnswer(Answer):
     waiting: int
     running: int
     oldest_seconds: float | None = Field(description="Age of the oldest unfinished job; null when there is none.")
+    workers: int = Field(description="Workers that serve it and take jobs.")
+    capacity: int = Field(description="Jobs that these can run at a time; a worker of two queues counts in both.")
 
     @classmethod
     def of(cls, status: QueueStatus) -> Self:
@@ -28,6 +30,8 @@ class QueueAnswer(Answer):
             waiting=status.unfinished - status.running,
             running=status.running,
             oldest_seconds=status.oldest_seconds,
+            workers=status.workers,
+            capacity=status.capacity,
         )
 
 

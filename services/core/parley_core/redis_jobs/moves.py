@@ -136,6 +136,9 @@ class RedisJobStore(Reads):
             self._raise_missing(job_id)
         return reply
 
+    def announce(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        self._run("announce", queue, worker, capacity, int(lasts_seconds * 1000))
+
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
         return [
             Dispatch(job_id, Queue(queue), TimeLimits(**json.loads(limits)), int(token))

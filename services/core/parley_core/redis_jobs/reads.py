@@ -145,7 +145,9 @@ class Reads:
         key = f"parley:unfinished:{queue}"
         oldest = self._client.zrange(key, 0, 0, withscores=True)
         age = max(0.0, (now - oldest[0][1]) / 1000) if oldest else None
-        return QueueStatus(queue, int(self._client.zcard(key)), running, age)
+        present = self._client.zrange(f"parley:workers:{queue}", f"({now}", "+inf", byscore=True)
+        capacity = sum(int(member.partition(":")[0]) for member in present)
+        return QueueStatus(queue, int(self._client.zcard(key)), running, age, len(present), capacity)
 
     def stats(self) -> Stats:
         with translated_errors():

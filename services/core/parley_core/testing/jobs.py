@@ -84,6 +84,7 @@ class MemoryJobStore:
         self._held: dict[tuple[str, str], tuple[str, float]] = {}
         self._started: Counter[Queue] = Counter()
         self._counters: Counter[str] = Counter()
+        self._workers: dict[tuple[Queue, str], tuple[int, float]] = {}
         self.available = True
 
     @contextmanager
@@ -337,6 +338,10 @@ class MemoryJobStore:
             old = [e.job for e in entries if e.accepted_at <= now - older_than_seconds]
             return sorted(old, key=lambda job: job.created_at)
 
+    def announce(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        with self._move() as now:
+            self._workers[queue, worker] = (capacity, now + lasts_seconds)
+
     def running_by_worker(self) -> dict[str, int]:
         with self._move():
             return dict(Counter(e.job.attempts[-1].worker for e in self._running()))
@@ -348,7 +353,9 @@ class MemoryJobStore:
     def _queue_status(self, queue: Queue, now: float) -> QueueStatus:
         unfinished = self._unfinished(queue)
         running = sum(e.job.state is JobState.RUNNING for e in unfinished)
-        return QueueStatus(queue, len(unfinished), running, now - unfinished[0].accepted_at if unfinished else None)
+        age = now - unfinished[0].accepted_at if unfinished else None
+        there = [size for (served, _), (size, until) in self._workers.items() if served == queue and until > now]
+        return QueueStatus(queue, len(unfinished), running, age, len(there), sum(there))
 
     def stats(self) -> Stats:
         with self._move():
