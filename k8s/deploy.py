@@ -11,7 +11,9 @@ import asyncio
 import difflib
 import json
 import os
+import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ from kubernetes.config.config_exception import ConfigException
 from pyhelm3 import Client, Command, errors
 from urllib3.exceptions import HTTPError
 
-from k8s.preflight import Finding, Verdict, preflight
+from k8s.preflight import Finding, Verdict, has_api, preflight
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "parley"
 VALUES = ROOT / "k8s" / "values"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dev-cluster" / "bin"
+WORKERS = ",app.kubernetes.io/component=worker"
+UNITS = {"h": 3600, "m": 60, "s": 1}
 MARKS = {Verdict.OK: "  ok", Verdict.NOTE: "note", Verdict.MISSING: "MISSING"}
 
 
@@ -130,12 +134,31 @@ class Deployment:
             print(f"  {pod.metadata.name:50} {pod.status.phase:10} {'ready' if is_ready(pod) else 'not ready'}")
         return all(is_ready(pod) for pod in pods)
 
-    def _pods(self) -> list[Any]:
-        selector = f"app.kubernetes.io/instance={self._release}"
-        return list(client.CoreV1Api().list_namespaced_pod(self._namespace, label_selector=selector).items)
+    def _pods(self, selector: str = "") -> list[Any]:
+        mine = f"app.kubernetes.io/instance={self._release}{selector}"
+        return list(client.CoreV1Api().list_namespaced_pod(self._namespace, label_selector=mine).items)
+
+    def _drain(self) -> bool:
+        """Say whether all workers left in time. With Redis gone too, they would wait for it for hours."""
+        mine = f"app.kubernetes.io/instance={self._release}{WORKERS}"
+        if has_api("keda.sh"):  # else it would start them again
+            client.CustomObjectsApi().delete_collection_namespaced_custom_object(
+                "keda.sh", "v1alpha1", self._namespace, "scaledobjects", label_selector=mine
+            )
+        apps = client.AppsV1Api()
+        for worker in apps.list_namespaced_deployment(self._namespace, label_selector=mine).items:
+            nobody = {"spec": {"replicas": 0}}
+            apps.patch_namespaced_deployment_scale(worker.metadata.name, self._namespace, nobody)
+        deadline = time.monotonic() + seconds_of(self._timeout)
+        while self._pods(WORKERS) and time.monotonic() < deadline:
+            time.sleep(1)
+        return not self._pods(WORKERS)
 
     async def uninstall(self, delete_data: bool) -> bool:
-        """Remove the release; recordings and the record stay in their volume claims unless they are to be deleted."""
+        """Let the workers finish, then remove the release; recordings and record stay in their claims unless told."""
+        if not self._drain():
+            print("Workers still finish their jobs, and start no more. Nothing was removed: run it again later.")
+            return False
         await self._command.uninstall(self._release, namespace=self._namespace, wait=True, timeout=self._timeout)
         selector = f"app.kubernetes.io/instance={self._release}"
         core = client.CoreV1Api()
@@ -145,6 +168,19 @@ class Deployment:
                 core.delete_namespaced_persistent_volume_claim(claim.metadata.name, self._namespace)
             print(f"{claim.metadata.name}: {'deleted' if delete_data else 'kept (--delete-data removes it)'}")
         return True
+
+
+def seconds_of(duration: str) -> int:
+    """Return 90 of `1m30s`. Raises ValueError for what helm would not take either."""
+    if not re.fullmatch(r"(\d+[hms])+", duration):
+        raise ValueError(f"{duration!r} is no duration such as 10m or 1h30m")
+    return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+
+
+def duration(text: str) -> str:
+    """Return it as it is, for argparse, once it can be read."""
+    seconds_of(text)
+    return text
 
 
 def as_lines(resources: Any) -> list[str]:
@@ -170,7 +206,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--values", action="append", default=[], help="a file, or dev, single-node, production, air-gapped"
     )
-    parser.add_argument("--timeout", default="10m", help="how long to wait until everything is ready")
+    parser.add_argument("--timeout", type=duration, default="10m", help="how long to wait until all is ready, or gone")
     parser.add_argument("--revision", type=int, help="rollback: to this one instead of the one before")
     parser.add_argument("--delete-data", action="store_true", help="uninstall: recordings and record too")
     return parser

@@ -14,7 +14,7 @@ import yaml
 from kubernetes import client
 
 from k8s import preflight
-from k8s.deploy import VALUES, as_lines, is_ready, read_values
+from k8s.deploy import VALUES, as_lines, is_ready, read_values, seconds_of
 from k8s.preflight import Verdict
 from tests.chart.rendering import KEDA, PROMETHEUS, render
 
@@ -86,6 +86,13 @@ def test_a_pod_without_conditions_is_not_ready() -> None:
     ready = SimpleNamespace(type="Ready", status="True")
     pods = [SimpleNamespace(status=SimpleNamespace(conditions=found)) for found in (None, [], [ready])]
     assert [is_ready(pod) for pod in pods] == [False, False, True]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10m", 600), ("1h30m", 5400), ("45s", 45)])
+def test_durations_are_read_as_helm_reads_them(text: str, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+    with pytest.raises(ValueError, match="no duration"):
+        seconds_of(text + "!")
 
 
 @pytest.mark.parametrize(("text", "version"), [("v1.36.3", (1, 36)), ("1.30+", (1, 30)), ("2.17.0", (2, 17))])
