@@ -11,6 +11,7 @@ from parley.errors import ParleyApiError, ParleyClientError
 from parley.exits import Exit, exit_for
 from parley.models import QueueStatus
 
+STARTING_SECONDS = 60.0  # a queue that scales from zero has no worker until a pod has started
 STUCK_SECONDS = 600.0  # a queue whose oldest job is older, with nobody at work, does not move
 
 
@@ -101,4 +102,4 @@ def _queue(queue: QueueStatus) -> Finding:
 def _moves(queue: QueueStatus) -> bool:
     if queue.running or not queue.waiting:
         return True
-    return queue.workers != 0 and (queue.oldest_seconds or 0.0) < STUCK_SECONDS
+    return (queue.oldest_seconds or 0.0) < (STARTING_SECONDS if queue.workers == 0 else STUCK_SECONDS)

@@ -60,7 +60,8 @@ def test_a_missing_key_is_said_to_be_one(server: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("queue", "code"),
     [
-        ({"waiting": 3, "workers": 0, "oldest_seconds": 5.0}, Exit.UNAVAILABLE),
+        ({"waiting": 3, "workers": 0, "oldest_seconds": 90.0}, Exit.UNAVAILABLE),
+        ({"waiting": 3, "workers": 0, "oldest_seconds": 5.0}, Exit.OK),
         ({"waiting": 3, "workers": None, "oldest_seconds": 3600.0}, Exit.UNAVAILABLE),
         ({"waiting": 3, "workers": None, "oldest_seconds": 5.0}, Exit.OK),
         ({"waiting": 3, "running": 2, "workers": 1, "oldest_seconds": 3600.0}, Exit.OK),
