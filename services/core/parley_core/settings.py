@@ -57,6 +57,7 @@ class Settings(BaseSettings):
 
     # Worker
     engine: str = "onnx"  # onnx, pyannote, or module:factory of your own
+    pyannote_pipeline: Path | None = None  # folder with a pipeline's config.yaml; only the pyannote engine reads it
     concurrency: int = Field(2, ge=1)
     engine_threads: int = Field(1, ge=1)  # per attempt; several threads under a CPU quota are slower than one
     child_memory_bytes: int = Field(1024**3, gt=0)  # a child that ever grew over it is replaced after its job

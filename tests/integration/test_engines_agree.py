@@ -1,0 +1,108 @@
+"""The engines against pyannote.audio itself, on the models of the project. Runs where pyannote.audio is installed.
+
+The pipeline's torch checkpoint is not in the repository: PARLEY_TEST_PIPELINE names a pipeline folder whose config uses
+the same two models (segmentation-3.0 and CAM++). PARLEY_BENCH_AUDIO adds labelled recordings to the shipped one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from parley_core.errors import EngineMismatch, JobCancelled
+from parley_core.job import Phase, SpeakerBounds
+from parley_core.ports import Engine
+from parley_worker.engines.base import load_engine
+from tests.bench.audio import SHIPPED, conversations
+from tests.bench.der import errors, read_rttm
+
+pytest.importorskip("pyannote.audio", reason="the pyannote extra is not installed")
+from parley_worker.engines.pyannote import PyannoteEngine
+
+PIPELINE = os.environ.get("PARLEY_TEST_PIPELINE")
+SHORTEST = 2  # of the labelled recordings are enough: pyannote takes a tenth of their length
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch and lightning warn of each other
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(PIPELINE is None, reason="PARLEY_TEST_PIPELINE names no pipeline folder"),
+]
+
+
+def silent(_phase: Phase, _share: float) -> None:
+    """Report to nobody."""
+
+
+def short_recordings() -> list[Path]:
+    found = sorted(conversations().glob("*.flac"), key=lambda path: path.stat().st_size)
+    return sorted({*SHIPPED.glob("*.flac"), *found[:SHORTEST]})
+
+
+def waveform_of(path: Path) -> NDArray[np.float32]:
+    return np.asarray(soundfile.read(path, dtype="float32")[0])
+
+
+@pytest.fixture(scope="module")
+def pyannote() -> Engine:
+    return PyannoteEngine(1, Path(PIPELINE or ""))
+
+
+@pytest.mark.parametrize("path", short_recordings(), ids=lambda path: path.stem)
+def test_the_exact_engine_gives_the_turns_of_pyannote(pyannote: Engine, path: Path) -> None:
+    waveform = waveform_of(path)
+    theirs = pyannote.diarize(waveform, SpeakerBounds(), silent)
+    ours = load_engine("onnx-exact").diarize(waveform, SpeakerBounds(), silent)
+    assert errors(theirs.turns, ours.turns).rate < 0.1
+    assert errors(theirs.exclusive_turns, ours.exclusive_turns).rate < 0.1
+
+
+@pytest.mark.parametrize("path", short_recordings(), ids=lambda path: path.stem)
+def test_the_default_engine_makes_no_more_errors(pyannote: Engine, path: Path) -> None:
+    waveform, truth = waveform_of(path), read_rttm(path.with_suffix(".rttm"))
+    theirs = errors(truth, pyannote.diarize(waveform, SpeakerBounds(), silent).turns)
+    ours = errors(truth, load_engine("onnx").diarize(waveform, SpeakerBounds(), silent).turns)
+    assert ours.rate <= theirs.rate + 0.1
+
+
+def test_pyannote_hears_nobody_in_silence_and_in_no_sound_at_all(pyannote: Engine) -> None:
+    for seconds in (0, 0.05, 3):
+        silence = np.zeros(int(seconds * 16_000), np.float32)
+        assert pyannote.diarize(silence, SpeakerBounds(), silent).turns == ()
+
+
+def test_pyannote_honours_the_number_of_speakers(pyannote: Engine) -> None:
+    waveform = waveform_of(next(SHIPPED.glob("*.flac")))
+    assert len(pyannote.diarize(waveform, SpeakerBounds(2, 2), silent).speakers) == 2
+
+
+def test_a_cancel_passes_through_pyannote_and_progress_only_grows(pyannote: Engine) -> None:
+    told: list[tuple[Phase, float]] = []
+
+    def cancel_late(phase: Phase, share: float) -> None:
+        told.append((phase, share))
+        if phase is Phase.EMBEDDING and share > 0:
+            raise JobCancelled("cancelled")
+
+    with pytest.raises(JobCancelled):
+        pyannote.diarize(waveform_of(next(SHIPPED.glob("*.flac"))), SpeakerBounds(), cancel_late)
+    order = [Phase.SEGMENTATION, Phase.EMBEDDING]
+    assert told == sorted(told, key=lambda step: (order.index(step[0]), step[1]))
+
+
+def test_its_telemetry_is_off_and_its_result_says_what_made_it(pyannote: Engine) -> None:
+    from pyannote.audio.telemetry.metrics import is_metrics_enabled
+
+    assert not is_metrics_enabled()
+    assert pyannote.info.version == "4.0.7"
+    assert all(len(digest) == 64 for digest in pyannote.info.weights.values())
+    assert "config.yaml" in pyannote.info.weights
+
+
+def test_a_folder_without_a_pipeline_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(EngineMismatch, match="is missing"):
+        PyannoteEngine(1, tmp_path)
