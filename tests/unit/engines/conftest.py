@@ -1,0 +1,35 @@
+"""Engines are slow to load: one of each serves all tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from parley_core.ports import Engine
+from parley_worker.engines.base import load_engine
+from tests.bench.audio import SHIPPED
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return load_engine("onnx")
+
+
+@pytest.fixture(scope="session")
+def exact() -> Engine:
+    """pyannote's algorithm to the letter: a slow one, for short sounds."""
+    return load_engine("onnx-exact")
+
+
+@pytest.fixture(params=["engine", "exact"])
+def any_engine(request: pytest.FixtureRequest) -> Engine:
+    chosen: Engine = request.getfixturevalue(str(request.param))
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def conversation() -> NDArray[np.float32]:
+    """Three readers, 46 s: the recording that ships with the client."""
+    return np.asarray(soundfile.read(SHIPPED / "conversation.flac", dtype="float32")[0])

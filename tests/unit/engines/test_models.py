@@ -1,0 +1,67 @@
+"""Model files are the pinned ones or none."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parley_core.errors import EngineMismatch, UnsafeSettings
+from parley_worker.engines import base
+from parley_worker.engines.onnx import models
+
+
+@pytest.mark.parametrize("name", models.PINS)
+def test_the_shipped_files_are_the_pinned_ones(name: str) -> None:
+    assert models.read_model(name) == (models.MODELS / name).read_bytes()
+
+
+def test_a_file_with_one_other_byte_is_refused(tmp_path: Path) -> None:
+    data = bytearray((models.MODELS / models.SEGMENTATION).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / models.SEGMENTATION).write_bytes(data)
+    with pytest.raises(EngineMismatch, match=models.SEGMENTATION):
+        models.read_model(models.SEGMENTATION, tmp_path)
+
+
+def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EngineMismatch, match="Install Parley again"):
+        models.read_model(models.SEGMENTATION, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx-exact"])
+def test_no_engine_starts_on_another_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(models.MODELS / models.SEGMENTATION, tmp_path)
+    (tmp_path / models.EMBEDDING).write_bytes(b"something else")
+    monkeypatch.setattr(models.read_model, "__defaults__", (tmp_path,))
+    with pytest.raises(EngineMismatch, match=models.EMBEDDING):
+        base.load_engine(name)
+
+
+def test_inner_tensors_become_outputs_and_the_answer_stays() -> None:
+    plain = models.read_model(models.EMBEDDING)
+    inner = "/xvector/out_nonlinear/relu/Relu_output_0"
+    feats = np.random.default_rng(0).normal(size=(1, 200, 80)).astype(np.float32)
+    both = models.open_session(models.exposing(plain, [inner]), 1).run(None, {"feats": feats})
+    assert both[1].shape == (1, 512, 100)
+    np.testing.assert_array_equal(both[0], models.open_session(plain, 1).run(None, {"feats": feats})[0])
+
+
+def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(UnsafeSettings, match="onnx, onnx-exact, pyannote"):
+        base.load_engine("nonesuch")
+
+
+def test_pyannote_without_a_pipeline_or_without_torch_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PARLEY_PYANNOTE_PIPELINE", raising=False)
+    with pytest.raises(UnsafeSettings, match="PARLEY_PYANNOTE_PIPELINE"):
+        base.load_engine("pyannote")
+    monkeypatch.setenv("PARLEY_PYANNOTE_PIPELINE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UnsafeSettings, match="install requirements/worker-pyannote"):
+        base.load_engine("pyannote")

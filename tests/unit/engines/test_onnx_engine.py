@@ -1,0 +1,118 @@
+"""What the onnx engines promise, on sound: nobody in silence, bounds honoured, the same turns every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from parley_core.errors import JobCancelled
+from parley_core.job import Phase, SpeakerBounds
+from parley_core.ports import Engine
+from parley_core.turns import Diarization
+from tests.bench.audio import SHIPPED
+from tests.bench.der import errors, read_rttm
+
+Waveform = NDArray[np.float32]
+
+RATE = 16_000
+PHASES = [Phase.SEGMENTATION, Phase.EMBEDDING, Phase.CLUSTERING]
+
+
+def diarize(engine: Engine, waveform: Waveform, least: int | None = None, most: int | None = None) -> Diarization:
+    return engine.diarize(waveform, SpeakerBounds(least, most), lambda _phase, _share: None)
+
+
+def noise(seconds: float, level: float) -> Waveform:
+    return np.random.default_rng(1).normal(0, level, int(seconds * RATE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seconds", [0, 1 / RATE, 0.02, 0.05, 0.6, 12])
+def test_nobody_speaks_in_silence_of_any_length(any_engine: Engine, seconds: float) -> None:
+    assert diarize(any_engine, np.zeros(int(seconds * RATE), np.float32)) == Diarization((), (), ())
+
+
+@pytest.mark.parametrize("level", [0.001, 0.1])
+def test_nobody_speaks_in_noise(any_engine: Engine, level: float) -> None:
+    assert diarize(any_engine, noise(12, level)) == Diarization((), (), ())
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.6, 3])
+def test_a_cut_out_of_one_voice_is_one_speaker_at_most(
+    any_engine: Engine, conversation: Waveform, seconds: float
+) -> None:
+    start = 3 * RATE
+    found = diarize(any_engine, conversation[start : start + int(seconds * RATE)])
+    assert len(found.speakers) <= 1
+    assert all(0 <= turn.start < turn.end <= seconds for turn in found.turns)
+
+
+def test_three_readers_are_three_speakers_with_few_errors(engine: Engine, conversation: Waveform) -> None:
+    found = diarize(engine, conversation)
+    assert found.speakers == ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
+    assert errors(read_rttm(SHIPPED / "conversation.rttm"), found.turns).rate < 11
+
+
+def test_exclusive_turns_never_overlap_and_are_part_of_the_turns(engine: Engine, conversation: Waveform) -> None:
+    found = diarize(engine, conversation)
+    ends = [turn.end for turn in found.exclusive_turns]
+    assert all(end <= after.start for end, after in zip(ends, found.exclusive_turns[1:], strict=False))
+    for turn in found.exclusive_turns:
+        assert any(t.speaker == turn.speaker and t.start <= turn.start and turn.end <= t.end for t in found.turns)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_the_exact_number_of_speakers_is_honoured(engine: Engine, conversation: Waveform, number: int) -> None:
+    assert len(diarize(engine, conversation, number, number).speakers) == number
+
+
+def test_bounds_move_the_number_of_speakers_only_when_it_lies_outside(engine: Engine, conversation: Waveform) -> None:
+    assert len(diarize(engine, conversation, least=4).speakers) >= 4
+    assert len(diarize(engine, conversation, most=2).speakers) == 2
+    assert diarize(engine, conversation, 2, 10) == diarize(engine, conversation)
+
+
+def test_more_speakers_than_the_speech_can_hold_are_not_made_up(engine: Engine, conversation: Waveform) -> None:
+    assert 1 <= len(diarize(engine, conversation[: 8 * RATE], 50, 50).speakers) <= 50
+
+
+def test_the_same_recording_gives_the_same_turns(engine: Engine, conversation: Waveform) -> None:
+    assert diarize(engine, conversation) == diarize(engine, conversation.copy())
+
+
+def test_progress_goes_through_the_phases_and_only_grows(engine: Engine, conversation: Waveform) -> None:
+    told: list[tuple[Phase, float]] = []
+    engine.diarize(conversation, SpeakerBounds(), lambda phase, share: told.append((phase, share)))
+    assert list(dict.fromkeys(phase for phase, _ in told)) == PHASES
+    assert told == sorted(told, key=lambda step: (PHASES.index(step[0]), step[1]))
+    assert all(0 <= share <= 1 for _, share in told)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_cancel_stops_the_work_in_any_phase(engine: Engine, conversation: Waveform, phase: Phase) -> None:
+    def cancel(now: Phase, _share: float) -> None:
+        if now is phase:
+            raise JobCancelled("cancelled")
+
+    with pytest.raises(JobCancelled):
+        engine.diarize(conversation, SpeakerBounds(), cancel)
+
+
+def test_the_exact_engine_keeps_bounds_and_can_be_cancelled(exact: Engine, conversation: Waveform) -> None:
+    two_voices = conversation[5 * RATE : 17 * RATE]
+    assert len(diarize(exact, two_voices, most=1).speakers) == 1
+    assert len(diarize(exact, two_voices, 2, 2).speakers) == 2
+
+    def cancel(phase: Phase, _share: float) -> None:
+        if phase is Phase.EMBEDDING:
+            raise JobCancelled("cancelled")
+
+    with pytest.raises(JobCancelled):
+        exact.diarize(two_voices, SpeakerBounds(), cancel)
+
+
+def test_the_result_says_what_made_it(any_engine: Engine) -> None:
+    info = any_engine.info
+    assert info.name.startswith("onnx")
+    assert set(info.weights) == {"segmentation.onnx", "wespeaker-campplus.onnx"}
+    assert "clustering" in info.parameters
