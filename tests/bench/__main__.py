@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.bench.engine import engine_rows
 from tests.bench.measure import Measure, print_table, write_json
 from tests.bench.start_rows import start_rows
 from tests.bench.system_rows import system_rows
@@ -21,6 +22,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "start": start_rows,
     "system": system_rows,
     "upload": upload_rows,
+    "engine": engine_rows,
 }
 
 

@@ -1,0 +1,94 @@
+"""The engine alone: its errors, what it costs of a processor, and its memory, each in a process of one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from parley_core.turns import Span, Turn
+from tests.bench.audio import conversations
+from tests.bench.der import Errors, errors, read_rttm
+from tests.bench.measure import Measure
+
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}  # numpy takes all cores else
+LONG = (30, 240)  # minutes
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process measured of one recording; times in seconds."""
+
+    recording: str
+    seconds: float
+    processor_seconds: float
+    wall_seconds: float
+    peak_bytes: int
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """One engine on some recordings."""
+
+    ready_seconds: float
+    runs: tuple[Run, ...]
+
+    @property
+    def cost(self) -> float:
+        """Processor seconds per second of audio."""
+        return sum(run.processor_seconds for run in self.runs) / sum(run.seconds for run in self.runs)
+
+    def errors(self, folder: Path, inside: Span | None = None) -> Errors:
+        """Return the errors of all recordings together, against the folder's references."""
+        scores = (errors(read_rttm(folder / f"{run.recording}.rttm"), run.turns, inside) for run in self.runs)
+        return sum(scores, Errors())
+
+
+def measure_engine(engine: str, what: Path | int, python: str = sys.executable) -> Runs:
+    """Run an engine in a process of its own on a folder, or on one recording of so many minutes.
+
+    Args:
+        python: of the environment that the engine is installed in.
+    """
+    command = [python, "-m", "tests.bench.engine_run", engine, str(what)]
+    output = subprocess.run(command, env=os.environ | ONE_THREAD, check=True, stdout=subprocess.PIPE, text=True).stdout
+    ready, *rows = (json.loads(line) for line in output.splitlines())
+    return Runs(ready["ready_seconds"], tuple(_run(row) for row in rows))
+
+
+def engine_rows(console: Console) -> list[Measure]:
+    """Measure the default engine on the conversations, and on two long recordings."""
+    console.print("bench: the engine on labelled conversations")
+    folder = conversations()
+    short = measure_engine("onnx", folder)
+    rows = [
+        Measure(f"errors (DER, no collar, overlap counted), {_named(folder)}", short.errors(folder).rate, "%", 10.3),
+        Measure("engine, processor seconds per audio second", short.cost, "s/s", 0.075, note="one thread"),
+        Measure("engine, start to ready", short.ready_seconds, "s"),
+    ]
+    return rows + [_long_row(minutes, console) for minutes in LONG]
+
+
+def _long_row(minutes: int, console: Console) -> Measure:
+    console.print(f"bench: the engine on a recording of {minutes} minutes")
+    found = measure_engine("onnx", minutes)
+    note = f"besides the waveform; {found.cost:.4f} processor seconds per audio second"
+    return Measure(f"engine, peak memory, {minutes} minutes", found.runs[0].peak_bytes / MEGABYTE, "MB", 700, note=note)
+
+
+def _named(folder: Path) -> str:
+    count = len(list(folder.glob("*.flac")))
+    return f"{count} conversations" if count > 1 else "the shipped conversation"
+
+
+def _run(row: dict[str, object]) -> Run:
+    turns = row.pop("turns")
+    assert isinstance(turns, list)
+    return Run(**row, turns=tuple(Turn(**turn) for turn in turns))  # type: ignore[arg-type]
