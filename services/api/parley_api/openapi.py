@@ -7,10 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel
 
 from parley_api.problems import MEDIA_TYPE, title
 from parley_api.schemas import EventAnswer, ProblemAnswer
-from parley_api.schemas.base import Answer
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -46,7 +46,7 @@ _SESSION = {
 }
 
 
-def _schema(model: type[Answer]) -> dict[str, Any]:
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a model; what it refers to is described beside it because other answers use it too."""
     schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
