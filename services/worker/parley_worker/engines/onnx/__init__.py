@@ -1,5 +1,5 @@
 """The `onnx` engine: two neural models on onnxruntime, the rest numpy and scipy."""
 
-from parley_worker.engines.onnx.engine import OnnxEngine, exact_engine
+from parley_worker.engines.onnx.engine import OnnxEngine
 
-__all__ = ["OnnxEngine", "exact_engine"]
+__all__ = ["OnnxEngine"]
