@@ -55,9 +55,12 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 
 ##@ Measure it
 
-.PHONY: bench
+.PHONY: bench faults
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m tests.bench
+
+faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md and the README's table
+	@$(BIN)/python -m tests.faults --write $(ARGS)
 
 ##@ Run it in Kubernetes
 

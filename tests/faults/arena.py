@@ -35,6 +35,11 @@ class Strike:
     hit: tuple[str, ...] = ()
     outage: bool = False
 
+    @property
+    def since(self) -> float:
+        """When recovery could begin."""
+        return self.healed if self.outage else self.at
+
 
 @dataclass(slots=True)
 class Arena:

@@ -96,10 +96,9 @@ everything heals by itself; then the ledger is held to the record.
 {markdown(rows)}
 **Lost**: accepted with a 202, and unknown or not at an end afterwards. **Committed twice**: more than one end in a
 job's events, or more commits counted than jobs that succeeded. **Executions**: attempts begun. **Recovery**: after a
-blow to a worker, from the blow to the end of each job that it worked on; after an outage, from its end to the end of
-the jobs that were being worked on, to the record of the jobs accepted meanwhile, and to the first attempt. **By hand**:
-jobs and parts that did not come right by themselves. After each fault the counters of `/metrics` equal the record to
-the job.
+blow to workers, from the last that hit a job to its end; after an outage, from its end to that of the jobs that were
+being worked on, to the record of the jobs accepted meanwhile, and to the first attempt. **By hand**: jobs and parts
+that did not come right by themselves. After each fault the counters of `/metrics` equal the record to the job.
 
 Leases are 3 s where no other is said (30 s is the default), and waits between attempts 1, 2 and 4 s where the object
 store fails (60, 120 and 240 s are the default).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
@@ -91,19 +91,18 @@ def _unwell(system: System) -> Iterator[str]:
         yield from (f"{url} is not ready" for url in system.urls)
 
 
-def recoveries_of(strikes: Iterable[Strike], jobs: list[Job], ledger: Ledger, system: System) -> Iterator[float]:
+def recoveries_of(strikes: Sequence[Strike], jobs: list[Job], ledger: Ledger, system: System) -> Iterator[float]:
     """Seconds until what was struck went on.
 
-    After a blow to a worker: from the blow to the end of each job that it worked on. After an outage: from its end to
+    After a blow to a worker: from the last blow that hit a job to the job's end. After an outage: from its end to
     the end of each job that was being worked on when it began, to the record of each job accepted in the meantime, and
     to the first attempt.
     """
     accepted = {entry.job_id: entry.at for entry in ledger}
-    by_id = {job.id: job for job in jobs}
+    last_blow = {job_id: strike.since for strike in strikes for job_id in strike.hit}
+    ends = {job.id: _end(job) for job in jobs}
+    yield from (ends[job_id] - at for job_id, at in last_blow.items() if ends.get(job_id, 0.0) > at)
     for strike in strikes:
-        since = strike.healed if strike.outage else strike.at
-        ends = [_end(by_id[job_id]) for job_id in strike.hit if job_id in by_id]
-        yield from (end - since for end in ends if end > since)
         if strike.outage:
             yield from _recorded_late(accepted, strike, system)
             yield from _first_attempt(jobs, strike)
