@@ -50,5 +50,5 @@ def wav_that_claims(rate: int, data_bytes: int) -> bytes:
     """Return a WAV of a second whose header says something else."""
     real = pcm(1)[44:]
     form = struct.pack("<HHIIHH", 1, 1, rate, rate * 2, 2, 16)
-    head = struct.pack("<4sI4s4sI", b"RIFF", data_bytes + 36, b"WAVE", b"fmt ", len(form)) + form
+    head = struct.pack("<4sI4s4sI", b"RIFF", min(data_bytes + 36, 0xFFFF_FFFF), b"WAVE", b"fmt ", len(form)) + form
     return head + struct.pack("<4sI", b"data", data_bytes) + real

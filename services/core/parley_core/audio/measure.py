@@ -14,7 +14,7 @@ import av.error
 
 from parley_core.audio.container import HEAD_BYTES, Container, id3_bytes
 from parley_core.audio.layout import RESEND, check_layout, flac_total_samples, wav_data_bytes
-from parley_core.audio.source import Source, empty_recording, open_source, packets, require_plausible, too_long
+from parley_core.audio.source import Source, empty_recording, open_source, packets, require_plausible, ticks, too_long
 from parley_core.errors import UnreadableRecording
 
 PROOF_PACKETS = 32  # decoded for proof that they can be: under a second of sound
@@ -119,7 +119,7 @@ class Tally:
         self.last = packet
         if packet.pts is not None:
             self._first_time = packet.pts if self._first_time is None else self._first_time
-            self._end_time = max(self._end_time, packet.pts + (packet.duration or 0))
+            self._end_time = max(self._end_time, packet.pts + ticks(packet))
         if self.seconds > self._max_seconds:
             raise too_long(self._max_seconds)
 
@@ -157,7 +157,7 @@ def _packet_clock(opened: Source) -> Callable[[Any], float]:
         return opus_seconds
     if opened.codec in {"aac", "mp3", "mp3float"} and context.frame_size:
         return lambda _: context.frame_size / context.sample_rate
-    return lambda packet: (packet.duration or 0) * time_base
+    return lambda packet: ticks(packet) * time_base
 
 
 def opus_seconds(packet: Any) -> float:

@@ -17,7 +17,7 @@ from parley_core.audio.container import Container
 from parley_core.audio.layout import check_layout
 from parley_core.audio.limits import SAMPLE_RATE
 from parley_core.audio.mix import Mixer
-from parley_core.audio.source import Source, empty_recording, open_source, packets, too_long
+from parley_core.audio.source import Source, empty_recording, open_source, packets, ticks, too_long
 from parley_core.errors import UnreadableRecording
 
 MAX_LOST_SHARE = 0.1  # of the packets: a scratch is filled with silence, a ruin is refused
@@ -105,5 +105,5 @@ class Decoding:
             return
         self._lost += 1
         yield from self._mixer.finish()
-        seconds = float((packet.duration or 0) * self._opened.stream.time_base)
+        seconds = float(max(0, ticks(packet)) * self._opened.stream.time_base)
         yield np.zeros(min(round(seconds * SAMPLE_RATE), SAMPLE_RATE), np.float32)

@@ -128,6 +128,15 @@ def packets(source: Source) -> Iterator[Any]:
         return
 
 
+def ticks(packet: Any) -> int:
+    """Return a packet's length in its stream's time base.
+
+    The last packet of an Ogg stream that ends before its page does has a negative one, which PyAV shows unsigned.
+    """
+    duration = packet.duration or 0
+    return duration - (1 << 32) if duration >= 1 << 31 else duration
+
+
 def empty_recording() -> EmptyRecording:
     """The error for a container with no sample in it."""
     return EmptyRecording("The recording holds no sample: zero seconds of audio. Send one with sound.")
