@@ -35,6 +35,7 @@ from parley_core.errors import (
 )
 
 ZYGOTE = "parley_core.audio.zygote"
+FLAGS = ("-P", "-B")  # -B: a bytecode file that a confined process writes would be cut off at its limit
 PRELOADED = ("parley_core.audio.measure", "parley_core.audio.render")
 CONCURRENT = 2 * (os.cpu_count() or 1)  # more would only share the processors and add up their memory
 STOP_SECONDS = 5.0  # the fork server needs milliseconds to end
@@ -63,7 +64,7 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", ZYGOTE, str(os.getpid()), str(theirs.fileno()), *preloaded],
+                [sys.executable, *FLAGS, "-m", ZYGOTE, str(os.getpid()), str(theirs.fileno()), *preloaded],
                 env=_clean_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

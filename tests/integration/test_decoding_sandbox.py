@@ -1,0 +1,166 @@
+"""Hostile recordings meet a confined process: the caller gets an error of ours, and nothing stays behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parley_core import audio
+from parley_core.audio import DecodeLimits, decode, probe
+from parley_core.audio.sandbox import SANDBOX, anonymous_file
+from parley_core.errors import DecodingInterrupted, ParleyError, RecordingError, UnreadableRecording
+from tests.support.containers import flac, pcm
+from tests.support.formats import FORMATS
+
+ROOT = Path(__file__).parents[2]
+FUZZED = 8  # damaged versions of each format
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "recording"
+    path.write_bytes(flac(1))
+    return path
+
+
+def damaged(whole: bytes, chance: random.Random) -> bytes:
+    """Return the bytes with some flipped, a stretch gone, or the end gone."""
+    data = bytearray(whole)
+    for _ in range(chance.choice((1, 10, 200))):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    if chance.random() < 0.3:
+        start = chance.randrange(len(data))
+        del data[start : start + chance.randrange(2000)]
+    return bytes(data[: chance.randint(1, len(data))] if chance.random() < 0.3 else data)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_of_any_kind_is_an_error_of_ours_or_a_waveform(name: str, file: Path) -> None:
+    chance = random.Random(name)
+    whole = FORMATS[name][1](1.0)
+    for _ in range(FUZZED):
+        file.write_bytes(damaged(whole, chance))
+        for read in (probe, decode):
+            try:
+                read(file)
+            except ParleyError as error:
+                assert isinstance(error, RecordingError), error
+
+
+def run(function: str, file: Path, limits: DecodeLimits | None = None) -> dict[str, object]:
+    with file.open("rb") as source, anonymous_file() as sink:
+        return SANDBOX.run(
+            f"tests.support.hostile:{function}", {}, limits or DecodeLimits(), source.fileno(), sink, 1000
+        )
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("spin", "1 s of proc"),
+        ("swallow", "64 MiB of memory"),
+        ("crash", "crashed"),
+        ("write_without_end", "crashed"),
+    ],
+)
+def test_a_decoder_gone_wild_is_the_recordings_fault(function: str, told: str, file: Path) -> None:
+    limits = DecodeLimits(cpu_seconds=1, memory_bytes=64 * 1024**2)
+    with pytest.raises(UnreadableRecording, match=told):
+        run(function, file, limits)
+
+
+def test_a_decoder_killed_from_outside_is_nobodys_fault_and_may_be_tried_again(file: Path) -> None:
+    with pytest.raises(DecodingInterrupted, match="Try again"):
+        run("killed", file)
+
+
+def test_a_machine_that_stands_still_is_given_up_on(file: Path) -> None:
+    before = time.monotonic()
+    with pytest.raises(DecodingInterrupted, match="too busy"):
+        run("spin", file, DecodeLimits(wall_seconds=0.3))
+    assert time.monotonic() - before < 5
+
+
+def test_no_setting_of_the_owner_reaches_the_decoder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_REDIS_URL", "redis://:secret@somewhere")
+    audio.close()
+    assert not [name for name in run("environment", file)["names"] if str(name).startswith("PARLEY")]  # type: ignore[attr-defined]
+
+
+def test_a_killed_fork_server_is_replaced(file: Path) -> None:
+    os.kill(audio.warm(), signal.SIGKILL)
+    assert probe(file).seconds == pytest.approx(1)
+
+
+def test_many_threads_may_read_at_once_and_leave_no_descriptor(file: Path) -> None:
+    probe(file)
+    before = psutil.Process().num_fds()
+    with ThreadPoolExecutor(20) as pool:
+        lengths = list(pool.map(lambda _: len(decode(file)), range(60)))
+    assert lengths == [16_000] * 60
+    assert psutil.Process().num_fds() == before
+
+
+def server_of_this_process() -> int:
+    return audio.warm()
+
+
+def test_a_fork_of_the_owner_reads_by_a_server_of_its_own(file: Path) -> None:
+    own = audio.warm()
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(probe, (file,)).seconds == pytest.approx(1)
+        assert pool.apply(server_of_this_process) != own
+    assert audio.warm() == own
+
+
+OWNER = """
+import sys
+from parley_core import audio
+from parley_core.audio.sandbox import SANDBOX, anonymous_file
+print(audio.warm(), flush=True)
+with open(sys.argv[1], "rb") as source, anonymous_file() as sink:
+    SANDBOX.run("tests.support.hostile:spin", {}, audio.DecodeLimits(), source.fileno(), sink, 1000)
+"""
+
+
+def test_nothing_outlives_an_owner_that_is_killed(file: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as owner:
+        _kill_while_it_decodes(owner)
+
+
+def _kill_while_it_decodes(owner: subprocess.Popen[str]) -> None:
+    assert owner.stdout
+    server = psutil.Process(int(owner.stdout.readline()))
+    deadline = time.monotonic() + 20
+    while not (busy := server.children()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    owner.kill()
+    owner.wait()
+    gone, alive = psutil.wait_procs([server, *busy], timeout=5)
+    assert len(gone) == 2
+    assert not alive
+
+
+def test_reading_half_an_hour_costs_the_owner_the_waveform_and_no_more(tmp_path: Path) -> None:
+    program = (
+        "import sys, resource; from pathlib import Path; from parley_core.audio import decode, probe\n"
+        "probe(Path(sys.argv[1])); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "waveform = decode(Path(sys.argv[1])); waveform.sum()\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, waveform.nbytes // 1024)"
+    )
+    path = tmp_path / "recording"
+    path.write_bytes(pcm(1800))
+    shown = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    grown, waveform = map(int, shown.stdout.split())
+    assert grown < waveform + 20_000
