@@ -45,18 +45,19 @@ def test_a_frame_depends_on_its_own_samples_only() -> None:
     np.testing.assert_array_equal(log_mel(sound)[10:12], log_mel(sound[10 * HOP : 11 * HOP + FRAME]))
 
 
+@pytest.mark.parametrize("step", [grid.SAMPLE_RATE, 5 * grid.SAMPLE_RATE])
 @pytest.mark.parametrize("samples", [1, 160_000, 160_001, 240_000, 250_000, 16_000 * 61])
-def test_windows_cover_a_recording_and_none_is_idle(samples: int) -> None:
-    windows = grid.window_count(samples)
-    assert (windows - 1) * grid.STEP + grid.WINDOW >= samples
-    assert windows == 1 or (windows - 2) * grid.STEP + grid.WINDOW < samples
+def test_windows_cover_a_recording_and_none_is_idle(samples: int, step: int) -> None:
+    windows = grid.window_count(samples, step)
+    assert (windows - 1) * step + grid.WINDOW >= samples
+    assert windows == 1 or (windows - 2) * step + grid.WINDOW < samples
 
 
 def test_frames_lie_where_the_model_hears_them() -> None:
     """The first decision looks at samples 0 to 990; window starts round to the nearest frame."""
     assert grid.frame_seconds(np.array([0]))[0] == pytest.approx(0.030969, abs=1e-6)
-    starts = np.arange(500) * grid.STEP
-    assert np.abs(grid.first_frames(500) * grid.FRAME_HOP - starts).max() <= grid.FRAME_HOP / 2
+    starts = np.arange(500) * grid.SAMPLE_RATE
+    assert np.abs(grid.first_frames(500, grid.SAMPLE_RATE) * grid.FRAME_HOP - starts).max() <= grid.FRAME_HOP / 2
 
 
 def test_a_window_past_the_end_is_filled_with_silence() -> None:

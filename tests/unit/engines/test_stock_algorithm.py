@@ -7,10 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from parley_core.job import SpeakerBounds
+from parley_worker.engines.exact.clustering import NOBODY, ClusteringParameters, assign, group
+from parley_worker.engines.exact.counting import STEP, speaker_count
+from parley_worker.engines.exact.embedding import spoken_frames
 from parley_worker.engines.onnx import grid
-from parley_worker.engines.onnx.clustering import NOBODY, ClusteringParameters, assign, group
-from parley_worker.engines.onnx.embedding import spoken_frames
-from parley_worker.engines.onnx.reconstruction import speaker_count, speaker_votes, stretches, strongest
+from parley_worker.engines.onnx.frames import covering, speaker_votes, stretches, strongest
 
 PARAMETERS = ClusteringParameters()
 
@@ -69,14 +70,14 @@ def test_overlapped_speech_is_left_out_of_a_voice_when_it_speaks_alone_too() -> 
 def test_the_number_of_speakers_is_the_mean_over_windows() -> None:
     one, two = [[1, 0, 0]] * grid.FRAMES, [[1, 0, 1]] * grid.FRAMES
     count = speaker_count(windows(one, two, two))
-    shared = slice(grid.first_frames(3)[2], grid.FRAMES)
+    shared = slice(grid.first_frames(3, STEP)[2], grid.FRAMES)
     assert set(count[shared].tolist()) == {2}
     assert count[0] == 1
 
 
 def test_windows_vote_and_the_strongest_speak() -> None:
     frames = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]]
-    votes = speaker_votes(windows(frames), np.array([[1, 0, NOBODY]]))
+    votes = speaker_votes(windows(frames), np.array([[1, 0, NOBODY]]), STEP)
     assert votes.tolist() == [[0, 1], [1, 1], [1, 0], [0, 0]]
     assert strongest(votes, np.array([1, 2, 1, 0])).tolist() == [
         [False, True],
@@ -84,6 +85,15 @@ def test_windows_vote_and_the_strongest_speak() -> None:
         [True, False],
         [False] * 2,
     ]
+
+
+def test_a_step_of_five_seconds_lets_two_windows_hear_each_moment_but_at_the_ends() -> None:
+    """A window's frames are a little shorter than ten seconds, so three frames in three hundred have one window."""
+    heard = covering(4, 5 * grid.SAMPLE_RATE)
+    starts = grid.first_frames(4, 5 * grid.SAMPLE_RATE)
+    assert (heard[: starts[1]] == 1).all()
+    assert (heard[starts[2] + grid.FRAMES :] == 1).all()
+    assert heard[starts[1] : starts[2] + grid.FRAMES].mean() > 1.98
 
 
 def test_two_voices_at_once_are_two_speakers_even_where_clustering_found_one() -> None:

@@ -9,7 +9,7 @@ from parley_core.ports import Engine
 
 FACTORIES = {
     "onnx": "parley_worker.engines.onnx:OnnxEngine",
-    "onnx-exact": "parley_worker.engines.onnx:exact_engine",
+    "onnx-exact": "parley_worker.engines.exact:ExactEngine",
     "pyannote": "parley_worker.engines.pyannote:PyannoteEngine",
 }
 

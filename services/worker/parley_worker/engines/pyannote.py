@@ -21,13 +21,11 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.engines.result import Stretch, diarization
+from parley_worker.engines.result import NO_TURNS, Stretch, diarization
 
 SAMPLE_RATE = 16_000
 BATCH = 8  # windows per call; pyannote's own default is one at a time
 PHASES = {"segmentation": Phase.SEGMENTATION, "embeddings": Phase.EMBEDDING}  # by the pipeline's step names
-
-_NO_TURNS = Diarization(turns=(), exclusive_turns=(), overlaps=())
 
 
 class PyannoteEngine:
@@ -56,7 +54,7 @@ class PyannoteEngine:
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_core.ports.Engine. A cancel is noticed between batches."""
         if not len(waveform):
-            return _NO_TURNS
+            return NO_TURNS
         import torch
 
         audio = {"waveform": torch.from_numpy(waveform[None]), "sample_rate": SAMPLE_RATE, "uri": "recording"}

@@ -8,6 +8,8 @@ from math import floor
 
 from parley_core.turns import Diarization, Span, Turn
 
+NO_TURNS = Diarization(turns=(), exclusive_turns=(), overlaps=())
+
 Stretch = tuple[float, float, Hashable]  # start and end in seconds, and the engine's own name of the speaker
 
 

@@ -1,63 +1,109 @@
-"""The voice of each local speaker in each window: CAM++ on the frames in which it talks, alone if it ever does.
+"""The voices in a recording at three scales, all pooled from one pass of the trunk.
 
-Source: pyannote.audio 4.0.7, pipelines/speaker_diarization.py (get_embeddings) and speaker_verification.py.
+Local speakers (one voice per window and speaker) say whose a window's decisions are; pieces of two seconds found the
+clusters, since a window may mix two people under one local speaker; cells, a tenth of a second apart, let every moment
+be decided again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from parley_worker.engines.onnx.features import BANDS, HOP, feature_count, log_mel
-from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, STEP, WINDOW, padded
+from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, SAMPLE_RATE, first_frames
+from parley_worker.engines.onnx.segmentation import STEP, Segmentation
+from parley_worker.engines.onnx.trunk import DIMENSION, FRAMES_PER_SECOND, Frames, Head
 
-DIMENSION = 192
-SHORTEST = 3  # feature frames below which the model answers not a number
-SHORTEST_ALONE = 3  # segmentation frames (720 samples, the same limit): with no more, overlapped speech is used too
+WINDOW = 499  # trunk frames per window
+HOP = STEP * FRAMES_PER_SECOND // SAMPLE_RATE  # trunk frames from window to window
 
-_WINDOW_FEATURES = feature_count(WINDOW)
-_STEP_FEATURES = STEP // HOP
+PIECE, PIECE_HOP = 2 * FRAMES_PER_SECOND, FRAMES_PER_SECOND
+FEWEST_IN_PIECE = FRAMES_PER_SECOND  # trunk frames, 1 s, of one local speaker alone, or the piece founds nothing
+FEWEST_ALONE = 10  # trunk frames, 0.2 s: with no more, a local speaker's overlapped speech is used too
+CELL = 5  # trunk frames from cell to cell
+CELL_REACH = 42  # trunk frames on either side of a cell's middle: 1.7 s in all
+FEWEST_IN_CELL = 15  # trunk frames, 0.3 s, in which one person speaks; with less a cell has no voice
+
+_NEAREST = np.arange(WINDOW) * FRAMES // WINDOW  # segmentation's frame of each trunk frame
 
 
-def embed_windows(
-    session: onnxruntime.InferenceSession,
-    waveform: NDArray[np.float32],
-    activity: NDArray[np.uint8],
-    progress: Callable[[float], None],
-) -> NDArray[np.float32]:
-    """Embed each window on its own, as pyannote does.
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Unit embeddings; zero where too little is heard.
 
-    Returns embeddings of shape (windows, 3, 192), not a number where a local speaker says too little, from activity of
-    shape (windows, 589, 3). `progress` is called with 0 to 1 between calls of the model; what it raises passes through.
+    Attributes:
+        local: of each window's local speakers, shape (windows, 3, 192).
+        pieces: shape (pieces, 192).
+        weights: seconds that each piece's speaker is heard alone, shape (pieces,).
+        cells: shape (cells, 192); half precision, as there are ten a second.
     """
-    embeddings = np.full((len(activity), LOCAL_SPEAKERS, DIMENSION), np.nan, np.float32)
-    for window, features in enumerate(window_features(waveform, len(activity))):
-        progress(window / len(activity))
-        for speaker, frames in enumerate(spoken_frames(activity[window])):
-            if frames.sum() >= SHORTEST:
-                embeddings[window, speaker] = session.run(None, {"feats": features[None, frames]})[0][0]
-    return embeddings
+
+    local: Frames
+    pieces: Frames
+    weights: Frames
+    cells: NDArray[np.float16]
 
 
-def window_features(waveform: NDArray[np.float32], windows: int) -> Iterator[NDArray[np.float32]]:
-    """Yield each window's features, shape (998, 80), the window's mean taken off; each frame is computed once."""
-    recent = np.zeros((0, BANDS), np.float32)
-    for window in range(windows):
-        done = window * _STEP_FEATURES + len(recent)
-        end = window * STEP + WINDOW
-        recent = np.concatenate([recent, log_mel(padded(waveform, done * HOP, end))])
-        yield recent - recent.mean(axis=0)
-        recent = recent[_STEP_FEATURES:]
+def embed(head: Head, blocks: Iterable[Frames], segmentation: Segmentation) -> Voices:
+    """Return the voices of a recording from the trunk's frames, block by block."""
+    windows = len(segmentation.activity)
+    local = np.zeros((windows, LOCAL_SPEAKERS, DIMENSION), np.float32)
+    cells = np.zeros(((HOP * (windows - 1) + WINDOW) // CELL + 1, DIMENSION), np.float16)
+    pieces, weights = [], []
+    for window, frames in enumerate(_windows(blocks, windows)):
+        alone, whole, single = _masks(segmentation, window)
+        chosen = _pieces(alone)
+        owned = _cells_of(window, windows)
+        heard = np.concatenate([whole, chosen, _around(owned - window * HOP // CELL, single)])[:, : len(frames)]
+        found = head.embed(frames, heard)
+        local[window] = found[:LOCAL_SPEAKERS]
+        pieces.append(found[LOCAL_SPEAKERS : LOCAL_SPEAKERS + len(chosen)])
+        weights.append(chosen.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND)
+        cells[owned] = found[LOCAL_SPEAKERS + len(chosen) :]
+    return Voices(local, np.concatenate(pieces), np.concatenate(weights), cells)
 
 
-def spoken_frames(activity: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which features belong to each local speaker of one window, shape (3, 998), from activity (589, 3)."""
-    alone = activity * (activity.sum(axis=1, keepdims=True) < 2)
-    chosen = np.where(alone.sum(axis=0) > SHORTEST_ALONE, alone, activity)
-    return chosen[_NEAREST].T.astype(np.bool_)
+def _windows(blocks: Iterable[Frames], windows: int) -> Iterator[Frames]:
+    """Yield the frames of each window, shape (499 or fewer at the end, 512)."""
+    source = iter(blocks)
+    recent = np.zeros((0, 512), np.float32)
+    for _ in range(windows):
+        while len(recent) < WINDOW and (block := next(source, None)) is not None:
+            recent = np.concatenate([recent, block])
+        yield recent[:WINDOW]
+        recent = recent[HOP:]
 
 
-_NEAREST = np.arange(_WINDOW_FEATURES) * FRAMES // _WINDOW_FEATURES  # torch's interpolate(mode="nearest")
+def _masks(segmentation: Segmentation, window: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return where each local speaker is alone and is to be heard, both (3, 499), and where one person speaks."""
+    activity = segmentation.activity[window][_NEAREST].T.astype(np.bool_)
+    alone = activity & (activity.sum(axis=0) == 1)
+    heard = np.where(alone.sum(axis=1, keepdims=True) > FEWEST_ALONE, alone, activity)
+    first = first_frames(window + 1, STEP)[-1]
+    return alone, heard, segmentation.count[first + _NEAREST] == 1
+
+
+def _pieces(alone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the frames of each piece of a window, shape (pieces, 499)."""
+    at = np.arange(WINDOW)
+    starts = np.arange(0, WINDOW - PIECE + 1, PIECE_HOP)
+    inside = (starts[:, None] <= at) & (at < starts[:, None] + PIECE)
+    candidates = (inside[:, None] & alone[None]).reshape(-1, WINDOW)
+    return np.asarray(candidates[candidates.sum(axis=1) >= FEWEST_IN_PIECE])
+
+
+def _cells_of(window: int, windows: int) -> NDArray[np.int64]:
+    """Return the cells in a window's middle five seconds, which it hears best; the outermost take the ends too."""
+    first = 0 if window == 0 else (window * HOP + HOP // 2) // CELL
+    last = (window * HOP + (WINDOW if window == windows - 1 else HOP + HOP // 2)) // CELL
+    return np.arange(first, last)
+
+
+def _around(cells: NDArray[np.int64], single: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the frames around cells in which one person speaks, shape (cells, 499); none where they are too few."""
+    near = np.abs(np.arange(WINDOW) - cells[:, None] * CELL) <= CELL_REACH
+    heard = near & single
+    return np.asarray(heard & (heard.sum(axis=1, keepdims=True) >= FEWEST_IN_CELL))

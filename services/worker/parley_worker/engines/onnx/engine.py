@@ -1,8 +1,7 @@
-"""The default engine: pyannote.audio's diarization algorithm without torch."""
+"""The default engine: pyannote's idea with each thing done once, and every moment decided twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 
@@ -13,75 +12,62 @@ from parley_core import __version__
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.engines.onnx import grid, models, trunk
-from parley_worker.engines.onnx.clustering import ClusteringParameters, assign
-from parley_worker.engines.onnx.embedding import embed_windows
-from parley_worker.engines.onnx.reconstruction import speaker_count, speaker_votes, stretches, strongest
-from parley_worker.engines.onnx.segmentation import segment
-from parley_worker.engines.result import diarization
-
-Embed = Callable[[NDArray[np.float32], NDArray[np.uint8], Callable[[float], None]], NDArray[np.float32]]
-
-_NO_TURNS = Diarization(turns=(), exclusive_turns=(), overlaps=())
+from parley_worker.engines.onnx import assignment, embedding, models, segmentation, trunk
+from parley_worker.engines.onnx.clustering import DEFAULT, ClusteringParameters, centroids
+from parley_worker.engines.onnx.frames import stretches
+from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
+from parley_worker.engines.result import NO_TURNS, diarization
 
 
 class OnnxEngine:
-    """Segmentation-3.0 and CAM++ on onnxruntime, joined by centroid linkage. Deterministic.
+    """Segmentation-3.0 and CAM++ on onnxruntime. Deterministic.
 
     Args:
         threads: of each model.
-        exact: embed every window on its own, as pyannote.audio does, for the same turns at three times the cost.
+        parameters: of the clustering.
 
     Raises:
         EngineMismatch: a model file is missing or not the one this version was built for.
     """
 
-    def __init__(self, threads: int = 1, *, exact: bool = False) -> None:
-        self._parameters = ClusteringParameters()
-        self._exact = exact
+    def __init__(self, threads: int = 1, parameters: ClusteringParameters = DEFAULT) -> None:
+        self._parameters = parameters
         self._segmentation = models.open_session(models.read_model(models.SEGMENTATION), threads)
-        self._embed = _exact_embedder(threads) if exact else _shared_embedder(threads)
+        embedder = models.exposing(models.read_model(models.EMBEDDING), trunk.INSIDE)
+        self._trunk = models.open_session(embedder, threads)
+        self._head = trunk.Head(self._trunk)
 
     @property
     def info(self) -> EngineInfo:
         """Name, version, weights and parameters."""
         parameters = {
-            "window_seconds": grid.WINDOW / grid.SAMPLE_RATE,
-            "step_seconds": grid.STEP / grid.SAMPLE_RATE,
-            "embedding": "each window" if self._exact else "shared trunk",
-            "clustering": {"linkage": "centroid"} | asdict(self._parameters),
+            "window_seconds": WINDOW / SAMPLE_RATE,
+            "step_seconds": segmentation.STEP / SAMPLE_RATE,
+            "clustering": {"linkage": "average"} | asdict(self._parameters),
+            "nearness": assignment.NEARNESS,
         }
-        return EngineInfo("onnx-exact" if self._exact else "onnx", __version__, dict(models.PINS), parameters)
+        return EngineInfo("onnx", __version__, dict(models.PINS), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
         if not len(waveform):
-            return _NO_TURNS
-        activity = segment(self._segmentation, waveform, partial(report, Phase.SEGMENTATION))
-        count = speaker_count(activity)
-        if not count.any():
-            return _NO_TURNS
-        embeddings = self._embed(waveform, activity, partial(report, Phase.EMBEDDING))
+            return NO_TURNS
+        heard = segmentation.segment(self._segmentation, waveform, partial(report, Phase.SEGMENTATION))
+        if not heard.count.any():
+            return NO_TURNS
+        blocks = trunk.trunk_frames(self._trunk, waveform, partial(report, Phase.EMBEDDING))
+        voices = embedding.embed(self._head, blocks, heard)
         report(Phase.CLUSTERING, 0.0)
-        votes = speaker_votes(activity, assign(embeddings, activity, speakers, self._parameters))
-        count = np.minimum(count, speakers.max or count.max())
+        decision = assignment.Assignment(heard, voices, self._speakers(voices, speakers))
+        count = np.minimum(heard.count, speakers.max or heard.count.max())
         return diarization(
-            stretches(strongest(votes, count)),
-            stretches(strongest(votes, np.minimum(count, 1))),
-            len(waveform) / grid.SAMPLE_RATE,
+            stretches(decision.active(count)),
+            stretches(decision.active(np.minimum(count, 1))),
+            len(waveform) / SAMPLE_RATE,
         )
 
-
-def exact_engine(threads: int = 1) -> OnnxEngine:
-    """Return the engine that gives pyannote.audio's turns to the millisecond, but for ties."""
-    return OnnxEngine(threads, exact=True)
-
-
-def _exact_embedder(threads: int) -> Embed:
-    return partial(embed_windows, models.open_session(models.read_model(models.EMBEDDING), threads))
-
-
-def _shared_embedder(threads: int) -> Embed:
-    inside = (trunk.TRUNK, trunk.WEIGHT, trunk.MEAN, trunk.VARIANCE)
-    model = models.exposing(models.read_model(models.EMBEDDING), inside)
-    return trunk.SharedTrunk(models.open_session(model, threads)).embed
+    def _speakers(self, voices: embedding.Voices, bounds: SpeakerBounds) -> trunk.Frames:
+        """Return how the speakers sound; one person where nobody talks alone for long enough to tell."""
+        if len(voices.pieces):
+            return centroids(voices.pieces, voices.weights, bounds, self._parameters)
+        return trunk.unit(voices.local.sum(axis=(0, 1))[None])

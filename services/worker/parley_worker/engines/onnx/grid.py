@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16_000
 
 WINDOW = 10 * SAMPLE_RATE  # what the segmentation model was trained on
-STEP = SAMPLE_RATE  # a window starts every second, so that ten of them vote on each moment
 LOCAL_SPEAKERS = 3  # the most speakers the model tells apart inside one window
 
 FRAMES = 589  # decisions of the model per window
@@ -16,14 +15,14 @@ FRAME_HOP = 270
 FRAME_FIELD = 991  # samples that one decision looks at; its time is their middle
 
 
-def window_count(samples: int) -> int:
-    """Return how many windows cover a recording; the last one may reach past its end."""
-    return 1 + max(0, -(-(samples - WINDOW) // STEP))
+def window_count(samples: int, step: int) -> int:
+    """Return how many windows cover a recording, one every `step` samples; the last may reach past its end."""
+    return 1 + max(0, -(-(samples - WINDOW) // step))
 
 
-def first_frames(windows: int) -> NDArray[np.int64]:
+def first_frames(windows: int, step: int) -> NDArray[np.int64]:
     """Return the first frame of each window, shape (windows,), on the grid of the whole recording."""
-    return np.asarray(np.rint(np.arange(windows) * (STEP / FRAME_HOP)), np.int64)
+    return np.asarray(np.rint(np.arange(windows) * (step / FRAME_HOP)), np.int64)
 
 
 def frame_seconds(frame: NDArray[np.int64]) -> NDArray[np.float64]:

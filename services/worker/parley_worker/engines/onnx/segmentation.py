@@ -1,35 +1,77 @@
-"""Who may be speaking inside each window: segmentation-3.0 on overlapping windows of ten seconds."""
+"""Who may be speaking inside each window, and how many at once: segmentation-3.0 on windows of ten seconds.
+
+A window starts every five seconds, so two hear each moment (pyannote: ten). What makes two enough is to use what the
+model says between yes and no: the expected number of speakers under its probabilities, averaged over the windows with
+their edges weighted down, where the model has little to go by.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, STEP, WINDOW, padded, window_count
+from parley_worker.engines.onnx.grid import (
+    FRAMES,
+    LOCAL_SPEAKERS,
+    SAMPLE_RATE,
+    WINDOW,
+    first_frames,
+    padded,
+    window_count,
+)
 
+STEP = 5 * SAMPLE_RATE  # samples between window starts
 BATCH = 4  # windows per call: the cheapest per window, and short enough to notice a cancel soon
+EDGE = 88  # frames, 1.5 s: over so many a window's weight rises from its edge
+LEAST_WEIGHT = 0.02  # at the very edge: the first and last second of a recording have no other window
 
 POWERSET = np.array(  # the model's seven classes as sets of the three local speakers
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.uint8
 )
+_SPEAKERS_IN_CLASS = POWERSET.sum(axis=1).astype(np.float32)
+_WEIGHTS = np.clip((np.minimum(np.arange(FRAMES), np.arange(FRAMES)[::-1]) + 1) / EDGE, LEAST_WEIGHT, 1)
+
+Progress = Callable[[float], None]
 
 
-def segment(
-    session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], progress: Callable[[float], None]
-) -> NDArray[np.uint8]:
-    """Return 0 or 1 per window, frame and local speaker, shape (windows, 589, 3).
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What the windows heard.
 
-    Local speaker 0 of one window need not be local speaker 0 of the next: clustering joins them.
+    Attributes:
+        activity: 0 or 1 per window, frame and local speaker, shape (windows, 589, 3). Local speaker 0 of one window
+            need not be local speaker 0 of the next: clustering joins them.
+        count: how many speak at once, per frame of the recording, shape (frames,).
     """
-    windows = window_count(len(waveform))
-    activity = np.zeros((windows, FRAMES, LOCAL_SPEAKERS), np.uint8)
-    for first in range(0, windows, BATCH):
-        progress(first / windows)
-        batch = range(first, min(first + BATCH, windows))
-        audio = np.stack([padded(waveform, w * STEP, w * STEP + WINDOW) for w in batch])
-        scores = session.run(None, {"x": audio[:, None]})[0]
-        activity[batch.start : batch.stop] = POWERSET[scores.argmax(axis=2)]
-    return activity
+
+    activity: NDArray[np.uint8]
+    count: NDArray[np.int64]
+
+
+def segment(session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], progress: Progress) -> Segmentation:
+    """Listen to the whole recording once."""
+    starts = first_frames(window_count(len(waveform), STEP), STEP)
+    activity = np.zeros((len(starts), FRAMES, LOCAL_SPEAKERS), np.uint8)
+    expected, weight = np.zeros((2, starts[-1] + FRAMES))
+    for windows, scores in class_scores(session, waveform, STEP, progress):
+        activity[windows] = POWERSET[scores.argmax(axis=2)]
+        for start, speakers in zip(starts[windows], np.exp(scores) @ _SPEAKERS_IN_CLASS, strict=True):
+            expected[start : start + FRAMES] += speakers * _WEIGHTS
+            weight[start : start + FRAMES] += _WEIGHTS
+    return Segmentation(activity, np.asarray(np.rint(expected / weight), np.int64))
+
+
+def class_scores(
+    session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], step: int, progress: Progress
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield batches of windows and their log-probabilities, shape (windows, 589, 7)."""
+    total = window_count(len(waveform), step)
+    for first in range(0, total, BATCH):
+        progress(first / total)
+        windows = slice(first, min(first + BATCH, total))
+        audio = np.stack([padded(waveform, w * step, w * step + WINDOW) for w in range(windows.start, windows.stop)])
+        yield windows, session.run(None, {"x": audio[:, None]})[0]

@@ -6,22 +6,24 @@ Source: pyannote.audio 4.0.7, pipelines/speaker_diarization.py and utils/diariza
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_worker.engines.onnx.grid import first_frames, frame_seconds
+from parley_worker.engines.onnx.grid import FRAMES, first_frames, frame_seconds
 from parley_worker.engines.result import Stretch
 
 
-def speaker_votes(activity: NDArray[np.uint8], speakers: NDArray[np.int64]) -> NDArray[np.uint8]:
+def speaker_votes(activity: NDArray[np.uint8], speakers: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
     """Return how many windows hear each speaker in each frame, shape (frames, speakers).
 
     Args:
         activity: shape (windows, frames of a window, 3).
         speakers: whose each local speaker is, shape (windows, 3); negative for nobody's.
+        step: samples between window starts.
     """
-    starts, length = first_frames(len(activity)), activity.shape[1]
+    starts, length = first_frames(len(activity), step), activity.shape[1]
     votes = np.zeros((starts[-1] + length, max(0, speakers.max() + 1)), np.uint8)
     for start, heard, names in zip(starts, activity, speakers, strict=True):
         for name in np.unique(names[names >= 0]):
@@ -29,29 +31,25 @@ def speaker_votes(activity: NDArray[np.uint8], speakers: NDArray[np.int64]) -> N
     return votes
 
 
-def speaker_count(activity: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how many speak at once in each frame, shape (frames,): the mean over the windows that cover it."""
-    starts, length = first_frames(len(activity)), activity.shape[1]
-    heard, windows = np.zeros((2, starts[-1] + length), np.int64)
-    for start, speaking in zip(starts, activity.sum(axis=2, dtype=np.int64), strict=True):
-        heard[start : start + length] += speaking
-        windows[start : start + length] += 1
-    return np.asarray(np.rint(heard / windows), np.int64)
+def covering(windows: int, step: int) -> NDArray[np.uint8]:
+    """Return how many windows hear each frame, shape (frames,)."""
+    everything = np.ones((windows, FRAMES, 1), np.uint8)
+    return speaker_votes(everything, np.zeros((windows, 1), np.int64), step)[:, 0]
 
 
-def strongest(votes: NDArray[np.uint8], count: NDArray[np.int64]) -> NDArray[np.bool_]:
+def strongest(votes: NDArray[Any], count: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return who speaks, shape (frames, speakers): in each frame the `count` speakers with most votes.
 
     Where more speak at once than clustering could tell apart, unknown speakers are added: two voices are two people.
     """
     unknown = max(0, int(count.max()) - votes.shape[1])
-    remaining = np.pad(votes.astype(np.int16), ((0, 0), (0, unknown)))
+    remaining = np.pad(votes.astype(np.float32), ((0, 0), (0, unknown)))
     active = np.zeros(remaining.shape, np.bool_)
     for _ in range(int(count.max())):
         frames = np.flatnonzero(active.sum(axis=1) < count)
         winners = remaining[frames].argmax(axis=1)
         active[frames, winners] = True
-        remaining[frames, winners] = -1
+        remaining[frames, winners] = -np.inf
     return active
 
 

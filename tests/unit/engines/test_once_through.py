@@ -1,0 +1,137 @@
+"""The default engine's rooms one by one, on numbers small enough to see through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from parley_core.job import SpeakerBounds
+from parley_worker.engines.onnx import clustering, embedding, grid, segmentation, trunk
+from parley_worker.engines.onnx.assignment import Assignment, cell_of
+from parley_worker.engines.onnx.clustering import DEFAULT, average_linkage, centroids, speakers_among
+from parley_worker.engines.onnx.embedding import Voices
+from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
+
+SECONDS = np.float32
+
+
+def pieces_of(sizes: list[int], spread: float = 0.08) -> NDArray[np.float32]:
+    """Unit vectors around as many right-angled voices as there are sizes, in 192 dimensions, shuffled."""
+    random = np.random.default_rng(5)
+    centres = np.repeat(np.eye(len(sizes), 192), sizes, axis=0)
+    points = centres + random.normal(0, spread / np.sqrt(2), centres.shape) * (np.arange(192) < 24)
+    return trunk.unit(random.permutation(points).astype(np.float32))
+
+
+def found(sizes: list[int], least: int | None = None, most: int | None = None) -> NDArray[np.float32]:
+    pieces = pieces_of(sizes)
+    return centroids(pieces, np.full(len(pieces), 2, SECONDS), SpeakerBounds(least, most), DEFAULT)
+
+
+@pytest.mark.parametrize("sizes", [[5], [8, 12], [10] * 5])
+def test_each_voice_becomes_a_speaker_that_sounds_like_it(sizes: list[int]) -> None:
+    speakers = found(sizes)
+    nearness = speakers @ np.eye(len(sizes), 192).T
+    assert len(speakers) == len(sizes)
+    assert (np.sort(nearness.max(axis=0)) > 0.9).all()
+    np.testing.assert_allclose(np.linalg.norm(speakers, axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("least", "most", "number"), [(1, 2, 2), (3, 3, 3), (5, None, 5), (1, 1, 1), (60, 60, 60)])
+def test_bounds_are_honoured_up_to_the_number_of_pieces(least: int, most: int | None, number: int) -> None:
+    assert len(found([20, 20, 20], least, most)) == number
+
+
+def test_more_speakers_than_pieces_cannot_be_found() -> None:
+    assert len(found([2, 1], 9, 9)) == 3
+
+
+def test_a_voice_of_half_a_second_is_nobody_where_others_speak_for_long() -> None:
+    seconds = np.array([20.0, 0.5, 9.0])
+    assert speakers_among(np.array([0, 1, 2]), seconds, DEFAULT).tolist() == [0, 2]
+    assert speakers_among(np.array([0, 1, 2]), seconds, DEFAULT, SpeakerBounds(3, 3)).tolist() == [0, 1, 2]
+    assert speakers_among(np.array([0, 1, 2]), seconds, DEFAULT, SpeakerBounds(1, 1)).tolist() == [0]
+
+
+def test_linkage_of_weighted_means_is_the_linkage_of_their_members() -> None:
+    """Groups of copies: the tree over their means has the heights that scipy finds over all the members."""
+    random = np.random.default_rng(2)
+    points = trunk.unit(random.normal(0.3, 1, (9, 16)).astype(np.float32))
+    sizes = np.array([1, 4, 2, 3, 1, 1, 5, 2, 1])
+    members = linkage(np.repeat(points, sizes, axis=0), "average", metric="cosine")
+    tree = average_linkage(points, sizes)
+    np.testing.assert_allclose(tree[:, 2], members[sizes.sum() - 9 :, 2], atol=1e-6)
+    for height in (0.5, 0.8, 1.0):
+        assert len(set(fcluster(tree, height, "distance"))) == len(set(fcluster(members, height, "distance")))
+
+
+def test_a_long_recording_in_two_stages_has_the_same_speakers(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = found([60, 60, 60, 60])
+    monkeypatch.setattr(clustering, "STRETCH", 50)
+    np.testing.assert_allclose(np.sort(found([60, 60, 60, 60]), axis=0), np.sort(once, axis=0), atol=1e-3)
+
+
+class Listener:
+    """Stands for the segmentation model: local speaker 0 speaks throughout, the second one with this probability."""
+
+    def __init__(self, second: float) -> None:
+        self._second = second
+
+    def run(self, _outputs: object, feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        scores = np.full((len(feed["x"]), grid.FRAMES, len(POWERSET)), 1e-9, np.float32)
+        scores[..., 1], scores[..., 4] = 1 - self._second, self._second
+        return [np.log(scores)]
+
+
+@pytest.mark.parametrize(("second", "count"), [(0.1, 1), (0.45, 1), (0.55, 2)])
+def test_the_count_is_what_the_probabilities_expect(second: float, count: int) -> None:
+    waveform = np.zeros(int(23 * grid.SAMPLE_RATE), np.float32)
+    heard = segmentation.segment(Listener(second), waveform, lambda _share: None)
+    assert heard.activity.shape == (4, grid.FRAMES, 3)
+    assert set(heard.count.tolist()) == {count}
+
+
+def two_speakers_in_one_local() -> tuple[Segmentation, Voices]:
+    """One window in which local speaker 0 talks throughout, though the voice changes in its middle."""
+    activity = np.zeros((1, grid.FRAMES, 3), np.uint8)
+    activity[..., 0] = 1
+    voices = np.eye(2, trunk.DIMENSION, dtype=np.float32)
+    cells = np.repeat(voices, 50, axis=0).astype(np.float16)
+    local = np.zeros((1, 3, trunk.DIMENSION), np.float32)
+    local[0, 0] = voices[0]
+    return Segmentation(activity, np.ones(grid.FRAMES, np.int64)), Voices(local, voices, np.ones(2, SECONDS), cells)
+
+
+def test_a_moment_goes_to_whom_it_sounds_like_even_against_the_window() -> None:
+    heard, voices = two_speakers_in_one_local()
+    active = Assignment(heard, voices, voices.pieces).active(heard.count)
+    middle = grid.FRAMES // 2
+    assert active[: middle - 3].tolist() == [[True, False]] * (middle - 3)
+    assert active[middle + 4 :].tolist() == [[False, True]] * (grid.FRAMES - middle - 4)
+
+
+def test_without_a_voice_the_window_decides() -> None:
+    heard, voices = two_speakers_in_one_local()
+    mute = Voices(voices.local, voices.pieces, voices.weights, np.zeros_like(voices.cells))
+    assert Assignment(heard, mute, voices.pieces).active(heard.count).tolist() == [[True, False]] * grid.FRAMES
+
+
+def test_cells_lie_every_tenth_of_a_second() -> None:
+    at = grid.frame_seconds(np.arange(3000))
+    assert np.abs(cell_of(np.arange(3000)) / 10 + 0.0125 - at).max() <= 0.0501
+
+
+@pytest.mark.parametrize("windows", [1, 2, 7])
+def test_every_cell_belongs_to_one_window_that_hears_around_it(windows: int) -> None:
+    cells = [embedding._cells_of(window, windows) for window in range(windows)]
+    assert np.concatenate(cells).tolist() == list(range((embedding.HOP * (windows - 1) + embedding.WINDOW) // 5))
+
+
+@pytest.mark.parametrize("features", [0, 1, 2, 3000, 4501, 100_000])
+def test_blocks_cover_the_recording_and_none_is_short(features: int) -> None:
+    bounds = trunk.block_bounds(features)
+    assert [edge for pair in bounds for edge in pair][1:-1:2] == [start for start, _ in bounds[1:]]
+    assert not features or (bounds[0][0], bounds[-1][1]) == (0, features)
+    assert all(end - start >= 2000 for start, end in bounds) or features < 4500
