@@ -38,8 +38,8 @@ from parley_core.recording import Recording, recording_key
 
 log = get_logger(__name__)
 
-RESERVED_SECONDS = 60.0  # an API that died in mid upload blocks the caller's key no longer than this
-RESERVE_AGAIN_SECONDS = 20.0
+RESERVED_SECONDS = 15.0  # an API that died in mid upload blocks the caller's key no longer than this
+RESERVE_AGAIN_SECONDS = 5.0
 MAX_KEY = 255  # characters
 
 
