@@ -34,7 +34,7 @@ class RetryPolicy:
         first_wait: seconds before the second try; doubles every time.
         longest_wait: seconds; a server that wants to be left alone for longer is not asked again.
         key_wait: seconds in all for a first try that the server still has in hand, beside the tries. A server that
-            died in the middle of an upload leaves the key held for a minute.
+            died in the middle of an upload leaves the key held for 15 seconds.
     """
 
     tries: int = 7
