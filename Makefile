@@ -59,6 +59,9 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m tests.bench
 
+bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side; ARGS="NAME=FOLDER[:SECONDS] ...", writes bench/engine.json
+	@$(BIN)/python -m tests.bench.engines $(ARGS)
+
 faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md and the README's table
 	@$(BIN)/python -m tests.faults --write $(ARGS)
 

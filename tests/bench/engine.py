@@ -19,6 +19,7 @@ from tests.bench.measure import Measure
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}  # numpy takes all cores else
 LONG = (30, 240)  # minutes
 MEGABYTE = 1_000_000
+SOURCES = [str(Path(__file__).parents[2] / part) for part in (".", "services/core", "services/worker")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def measure_engine(engine: str, what: Path | int, python: str = sys.executable) 
         python: of the environment that the engine is installed in.
     """
     command = [python, "-m", "tests.bench.engine_run", engine, str(what)]
-    output = subprocess.run(command, env=os.environ | ONE_THREAD, check=True, stdout=subprocess.PIPE, text=True).stdout
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(SOURCES)}
+    output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     ready, *rows = (json.loads(line) for line in output.splitlines())
     return Runs(ready["ready_seconds"], tuple(_run(row) for row in rows))
 
