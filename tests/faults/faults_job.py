@@ -1,17 +1,12 @@
-"""Faults that a job brings along, wrong clocks, the real engine, and everything at once."""
+"""Faults that a job brings along, wrong clocks, and the real engine."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.faults.arena import Arena
-from tests.faults.control import Wounds
 from tests.faults.engines import DEAF, LEAK, POISON
-from tests.faults.faults_process import ATTEMPT_STEPS, kill_workers
-from tests.faults.parts import pick
+from tests.faults.faults_process import CARRIED, kill_workers
 from tests.faults.schedule import Fault
 from tests.faults.system import Environment, Layout
 
@@ -59,42 +54,11 @@ def clocks() -> list[Fault]:
             kill_while_clocks_differ,
             Layout(run_seconds=1.0, wounded={part: wrong_clock(seconds)}),
             jobs=20,
-            rate=3,
+            rate=CARRIED,
             bound=9.0,
         )
         for part, seconds in wrong.items()
     ]
-
-
-def everything(arena: Arena) -> None:
-    """All kinds of blows in one seeded order, some at the same time."""
-    system = arena.system
-    blows: list[Callable[[], None]] = [
-        lambda: pick(system.kind("worker"), arena.rng).kill(),
-        lambda: pick(system.kind("api"), arena.rng).kill(),
-        lambda: pick(system.kind("keeper"), arena.rng).kill(),
-        lambda: system.control.set(Wounds(die_chance=0.1)),
-        lambda: system.control.set(Wounds(objects_fail=0.2)),
-        lambda: system.control.set(Wounds(objects_delay=0.3)),
-        lambda: cut_connections_once(arena),
-        lambda: restart_redis(arena),
-    ]
-    for blow in arena.rng.sample(blows * 3, len(blows) * 3):
-        blow()
-        arena.struck()
-        arena.pause(0.5, 2.0)
-    system.control.heal()
-
-
-def cut_connections_once(arena: Arena) -> None:
-    client: Any = arena.system.valkey.client()
-    client.client_kill_filter(_type="normal", skipme=True)
-
-
-def restart_redis(arena: Arena) -> None:
-    arena.system.valkey.kill()
-    time.sleep(arena.rng.uniform(0.2, 3))
-    arena.system.valkey.start()
 
 
 FAULTS = (
@@ -136,21 +100,5 @@ FAULTS = (
         rate=2,
         bound=3 + 5 + 30.0,
         sample=True,
-    ),
-    Fault(
-        "everything at once",
-        "24 blows of eight kinds in seeded order",
-        everything,
-        Layout(
-            keepers=2,
-            wounded={
-                "api": {"FAULTS_OBJECTS": "on", "FAULTS_DIE_AFTER": "parley_core.redis_jobs:RedisJobStore.create"},
-                "worker": {"FAULTS_OBJECTS": "on", "FAULTS_DIE_AFTER": ATTEMPT_STEPS, **QUICK_RETRIES},
-                "keeper": {"FAULTS_OBJECTS": "on", **QUICK_RETRIES},
-            },
-        ),
-        jobs=150,
-        rate=5,
-        ends="",
     ),
 )

@@ -20,6 +20,7 @@ AFTER_LEASE = 5.0  # the keeper's rounds, the next start, and some load
 DEFAULT_LEASE = 30.0
 DRAIN_SECONDS = 60
 LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
+CARRIED = 1.5  # jobs per second that one worker can do alone: a wait in an overfull queue is no part of recovery
 
 STORE, QUEUE = "parley_core.redis_jobs:RedisJobStore", "parley_core.queue:CeleryJobQueue"
 OBJECTS, JOURNAL = "parley_core.objects:ObjectStore", "parley_core.journal:ObjectJournal"
@@ -39,23 +40,30 @@ KEEPER_STEPS = ",".join(
 
 def kill_children(arena: Arena) -> None:
     for _ in range(6):
-        worker = arena.busy_worker()
-        running = arena.running_on(worker)
-        if running:
-            job = arena.rng.choice(running)
-            with suppress(ProcessLookupError):
-                os.kill(int(job.attempts[-1].worker.rpartition("/")[2]), signal.SIGKILL)
-            arena.struck([job])
+        kill_child(arena)
         arena.pause(0.5, 1.5)
+
+
+def kill_child(arena: Arena) -> None:
+    running = arena.running_on(arena.busy_worker())
+    if running:
+        job = arena.rng.choice(running)
+        with suppress(ProcessLookupError):
+            os.kill(int(job.attempts[-1].worker.rpartition("/")[2]), signal.SIGKILL)
+        arena.struck([job])
+
+
+def kill_worker(arena: Arena) -> None:
+    worker = arena.busy_worker()
+    hit = arena.running_on(worker)
+    worker.kill()
+    arena.struck(hit)
 
 
 def kill_workers(times: int) -> Callable[[Arena], None]:
     def strike(arena: Arena) -> None:
         for _ in range(times):
-            worker = arena.busy_worker()
-            hit = arena.running_on(worker)
-            worker.kill()
-            arena.struck(hit)
+            kill_worker(arena)
             arena.pause(2, 4)
 
     return strike
@@ -92,10 +100,7 @@ def kill_keepers(arena: Arena) -> None:
     """And a worker each time: a keeper without work cannot fail at it."""
     for _ in range(4):
         pick(arena.system.kind("keeper"), arena.rng).kill()
-        worker = arena.busy_worker()
-        hit = arena.running_on(worker)
-        worker.kill()
-        arena.struck(hit)
+        kill_worker(arena)
         arena.pause(2, 4)
 
 
@@ -154,7 +159,7 @@ FAULTS = (
         "SIGKILL of a child that works on a job, six times",
         kill_children,
         Layout(run_seconds=LONGER_RUN),
-        rate=3,
+        rate=CARRIED,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
         short=True,
     ),
@@ -163,7 +168,7 @@ FAULTS = (
         "SIGKILL of a busy worker with all its children, four times",
         kill_workers(4),
         Layout(run_seconds=LONGER_RUN),
-        rate=3,
+        rate=CARRIED,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
         short=True,
     ),
@@ -172,7 +177,7 @@ FAULTS = (
         "the same with the default lease of 30 s, twice",
         kill_workers(2),
         Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
-        rate=3,
+        rate=CARRIED,
         bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
@@ -180,7 +185,7 @@ FAULTS = (
         "SIGKILL of the main process alone, three times",
         kill_worker_mains,
         Layout(run_seconds=LONGER_RUN),
-        rate=3,
+        rate=CARRIED,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
@@ -198,7 +203,7 @@ FAULTS = (
         "SIGKILL of one of two keepers and of a busy worker at once, four times",
         kill_keepers,
         Layout(keepers=2, run_seconds=LONGER_RUN),
-        rate=3,
+        rate=CARRIED,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
@@ -221,7 +226,7 @@ FAULTS = (
         "SIGSTOP of a busy worker for twice its lease, then SIGCONT, three times",
         freeze_workers(3, 2 * LEASE),
         Layout(run_seconds=LONGER_RUN),
-        rate=1.5,  # what the other worker can do alone: a wait in the queue is no part of recovery
+        rate=CARRIED,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
         short=True,
     ),
@@ -239,7 +244,7 @@ FAULTS = (
         "SIGSTOP for 40 s with the default lease of 30 s",
         freeze_workers(1, 40),
         Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
-        rate=2,
+        rate=CARRIED,
         bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -65,26 +64,31 @@ def fill_memory(arena: Arena) -> None:
 
 
 def delete_messages(arena: Arena) -> None:
-    """Whatever waits in Celery's lists is gone, six times."""
-    client: Any = arena.system.valkey.client()
     for _ in range(6):
-        gone = [json.loads(message) for name in LISTS for message in client.lrange(name, 0, -1)]
-        client.delete(*LISTS)
-        arena.struck()
-        assert all(isinstance(message, dict) for message in gone)
+        empty_lists(arena)
         arena.pause(0.5, 1.0)
+
+
+def empty_lists(arena: Arena) -> None:
+    """Whatever waits in Celery's lists is gone."""
+    arena.system.valkey.client().delete(*LISTS)
+    arena.struck()
 
 
 def double_messages(arena: Arena) -> None:
+    for _ in range(8):
+        publish_again(arena)
+        arena.pause(0.5, 1.0)
+
+
+def publish_again(arena: Arena) -> None:
     """Every unfinished job is published three times more: copies go to both workers at once."""
     queue = CeleryJobQueue.from_settings(arena.system.settings)
-    for _ in range(8):
-        for job in arena.system.store.stuck(0):
-            if job.state in (JobState.QUEUED, JobState.RUNNING):
-                for _ in range(3):
-                    queue.publish(dispatch_of(job))
-        arena.struck()
-        arena.pause(0.5, 1.0)
+    for job in arena.system.store.stuck(0):
+        if job.state in (JobState.QUEUED, JobState.RUNNING):
+            for _ in range(3):
+                queue.publish(dispatch_of(job))
+    arena.struck()
 
 
 FAULTS = (

@@ -5,25 +5,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.faults.round import run_fault
 from tests.faults.schedule import every_fault
 
-SHORT = (
-    "worker killed",
-    "API killed after creating the record",
-    "Redis killed, back after 0.5 s",
-)
 FAULTS = {fault.name: fault for fault in every_fault()}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", SHORT)
-def test_every_promise_is_kept(name: str) -> None:
-    outcome = run_fault(replace(FAULTS[name], jobs=20, bound=None), seed="test")
+def test_a_seeded_mix_of_the_heaviest_faults_loses_nothing_and_doubles_nothing() -> None:
+    outcome = run_fault(FAULTS["seven blows"], seed="test")
     assert not outcome.problems
-    assert outcome.verdict.good
-    assert outcome.verdict.accepted >= 20
+    assert not outcome.hand_work
+    assert outcome.verdict.good  # nothing lost, committed twice or doubled; /metrics equal the record
+    assert outcome.verdict.accepted >= 40
+    assert outcome.verdict.unclaimed == 0
