@@ -186,6 +186,29 @@ def test_with_redis_killed_submits_are_journalled_and_keys_hold(
         assert time.monotonic() - began < 5
 
 
+def test_the_key_of_an_upload_whose_api_was_killed_is_free_within_15_s(own_settings: Settings, tmp_path: Path) -> None:
+    keyed = {**RAW, "Idempotency-Key": "k"}
+    with ApiProcess(own_settings, tmp_path / "doomed") as doomed, ApiProcess(own_settings, tmp_path / "log") as api:
+
+        def endlessly() -> Iterator[bytes]:
+            yield CLIP
+            while True:
+                time.sleep(0.1)
+                yield bytes(1000)
+
+        with ThreadPoolExecutor(1) as pool:
+            upload = pool.submit(httpx.post, f"{doomed.url}/v1/jobs", content=endlessly(), headers=keyed, timeout=30)
+            time.sleep(6)  # longer than the pause between two renewals
+            assert api.http.post("/v1/jobs", content=CLIP, headers=keyed).status_code == 409
+            doomed.running.kill()
+            killed = time.monotonic()
+            wait_until(lambda: api.http.post("/v1/jobs", content=CLIP, headers=keyed).status_code == 202, seconds=17)
+            assert 5 < time.monotonic() - killed < 16  # the reservation, and a second to ask
+            with pytest.raises(httpx.TransportError):
+                upload.result()
+        assert len(api.http.get("/v1/jobs").json()["jobs"]) == 1
+
+
 def test_with_redis_frozen_everything_has_a_deadline(
     own_valkey: Valkey, own_settings: Settings, tmp_path: Path
 ) -> None:

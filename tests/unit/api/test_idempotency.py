@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
 
 import anyio
 import httpx
 import pytest
 
+from parley_api import submit
 from parley_api.keeper.retention import ORPHAN_SECONDS, Sweeper
 from parley_api.options import canonical
-from parley_core.errors import JobStoreUnavailable
+from parley_core.errors import IdempotencyKeyInUse, JobStoreUnavailable
 from parley_core.job import JobOptions
 from parley_core.ports import IdempotencyKey, JobQuery
 from parley_core.recording import job_id_of
@@ -60,6 +62,30 @@ async def test_a_key_whose_first_request_is_on_its_way_is_in_use(house: House, c
     assert_problem(second, 409, "idempotency_key_in_use")
     assert int(second.headers["retry-after"]) > 0
     assert house.empty()
+
+
+async def test_a_key_is_held_for_as_long_as_its_recording_streams(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley_api.submit.RESERVED_SECONDS", 0.2)
+    monkeypatch.setattr("parley_api.submit.RESERVE_AGAIN_SECONDS", 0.05)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield AUDIO[:5000]
+        for _ in range(6):  # three times as long as one reservation
+            await anyio.sleep(0.1)
+            with pytest.raises(IdempotencyKeyInUse):
+                house.store.reserve_key("default", "key-1", "another request", 0.01)
+        yield AUDIO[5000:]
+
+    first = await client.post("/v1/jobs", content=slowly(), headers=KEYED)
+    assert first.status_code == 202
+    assert (await post(client)).json()["id"] == first.json()["id"]
+
+
+def test_a_dead_api_blocks_a_key_for_15_s_and_a_slow_renewal_does_not_free_it() -> None:
+    assert submit.RESERVED_SECONDS == 15
+    assert 3 * submit.RESERVE_AGAIN_SECONDS <= submit.RESERVED_SECONDS
 
 
 async def test_a_failed_request_gives_its_key_back(house: House, client: httpx.AsyncClient) -> None:
