@@ -55,7 +55,7 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 
 ##@ Measure it
 
-.PHONY: bench faults
+.PHONY: bench bench-engine faults
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m tests.bench
 
