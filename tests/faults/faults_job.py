@@ -96,8 +96,8 @@ FAULTS = (
         "the onnx engine on the conversation that ships with Parley; SIGKILL of the busy worker",
         kill_workers(1),
         Layout(engine="onnx", workers=1),
-        jobs=4,
-        rate=2,
+        jobs=6,
+        rate=0.25,  # the engine takes seconds, and a wait in an overfull queue is no part of recovery
         bound=3 + 5 + 30.0,
         sample=True,
     ),

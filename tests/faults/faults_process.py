@@ -33,9 +33,6 @@ SUBMIT_STEPS = {
     "marking it queued": f"{STORE}.mark_queued",
 }
 ATTEMPT_STEPS = ",".join((f"{STORE}.start_attempt", f"{OBJECTS}.put", f"{STORE}.succeed"))
-KEEPER_STEPS = ",".join(
-    (f"{STORE}.claim_due", f"{QUEUE}.publish", f"{STORE}.create", f"{STORE}.fail_attempt", f"{STORE}.lapsed_leases")
-)
 
 
 def kill_children(arena: Arena) -> None:
@@ -94,14 +91,6 @@ def kill_apis(arena: Arena) -> None:
         pick(arena.system.kind("api"), arena.rng).kill()
         arena.struck()
         arena.pause(0.5, 1.5)
-
-
-def kill_keepers(arena: Arena) -> None:
-    """And a worker each time: a keeper without work cannot fail at it."""
-    for _ in range(4):
-        pick(arena.system.kind("keeper"), arena.rng).kill()
-        kill_worker(arena)
-        arena.pause(2, 4)
 
 
 def freeze_workers(times: int, seconds: float) -> Callable[[Arena], None]:
@@ -198,29 +187,6 @@ FAULTS = (
     ),
     Fault("API killed", "SIGKILL of one of two API processes, eight times", kill_apis, short=True),
     *kill_between_steps(),
-    Fault(
-        "keeper killed",
-        "SIGKILL of one of two keepers and of a busy worker at once, four times",
-        kill_keepers,
-        Layout(keepers=2, run_seconds=LONGER_RUN),
-        rate=CARRIED,
-        bound=LEASE + AFTER_LEASE + LONGER_RUN,
-    ),
-    Fault(
-        "keeper killed between two steps",
-        "keepers die right after claiming, publishing, or reaping, while children die too",
-        let_them_die(15, 0.1),
-        Layout(
-            keepers=2,
-            wounded={
-                "keeper": {"FAULTS_DIE_AFTER": KEEPER_STEPS},
-                "worker": {"FAULTS_DIE_AFTER": f"{STORE}.start_attempt"},
-                "api": {"FAULTS_DIE_AFTER": f"{STORE}.create"},
-            },
-        ),
-        rate=4,
-        ends="",
-    ),
     Fault(
         "worker frozen past its lease",
         "SIGSTOP of a busy worker for twice its lease, then SIGCONT, three times",

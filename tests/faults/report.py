@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from tests.faults.round import Outcome, percentile
+from tests.faults.schedule import every_fault
 from tests.faults.system import ROOT
 
 START, END = "<!-- faults -->", "<!-- /faults -->"
@@ -75,13 +76,26 @@ def write_json(rows: Sequence[dict[str, Any]], seed: str, path: Path) -> None:
 
 
 def write_documents(rows: Sequence[dict[str, Any]], seed: str) -> None:
-    """Put the table into docs/faults.md and, between its markers, into the README."""
+    """Put the table into docs/faults.md and, between its markers, into the README.
+
+    Faults that were not run now keep their rows of an earlier run, which docs/faults.json remembers.
+    """
+    figures = ROOT / "docs" / "faults.json"
+    known = json.loads(figures.read_text())["faults"] if figures.exists() else []
+    rows = in_order([*known, *rows])
+    write_json(rows, seed, figures)
     (ROOT / "docs" / "faults.md").write_text(_page(rows, seed))
     readme = ROOT / "README.md"
     text = readme.read_text()
     if START in text and END in text:
         before, _, rest = text.partition(START)
         readme.write_text(f"{before}{START}\n{markdown(rows)}{END}{rest.partition(END)[2]}")
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last row of each fault, in the order of the schedule; rows of faults that are no more are left out."""
+    last = {row["fault"]: row for row in rows}
+    return [last[fault.name] for fault in every_fault() if fault.name in last]
 
 
 def _page(rows: Sequence[dict[str, Any]], seed: str) -> str:

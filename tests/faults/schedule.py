@@ -49,9 +49,17 @@ def needs_root() -> str:
 
 def every_fault() -> Sequence[Fault]:
     """All groups, in the order of the table."""
-    from tests.faults import faults_job, faults_mixed, faults_network, faults_process, faults_redis, faults_store
+    from tests.faults import (
+        faults_job,
+        faults_keeper,
+        faults_mixed,
+        faults_network,
+        faults_process,
+        faults_redis,
+        faults_store,
+    )
 
-    groups = (faults_process, faults_redis, faults_network, faults_store, faults_job, faults_mixed)
+    groups = (faults_process, faults_keeper, faults_redis, faults_network, faults_store, faults_job, faults_mixed)
     return [fault for group in groups for fault in group.FAULTS]
 
 
