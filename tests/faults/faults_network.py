@@ -39,7 +39,7 @@ def forget(arena: Arena) -> None:
     for _ in range(2):
         with arena.outage():
             tell(arena, "forget")
-        arena.pause(8, 9)
+        arena.pause(12, 14)
 
 
 def cut(arena: Arena) -> None:
@@ -53,6 +53,6 @@ def cut(arena: Arena) -> None:
 FAULTS = (
     Fault("slow network", "50 to 300 ms more for each packet", slow_down, PROXIED, jobs=20, rate=2),
     Fault("network silent for 8 s", "no byte moves, no connection ends, twice", swallow, PROXIED, rate=4),
-    Fault("half-open connections", "open connections are silent for ever, twice", forget, PROXIED, rate=3),
+    Fault("half-open connections", "open connections are silent for ever, twice", forget, PROXIED, rate=3, bound=10.0),
     Fault("connections reset", "all at once by the network, ten times", cut, PROXIED, short=True),
 )

@@ -20,7 +20,7 @@ AFTER_LEASE = 5.0  # the keeper's rounds, the next start, and some load
 DEFAULT_LEASE = 30.0
 DRAIN_SECONDS = 60
 LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
-CARRIED = 1.5  # jobs per second that one worker can do alone: a wait in an overfull queue is no part of recovery
+CARRIED = 1.0  # jobs per second that one worker can do alone: a wait in an overfull queue is no part of recovery
 
 STORE, QUEUE = "parley_core.redis_jobs:RedisJobStore", "parley_core.queue:CeleryJobQueue"
 OBJECTS, JOURNAL = "parley_core.objects:ObjectStore", "parley_core.journal:ObjectJournal"

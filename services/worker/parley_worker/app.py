@@ -10,6 +10,8 @@ from parley_worker import broker, tasks
 from parley_worker.pulse import LoopPulse, Pulse
 
 WORKER_LOST_SECONDS = 1.0  # Celery's 10 keep the slot of a killed child empty for as long
+# A half-open connection is given up after twice this and a second: with the 25 of publishers a worker is deaf for 51.
+HEALTH_CHECK_SECONDS = 4
 
 
 def worker_app(settings: Settings) -> Celery:
@@ -19,6 +21,7 @@ def worker_app(settings: Settings) -> Celery:
     app.conf.update(
         broker_transport_options={
             **app.conf.broker_transport_options,
+            "health_check_interval": HEALTH_CHECK_SECONDS,
             "queue_order_strategy": "priority",  # the first queue named comes first: its callers wait
         },
         worker_max_memory_per_child=settings.child_memory_bytes // 1024,  # Celery counts in KiB
