@@ -102,10 +102,10 @@ def _page(rows: Sequence[dict[str, Any]], seed: str) -> str:
     what = "".join(f"- **{row['fault']}**: {row['what']}.\n" for row in rows)
     return f"""# Faults
 
-Written by `make faults` (seed {seed}). For each fault a whole system of real processes is started: an append-only
-Valkey, API processes, keepers and workers with an engine that takes a fraction of a second. A client submits through
-the HTTP API and writes every accepted id into a ledger before it counts it. The fault strikes under this load; then
-everything heals by itself; then the ledger is held to the record.
+Written by `make faults` (seed {seed}; a fault that was run again alone has its newest row). For each fault a whole
+system of real processes is started: an append-only Valkey, API processes, keepers and workers with an engine that takes
+a fraction of a second. A client submits through the HTTP API and writes every accepted id into a ledger before it
+counts it. The fault strikes under this load; then everything heals by itself; then the ledger is held to the record.
 
 {markdown(rows)}
 **Lost**: accepted with a 202, and unknown or not at an end afterwards. **Committed twice**: more than one end in a
@@ -114,8 +114,8 @@ blow to workers, from the last that hit a job to its end; after an outage, from 
 being worked on, to the record of the jobs accepted meanwhile, and to the first attempt. **By hand**: jobs and parts
 that did not come right by themselves. After each fault the counters of `/metrics` equal the record to the job.
 
-Leases are 3 s where no other is said (30 s is the default), and waits between attempts 1, 2 and 4 s where the object
-store fails (60, 120 and 240 s are the default).
+Blows to workers fall under a load that one worker can carry alone. Leases are 3 s where no other is said (30 s is the
+default), and waits between attempts 1, 2 and 4 s where the object store fails (60, 120 and 240 s are the default).
 
 ## What happens
 {what}"""
