@@ -19,7 +19,7 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Engine
 from parley_worker.engines.base import load_engine
 from tests.bench.audio import SHIPPED, conversations
-from tests.bench.der import errors, read_rttm
+from tests.bench.der import Errors, errors, read_rttm
 
 pytest.importorskip("pyannote.audio", reason="the pyannote extra is not installed")
 from parley_worker.engines.pyannote import PyannoteEngine
@@ -61,12 +61,15 @@ def test_the_exact_engine_gives_the_turns_of_pyannote(pyannote: Engine, path: Pa
     assert errors(theirs.exclusive_turns, ours.exclusive_turns).rate < 0.1
 
 
-@pytest.mark.parametrize("path", short_recordings(), ids=lambda path: path.stem)
-def test_the_default_engine_makes_no_more_errors(pyannote: Engine, path: Path) -> None:
-    waveform, truth = waveform_of(path), read_rttm(path.with_suffix(".rttm"))
-    theirs = errors(truth, pyannote.diarize(waveform, SpeakerBounds(), silent).turns)
-    ours = errors(truth, load_engine("onnx").diarize(waveform, SpeakerBounds(), silent).turns)
-    assert ours.rate <= theirs.rate + 0.1
+def test_the_default_engine_makes_fewer_errors_in_all(pyannote: Engine) -> None:
+    """In all, since on a recording of half a minute a second more or less is chance."""
+    default = load_engine("onnx")
+    theirs, ours = Errors(), Errors()
+    for path in short_recordings():
+        waveform, truth = waveform_of(path), read_rttm(path.with_suffix(".rttm"))
+        theirs += errors(truth, pyannote.diarize(waveform, SpeakerBounds(), silent).turns)
+        ours += errors(truth, default.diarize(waveform, SpeakerBounds(), silent).turns)
+    assert ours.rate < theirs.rate
 
 
 def test_pyannote_hears_nobody_in_silence_and_in_no_sound_at_all(pyannote: Engine) -> None:
