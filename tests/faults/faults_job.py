@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.faults.arena import Arena
 from tests.faults.engines import DEAF, LEAK, POISON
-from tests.faults.faults_process import CARRIED, kill_workers
+from tests.faults.faults_process import CARRIED, REPLACED, kill_workers
 from tests.faults.schedule import Fault
 from tests.faults.system import Environment, Layout
 
@@ -42,7 +42,7 @@ def kill_while_clocks_differ(arena: Arena) -> None:
         hit = arena.running_on(worker)
         worker.kill()
         arena.struck(hit)
-        arena.pause(3, 4)
+        arena.pause(*REPLACED)
 
 
 def clocks() -> list[Fault]:

@@ -13,6 +13,7 @@ from tests.faults.faults_process import (
     LEASE,
     LONGER_RUN,
     QUEUE,
+    REPLACED,
     STORE,
     kill_worker,
     let_them_die,
@@ -38,7 +39,7 @@ def kill_keepers(arena: Arena) -> None:
     for _ in range(4):
         pick(arena.system.kind("keeper"), arena.rng).kill()
         kill_worker(arena)
-        arena.pause(2, 4)
+        arena.pause(*REPLACED)
 
 
 def die_importing(arena: Arena) -> None:

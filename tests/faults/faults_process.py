@@ -21,6 +21,7 @@ DEFAULT_LEASE = 30.0
 DRAIN_SECONDS = 60
 LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
 CARRIED = 1.0  # jobs per second that one worker can do alone: a wait in an overfull queue is no part of recovery
+REPLACED = (7.0, 9.0)  # seconds in which a killed worker is at work again: the next blow meets two workers
 
 STORE, QUEUE = "parley_core.redis_jobs:RedisJobStore", "parley_core.queue:CeleryJobQueue"
 OBJECTS, JOURNAL = "parley_core.objects:ObjectStore", "parley_core.journal:ObjectJournal"
@@ -61,7 +62,7 @@ def kill_workers(times: int) -> Callable[[Arena], None]:
     def strike(arena: Arena) -> None:
         for _ in range(times):
             kill_worker(arena)
-            arena.pause(2, 4)
+            arena.pause(*REPLACED)
 
     return strike
 
@@ -72,7 +73,7 @@ def kill_worker_mains(arena: Arena) -> None:
         hit = arena.running_on(worker)
         worker.kill_main()
         arena.struck(hit)
-        arena.pause(2, 4)
+        arena.pause(*REPLACED)
 
 
 def let_them_die(seconds: float, chance: float) -> Callable[[Arena], None]:
