@@ -45,8 +45,15 @@ def scaled(release: Release) -> Release:
     release.install(values(JOB_SECONDS))
     release.wait_for_api()
     until("KEDA knows the queue", 60, lambda: keda_ready(release))
-    until("no worker is left", 60, lambda: not release.space.pods(release.worker("batch")))
+    until("no worker is left", 120, lambda: gone(release))
     return release
+
+
+def gone(release: Release) -> bool:
+    """Say whether KEDA has taken the first pod away again; one on its way out could still take a job."""
+    deployment = release.space.get("deployment", f"{release.fullname}-worker-batch")
+    pods = release.space.get("pods", selector=release.worker("batch"))["items"]
+    return deployment["spec"]["replicas"] == 0 and not pods
 
 
 def keda_ready(release: Release) -> bool:
