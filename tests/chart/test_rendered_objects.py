@@ -134,5 +134,5 @@ def test_the_api_stays_reachable_while_it_journals() -> None:
 
 
 def test_a_rollback_does_not_wait_for_the_broken_pod_it_replaces() -> None:
-    """With OrderedReady, Kubernetes waits for ever for a pod whose image is not there, whatever the template says now."""
+    """With OrderedReady, Kubernetes waits for ever for a pod whose image is not there, whatever the template says."""
     assert {stateful["spec"]["podManagementPolicy"] for stateful in render().of("StatefulSet")} == {"Parallel"}
