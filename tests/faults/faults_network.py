@@ -9,6 +9,7 @@ from tests.faults.schedule import Fault
 from tests.faults.system import Layout
 
 PROXIED = Layout(link="proxy")
+NOTICED = 20.0  # seconds: a publisher waits 10 for an answer, a worker 9; nothing else tells of a half-open connection
 
 
 def tell(arena: Arena, command: str) -> None:
@@ -53,6 +54,8 @@ def cut(arena: Arena) -> None:
 FAULTS = (
     Fault("slow network", "50 to 300 ms more for each packet", slow_down, PROXIED, jobs=20, rate=2),
     Fault("network silent for 8 s", "no byte moves, no connection ends, twice", swallow, PROXIED, rate=4),
-    Fault("half-open connections", "open connections are silent for ever, twice", forget, PROXIED, rate=3, bound=10.0),
+    Fault(
+        "half-open connections", "open connections are silent for ever, twice", forget, PROXIED, rate=3, bound=NOTICED
+    ),
     Fault("connections reset", "all at once by the network, ten times", cut, PROXIED, short=True),
 )
