@@ -116,7 +116,7 @@ that did not come right by themselves. After each fault the counters of `/metric
 
 Blows to workers fall one at a time, eight seconds apart, under a load that one worker can carry alone. Under more than
 the rest can carry, a job that lost its worker also waits in the queue behind younger ones: in the first run, with 3
-jobs a second, a kill every 3 s and a busy machine, `worker killed` took 27.8 / 30.3 / 30.3 s and missed its bound of 9 s.
+jobs a second, a kill each 3 s and a busy machine, `worker killed` took 27.8 / 30.3 / 30.3 s missing its bound of 9 s.
 
 Leases are 3 s where no other is said (30 s is the default), and waits between attempts 1, 2 and 4 s where the object
 store fails (60, 120 and 240 s are the default).
