@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,11 +55,14 @@ class Diarization:
         turns: by start time; turns of different speakers may overlap.
         exclusive_turns: at every moment at most one speaker, for joining with a transcript.
         overlaps: where two or more speak.
+        voices: unit vector per speaker label that the engine has a voice of; comparable between recordings of one
+            engine, cosine being nearness. Biometric: kept only where the caller asked for it.
     """
 
     turns: tuple[Turn, ...]
     exclusive_turns: tuple[Turn, ...]
     overlaps: tuple[Span, ...]
+    voices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def speakers(self) -> tuple[str, ...]:
