@@ -6,8 +6,11 @@ PermanentError
 │   ├── UnknownOption          an option that Parley does not have
 │   ├── AudioMissing           a form without an `audio` part
 │   ├── MalformedBody          the form is damaged or cut off
-│   └── SessionIdMissing       the consult workflow without `X-Session-ID`
+│   ├── SessionIdMissing       the consult workflow without `X-Session-ID`
+│   ├── UnknownSpeaker         no speaker of the job has this label
+│   └── SpeakerWithoutVoice    this one says too little alone for a voice
 ├── UnsupportedBody            a body that is neither a form nor a recording
+├── VoicesNotKept              the job was not submitted with `voices=true`
 ├── NotAcceptable              no format of the turns that the caller takes
 ├── Unauthenticated            no API key, or none that is known
 ├── UnknownHost                without keys, only this machine's own names are served
@@ -43,6 +46,18 @@ class MalformedBody(InvalidRequest):
 
 class SessionIdMissing(InvalidRequest):
     code = "session_id_missing"
+
+
+class UnknownSpeaker(InvalidRequest):
+    code = "unknown_speaker"
+
+
+class SpeakerWithoutVoice(InvalidRequest):
+    code = "speaker_without_voice"
+
+
+class VoicesNotKept(PermanentError):
+    code = "voices_not_kept"
 
 
 class UnsupportedBody(PermanentError):

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, WorkerLost
 from parley_core.recording import Recording
+from parley_core.voices import Role
 
 DEFAULT_TENANT = "default"  # owner of every job where auth is off (one machine, loopback only)
 
@@ -70,6 +71,8 @@ class JobOptions:
         reference: the caller's own name for the conversation (`X-Session-ID` of a consult).
         callback_url: where the delivery goes when the job ends.
         retain_seconds: how long recording and result are kept after the end; None is the deployment's default.
+        voices: keep a vector of each speaker's voice in the result (biometric).
+        channels: whose microphone each channel of the recording is, in order; empty where nobody says.
     """
 
     speakers: SpeakerBounds = SpeakerBounds()
@@ -77,6 +80,8 @@ class JobOptions:
     reference: str | None = None
     callback_url: str | None = None
     retain_seconds: int | None = None
+    voices: bool = False
+    channels: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

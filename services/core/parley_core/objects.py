@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,11 +23,21 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from parley_core.errors import ObjectStoreUnavailable
+from parley_core.logs import get_logger
 from parley_core.settings import Settings
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
 REMOTE_CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}  # per request: one part, not one recording
-REMOTE_RETRY: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}  # the default waits up to 180 s
+# A store that starts anew refuses connections for seconds: tried again until then, where obstore's default waits up to
+# 180 s. Three tries were over after 0.4 s, and submits failed whenever the store's pod was not ready for a moment.
+REMOTE_RETRY: Any = {
+    "max_retries": 100,  # the time decides
+    "retry_timeout": timedelta(seconds=15),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+}
+LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
+
+log = get_logger(__name__)
 
 
 @contextmanager
@@ -39,7 +50,16 @@ def _translated_errors() -> Iterator[None]:
         raise KeyError("there is no such object") from error
     except (BaseError, OSError) as error:
         kind = type(error).__name__
+        log.warning("object store unavailable", error=kind, cause=safe_cause(error))
         raise ObjectStoreUnavailable(f"The object store did not do what it was asked ({kind}).") from error
+
+
+def safe_cause(error: Exception) -> str:
+    """Return what obstore says went wrong, on one line and without queries: some stores sign their addresses there."""
+    said = re.sub(r"\?[^\s\"',)]+", "?...", " ".join(str(error).split()))
+    said, _, source = said.partition(" Debug source: ")
+    _, _, innermost = source.rpartition("inner: ")
+    return f"{said} {innermost}".strip()[:LOGGED_CHARACTERS]
 
 
 class ObjectStore:
@@ -80,13 +100,11 @@ class ObjectStore:
 
     def create(self, key: str, data: bytes) -> bool:
         """Store a small object unless there is one of this name; say whether this call made it."""
-        try:
-            with _translated_errors():
+        with _translated_errors():
+            try:
                 obstore.put(self._store, key, data, mode="create", use_multipart=False)
-        except ObjectStoreUnavailable as error:
-            if isinstance(error.__cause__, AlreadyExistsError):
+            except AlreadyExistsError:
                 return False
-            raise
         self._flush(key)
         return True
 

@@ -30,6 +30,7 @@ from parley_core.job import (
     TimeLimits,
 )
 from parley_core.turns import Diarization, EngineInfo
+from parley_core.voices import NewVoice, Voice
 
 Report = Callable[[Phase, float], None]
 """Called by an engine between batches with the phase and its progress (0 to 1).
@@ -300,6 +301,35 @@ class JobStore(Protocol):
     def stats(self) -> Stats: ...
 
     def health(self) -> StoreHealth: ...
+
+
+class VoiceStore(Protocol):
+    """Enrolled voices, each tenant's its own, until they are deleted. Atomic.
+
+    Every method raises JobStoreUnavailable when the store does not answer in time.
+    """
+
+    def enrol(self, new: NewVoice) -> Voice:
+        """Keep a voice; the same id again returns the voice that is there.
+
+        Raises:
+            VoiceNameTaken: the tenant has a voice of this name (see voices.name_key).
+            TooManyVoices: the tenant has as many as it may.
+            JobStoreFull: no memory left for another.
+        """
+        ...
+
+    def get(self, tenant: str, voice_id: str) -> Voice:
+        """Raises VoiceNotFound, also for another tenant's."""
+        ...
+
+    def all(self, tenant: str) -> Sequence[Voice]:
+        """The tenant's voices, in order of enrolment."""
+        ...
+
+    def remove(self, tenant: str, voice_id: str) -> None:
+        """Forget a voice; its name is free again. Raises VoiceNotFound."""
+        ...
 
 
 class JobQueue(Protocol):

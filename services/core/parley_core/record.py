@@ -23,8 +23,11 @@ from parley_core.job import (
 )
 from parley_core.ports import IdempotencyKey
 from parley_core.recording import Recording
+from parley_core.voices import Role
 
 Record = Mapping[str, str]
+
+NEWER_OPTIONS = frozenset({"voices", "channels"})
 
 
 def dump(value: object) -> str:
@@ -43,9 +46,19 @@ def present(value: datetime | None) -> datetime:
     return value
 
 
+def options_to_plain(options: JobOptions) -> dict[str, Any]:
+    """Return options as plain data.
+
+    What came after version 0.1.0 is left out unless it was asked for: during an upgrade, workers of the version before
+    read new records, and an idempotency key from before it stands for the same options.
+    """
+    return {name: value for name, value in asdict(options).items() if value or name not in NEWER_OPTIONS}
+
+
 def options_from(plain: Mapping[str, Any]) -> JobOptions:
-    """Return options from the plain data that asdict made of them."""
-    return JobOptions(**{**plain, "speakers": SpeakerBounds(**plain["speakers"]), "queue": Queue(plain["queue"])})
+    """Return options from the plain data that options_to_plain made of them."""
+    read = {"speakers": SpeakerBounds(**plain["speakers"]), "queue": Queue(plain["queue"])}
+    return JobOptions(**{**plain, **read, "channels": tuple(Role(one) for one in plain.get("channels", ()))})
 
 
 def _attempt(record: Record, number: int) -> Attempt:
@@ -85,7 +98,8 @@ def job_from(record: Record, position: int | None = None) -> Job:
 
 def new_job_to_json(new: NewJob, idempotency: IdempotencyKey | None) -> str:
     """Return a journal entry."""
-    return dump({"job": asdict(new), "idempotency": asdict(idempotency) if idempotency else None})
+    job = asdict(new) | {"options": options_to_plain(new.options)}
+    return dump({"job": job, "idempotency": asdict(idempotency) if idempotency else None})
 
 
 def new_job_from_json(text: str | bytes) -> tuple[NewJob, IdempotencyKey | None]:

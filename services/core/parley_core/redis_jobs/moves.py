@@ -24,7 +24,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, GiveUp, Job, Lease, NewJob, Phase, Queue, ResultSummary, RetryIn, TimeLimits
 from parley_core.ports import Created, Dispatch, IdempotencyKey
-from parley_core.record import dump, job_from
+from parley_core.record import dump, job_from, options_to_plain
 from parley_core.redis_jobs.connection import connect
 from parley_core.redis_jobs.reads import Reads
 from parley_core.redis_jobs.scripts import Scripts
@@ -72,7 +72,7 @@ class RedisJobStore(Reads):
             new.tenant,
             new.options.queue,
             new.options.reference or "",
-            dump(asdict(new.options)),
+            dump(options_to_plain(new.options)),
             dump(asdict(new.recording)),
             dump(asdict(new.limits)),
             self._settings.retain_seconds if retain is None else retain,

@@ -11,7 +11,7 @@ from redis import Redis
 from parley_core.redis_jobs.connection import translated_errors
 
 # What takes on work is refused when memory is full; what finishes it never is.
-REFUSED_WHEN_FULL = frozenset({"create", "reserve_key"})
+REFUSED_WHEN_FULL = frozenset({"create", "reserve_key", "enrol"})
 
 
 @cache

@@ -8,12 +8,14 @@ from parley_core.testing.factories import new_job
 from parley_core.testing.jobs import MemoryJobStore
 from parley_core.testing.objects import MemoryJournal, MemoryRecordingStore
 from parley_core.testing.queue import MemoryJobQueue
+from parley_core.testing.voices import MemoryVoiceStore
 
 __all__ = [
     "MemoryJobQueue",
     "MemoryJobStore",
     "MemoryJournal",
     "MemoryRecordingStore",
+    "MemoryVoiceStore",
     "ScriptedEngine",
     "new_job",
     "scripted_engine",

@@ -1,0 +1,10 @@
+-- Keep a voice unless its name is taken or the tenant has its limit. The same id again changes nothing.
+-- ARGV: key id name document limit. Fields: `voice:<id>` is when and what, `name:<name>` is whose.
+local key, id, name = ARGV[1], ARGV[2], ARGV[3]
+local known = redis.call('HGET', key, 'voice:' .. id)
+if known then return {'enrolled', known} end
+if redis.call('HEXISTS', key, 'name:' .. name) == 1 then return {'taken'} end
+if redis.call('HLEN', key) >= 2 * ARGV[5] then return {'full'} end
+local kept = int(now) .. ' ' .. ARGV[4]
+redis.call('HSET', key, 'voice:' .. id, kept, 'name:' .. name, id)
+return {'enrolled', kept}

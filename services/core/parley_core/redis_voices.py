@@ -1,0 +1,97 @@
+"""The voice store on Redis or Valkey: one hash per tenant.
+
+Its keys begin with `parley-voices:` and not with `parley:`, so that Redis itself keeps workers, which read recordings
+of strangers, away from everybody's voices.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from redis import Redis
+
+from parley_core.errors import TooManyVoices, VoiceNameTaken, VoiceNotFound
+from parley_core.record import dump, moment, present
+from parley_core.redis_jobs.connection import connect, translated_errors
+from parley_core.redis_jobs.scripts import Scripts
+from parley_core.settings import Settings
+from parley_core.voices import NewVoice, Role, Vector, Voice, name_key
+
+FIELD = "voice:"
+
+
+class RedisVoiceStore:
+    """VoiceStore on Redis or Valkey. Threads may share it."""
+
+    def __init__(self, client: Redis, limit: int) -> None:
+        self._client: Any = client
+        self._run, self._limit = Scripts(client).run, limit
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RedisVoiceStore:
+        """Return a store that connects at its first call."""
+        client = connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds)
+        return cls(client, settings.voices_per_tenant)
+
+    def enrol(self, new: NewVoice) -> Voice:
+        outcome, *kept = self._run("enrol", _key(new.tenant), new.id, name_key(new.name), _document(new), self._limit)
+        if outcome == "taken":
+            raise VoiceNameTaken("A voice of this name is enrolled already; delete that one first.")
+        if outcome == "full":
+            raise TooManyVoices(f"{self._limit} voices are enrolled, the limit here; delete one first.")
+        return _voice(new.tenant, new.id, kept[0])
+
+    def get(self, tenant: str, voice_id: str) -> Voice:
+        with translated_errors():
+            kept = self._client.hget(_key(tenant), FIELD + voice_id)
+        if kept is None:
+            raise VoiceNotFound("There is no voice with this id.")
+        return _voice(tenant, voice_id, kept)
+
+    def all(self, tenant: str) -> Sequence[Voice]:
+        with translated_errors():
+            fields: dict[str, str] = self._client.hgetall(_key(tenant))
+        voices = [
+            _voice(tenant, name.removeprefix(FIELD), kept) for name, kept in fields.items() if name.startswith(FIELD)
+        ]
+        return sorted(voices, key=lambda voice: (voice.enrolled_at, voice.id))
+
+    def remove(self, tenant: str, voice_id: str) -> None:
+        name = name_key(self.get(tenant, voice_id).name)
+        if self._run("forget_voice", _key(tenant), voice_id, name) == "missing":
+            raise VoiceNotFound("There is no voice with this id.")
+
+
+def _key(tenant: str) -> str:
+    return f"parley-voices:{tenant}"
+
+
+def _document(new: NewVoice) -> str:
+    return dump({"name": new.name, "role": new.role, "model": new.model, "vector": _packed(new.vector)})
+
+
+def _voice(tenant: str, voice_id: str, kept: str) -> Voice:
+    enrolled_at, _, document = kept.partition(" ")
+    plain = json.loads(document)
+    return Voice(
+        id=voice_id,
+        tenant=tenant,
+        name=plain["name"],
+        role=Role(plain["role"]) if plain["role"] else None,
+        model=plain["model"],
+        vector=_unpacked(plain["vector"]),
+        enrolled_at=present(moment(enrolled_at)),
+    )
+
+
+def _packed(vector: Vector) -> str:
+    """A quarter of the memory that decimals take, and read back without parsing them: float32 in base64."""
+    return b64encode(array("f", vector).tobytes()).decode()
+
+
+def _unpacked(text: str) -> Vector:
+    return tuple(array("f", b64decode(text)))
