@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.job import Job, SpeakerBounds
+from parley_core.job import Job, JobOptions, SpeakerBounds
 from parley_core.ports import Engine, Report
 from parley_core.settings import Settings
 from parley_core.testing import MemoryJobStore, MemoryRecordingStore, ScriptedEngine, new_job
@@ -35,8 +35,8 @@ class World:
         )
         self.job_id = self.submit()
 
-    def submit(self) -> str:
-        new = new_job(seconds=1.0)
+    def submit(self, options: JobOptions | None = None) -> str:
+        new = new_job(seconds=1.0, options=options)
         self.recordings.objects[new.recording.key] = b"sound"
         self.store.create(new)
         return new.id

@@ -28,6 +28,7 @@ from parley_worker.deps import Dependencies
 from parley_worker.heartbeat import Heartbeat
 from parley_worker.patience import persist, persist_past_soft_limit
 from parley_worker.results import result_key, result_object, summary
+from parley_worker.roles import roles_by_channel
 
 START_PATIENCE = 300.0  # seconds to wait for Redis before work begins; leaves the rest of the soft limit for the work
 STORING_PATIENCE = 120.0  # seconds to wait for the object store with a finished result in hand
@@ -88,22 +89,26 @@ class _Attempt:
 
     def _work(self, heartbeat: Heartbeat) -> ResultSummary:
         engine = self._deps.engine()
-        waveform = self._decode()
+        waveform, levels = self._decode()
         began = time.monotonic()
         diarization = engine.diarize(waveform, self._job.options.speakers, heartbeat.report)
         seconds = time.monotonic() - began
         heartbeat.report(Phase.STORING, 0.0)
-        self._store(result_object(self._job, diarization, engine.info))
+        roles = roles_by_channel(diarization, levels, self._job.options.channels)
+        self._store(result_object(self._job, diarization, engine.info, roles))
         timings = {**heartbeat.progress.timings(), "engine": round(seconds, 3)}
         return summary(self._lease, diarization, engine.info, timings)
 
-    def _decode(self) -> NDArray[np.float32]:
+    def _decode(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The waveform, and the levels of as many channels as the caller has named."""
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(self._deps.recordings.fetch(self._job.recording.key))
             except KeyError:
                 raise UnreadableRecording("The stored recording is gone.") from None
-            return self._deps.decode(path)
+            channels = len(self._job.options.channels)
+            levels = self._deps.levels(path, channels) if channels else np.zeros((0, 0), np.float32)
+            return self._deps.decode(path), levels
 
     def _store(self, data: bytes) -> None:
         persist(lambda: self._deps.recordings.put(result_key(self._lease), data), STORING_PATIENCE)

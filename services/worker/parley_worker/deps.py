@@ -31,6 +31,7 @@ class Dependencies:
         decode: gives the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
         engine: gives the engine, loaded at the first call.
         worker: this process's name in the record.
+        levels: gives how loud each of so many channels of a recording is; see parley_core.audio.levels.
     """
 
     store: JobStore
@@ -39,6 +40,7 @@ class Dependencies:
     engine: Callable[[], Engine]
     settings: Settings
     worker: str
+    levels: Callable[[Path, int], NDArray[np.float32]] = audio.levels
 
 
 def name_instance() -> None:
@@ -68,6 +70,7 @@ def dependencies() -> Dependencies:
         engine=cache(lambda: load(settings)),
         settings=settings,
         worker=worker_name(os.getpid()),
+        levels=lambda path, channels: audio.levels(path, channels, limits),
     )
 
 

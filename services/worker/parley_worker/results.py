@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from parley_core.job import Job, Lease, ResultSummary
 from parley_core.turns import Diarization, EngineInfo
+from parley_core.voices import Role
 
 
 def result_key(lease: Lease) -> str:
@@ -15,9 +17,23 @@ def result_key(lease: Lease) -> str:
     return f"results/{lease.job_id}/{lease.token}.json"
 
 
-def result_object(job: Job, diarization: Diarization, engine: EngineInfo) -> bytes:
-    """Return the turns as JSON in the form of the HTTP contract."""
-    return json.dumps(_plain(job, diarization, engine), separators=(",", ":")).encode()
+def result_object(job: Job, diarization: Diarization, engine: EngineInfo, roles: Mapping[str, Role]) -> bytes:
+    """Return the turns as JSON in the form of the HTTP contract, and what it needs to know the people by.
+
+    Args:
+        roles: of speakers, by label, where their channels tell.
+    """
+    plain = _plain(job, diarization, engine)
+    if job.options.channels:
+        plain["roles"] = dict(roles)
+    if job.options.voices:
+        plain |= {"voices": dict(diarization.voices), "voice_model": _voice_model(diarization, engine)}
+    return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def _voice_model(diarization: Diarization, engine: EngineInfo) -> str:
+    """An engine that does not name what made its voices is comparable with its own version only."""
+    return diarization.voice_model or f"{engine.name} {engine.version}"
 
 
 def _plain(job: Job, diarization: Diarization, engine: EngineInfo) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable, LeaseLost, UnreadableRecording
-from parley_core.job import MAX_ATTEMPTS, Failure, JobState, Phase, RetryIn
+from parley_core.job import MAX_ATTEMPTS, Failure, JobOptions, JobState, Phase, RetryIn, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.testing import MemoryJobStore, ScriptedEngine
+from parley_core.turns import Diarization
+from parley_core.voices import Role
 from parley_worker import attempt
 from parley_worker.attempt import Outcome, run_attempt
-from parley_worker.deps import load
+from parley_worker.deps import Dependencies, load
 from tests.support.attempts import CallingEngine, World
 
 
@@ -66,6 +69,46 @@ def test_the_result_object_is_what_the_http_contract_says(world: World) -> None:
         "engine": {"name": "scripted", "version": "1", "weights": {}, "parameters": {"seconds": 0.0}},
         "recording": {"sha256": "0" * 64, "seconds": 1.0},
     }
+
+
+class KnowingEngine(ScriptedEngine):
+    """Hears one speaker, and knows how that one sounds."""
+
+    def __init__(self, voice_model: str = "knowing/abc") -> None:
+        super().__init__(0.0)
+        self._voice_model = voice_model
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        found = super().diarize(waveform, speakers, report)
+        return replace(found, voices={"SPEAKER_00": (0.6, 0.8)}, voice_model=self._voice_model)
+
+
+def stored_result(world: World, job_id: str, deps: Dependencies) -> dict[str, Any]:
+    run_attempt(job_id, deps)
+    stored: dict[str, Any] = json.loads(world.recordings.read(f"results/{job_id}/1.json"))
+    return stored
+
+
+def test_voices_are_stored_only_where_somebody_asked(world: World) -> None:
+    deps = world.with_engine(KnowingEngine())
+    assert "voices" not in stored_result(world, world.job_id, deps)
+    asked = stored_result(world, world.submit(JobOptions(voices=True)), deps)
+    assert (asked["voices"], asked["voice_model"]) == ({"SPEAKER_00": [0.6, 0.8]}, "knowing/abc")
+
+
+def test_voices_of_an_engine_that_does_not_name_their_model_belong_to_its_version(world: World) -> None:
+    deps = world.with_engine(KnowingEngine(voice_model=""))
+    assert stored_result(world, world.submit(JobOptions(voices=True)), deps)["voice_model"] == "scripted 1"
+
+
+def test_named_channels_give_speakers_roles(world: World) -> None:
+    def levels(path: Path, channels: int) -> NDArray[np.float32]:
+        assert path.read_bytes() == b"sound"
+        return np.full((50, channels), (1e-6, 1e-3), np.float32)
+
+    options = JobOptions(channels=(Role.CLINICIAN, Role.PATIENT))
+    stored = stored_result(world, world.submit(options), replace(world.deps, levels=levels))
+    assert stored["roles"] == {"SPEAKER_00": "patient"}
 
 
 def test_a_duplicate_message_starts_nothing(world: World) -> None:

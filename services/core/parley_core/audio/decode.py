@@ -37,14 +37,14 @@ def decode(path: Path, limits: DecodeLimits | None = None) -> NDArray[np.float32
         arguments = {"container": sniff_file(source).name, "max_seconds": limits.max_seconds}
         output_bytes = limits.max_samples * BYTES_PER_SAMPLE + OUTPUT_SLACK_BYTES
         made = SANDBOX.run("parley_core.audio.render:render", arguments, limits, source, sink, output_bytes)
-        return _map(sink, int(made["samples"]))
+        return mapped_floats(sink, int(made["samples"]))
 
 
-def _map(descriptor: int, samples: int) -> NDArray[np.float32]:
-    """Map the samples copy-on-write; they live as long as the array does."""
+def mapped_floats(descriptor: int, number: int) -> NDArray[np.float32]:
+    """Map so many float32 values copy-on-write; they live as long as the array does. Raises UnreadableRecording."""
     seal(descriptor)
     try:
-        mapped = mmap.mmap(descriptor, samples * BYTES_PER_SAMPLE, access=mmap.ACCESS_COPY)
+        mapped = mmap.mmap(descriptor, number * BYTES_PER_SAMPLE, access=mmap.ACCESS_COPY)
     except ValueError as error:
         raise UnreadableRecording("The decoder wrote less than it said; the recording is damaged.") from error
     return np.frombuffer(mapped, np.float32)

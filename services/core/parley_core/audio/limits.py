@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the decoding process reads this file and needs no settings
 
 SAMPLE_RATE = 16_000  # what every engine of Parley takes
 BYTES_PER_SAMPLE = 4  # float32
+LEVEL_SAMPLES = SAMPLE_RATE // 50  # 20 ms: shorter than a syllable, long enough for a period of any voice
 
 SECONDS_TO_START = 30.0  # allowance that does not grow with the recording
 AUDIO_SECONDS_PER_CPU_SECOND = 50  # the slowest decoder (Opus, stereo) does 600 on one core here

@@ -1,4 +1,4 @@
-"""Any frames in, 16 kHz mono float32 out: FFmpeg's own filters, a block at a time."""
+"""Any frames in, 16 kHz float32 out, mono or channel by channel: FFmpeg's own filters, a block at a time."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ RESAMPLER = f"{SAMPLE_RATE}:filter_size=64:cutoff=0.95"
 
 
 class Mixer:
-    """Mean of the channels, resampled. A change of format in mid-stream starts a new filter."""
+    """Mean of the channels, resampled. A change of format in mid-stream starts a new filter.
 
-    def __init__(self) -> None:
+    Args:
+        apart: keep the channels apart instead: blocks have the shape (channels, samples) and not (samples,).
+    """
+
+    def __init__(self, apart: bool = False) -> None:
+        self._apart = apart
         self._graph: Any = None
         self._format: tuple[Any, ...] = ()
         self._waiting = 0
@@ -35,7 +40,7 @@ class Mixer:
         form = (frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels)
         if form != self._format:
             yield from self.finish()
-            self._graph, self._format = _graph(*form), form
+            self._graph, self._format = _graph(*form, apart=self._apart), form
         frame.pts = None  # gaps and jumps of the clock are no sound
         self._graph.push(frame)
         self._waiting += 1
@@ -56,21 +61,21 @@ class Mixer:
                 block = self._graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            yield block.to_ndarray().reshape(-1)
+            samples = block.to_ndarray()
+            yield samples if self._apart else samples.reshape(-1)
 
 
-def _graph(sample_rate: int, sample_format: str, layout: str, channels: int) -> Any:
+def _graph(sample_rate: int, sample_format: str, layout: str, channels: int, apart: bool) -> Any:
     require_plausible(sample_rate, channels)
-    mean = "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))
     graph = av.filter.Graph()
     source = graph.add_abuffer(
         sample_rate=sample_rate, format=sample_format, layout=layout, time_base=Fraction(1, sample_rate)
     )
     filters = [
         graph.add("aformat", "sample_fmts=fltp"),
-        graph.add("pan", f"mono|c0={mean}"),
+        *([] if apart else [graph.add("pan", _mean_of(channels))]),
         graph.add("aresample", RESAMPLER),
-        graph.add("aformat", f"sample_fmts=flt:sample_rates={SAMPLE_RATE}:channel_layouts=mono"),
+        graph.add("aformat", f"sample_fmts=fltp:sample_rates={SAMPLE_RATE}"),
         graph.add("asetnsamples", f"n={BLOCK_SAMPLES}:p=0"),
         graph.add("abuffersink"),
     ]
@@ -78,3 +83,7 @@ def _graph(sample_rate: int, sample_format: str, layout: str, channels: int) -> 
         before.link_to(after)
     graph.configure()
     return graph
+
+
+def _mean_of(channels: int) -> str:
+    return "mono|c0=" + "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))

@@ -37,7 +37,7 @@ def render(source: int, sink: int, container: str, max_seconds: float) -> dict[s
     check_layout(source, kind)
     waveform = WaveformFile(sink, max_seconds)
     with open_source(source, kind) as opened:
-        for block in Decoding(opened).blocks():
+        for block in Decoding(opened, Mixer()).blocks():
             waveform.append(block)
     if not waveform.samples:
         raise empty_recording()
@@ -57,29 +57,37 @@ class WaveformFile:
         self.samples += len(block)
         if self.samples > self._max_seconds * SAMPLE_RATE:
             raise too_long(self._max_seconds)
-        left = _clean(block).data.cast("B")
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        write_floats(self._descriptor, clean(block))
 
 
-def _clean(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Float formats can hold NaN, infinity and values beyond full scale; engines must not meet them."""
+def write_floats(descriptor: int, values: NDArray[np.float32]) -> None:
+    """Write all of an array, in C order."""
+    left = np.ascontiguousarray(values).data.cast("B")
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def clean(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the block, changed in place: float formats can hold NaN, infinity and values beyond full scale."""
     finite = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
     return np.clip(finite, -1.0, 1.0, out=finite)
 
 
 class Decoding:
-    """One pass over a stream."""
+    """One pass over a stream; the mixer says in which form its sound comes out."""
 
-    def __init__(self, opened: Source) -> None:
+    def __init__(self, opened: Source, mixer: Mixer) -> None:
         self._opened = opened
         self._context = opened.stream.codec_context
-        self._mixer = Mixer()
+        self._mixer = mixer
         self._packets = 0
         self._lost = 0
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield blocks of samples, 16 kHz mono. Raises UnreadableRecording when too much is lost."""
+        """Yield blocks of samples, 16 kHz, the silence for what is lost always mono.
+
+        Raises UnreadableRecording when too much is lost.
+        """
         for packet in packets(self._opened):
             self._packets += 1
             yield from self._decode(packet)

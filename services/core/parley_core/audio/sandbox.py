@@ -36,7 +36,7 @@ from parley_core.errors import (
 
 ZYGOTE = "parley_core.audio.zygote"
 FLAGS = ("-P", "-B")  # -B: a bytecode file that a confined process writes would be cut off at its limit
-PRELOADED = ("parley_core.audio.measure", "parley_core.audio.render")
+PRELOADED = ("parley_core.audio.measure", "parley_core.audio.render", "parley_core.audio.loudness")
 CONCURRENT = 2 * (os.cpu_count() or 1)  # more would only share the processors and add up their memory
 STOP_SECONDS = 5.0  # the fork server needs milliseconds to end
 
