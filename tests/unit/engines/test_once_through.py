@@ -101,7 +101,8 @@ def two_speakers_in_one_local() -> tuple[Segmentation, Voices]:
     cells = np.repeat(voices, 50, axis=0).astype(np.float16)
     local = np.zeros((1, 3, trunk.DIMENSION), np.float32)
     local[0, 0] = voices[0]
-    return Segmentation(activity, np.ones(grid.FRAMES, np.int64)), Voices(local, voices, np.ones(2, SECONDS), cells)
+    heard = Segmentation(activity, np.ones(grid.FRAMES, np.int64), np.ones(grid.FRAMES, np.float32))
+    return heard, Voices(local, voices, np.ones(2, SECONDS), cells)
 
 
 def test_a_moment_goes_to_whom_it_sounds_like_even_against_the_window() -> None:

@@ -122,4 +122,4 @@ def _hook(report: Report) -> Callable[..., None]:
 
 def _stretches(annotation: Any) -> Iterator[Stretch]:
     for segment, _track, speaker in annotation.itertracks(yield_label=True):
-        yield segment.start, segment.end, speaker
+        yield Stretch(segment.start, segment.end, speaker)

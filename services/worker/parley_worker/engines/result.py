@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import floor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from parley_core.turns import Diarization, Span, Turn
 
 NO_TURNS = Diarization(turns=(), exclusive_turns=(), overlaps=())
 
-Stretch = tuple[float, float, Hashable]  # start and end in seconds, and the engine's own name of the speaker
+CONFIDENCE_DIGITS = 3
+VOICE_DIGITS = 5  # of a component of about 0.07: a cosine keeps four digits
 
 
-def diarization(turns: Iterable[Stretch], exclusive: Iterable[Stretch], seconds: float) -> Diarization:
+class Stretch(NamedTuple):
+    """A turn as an engine finds it: seconds, and the engine's own name of the speaker."""
+
+    start: float
+    end: float
+    speaker: Hashable
+    confidence: float | None = None
+
+
+Voices = Mapping[Hashable, NDArray[np.float32]]
+"""Unit vector of each speaker, by the engine's own name; zero, or missing, where it has none."""
+
+
+def diarization(
+    turns: Iterable[Stretch], exclusive: Iterable[Stretch], seconds: float, voices: Voices | None = None
+) -> Diarization:
     """Return a Diarization of a recording of so many seconds; stretches shorter than a millisecond are dropped."""
     whole, single = _within(turns, seconds), _within(exclusive, seconds)
-    names = {speaker: f"SPEAKER_{n:02d}" for n, speaker in enumerate(dict.fromkeys(s[2] for s in [*whole, *single]))}
-    named = tuple(Turn(start, end, names[speaker]) for start, end, speaker in whole)
-    return Diarization(
-        turns=named,
-        exclusive_turns=tuple(Turn(start, end, names[speaker]) for start, end, speaker in single),
-        overlaps=overlaps(named),
-    )
+    speakers = dict.fromkeys(stretch.speaker for stretch in [*whole, *single])
+    names = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(speakers)}
+    named = _named(whole, names)
+    return Diarization(named, _named(single, names), overlaps(named), _plain(voices or {}, names))
 
 
 def overlaps(turns: Sequence[Turn]) -> tuple[Span, ...]:
@@ -40,8 +57,23 @@ def overlaps(turns: Sequence[Turn]) -> tuple[Span, ...]:
 def _within(stretches: Iterable[Stretch], seconds: float) -> list[Stretch]:
     """Round to milliseconds inside the recording, in order of start, then of end."""
     length = floor(seconds * 1000) / 1000
-    rounded = [(round(start, 3), min(round(end, 3), length), speaker) for start, end, speaker in stretches]
-    return sorted((s for s in rounded if s[0] < s[1]), key=lambda s: (s[0], s[1], str(s[2])))
+    rounded = [s._replace(start=round(s.start, 3), end=min(round(s.end, 3), length)) for s in stretches]
+    return sorted((s for s in rounded if s.start < s.end), key=lambda s: (s.start, s.end, str(s.speaker)))
+
+
+def _named(stretches: Iterable[Stretch], names: Mapping[Hashable, str]) -> tuple[Turn, ...]:
+    return tuple(
+        Turn(s.start, s.end, names[s.speaker], None if s.confidence is None else round(s.confidence, CONFIDENCE_DIGITS))
+        for s in stretches
+    )
+
+
+def _plain(voices: Voices, names: Mapping[Hashable, str]) -> dict[str, tuple[float, ...]]:
+    return {
+        names[speaker]: tuple(round(float(part), VOICE_DIGITS) for part in voice)
+        for speaker, voice in voices.items()
+        if speaker in names and voice.any()
+    }
 
 
 def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:

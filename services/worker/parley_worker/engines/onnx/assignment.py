@@ -43,16 +43,22 @@ class Assignment:
         active = np.zeros((len(count), width), np.bool_)
         for start in range(0, len(count), BLOCK):
             part = slice(start, min(start + BLOCK, len(count)))
-            chosen = strongest(self._scores(part), count[part])
+            chosen = strongest(self.scores(part), count[part])
             active[part, : chosen.shape[1]] = chosen
         return active
 
-    def _scores(self, part: slice) -> Frames:
+    def scores(self, part: slice) -> Frames:
+        """Return how much speaks for each speaker in some frames, shape (frames, speakers)."""
+        share, nearness = self.grounds(part)
+        return np.asarray(share + NEARNESS * nearness, np.float32)
+
+    def grounds(self, part: slice) -> tuple[Frames, Frames]:
+        """Return the share of windows that hear each speaker, and the cosine to each, both (frames, speakers)."""
         cells = cell_of(np.arange(part.start, part.stop)).clip(0, len(self._cells) - 1)
         first, last = cells[0], cells[-1] + 1
         nearness = self._cells[first:last].astype(np.float32) @ self._speakers.T
-        share = self._votes[part] / self._windows[part, None]
-        return np.asarray(share + NEARNESS * nearness[cells - first], np.float32)
+        share = self._votes[part] / self._windows[part, None].astype(np.float32)
+        return np.asarray(share, np.float32), nearness[cells - first]
 
 
 def nearest(local: Frames, speakers: Frames) -> NDArray[np.int64]:

@@ -5,14 +5,22 @@ Source: pyannote.audio 4.0.7, pipelines/speaker_diarization.py and utils/diariza
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx.grid import FRAMES, first_frames, frame_seconds
 from parley_worker.engines.result import Stretch
+
+
+class Run(NamedTuple):
+    """A turn in frames of the recording: its first one, the one after its last, and the speaker's number."""
+
+    first: int
+    after: int
+    speaker: int
 
 
 def speaker_votes(activity: NDArray[np.uint8], speakers: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
@@ -53,10 +61,17 @@ def strongest(votes: NDArray[Any], count: NDArray[np.int64]) -> NDArray[np.bool_
     return active
 
 
-def stretches(active: NDArray[np.bool_]) -> Iterator[Stretch]:
-    """Yield where each speaker talks without a break."""
+def runs(active: NDArray[np.bool_]) -> Iterator[Run]:
+    """Yield where each speaker talks without a break, speaker by speaker."""
     silence = np.zeros((1, active.shape[1]), np.bool_)
     edges = np.diff(np.concatenate([silence, active, silence]).astype(np.int8), axis=0)
     for speaker, change in enumerate(edges.T):
-        starts, ends = frame_seconds(np.flatnonzero(change == 1)), frame_seconds(np.flatnonzero(change == -1))
-        yield from ((float(start), float(end), speaker) for start, end in zip(starts, ends, strict=True))
+        pairs = zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True)
+        yield from (Run(int(first), int(after), speaker) for first, after in pairs)
+
+
+def stretches(active: NDArray[np.bool_], confidence: Callable[[Run], float] | None = None) -> Iterator[Stretch]:
+    """Yield the runs in seconds, with the confidence in each where it can be told."""
+    for run in runs(active):
+        start, end = frame_seconds(np.array([run.first, run.after])).tolist()
+        yield Stretch(start, end, run.speaker, confidence(run) if confidence else None)

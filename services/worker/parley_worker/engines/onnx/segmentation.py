@@ -46,10 +46,12 @@ class Segmentation:
         activity: 0 or 1 per window, frame and local speaker, shape (windows, 589, 3). Local speaker 0 of one window
             need not be local speaker 0 of the next: clustering joins them.
         count: how many speak at once, per frame of the recording, shape (frames,).
+        expected: the same before it is rounded; how far it is from the next number says how sure the model is.
     """
 
     activity: NDArray[np.uint8]
     count: NDArray[np.int64]
+    expected: NDArray[np.float32]
 
 
 def segment(session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], progress: Progress) -> Segmentation:
@@ -62,7 +64,8 @@ def segment(session: onnxruntime.InferenceSession, waveform: NDArray[np.float32]
         for start, speakers in zip(starts[windows], np.exp(scores) @ _SPEAKERS_IN_CLASS, strict=True):
             expected[start : start + FRAMES] += speakers * _WEIGHTS
             weight[start : start + FRAMES] += _WEIGHTS
-    return Segmentation(activity, np.asarray(np.rint(expected / weight), np.int64))
+    expected /= weight
+    return Segmentation(activity, np.asarray(np.rint(expected), np.int64), expected.astype(np.float32))
 
 
 def class_scores(
