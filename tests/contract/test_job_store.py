@@ -29,7 +29,7 @@ from parley_core.settings import Settings
 from parley_core.testing import MemoryJobStore, new_job
 from tests.support.valkey import Valkey
 
-RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0})
+RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
 LOST = Failure(WorkerLost.code, "The worker was not heard of.")
 BUSY = Failure("object_store_unavailable", "down")
 

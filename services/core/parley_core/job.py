@@ -122,6 +122,8 @@ class ResultSummary:
         seconds_of_speech: seconds in which at least one speaker talks.
         engine: EngineInfo as plain data.
         timings: seconds per phase, and `engine` for the engine as a whole.
+        turns_to_review: how many turns need review; None where the engine does not know how sure it is.
+        seconds_to_review: how long these are together.
     """
 
     key: str
@@ -130,6 +132,8 @@ class ResultSummary:
     seconds_of_speech: float
     engine: dict[str, object]
     timings: dict[str, float]
+    turns_to_review: int | None = None
+    seconds_to_review: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from parley_core.voices import Role
 
 Record = Mapping[str, str]
 
+NEWER_IN_RESULT = frozenset({"turns_to_review", "seconds_to_review"})
 NEWER_OPTIONS = frozenset({"voices", "channels"})
 
 
@@ -61,6 +62,17 @@ def options_from(plain: Mapping[str, Any]) -> JobOptions:
     return JobOptions(**{**plain, **read, "channels": tuple(Role(one) for one in plain.get("channels", ()))})
 
 
+def result_to_fields(result: ResultSummary) -> tuple[str, str]:
+    """Return the record's fields `result` and `result_more`.
+
+    The second holds what came after version 0.1.0: during an upgrade, APIs of the version before read new records, and
+    they pass over fields that they do not know, but not over members of `result`.
+    """
+    plain = asdict(result)
+    more = {name: plain.pop(name) for name in NEWER_IN_RESULT}
+    return dump(plain), dump({name: value for name, value in more.items() if value is not None})
+
+
 def _attempt(record: Record, number: int) -> Attempt:
     field = f"attempt:{number}"
     code = record.get(f"{field}:code")
@@ -91,7 +103,7 @@ def job_from(record: Record, position: int | None = None) -> Job:
         token=int(record["token"]),
         attempts=tuple(_attempt(record, n) for n in range(1, int(record["attempt"]) + 1)),
         error=Failure(code, record["error_detail"]) if code else None,
-        result=ResultSummary(**json.loads(result)) if result else None,
+        result=ResultSummary(**json.loads(result), **json.loads(record.get("result_more", "{}"))) if result else None,
         position=position,
     )
 

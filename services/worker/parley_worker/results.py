@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from parley_core.job import Job, Lease, ResultSummary
-from parley_core.turns import Diarization, EngineInfo
+from parley_core.review import REVIEW_BELOW, needs_review
+from parley_core.turns import Diarization, EngineInfo, Turn
 from parley_core.voices import Role
 
 
@@ -50,6 +51,7 @@ def _plain(job: Job, diarization: Diarization, engine: EngineInfo) -> dict[str, 
 
 def summary(lease: Lease, diarization: Diarization, engine: EngineInfo, timings: dict[str, float]) -> ResultSummary:
     """Return what the record keeps of a result."""
+    doubtful = _to_review(diarization, engine)
     return ResultSummary(
         key=result_key(lease),
         speakers=len(diarization.speakers),
@@ -57,4 +59,13 @@ def summary(lease: Lease, diarization: Diarization, engine: EngineInfo, timings:
         seconds_of_speech=round(diarization.seconds_of_speech, 3),
         engine=asdict(engine),
         timings=timings,
+        turns_to_review=None if doubtful is None else len(doubtful),
+        seconds_to_review=None if doubtful is None else round(sum(turn.end - turn.start for turn in doubtful), 3),
     )
+
+
+def _to_review(diarization: Diarization, engine: EngineInfo) -> list[Turn] | None:
+    """Return the turns that need review, None where the engine gives no bound for it."""
+    if REVIEW_BELOW not in engine.parameters:
+        return None
+    return [turn for turn in diarization.turns if needs_review(turn.confidence, engine.parameters)]

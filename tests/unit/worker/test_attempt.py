@@ -21,7 +21,7 @@ from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable
 from parley_core.job import MAX_ATTEMPTS, Failure, JobOptions, JobState, Phase, RetryIn, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.testing import MemoryJobStore, ScriptedEngine
-from parley_core.turns import Diarization
+from parley_core.turns import Diarization, EngineInfo, Turn
 from parley_core.voices import Role
 from parley_worker import attempt
 from parley_worker.attempt import Outcome, run_attempt
@@ -109,6 +109,34 @@ def test_named_channels_give_speakers_roles(world: World) -> None:
     options = JobOptions(channels=(Role.CLINICIAN, Role.PATIENT))
     stored = stored_result(world, world.submit(options), replace(world.deps, levels=levels))
     assert stored["roles"] == {"SPEAKER_00": "patient"}
+
+
+class UnsureEngine(ScriptedEngine):
+    """Is unsure of the second of three turns, and says from where on a turn needs no review."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.info = EngineInfo("unsure", "1", parameters={"review_below": 0.8})
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        super().diarize(waveform, speakers, report)
+        sure = {0.0: 0.8, 1.0: 0.79, 2.5: 0.99}
+        turns = tuple(Turn(start, start + 0.5, "SPEAKER_00", confidence) for start, confidence in sure.items())
+        return Diarization(turns, turns, ())
+
+
+def test_the_record_says_how_much_needs_review(world: World) -> None:
+    run_attempt(world.job_id, world.with_engine(UnsureEngine()))
+    result = world.job().result
+    assert result is not None
+    assert (result.turns_to_review, result.seconds_to_review) == (1, 0.5)
+
+
+def test_of_an_engine_that_does_not_know_how_sure_it_is_nothing_is_said_of_review(world: World) -> None:
+    run_attempt(world.job_id, world.deps)
+    result = world.job().result
+    assert result is not None
+    assert result.turns_to_review is result.seconds_to_review is None
 
 
 def test_a_duplicate_message_starts_nothing(world: World) -> None:

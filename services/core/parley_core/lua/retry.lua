@@ -8,7 +8,7 @@ for number = 1, tonumber(job[3]) do
   redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code', field .. ':detail')
 end
 redis.call('HDEL', key, 'started_at', 'finished_at', 'published_at', 'error_code', 'error_detail', 'worker',
-  'not_before', 'result')
+  'not_before', 'result', 'result_more')
 redis.call('HSET', key, 'state', 'queued', 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
 redis.call('ZREM', 'parley:expiry', id)
 redis.call('ZADD', unfinished_key(job[2]), int(now), id)

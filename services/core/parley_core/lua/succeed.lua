@@ -1,4 +1,4 @@
--- Commit a result under its token. ARGV: id token result
+-- Commit a result under its token. ARGV: id token result result_more
 local id, key = ARGV[1], job_key(ARGV[1])
 local done = redis.call('HMGET', key, 'state', 'token', 'result')
 if done[1] == 'succeeded' and done[2] == ARGV[2] and done[3] == ARGV[3] then return 'held' end -- asked again
@@ -11,6 +11,6 @@ end
 local field = 'attempt:' .. job[1] .. ':started_at'
 observe('run_seconds', job[2], now - redis.call('HGET', key, field), RUN_BUCKETS)
 end_attempt(id, job[1])
-redis.call('HSET', key, 'result', ARGV[3], 'progress', '1')
+redis.call('HSET', key, 'result', ARGV[3], 'result_more', ARGV[4], 'progress', '1')
 finish(id, 'succeeded', 'jobs_succeeded|queue=' .. job[2])
 return 'held'

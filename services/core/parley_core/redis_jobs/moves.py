@@ -24,7 +24,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, GiveUp, Job, Lease, NewJob, Phase, Queue, ResultSummary, RetryIn, TimeLimits
 from parley_core.ports import Created, Dispatch, IdempotencyKey
-from parley_core.record import dump, job_from, options_to_plain
+from parley_core.record import dump, job_from, options_to_plain, result_to_fields
 from parley_core.redis_jobs.connection import connect
 from parley_core.redis_jobs.reads import Reads
 from parley_core.redis_jobs.scripts import Scripts
@@ -107,7 +107,7 @@ class RedisJobStore(Reads):
         _require_held(self._run("renew", lease.job_id, lease.token, milliseconds, phase or "", f"{progress:.3f}"))
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
-        _require_held(self._run("succeed", lease.job_id, lease.token, dump(asdict(result))))
+        _require_held(self._run("succeed", lease.job_id, lease.token, *result_to_fields(result)))
         return self.get(lease.job_id)
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
