@@ -18,7 +18,7 @@ from parley_core.errors import EngineError, NotAudio, UnreadableRecording
 from parley_core.job import Failure, GiveUp, ResultSummary
 from parley_core.ports import JobQuery
 from parley_core.settings import Settings
-from parley_core.testing import MemoryJobQueue, MemoryJobStore, MemoryJournal, MemoryRecordingStore
+from parley_core.testing import MemoryJobQueue, MemoryJobStore, MemoryJournal, MemoryRecordingStore, MemoryVoiceStore
 
 AUDIO = b"fLaC" + bytes(range(256)) * 40
 DAMAGED = b"fLaC damaged"
@@ -30,7 +30,7 @@ class ScriptedInspector:
     """Takes what begins like FLAC for a recording of `seconds`, and `damaged` for its word."""
 
     def __init__(self) -> None:
-        self.seconds = 3.0
+        self.seconds, self.channels = 3.0, 1
 
     def sniff(self, head: bytes) -> None:
         if not head.startswith(b"fLaC"):
@@ -39,7 +39,7 @@ class ScriptedInspector:
     def measure(self, path: Path) -> Measured:
         if b"damaged" in path.read_bytes():
             raise UnreadableRecording("The recording is damaged.")
-        return Measured("audio/flac", self.seconds)
+        return Measured("audio/flac", self.seconds, self.channels)
 
     def warm(self) -> None:
         """Nothing to get ready."""
@@ -54,12 +54,13 @@ class House:
     recordings: MemoryRecordingStore = field(default_factory=MemoryRecordingStore)
     queue: MemoryJobQueue = field(default_factory=MemoryJobQueue)
     audio: ScriptedInspector = field(default_factory=ScriptedInspector)
+    voices: MemoryVoiceStore = field(default_factory=MemoryVoiceStore)
 
     def __post_init__(self) -> None:
         self.journal = MemoryJournal(self.recordings)
 
     def deps(self) -> Deps:
-        return Deps(self.settings, self.store, self.recordings, self.queue, self.journal, self.audio)
+        return Deps(self.settings, self.store, self.recordings, self.queue, self.journal, self.audio, self.voices)
 
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -100,8 +101,8 @@ async def in_chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
         yield body[start : start + size]
 
 
-def succeed(house: House, job_id: str) -> dict[str, Any]:
-    """Do what a worker does; return the result."""
+def succeed(house: House, job_id: str, **found: object) -> dict[str, Any]:
+    """Do what a worker does; return the result, with what else it has found."""
     started = house.store.start_attempt(job_id, "worker/1", 30)
     assert started is not None
     result = {
@@ -112,6 +113,7 @@ def succeed(house: House, job_id: str) -> dict[str, Any]:
         "speakers": ["SPEAKER_00"],
         "engine": ENGINE,
         "recording": {"sha256": "0" * 64, "seconds": 3.0},
+        **found,
     }
     key = f"results/{job_id}/1.json"
     house.recordings.put(key, json.dumps(result).encode())

@@ -26,6 +26,12 @@ class Valkey:
         self._socket = Path(short) / "s"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}?db=0"
+        self._login: dict[str, str] = {}
+
+    def start_as(self, user: str, password: str) -> None:
+        """Start a server that answers nobody without a password."""
+        self._login = {"username": user, "password": password}
+        self.start()
 
     def start(self) -> None:
         """Start and wait until it answers, with the data that is there."""
@@ -47,7 +53,7 @@ class Valkey:
         raise TimeoutError(f"Valkey did not start: see {self._folder}/valkey.log")
 
     def client(self) -> Redis:
-        return Redis.from_url(self.url, decode_responses=True, socket_timeout=5)
+        return Redis.from_url(self.url, decode_responses=True, socket_timeout=5, **self._login)
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed that was not flushed before."""

@@ -9,10 +9,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found in a recording: its media type by content, its length in seconds by its packets."""
+    """What was found in a recording: its media type by content, its length in seconds by its packets, its channels."""
 
     media_type: str
     seconds: float
+    channels: int
 
 
 class AudioInspector(Protocol):

@@ -58,7 +58,7 @@ class Body:
         return int(length) if length.isdecimal() else 0
 
     def _chunks(self) -> AsyncIterator[bytes]:
-        return _arriving(self._request.stream())
+        return arriving(self._request.stream())
 
     def _parsed(self) -> JobOptions:
         return option_rules.parse(self._options, self._max_speakers)
@@ -95,7 +95,8 @@ async def _text(part: Part) -> str:
         raise InvalidOption("An option is not UTF-8 text.") from None
 
 
-async def _arriving(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def arriving(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what comes, as long as it comes. Raises BodyStalled."""
     while True:
         try:
             async with asyncio.timeout(STALLED_SECONDS):

@@ -14,9 +14,10 @@ from parley_api.keys import ApiKeys
 from parley_api.waiting import Changes, RedisChanges
 from parley_core.journal import ObjectJournal
 from parley_core.objects import ObjectStore
-from parley_core.ports import JobQueue, JobStore, Journal, RecordingStore
+from parley_core.ports import JobQueue, JobStore, Journal, RecordingStore, VoiceStore
 from parley_core.queue import CeleryJobQueue
 from parley_core.redis_jobs import RedisJobStore
+from parley_core.redis_voices import RedisVoiceStore
 from parley_core.settings import Settings
 
 
@@ -30,6 +31,7 @@ class Deps:
     queue: JobQueue
     journal: Journal
     audio: AudioInspector
+    voices: VoiceStore
     changes: Changes = field(default_factory=Changes)
     calls: Calls = field(init=False)
     admission: Admission = field(init=False)
@@ -53,6 +55,7 @@ def connect(settings: Settings) -> Deps:
         queue=CeleryJobQueue.from_settings(settings),
         journal=ObjectJournal(objects),
         audio=IsolatedInspector(settings),
+        voices=RedisVoiceStore.from_settings(settings),
         changes=RedisChanges(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds),
     )
 

@@ -9,7 +9,8 @@ PermanentError
 │   ├── SessionIdMissing       the consult workflow without `X-Session-ID`
 │   ├── UnknownSpeaker         no speaker of the job has this label
 │   └── SpeakerWithoutVoice    this one says too little alone for a voice
-├── UnsupportedBody            a body that is neither a form nor a recording
+├── UnsupportedBody            a body of another media type than this call takes
+├── BodyTooLarge               a JSON body that is longer than any honest one
 ├── VoicesNotKept              the job was not submitted with `voices=true`
 ├── NotAcceptable              no format of the turns that the caller takes
 ├── Unauthenticated            no API key, or none that is known
@@ -74,6 +75,10 @@ class Unauthenticated(PermanentError):
 
 class UnknownHost(PermanentError):
     code = "unknown_host"
+
+
+class BodyTooLarge(PermanentError):
+    code = "body_too_large"
 
 
 class BodyStalled(RetryableError):

@@ -20,7 +20,7 @@ class IsolatedInspector:
 
     def measure(self, path: Path) -> Measured:
         probe = audio.probe(path, self._limits)
-        return Measured(probe.media_type, probe.seconds)
+        return Measured(probe.media_type, probe.seconds, probe.channels)
 
     def warm(self) -> None:
         audio.warm()

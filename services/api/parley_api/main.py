@@ -12,7 +12,7 @@ from parley_api.deps import Deps, connect
 from parley_api.http_metrics import HttpMetrics
 from parley_api.middleware import Around
 from parley_api.readiness import Readiness
-from parley_api.routes import consult, health, jobs, metrics, queues, turns
+from parley_api.routes import consult, health, jobs, metrics, queues, turns, voices
 from parley_core import __version__
 from parley_core.settings import Settings
 
@@ -45,7 +45,7 @@ def create_app(settings: Settings, deps: Deps | None = None) -> FastAPI:
     app.state.deps = deps or connect(settings)
     app.state.readiness, app.state.http_metrics = Readiness(app.state.deps), HttpMetrics()
     problems.install(app)
-    for module in (jobs, turns, consult, queues, health, metrics):
+    for module in (jobs, turns, voices, consult, queues, health, metrics):
         app.include_router(module.router)
     openapi.install_docs(app)
     openapi.describe_access(app, needs_key=app.state.deps.keys is not None)

@@ -9,8 +9,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 
+from parley_api.options import MOST_CHANNELS
 from parley_api.problems import MEDIA_TYPE, title
-from parley_api.schemas import EventAnswer, ProblemAnswer
+from parley_api.schemas import EnrolRequest, EventAnswer, ProblemAnswer
+from parley_core.voices import Role
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -18,6 +20,7 @@ DESCRIPTION = """Recordings of conversations in, who spoke when out.
 
 Every error is an `application/problem+json` document (RFC 9457) with a stable `code`."""
 
+_ROLE = "|".join(Role)
 _OPTIONS: dict[str, dict[str, Any]] = {
     "num_speakers": {"type": "integer", "minimum": 1, "description": "How many speakers there are, if known."},
     "min_speakers": {"type": "integer", "minimum": 1},
@@ -28,6 +31,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "type": "integer",
         "minimum": 0,
         "description": "How long recording and result are kept after the end.",
+    },
+    "voices": {
+        "type": "string",
+        "enum": ["true", "false"],
+        "default": "false",
+        "description": "Keep a vector of each speaker's voice (biometric) in the result: to enrol, and to be named.",
+    },
+    "channels": {
+        "type": "string",
+        "pattern": f"^({_ROLE})(,({_ROLE})){{1,{MOST_CHANNELS - 1}}}$",
+        "description": "Whose microphone each channel is, in order: `clinician,patient` for left and right.",
     },
 }
 _AUDIO = {"type": "string", "format": "binary", "description": "WAV, FLAC, OGG, MP3, M4A/AAC, Opus, WebM or MP4."}
@@ -87,6 +101,9 @@ CONSULT_BODY: dict[str, Any] = {
     "parameters": [_SESSION, _KEY, *_query(_CONSULT_OPTIONS)],
 }
 SESSION_HEADER: dict[str, Any] = {"parameters": [_SESSION]}
+ENROL_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _schema(EnrolRequest)}}}
+}
 TURNS: Responses = {200: {"content": {"text/x-rttm": {"schema": {"type": "string"}}}}}
 EVENTS: Responses = {200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}}
 RECORDING: Responses = {200: {"content": {"audio/*": {"schema": _AUDIO}}}}

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from parley_api.errors import InvalidOption, UnknownOption
 from parley_core.job import JobOptions, Queue, SpeakerBounds
-from parley_core.record import dump
+from parley_core.record import dump, options_to_plain
+from parley_core.voices import Role
 
-OPTIONS = ("num_speakers", "min_speakers", "max_speakers", "queue", "reference", "retain_seconds", "callback_url")
+OPTIONS = (
+    "num_speakers",
+    "min_speakers",
+    "max_speakers",
+    "queue",
+    "reference",
+    "retain_seconds",
+    "voices",
+    "channels",
+    "callback_url",
+)
 MAX_OPTION_BYTES = 2048  # the longest value of any option, in a form or a query
 MAX_REFERENCE = 200  # characters
+MOST_CHANNELS = 8  # that a caller can name: as many as a conference table has microphones
 MAX_RETAIN_SECONDS = 10 * 366 * 86400  # ten years, the longest that laws ask medical records to be kept
 
 
@@ -36,6 +48,8 @@ def parse(options: Mapping[str, str], max_speakers: int) -> JobOptions:
         queue=_queue(options.get("queue", Queue.INTERACTIVE)),
         reference=reference(options["reference"], "reference") if "reference" in options else None,
         retain_seconds=retain,
+        voices=_yes_or_no(options, "voices"),
+        channels=_channels(options.get("channels")),
     )
 
 
@@ -67,6 +81,32 @@ def _queue(text: str) -> Queue:
     return Queue(text)
 
 
+def _yes_or_no(options: Mapping[str, str], name: str) -> bool:
+    text = options.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidOption(f"`{name}` must be true or false.")
+    return text == "true"
+
+
+def _channels(text: str | None) -> tuple[Role, ...]:
+    if text is None:
+        return ()
+    names = text.split(",")
+    if not 2 <= len(names) <= MOST_CHANNELS or any(name not in list(Role) for name in names):
+        raise InvalidOption(
+            f"`channels` must be a role per channel, 2 to {MOST_CHANNELS} of {', '.join(Role)}, with commas between: "
+            "`clinician,patient` for a clinician on the left and a patient on the right."
+        )
+    return tuple(Role(name) for name in names)
+
+
+def require_channels(options: JobOptions, channels: int) -> None:
+    """Raise InvalidOption when the caller has named another number of channels than the recording has."""
+    named = len(options.channels)
+    if named and named != channels:
+        raise InvalidOption(f"`channels` names {named} channels, and the recording has {channels}.")
+
+
 def reference(text: str, name: str) -> str:
     """Return the caller's own name for a conversation, `name` being where it came from. Raises InvalidOption."""
     if not 0 < len(text) <= MAX_REFERENCE or not text.isprintable():
@@ -81,4 +121,4 @@ def with_reference(options: JobOptions, session_id: str | None) -> JobOptions:
 
 def canonical(options: JobOptions) -> str:
     """Return text that is equal for equal options: part of what an idempotency key stands for."""
-    return dump(asdict(options))
+    return dump(options_to_plain(options))

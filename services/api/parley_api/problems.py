@@ -39,6 +39,7 @@ STATUS: Mapping[type[ParleyError], int] = {
     core.QueueFull: 429,
     core.RetryableError: 503,
     api.UnsupportedBody: 415,
+    api.BodyTooLarge: 413,
     api.BodyStalled: 408,
     api.VoicesNotKept: 409,
     api.NotAcceptable: 406,

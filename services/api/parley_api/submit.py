@@ -22,7 +22,7 @@ from parley_api.deps import Deps
 from parley_api.draft import Draft, discarded_unless_kept, move
 from parley_api.finding import accepted, look_up
 from parley_api.ids import new_id
-from parley_api.options import canonical, with_reference
+from parley_api.options import canonical, require_channels, with_reference
 from parley_core.errors import (
     IdempotencyKeyInUse,
     InvalidRequest,
@@ -83,6 +83,7 @@ class Submission:
 
     async def _new_job(self, draft: Draft, options: JobOptions) -> NewJob:
         measured = await self._deps.calls.probe(self._measure, draft.key)
+        require_channels(options, measured.channels)
         recording = Recording(draft.key, draft.sha256, draft.bytes, measured.seconds, measured.media_type)
         limits = self._deps.settings.limits_for(measured.seconds)
         return NewJob(self._id, self._tenant, recording, options, limits)

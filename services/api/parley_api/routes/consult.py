@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -14,8 +15,9 @@ from parley_api.errors import InvalidOption, SessionIdMissing
 from parley_api.finding import find
 from parley_api.openapi import CONSULT_BODY, SESSION_HEADER, problems
 from parley_api.options import OPTIONS, reference
+from parley_api.people import with_people
+from parley_api.results import result_of
 from parley_api.routes.jobs import Nothing, describe
-from parley_api.routes.turns import result_of
 from parley_api.schemas import ConsultAccepted, ConsultAnswer, ErrorAnswer
 from parley_api.submit import Submission, require_key
 from parley_core.errors import JobNotFound
@@ -59,15 +61,16 @@ async def submit(request: Request, response: Response, deps: DepsOf, tenant: Ten
 
 @router.get("/{job_id}", openapi_extra=SESSION_HEADER, responses=problems(404, 410))
 async def get(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant, session: SessionId) -> ConsultAnswer:
-    """Return where the consult's job stands and, once it has succeeded, its turns."""
+    """Return where the consult's job stands and, once it has succeeded, its turns and who speaks in them."""
     job = await find(deps, tenant, job_id)
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")
-    turns = json.loads(await result_of(deps, job))["turns"] if job.state is JobState.SUCCEEDED else None
-    return _answer(job, session, turns)
+    succeeded = job.state is JobState.SUCCEEDED
+    result = json.loads(await with_people(deps, job, await result_of(deps, job))) if succeeded else {}
+    return _answer(job, session, result)
 
 
-def _answer(job: Job, session: str, turns: object) -> ConsultAnswer:
+def _answer(job: Job, session: str, result: Mapping[str, Any]) -> ConsultAnswer:
     return ConsultAnswer.model_validate(
         {
             "job_id": job.id,
@@ -75,6 +78,7 @@ def _answer(job: Job, session: str, turns: object) -> ConsultAnswer:
             "status": job.state,
             "progress": job.progress,
             "error": ErrorAnswer.of(job.error),
-            "turns": turns,
+            "turns": result.get("turns"),
+            "people": result.get("people"),
         }
     )

@@ -13,15 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parley_api.auth import Tenant
 from parley_api.deps import Deps, DepsOf
-from parley_api.errors import InvalidOption, NoTurns, TurnsNotYet
+from parley_api.errors import InvalidOption
 from parley_api.finding import find
-from parley_api.formats import RENDER, choose
+from parley_api.formats import JSON, RENDER, choose
 from parley_api.openapi import EVENTS, RECORDING, TURNS, problems
+from parley_api.people import with_people
 from parley_api.recording_response import RecordingResponse
+from parley_api.results import result_of
 from parley_api.routes.jobs import Nothing
 from parley_api.schemas import EventAnswer, TurnsAnswer
 from parley_core.errors import JobPurged, JobStoreUnavailable
-from parley_core.job import Job, JobState
 from parley_core.ports import JobEvent
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -33,29 +34,22 @@ KEEP_ALIVE_SECONDS = 15.0  # proxies cut a stream that is silent for longer
 class TurnsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     format: str | None = Field(None, description="`json` or `rttm`; goes before `Accept`.")
+    embeddings: bool = Field(False, description="Add the vector of each speaker's voice, in JSON.")
 
 
 @router.get("/turns", response_model=TurnsAnswer, responses={**TURNS, **problems(404, 406, 409, 410)})
 async def get_turns(
     job_id: str, request: Request, query: Annotated[TurnsQuery, Query()], deps: DepsOf, tenant: Tenant
 ) -> Response:
-    """Return who spoke when."""
+    """Return who spoke when, with names and roles where the job kept voices or knows its channels."""
     turns_format, media_type = choose(query.format, request.headers.get("accept", ""))
+    if query.embeddings and turns_format != JSON:
+        raise InvalidOption("`embeddings` go with the format `json` only.")
     job = await find(deps, tenant, job_id)
     result = await result_of(deps, job)
+    if turns_format == JSON:
+        result = await with_people(deps, job, result, query.embeddings)
     return Response(RENDER[turns_format](result, job.id), media_type=media_type, headers={"Vary": "Accept"})
-
-
-async def result_of(deps: Deps, job: Job) -> bytes:
-    """Return the result object. Raises TurnsNotYet, NoTurns or JobPurged."""
-    if not job.state.terminal:
-        raise TurnsNotYet(job)
-    if job.state is not JobState.SUCCEEDED or job.result is None:
-        raise NoTurns(job)
-    try:
-        return await deps.calls.objects(deps.recordings.read, job.result.key)
-    except KeyError:
-        raise JobPurged("The result is gone: the job is being deleted.") from None
 
 
 @router.get("/events", response_class=StreamingResponse, responses={**EVENTS, **problems(404, 410)})

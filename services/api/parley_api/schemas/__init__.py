@@ -1,4 +1,4 @@
-"""What the API answers, as models: jobs, turns, queues, and what they share."""
+"""What the API answers, as models: jobs, turns, queues, voices, and what they share."""
 
 from parley_api.schemas.base import OkAnswer, ProblemAnswer
 from parley_api.schemas.jobs import (
@@ -11,10 +11,12 @@ from parley_api.schemas.jobs import (
 )
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
+from parley_api.schemas.voices import EnrolRequest, VoiceAnswer, VoiceReceiptAnswer, VoicesAnswer
 
 __all__ = [
     "ConsultAccepted",
     "ConsultAnswer",
+    "EnrolRequest",
     "ErrorAnswer",
     "EventAnswer",
     "JobAnswer",
@@ -26,4 +28,7 @@ __all__ = [
     "ReceiptAnswer",
     "RecordingAnswer",
     "TurnsAnswer",
+    "VoiceAnswer",
+    "VoiceReceiptAnswer",
+    "VoicesAnswer",
 ]

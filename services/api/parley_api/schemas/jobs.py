@@ -10,6 +10,7 @@ from parley_api.schemas.base import Answer, Moment
 from parley_core.job import Attempt, Failure, Job, JobState, Phase, Queue, ResultSummary, SpeakerBounds
 from parley_core.ports import JobEvent, JobPage
 from parley_core.recording import Recording
+from parley_core.voices import Role
 
 
 class RecordingAnswer(Answer):
@@ -107,6 +108,8 @@ class JobAnswer(Answer):
                 "finished_at": "2026-11-25T05:00:04.310Z",
                 "recording": {"sha256": "9f2c…", "bytes": 2552408, "seconds": 61.2, "media_type": "audio/flac"},
                 "speakers": {"min": 2, "max": 2},
+                "voices": False,
+                "channels": [],
                 "position": None,
                 "eta_seconds": None,
                 "phase": None,
@@ -147,6 +150,8 @@ class JobAnswer(Answer):
     finished_at: Moment | None
     recording: RecordingAnswer
     speakers: SpeakersAnswer
+    voices: bool = Field(description="The result keeps the speakers' voices.")
+    channels: list[Role] = Field(description="Whose microphone each channel is; empty where nobody said.")
     position: int | None = Field(description="Jobs before this one in its queue, while it waits.")
     eta_seconds: float | None = Field(description="Seconds until its end; null when unknown.")
     phase: Phase | None
@@ -169,6 +174,8 @@ class JobAnswer(Answer):
             finished_at=job.finished_at,
             recording=RecordingAnswer.of(job.recording),
             speakers=SpeakersAnswer.of(job.options.speakers),
+            voices=job.options.voices,
+            channels=list(job.options.channels),
             position=job.position,
             eta_seconds=None,
             phase=job.phase,

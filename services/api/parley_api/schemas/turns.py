@@ -9,6 +9,7 @@ from pydantic import Field
 from parley_api.schemas.base import Answer
 from parley_api.schemas.jobs import ErrorAnswer
 from parley_core.job import JobState
+from parley_core.voices import Role
 
 
 class TurnAnswer(Answer):
@@ -35,6 +36,16 @@ class DiarizedAnswer(Answer):
     seconds: float
 
 
+class PersonAnswer(Answer):
+    """Who a speaker is, as far as enrolled voices and named channels tell; without a name the speaker is unknown."""
+
+    speaker: str
+    name: str | None
+    score: float | None = Field(description="Cosine to the enrolled voice; null without a name.")
+    voice_id: str | None
+    role: Role | None
+
+
 class TurnsAnswer(Answer):
     """Who spoke when. Seconds from the beginning of the recording."""
 
@@ -45,6 +56,9 @@ class TurnsAnswer(Answer):
     speakers: list[str]
     engine: EngineAnswer
     recording: DiarizedAnswer
+    people: list[PersonAnswer] = Field([], description="Of jobs with `voices` or `channels`; else left out.")
+    voices: dict[str, list[float]] = Field({}, description="Unit vector by speaker; with `embeddings=true` only.")
+    voice_model: str = Field("", description="What made the vectors; with `embeddings=true` only.")
 
 
 class ConsultAccepted(Answer):
@@ -56,8 +70,9 @@ class ConsultAccepted(Answer):
 
 
 class ConsultAnswer(ConsultAccepted):
-    """A consult's job and, once it has succeeded, its turns."""
+    """A consult's job and, once it has succeeded, its turns and who speaks in them."""
 
     progress: float
     error: ErrorAnswer | None
     turns: list[TurnAnswer] | None
+    people: list[PersonAnswer] | None = Field(description="Of a consult with `voices` or `channels`.")
