@@ -63,17 +63,28 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ResultSummary:
-    """How many speakers and turns; in how many seconds at least one speaker talks."""
+    """How many speakers and turns; in how many seconds at least one speaker talks.
+
+    `turns_to_review` and how long they are together; None where the engine does not know how sure it is.
+    """
 
     speakers: int
     turns: int
     seconds_of_speech: float
+    turns_to_review: int | None = None
+    seconds_to_review: float | None = None
 
     @classmethod
     def from_document(cls, document: Document | None) -> Self | None:
         if document is None:
             return None
-        return cls(document["speakers"], document["turns"], document["seconds_of_speech"])
+        return cls(
+            document["speakers"],
+            document["turns"],
+            document["seconds_of_speech"],
+            document.get("turns_to_review"),
+            document.get("seconds_to_review"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +149,28 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One speaker talking without a break: seconds from the beginning of the recording, and a label of this job."""
+    """One speaker talking without a break: seconds from the beginning of the recording, and a label of this job.
+
+    Attributes:
+        confidence: 0 to 1, how likely a moment of it is given to the right person; None where the engine cannot tell.
+        needs_review: the engine is so unsure that a person should look; None where it cannot tell.
+    """
 
     start: float
     end: float
     speaker: str
     confidence: float | None = None
+    needs_review: bool | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        return cls(document["start"], document["end"], document["speaker"], document.get("confidence"))
+        return cls(
+            document["start"],
+            document["end"],
+            document["speaker"],
+            document.get("confidence"),
+            document.get("needs_review"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def _outcome(job: Job) -> str:
     if job.error is not None:
         return job.error.code
     if job.result is not None:
-        return f"{job.result.speakers} speakers, {job.result.turns} turns"
+        doubt = f", {job.result.turns_to_review} to review" if job.result.turns_to_review else ""
+        return f"{job.result.speakers} speakers, {job.result.turns} turns{doubt}"
     if job.state == "running":
         return f"{describe(job)} {job.progress:.0%}"
     return f"{job.position} before it" if job.position is not None else ""

@@ -11,12 +11,16 @@ from rich.text import Text
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_cyan", "bright_magenta")
 FULL, EMPTY = "█", "·"
 ASCII_FULL, ASCII_EMPTY = "#", "."  # where the terminal cannot show the others
+DOUBT = "?"  # marks a turn that needs review
 WIDEST_ROW = 100  # cells; a wider one is hard to read across
 SHARE_WIDTH = len("  00:00:00 100%")
 
 
 class TurnLike(Protocol):
-    """One speaker talking without a break: this package's Turn, or any other with these three."""
+    """One speaker talking without a break: this package's Turn, or any other with these three.
+
+    Where it has `needs_review` and `confidence` too, they are shown.
+    """
 
     @property
     def start(self) -> float: ...
@@ -45,6 +49,9 @@ def render_turns(turns: Sequence[TurnLike], seconds: float, console: Console) ->
     console.print()
     for line in timeline(turns, seconds, console):
         console.print(line, soft_wrap=True)
+    if doubtful := sum(map(_doubtful, turns)):
+        subject = "1 turn needs" if doubtful == 1 else f"{doubtful} turns need"
+        console.print(f"\n{subject} review ({DOUBT}): the engine is unsure who speaks.", highlight=False)
 
 
 def timeline(turns: Sequence[TurnLike], seconds: float, console: Console) -> list[Text]:
@@ -76,7 +83,12 @@ def _colours(turns: Iterable[TurnLike]) -> dict[str, str]:
 
 
 def _turn_line(turn: TurnLike, colour: str) -> Text:
-    return Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", (turn.speaker, colour))
+    doubt = f"  {DOUBT} {getattr(turn, 'confidence', 0):.2f}" if _doubtful(turn) else ""
+    return Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", (turn.speaker, colour), (doubt, "bold"))
+
+
+def _doubtful(turn: TurnLike) -> bool:
+    return bool(getattr(turn, "needs_review", None))
 
 
 def _spoken(turns: Iterable[TurnLike], seconds: float, width: int) -> list[bool]:

@@ -145,10 +145,10 @@ def job_document(job_id: str = "job-1", state: str = "accepted", **changes: Any)
 
 
 def turns_document(job_id: str = "job-1") -> dict[str, Any]:
-    """Two speakers, one of whom is interrupted."""
+    """Two speakers, one of whom is interrupted; of the first the engine does not say how sure it is."""
     turns = [
         {"start": 0.0, "end": 12.5, "speaker": "SPEAKER_00", "confidence": None},
-        {"start": 12.0, "end": 30.0, "speaker": "SPEAKER_01", "confidence": 0.9},
+        {"start": 12.0, "end": 30.0, "speaker": "SPEAKER_01", "confidence": 0.6, "needs_review": True},
     ]
     return {
         "job_id": job_id,

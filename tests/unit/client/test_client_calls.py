@@ -101,6 +101,7 @@ def test_turns_come_as_values_and_as_rttm(server: ScriptedServer, client: Parley
     server.on("GET", f"{JOB}/turns", Reply(document=turns_document()), Reply(text="SPEAKER job-1 1 0.000\n"))
     turns = client.turns("job-1")
     assert [(turn.start, turn.speaker) for turn in turns.turns] == [(0.0, "SPEAKER_00"), (12.0, "SPEAKER_01")]
+    assert [(turn.confidence, turn.needs_review) for turn in turns.turns] == [(None, None), (0.6, True)]
     assert (turns.seconds, turns.speakers) == (30.0, ("SPEAKER_00", "SPEAKER_01"))
     assert client.rttm("job-1") == "SPEAKER job-1 1 0.000\n"
     assert [request.query["format"] for request in server.requests] == ["json", "rttm"]

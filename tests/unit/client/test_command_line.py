@@ -161,6 +161,13 @@ def test_jobs_lists_a_row_each_and_ids_in_full(server: ScriptedServer) -> None:
     assert "unreadable_recording" in wide
 
 
+@pytest.mark.parametrize(("doubtful", "outcome"), [(0, "2 turns"), (1, "2 turns, 1 to review"), (None, "2 turns")])
+def test_a_job_says_how_many_turns_need_review(server: ScriptedServer, doubtful: int | None, outcome: str) -> None:
+    result = SUCCEEDED["result"] | {"turns_to_review": doubtful, "seconds_to_review": 9.5}
+    server.on("GET", "/v1/jobs/job-1", Reply(document=SUCCEEDED | {"result": result}))
+    assert f"result    2 speakers, {outcome}\n" in parley("job", "job-1").stdout
+
+
 def test_jobs_stops_asking_at_the_limit(server: ScriptedServer) -> None:
     page = {"jobs": [job_document("a"), job_document("b")], "next_cursor": "more"}
     server.on("GET", "/v1/jobs", Reply(document=page))
@@ -222,7 +229,7 @@ def test_turns_in_every_format(server: ScriptedServer) -> None:
     assert parley("turns", "job-1", "--format", "rttm").stdout == RTTM
     assert json.loads(parley("turns", "job-1", "--format", "json").stdout) == turns_document()
     assert json.loads(parley("turns", "job-1", "--json").stdout) == turns_document()
-    assert "SPEAKER_01" in parley("turns", "job-1").stdout
+    assert "SPEAKER_01  ? 0.60" in parley("turns", "job-1").stdout
 
 
 @pytest.mark.parametrize("command", ["cancel", "retry"])

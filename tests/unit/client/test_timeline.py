@@ -32,6 +32,16 @@ def test_each_turn_has_a_line_and_each_speaker_a_row() -> None:
     assert lines[6].split() == ["0:00", "0:30", "1:00"]
 
 
+def test_a_turn_that_needs_review_is_marked_and_counted() -> None:
+    unsure = Turn(45.0, 60.0, "SPEAKER_01", confidence=0.617, needs_review=True)
+    sure = Turn(0.0, 30.0, "SPEAKER_00", confidence=0.998, needs_review=False)
+    text = rendered([sure, unsure], 60.0)
+    assert "    45.00     60.00  SPEAKER_01  ? 0.62\n" in text
+    assert "     0.00     30.00  SPEAKER_00\n" in text
+    assert text.endswith("1 turn needs review (?): the engine is unsure who speaks.\n")
+    assert rendered([unsure, unsure], 60.0).endswith("2 turns need review (?): the engine is unsure who speaks.\n")
+
+
 def test_a_cell_is_full_where_the_speaker_talks_and_only_there() -> None:
     first, second, _ = (
         str(row) for row in timeline(TURNS, 60.0, Console(width=len("SPEAKER_00 ") + 60 + len("  00:00:00 100%")))
