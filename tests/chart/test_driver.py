@@ -34,11 +34,11 @@ def test_the_chart_takes_each_of_our_values(file: Path) -> None:
 
 def test_later_values_come_before_earlier_ones_and_lists_are_replaced(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
-    own.write_text("workers: [{name: only, queue: batch}]\nkeeper: {port: 7010}\n")
+    own.write_text("workers: [{name: only, queue: batch}]\nflower: {enabled: true}\n")
     read = read_values(["production", str(own)])
     assert read["workers"] == [{"name": "only", "queue": "batch"}]
-    assert read["keeper"] == {"replicas": 2, "port": 7010}
-    assert read_values(["production"])["keeper"] == {"replicas": 2}
+    assert read["flower"] == {"existingSecret": "parley-flower", "enabled": True}
+    assert read_values(["production"])["flower"] == {"existingSecret": "parley-flower"}
     assert read_values([]) == {}
 
 

@@ -123,7 +123,9 @@ def test_spread_over_nodes_unless_an_affinity_says_otherwise() -> None:
 
 def test_disruption_budgets_for_what_has_several_pods() -> None:
     names = {budget["metadata"]["name"] for budget in render().of("PodDisruptionBudget")}
-    assert names == {"release-parley-api", "release-parley-worker-batch", "release-parley-worker-interactive"}
+    parts = ("api", "keeper", "worker-batch", "worker-interactive")
+    assert names == {f"release-parley-{part}" for part in parts}
     assert not render({"podDisruptionBudgets": False}).of("PodDisruptionBudget")
-    alone = render({"api": {"replicas": 1, "autoscaling": {"enabled": False}}})
+    alone = render({"api": {"replicas": 1, "autoscaling": {"enabled": False}}, "keeper": {"replicas": 1}})
     assert not alone.of("PodDisruptionBudget", "api")
+    assert not alone.of("PodDisruptionBudget", "keeper")

@@ -24,13 +24,14 @@ OUTAGE_SECONDS = 120
 class Release:
     """A Helm release of Parley in one namespace."""
 
-    def __init__(self, space: Namespace, name: str) -> None:
-        self.space, self.name = space, name
+    def __init__(self, space: Namespace, name: str, chart: Path = CHART) -> None:
+        self.space, self.name, self.chart = space, name, chart
         self.fullname = name if "parley" in name else f"{name}-parley"
         self._http: httpx.Client | None = None
 
     def helm(self, verb: str, *arguments: str, values: Manifest | None = None, chart: bool = True) -> str:
-        command = [tool("helm"), verb, self.name, *([str(CHART)] if chart else []), "--namespace", self.space.name]
+        command = [tool("helm"), verb, self.name, *([str(self.chart)] if chart else [])]
+        command += ["--namespace", self.space.name]
         if chart:
             command += ["--values", str(VALUES), "--values", "-"]
         return run(*command, *arguments, given=yaml.safe_dump(values or {}), seconds=600)

@@ -12,8 +12,9 @@ from tests.cluster.release import Release
 
 pytestmark = pytest.mark.timeout(900)
 JOBS = 8
+SUBMITS = 10  # around the death of the object store
 PROBED_SECONDS = 20.0  # longer than three readiness probes: a pod that fails them is out of the Service by then
-WORKING = {
+WORKING: Manifest = {
     "limits": {"leaseSeconds": 10},
     "api": {"autoscaling": {"enabled": False}, "replicas": 2},
     "flower": {"enabled": False},
@@ -74,6 +75,26 @@ def test_a_pod_killed_by_force_loses_and_doubles_nothing(
         f"`kubectl delete pod --force` on {part}",
         "0 lost, 0 doubled",
         f"0 lost, 0 doubled; {again} attempts repeated, all done {time.monotonic() - started:.0f} s later",
+    )
+
+
+def test_a_dead_object_store_costs_submits_a_wait(working: Release, short: bytes, results: Results) -> None:
+    until("every part is up", 120, lambda: working.is_ready() and idle(working))
+    before, waits = succeeded(working), []
+    ids = []
+    for turn in range(SUBMITS):
+        if turn == 2:
+            kill(working, f"{working.fullname}-objects-0")
+        started = time.monotonic()
+        ids.append(working.submit(short, "batch"))
+        waits.append(time.monotonic() - started)
+    jobs = check(working, ids)
+    assert succeeded(working) - before == len(ids)
+    again = sum(len(job["attempts"]) - 1 for job in jobs)
+    results.add(
+        "`kubectl delete pod --force` on the object store, submits under way",
+        "0 lost, 0 doubled, no submit refused",
+        f"{len(ids)} of {len(ids)} accepted and done, the longest wait {max(waits):.1f} s; {again} attempts repeated",
     )
 
 

@@ -36,7 +36,7 @@ def spread(release: Release) -> Release:
     if len(nodes(release)) < 2:
         pytest.skip("a node can be lost where there are two")
     kept: Manifest = {"nodeSelector": {HOST: nodes(release)[0]}}
-    release.install({**WORKING, "keeper": {"replicas": 2}, "redis": kept, "objects": kept}, "--wait", "--timeout", "5m")
+    release.install({**WORKING, "redis": kept, "objects": kept}, "--wait", "--timeout", "5m")
     release.wait_for_api()
     return release
 

@@ -1,83 +1,123 @@
-"""An upgrade and a rollback under load: no job lost or doubled, no request of the API refused."""
+"""An upgrade from the previous chart and a rollback, under load: no job lost or doubled, no request refused."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from tests.cluster.conftest import Results
-from tests.cluster.release import Release
+from tests.cluster.kubernetes import Manifest, Namespace, run
+from tests.cluster.release import CHART, ROOT, Release
 from tests.cluster.test_faults import WORKING, check, succeeded
 
 pytestmark = pytest.mark.timeout(900)
+CALLERS = 3
 EVERY_SECONDS = 0.5
+WORKER: Manifest = WORKING["workers"][0]
+QUICK: Manifest = WORKING | {"workers": [WORKER | {"extraEnv": [{"name": "PARLEY_SCRIPTED_SECONDS", "value": "1"}]}]}
+NEWER: Manifest = {"podAnnotations": {"version": "newer"}}  # starts every pod anew, as another image would
 
 
 class Load:
-    """Submits and reads all the time; counts answers by status, errors by class."""
+    """Callers who submit and read all the time; keeps what they were answered, errors by class."""
 
     def __init__(self, release: Release, audio: bytes) -> None:
         self._release, self._audio = release, audio
         self.ids: list[str] = []
-        self.answers: Counter[str] = Counter()
+        self.answers: list[str] = []
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._callers = [threading.Thread(target=self._run) for _ in range(CALLERS)]
 
     def __enter__(self) -> Load:
-        self._thread.start()
+        for caller in self._callers:
+            caller.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
-        self._thread.join()
+        for caller in self._callers:
+            caller.join()
+
+    def failed(self) -> dict[str, int]:
+        return {answer: count for answer, count in Counter(self.answers).items() if answer not in {"200", "202"}}
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
             try:
                 self._once()
             except httpx.HTTPError as error:
-                self.answers[type(error).__name__] += 1
+                self.answers.append(type(error).__name__)
 
     def _once(self) -> None:
         http = self._release.http
-        answer = http.post("/v1/jobs", files={"audio": ("a.wav", self._audio)}, data={"queue": "batch"})
-        self.answers[f"{answer.status_code} {'' if answer.is_success else answer.text}".strip()] += 1
+        answer = self._kept(http.post("/v1/jobs", files={"audio": ("a.wav", self._audio)}, data={"queue": "batch"}))
         if answer.status_code == 202:
             self.ids.append(answer.json()["id"])
-            read = http.get(f"/v1/jobs/{self.ids[-1]}")
-            self.answers[f"{read.status_code} {'' if read.is_success else read.text}".strip()] += 1
+            self._kept(http.get(f"/v1/jobs/{self.ids[-1]}"))
+
+    def _kept(self, answer: httpx.Response) -> httpx.Response:
+        self.answers.append(f"{answer.status_code} {'' if answer.is_success else answer.text}".strip())
+        return answer
 
 
-def test_upgrade_and_rollback_under_load(release: Release, short: bytes, results: Results) -> None:
-    quick = WORKING | {
-        "workers": [WORKING["workers"][0] | {"extraEnv": [{"name": "PARLEY_SCRIPTED_SECONDS", "value": "1"}]}]
-    }  # type: ignore[index,operator]
-    release.install(quick, "--wait", "--timeout", "5m")
-    release.wait_for_api()
-    before = succeeded(release)
-    newer = quick | {
-        part: {**quick.get(part, {}), "podAnnotations": {"version": "newer"}} for part in ("api", "keeper")
-    }  # type: ignore[dict-item]
-    newer["workers"] = [quick["workers"][0] | {"podAnnotations": {"version": "newer"}}]  # type: ignore[index,operator]
-    with Load(release, short) as load:
+def version_at(commit: str) -> str:
+    return version_of(run("git", "-C", str(ROOT), "show", f"{commit}:charts/parley/Chart.yaml"))
+
+
+def version_of(chart: str) -> str:
+    return str(yaml.safe_load(chart)["version"])
+
+
+def last_of_previous_version() -> str | None:
+    """The last commit whose chart has another version than the one here; None where the history has none."""
+    now, candidate = version_of((CHART / "Chart.yaml").read_text()), "HEAD"
+    for commit in run("git", "-C", str(ROOT), "log", "--format=%H", "--", "charts/parley/Chart.yaml").split():
+        if version_at(commit) != now:
+            return candidate
+        candidate = f"{commit}^"
+    return None
+
+
+@pytest.fixture(scope="module")
+def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chart as it was before this version."""
+    commit = last_of_previous_version()
+    if commit is None:
+        pytest.skip("the repository's history has no earlier version of the chart")
+    folder = tmp_path_factory.mktemp("previous")
+    run("git", "-C", str(ROOT), "archive", "--output", f"{folder}/chart.tar", commit, "charts/parley")
+    run("tar", "--directory", str(folder), "--extract", "--file", f"{folder}/chart.tar")
+    return folder / "charts" / "parley"
+
+
+def test_upgrade_and_rollback_under_load(space: Namespace, previous: Path, short: bytes, results: Results) -> None:
+    older, newer = Release(space, "main", previous), Release(space, "main")
+    older.install(QUICK, "--wait", "--timeout", "5m")
+    older.wait_for_api()
+    before = succeeded(older)
+    everything_anew = QUICK | {part: {**QUICK.get(part, {}), **NEWER} for part in ("api", "keeper", "objects")}
+    everything_anew["workers"] = [QUICK["workers"][0] | NEWER]
+    with Load(older, short) as load:
         time.sleep(3)
         started = time.monotonic()
-        release.install(newer, "--wait", "--timeout", "5m")
+        newer.install(everything_anew, "--wait", "--timeout", "5m")
         upgraded = time.monotonic() - started
-        release.helm("rollback", "--wait", "--timeout", "5m", chart=False)
+        newer.helm("rollback", "--wait", "--timeout", "5m", chart=False)
         rolled_back = time.monotonic() - started - upgraded
         time.sleep(3)
-    failed = {answer: count for answer, count in load.answers.items() if answer not in {"200", "202"}}
-    assert failed == {}, load.answers
-    check(release, load.ids)
-    assert succeeded(release) - before == len(load.ids)
+    assert load.failed() == {}
+    check(older, load.ids)
+    assert succeeded(older) - before == len(load.ids)
+    versions = " to ".join(version_of((chart / "Chart.yaml").read_text()) for chart in (previous, CHART))
     results.add(
-        "upgrade of every pod under load, and rollback",
+        f"upgrade of every pod but Redis from chart {versions} under load, and rollback",
         "0 lost, 0 doubled, no failed request on the API",
-        f"{len(load.ids)} jobs: 0 lost, 0 doubled; {sum(load.answers.values())} requests, 0 failed; "
+        f"{len(load.ids)} jobs: 0 lost, 0 doubled; {len(load.answers)} requests, 0 failed; "
         f"upgrade {upgraded:.0f} s, rollback {rolled_back:.0f} s",
     )
