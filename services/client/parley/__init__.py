@@ -12,6 +12,7 @@ from parley.errors import (
 from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary, Turn, Turns
 from parley.timeline import render_turns
 from parley.transport import RetryPolicy
+from parley.voices import Person, Voice
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "ParleyClientError",
     "ParleyConnectionError",
     "ParleyUnavailable",
+    "Person",
     "QueueStatus",
     "Recording",
     "ResultSummary",
@@ -31,6 +33,7 @@ __all__ = [
     "Turn",
     "Turns",
     "UnexpectedAnswer",
+    "Voice",
     "WaitTimedOut",
     "render_turns",
 ]

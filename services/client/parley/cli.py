@@ -18,6 +18,7 @@ from parley.commands.options import AsJson, terminal_of
 from parley.commands.queues import queues
 from parley.commands.submit import submit
 from parley.commands.turns import turns
+from parley.commands.voices import enrol, voices_app
 from parley.errors import ParleyClientError
 from parley.exits import EXIT_CODES_HELP, Exit, exit_for
 from parley.terminal import Terminal
@@ -46,8 +47,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (submit, jobs, job, turns, cancel, retry, purge, queues, doctor):
+for command in (submit, jobs, job, turns, cancel, retry, purge, enrol, queues, doctor):
     app.command(name=command.__name__)(command)
+app.add_typer(voices_app, name="voices")
 
 Url = Annotated[
     str, typer.Option(envvar="PARLEY_URL", help="The server. PARLEY_API_KEY holds the key, if it wants one.")

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import quote
+from typing import Self
 from uuid import uuid4
 
 import httpx
 
-from parley.errors import ParleyApiError, UnexpectedAnswer, WaitTimedOut
+from parley.answers import segment, understand, unexpected
+from parley.errors import ParleyApiError, WaitTimedOut
 from parley.models import Document, Job, QueueStatus, Turns
 from parley.transport import Call, OnRetry, RetryPolicy, Transport
 from parley.upload import OnBytes, Upload
+from parley.voices import Voice
 
 DEFAULT_URL = "http://127.0.0.1:7001"
 LONG_POLL_SECONDS = 30.0  # the server answers earlier when the job changes
 PAGE_JOBS = 100
-
-T = TypeVar("T")
 
 
 class Parley:
@@ -96,6 +96,8 @@ class Parley:
         reference: str | None = None,
         callback_url: str | None = None,
         retain_seconds: int | None = None,
+        voices: bool = False,
+        channels: Sequence[str] | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes = lambda sent, total: None,
     ) -> Job:
@@ -110,6 +112,8 @@ class Parley:
             reference: your own name for the conversation.
             callback_url: where the delivery goes when the job ends.
             retain_seconds: how long recording and result are kept after the end.
+            voices: keep a vector of each speaker's voice in the result, to enrol and to be named.
+            channels: whose microphone each channel is, in order: clinician, patient or other.
             idempotency_key: your own, to find the same job again from another process; by default a fresh one.
             on_bytes: told of the progress.
 
@@ -125,6 +129,8 @@ class Parley:
             "reference": reference,
             "callback_url": callback_url,
             "retain_seconds": retain_seconds,
+            "voices": "true" if voices else None,
+            "channels": ",".join(channels) if channels else None,
         }
         headers = upload.headers | {"Idempotency-Key": idempotency_key or str(uuid4())}
         return self._job(Call("POST", "/v1/jobs", params=options, headers=headers, body=upload.pieces))
@@ -133,7 +139,7 @@ class Parley:
         """Return the record; with `wait` at the job's next change of state, or after so many seconds."""
         patience = {"wait": wait} if wait else {}
         # The network and the server's own work come on top of the wait that was asked for.
-        return self._job(Call("GET", f"/v1/jobs/{_segment(job_id)}", params=patience, answer_seconds=wait + 15.0))
+        return self._job(Call("GET", f"/v1/jobs/{segment(job_id)}", params=patience, answer_seconds=wait + 15.0))
 
     def watch(self, job_id: str, *, every: float = LONG_POLL_SECONDS) -> Iterator[Job]:
         """Yield the record now, at every change of state and at least every so many seconds, until it is terminal."""
@@ -166,37 +172,65 @@ class Parley:
         cursor: str | None = None
         while True:
             page = self._document(Call("GET", "/v1/jobs", params=filters | {"limit": PAGE_JOBS, "cursor": cursor}))
-            yield from _understand(page, lambda document: [Job.from_document(job) for job in document["jobs"]])
+            yield from understand(page, lambda document: [Job.from_document(job) for job in document["jobs"]])
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
 
-    def turns(self, job_id: str) -> Turns:
-        """Return who spoke when. ParleyApiError `job_not_finished` or `job_not_succeeded` when there are no turns."""
-        document = self._document(Call("GET", f"/v1/jobs/{_segment(job_id)}/turns", params={"format": "json"}))
-        return _understand(document, Turns.from_document)
+    def turns(self, job_id: str, *, embeddings: bool = False) -> Turns:
+        """Return who spoke when; with `embeddings` the document holds the vectors of the speakers' voices too.
+
+        Raises:
+            ParleyApiError: `job_not_finished` or `job_not_succeeded` when there are no turns, `voices_not_kept`.
+        """
+        wanted = {"format": "json"} | ({"embeddings": "true"} if embeddings else {})
+        document = self._document(Call("GET", f"/v1/jobs/{segment(job_id)}/turns", params=wanted))
+        return understand(document, Turns.from_document)
 
     def rttm(self, job_id: str) -> str:
         """Return the turns as NIST RTTM, one line per turn."""
-        call = Call("GET", f"/v1/jobs/{_segment(job_id)}/turns", params={"format": "rttm"})
+        call = Call("GET", f"/v1/jobs/{segment(job_id)}/turns", params={"format": "rttm"})
         return self._transport.send(call).text
 
     def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job, for good. ParleyApiError `job_already_terminal` when nothing is left to cancel."""
-        return self._job(Call("POST", f"/v1/jobs/{_segment(job_id)}/cancel", repeatable=False))
+        return self._job(Call("POST", f"/v1/jobs/{segment(job_id)}/cancel", repeatable=False))
 
     def retry(self, job_id: str) -> Job:
         """Run a failed or cancelled job again, with the options that it was submitted with."""
-        return self._job(Call("POST", f"/v1/jobs/{_segment(job_id)}/retry", repeatable=False))
+        return self._job(Call("POST", f"/v1/jobs/{segment(job_id)}/retry", repeatable=False))
 
     def delete(self, job_id: str) -> Document:
         """Remove recording, result and record of a terminal job; return the receipt: what was removed, and when."""
-        return self._document(Call("DELETE", f"/v1/jobs/{_segment(job_id)}", repeatable=False))
+        return self._document(Call("DELETE", f"/v1/jobs/{segment(job_id)}", repeatable=False))
+
+    def enrol(self, name: str, job_id: str, speaker: str, *, role: str | None = None) -> Voice:
+        """Enrol a speaker of a job that was submitted with `voices`: from now on this person has a name.
+
+        Args:
+            role: clinician, patient or none.
+
+        Raises:
+            ParleyApiError: `voices_not_kept`, `unknown_speaker`, `speaker_without_voice`, `voice_name_taken`, ….
+        """
+        asked = json.dumps({"name": name, "job_id": job_id, "speaker": speaker, "role": role}).encode()
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(asked))}
+        call = Call("POST", "/v1/voices", headers=headers, body=lambda: [asked], repeatable=False)
+        return understand(self._document(call), Voice.from_document)
+
+    def voices(self) -> list[Voice]:
+        """Return your enrolled voices, in order of enrolment."""
+        document = self._document(Call("GET", "/v1/voices"))
+        return understand(document, lambda answer: [Voice.from_document(voice) for voice in answer["voices"]])
+
+    def delete_voice(self, voice_id: str) -> Document:
+        """Forget a voice, at once and for good; return the receipt."""
+        return self._document(Call("DELETE", f"/v1/voices/{segment(voice_id)}", repeatable=False))
 
     def queues(self) -> list[QueueStatus]:
         """Return how busy every queue is."""
         document = self._document(Call("GET", "/v1/queues"))
-        return _understand(document, lambda answer: [QueueStatus.from_document(queue) for queue in answer["queues"]])
+        return understand(document, lambda answer: [QueueStatus.from_document(queue) for queue in answer["queues"]])
 
     def alive(self) -> None:
         """Return when a server answers at all, in whatever condition; ParleyConnectionError when none does."""
@@ -217,10 +251,10 @@ class Parley:
     def version(self) -> str:
         """Return the version of the server."""
         document = self._document(Call("GET", "/openapi.json"))
-        return _understand(document, lambda answer: str(answer["info"]["version"]))
+        return understand(document, lambda answer: str(answer["info"]["version"]))
 
     def _job(self, call: Call) -> Job:
-        return _understand(self._document(call), Job.from_document)
+        return understand(self._document(call), Job.from_document)
 
     def _document(self, call: Call) -> Document:
         response = self._transport.send(call)
@@ -229,23 +263,5 @@ class Parley:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise _unexpected(f"{call.method} {call.path}")
+            raise unexpected(f"{call.method} {call.path}")
         return document
-
-
-def _understand(document: Document, build: Callable[[Document], T]) -> T:
-    try:
-        return build(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unexpected(repr(error)) from error
-
-
-def _unexpected(what: str) -> UnexpectedAnswer:
-    return UnexpectedAnswer(
-        f"The answer is not one of Parley's ({what}). Does PARLEY_URL name a Parley server of the same major version?"
-    )
-
-
-def _segment(job_id: str) -> str:
-    """A job id as one path segment, whatever somebody typed."""
-    return quote(job_id, safe="")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from parley.voices import Person
+
 Document = Mapping[str, Any]
 """A JSON object as the server sent it."""
 
@@ -181,6 +183,7 @@ class Turns:
         turns: by start time; different speakers may overlap.
         exclusive_turns: at every moment at most one speaker, for joining with a transcript.
         speakers: labels in order of first appearance.
+        people: who they are, where the job kept voices or knows its channels; else empty.
         seconds: length of the recording.
         document: all of it, with overlaps and engine, as the server sent it.
     """
@@ -189,6 +192,7 @@ class Turns:
     turns: tuple[Turn, ...]
     exclusive_turns: tuple[Turn, ...]
     speakers: tuple[str, ...]
+    people: tuple[Person, ...]
     seconds: float
     document: Document = field(repr=False, compare=False)
 
@@ -199,6 +203,7 @@ class Turns:
             turns=tuple(Turn.from_document(turn) for turn in document["turns"]),
             exclusive_turns=tuple(Turn.from_document(turn) for turn in document["exclusive_turns"]),
             speakers=tuple(document["speakers"]),
+            people=tuple(Person.from_document(person) for person in document.get("people", ())),
             seconds=document["recording"]["seconds"],
             document=document,
         )

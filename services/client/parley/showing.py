@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich.text import Text
 
@@ -31,8 +32,10 @@ def show_job(terminal: Terminal, job: Job) -> None:
 
 
 def show_turns(terminal: Terminal, turns: Turns) -> None:
-    """Print the turns and the timeline."""
-    render_turns(turns.turns, turns.seconds, terminal.out)
+    """Print the turns and the timeline, with what is known of the people beside their labels."""
+    labels = {person.speaker: printable(person.label) for person in turns.people}
+    named = [replace(turn, speaker=labels.get(turn.speaker, turn.speaker)) for turn in turns.turns]
+    render_turns(named, turns.seconds, terminal.out)
 
 
 def turns_json(turns: Turns) -> str:

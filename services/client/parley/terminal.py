@@ -76,6 +76,16 @@ class Terminal:
         line = sys.stdin.readline()
         return line.strip() if line else None
 
+    def sure(self, question: str, otherwise: str) -> bool:
+        """Return whether somebody says yes; say what becomes of it if not, and end the command if nobody is there."""
+        answer = self.ask(question)
+        if answer is None:
+            self.fail(f"{otherwise} --yes does it without asking.", Exit.USAGE)
+        if answer.lower() in ("y", "yes"):
+            return True
+        self.say(otherwise)
+        return False
+
     def fail(self, message: str, code: Exit) -> NoReturn:
         """Say why, and end the command."""
         self.say(message, "red")

@@ -25,6 +25,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "ParleyClientError",
         "ParleyConnectionError",
         "ParleyUnavailable",
+        "Person",
         "QueueStatus",
         "Recording",
         "ResultSummary",
@@ -32,6 +33,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "Turn",
         "Turns",
         "UnexpectedAnswer",
+        "Voice",
         "WaitTimedOut",
         "render_turns",
     }

@@ -30,13 +30,13 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def cancel(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
     """Cancel unfinished jobs, for good."""
     with terminal_of(ctx).parley() as parley:
-        _each(terminal_of(ctx), ids, lambda job_id: dict(parley.cancel(job_id).document), "cancelled", as_json)
+        each(terminal_of(ctx), ids, lambda job_id: dict(parley.cancel(job_id).document), "cancelled", as_json)
 
 
 def retry(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
     """Run failed or cancelled jobs again, as they were submitted."""
     with terminal_of(ctx).parley() as parley:
-        _each(terminal_of(ctx), ids, lambda job_id: dict(parley.retry(job_id).document), "runs again", as_json)
+        each(terminal_of(ctx), ids, lambda job_id: dict(parley.retry(job_id).document), "runs again", as_json)
 
 
 def purge(
@@ -59,7 +59,7 @@ def purge(
             terminal.say("Nothing to delete.")
         elif not yes:
             _ask(terminal, chosen)
-        _each(terminal, chosen, lambda job_id: dict(parley.delete(job_id)), "deleted", as_json)
+        each(terminal, chosen, lambda job_id: dict(parley.delete(job_id)), "deleted", as_json)
 
 
 def _ended_before(parley: Parley, older_than: timedelta, state: State | None) -> list[str]:
@@ -72,15 +72,11 @@ def _ended_before(parley: Parley, older_than: timedelta, state: State | None) ->
 
 def _ask(terminal: Terminal, chosen: Sequence[str]) -> None:
     what = f"job {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} jobs"
-    answer = terminal.ask(f"Delete recording, result and record of {what}, for good? [y/N]")
-    if answer is None:
-        terminal.fail("Nothing was deleted. --yes deletes without asking.", Exit.USAGE)
-    if answer.lower() not in ("y", "yes"):
-        terminal.say("Nothing was deleted.")
+    if not terminal.sure(f"Delete recording, result and record of {what}, for good? [y/N]", "Nothing was deleted."):
         raise typer.Exit(Exit.OK)
 
 
-def _each(terminal: Terminal, ids: Sequence[str], act: Callable[[str], Document], done: str, as_json: bool) -> None:
+def each(terminal: Terminal, ids: Sequence[str], act: Callable[[str], Document], done: str, as_json: bool) -> None:
     """Act on every id, whatever becomes of the others, and exit with the worst of it."""
     worst, documents = Exit.OK, []
     for job_id in ids:

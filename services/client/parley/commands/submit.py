@@ -28,6 +28,11 @@ Files = Annotated[
 Speakers = Annotated[int | None, typer.Option("--speakers", help="How many speakers there are.")]
 MinSpeakers = Annotated[int | None, typer.Option(help="At least so many speakers.")]
 MaxSpeakers = Annotated[int | None, typer.Option(help="At most so many speakers.")]
+Voices = Annotated[bool, typer.Option("--voices", help="Keep the speakers' voices, to enrol and to be named.")]
+Channels = Annotated[
+    str | None,
+    typer.Option(help="Whose microphone each channel is: clinician,patient for left and right."),
+]
 Wait = Annotated[bool, typer.Option(help="Wait for the turns; --no-wait prints the job ids instead.")]
 TurnsFormat = Annotated[
     Format | None, typer.Option("--format", help="Of the turns; table on the terminal and rttm with -o unless said.")
@@ -46,6 +51,8 @@ def submit(
     min_speakers: MinSpeakers = None,
     max_speakers: MaxSpeakers = None,
     reference: Reference = None,
+    voices: Voices = False,
+    channels: Channels = None,
     turns_format: TurnsFormat = None,
     folder: Folder = None,
     as_json: AsJson = False,
@@ -60,10 +67,12 @@ def submit(
         "min_speakers": min_speakers,
         "max_speakers": max_speakers,
         "reference": reference,
+        "voices": voices,
+        "channels": channels.split(",") if channels else None,
     }
     with terminal.patient_parley(pause=stop.pause) as parley:
         keep = _keeper_of_turns(parley, folder, turns_format, files) if folder else _keep_nothing
-        outcomes = _send(terminal, parley, stop, files, options, wait, keep)
+        outcomes = send(terminal, parley, stop, files, options, wait, keep)
         if as_json:
             terminal.print_json([_document(outcome) for outcome in outcomes])
         elif not wait:
@@ -73,15 +82,20 @@ def submit(
     raise typer.Exit(max(outcome.exit for outcome in outcomes))
 
 
-def _send(
+def _keep_nothing(path: Path, turns: Turns) -> None:
+    """The turns are printed at the end instead."""
+
+
+def send(
     terminal: Terminal,
     parley: Parley,
     stop: Stop,
     files: Sequence[Path],
     options: dict[str, Any],
     wait: bool,
-    keep: Callable[[Path, Turns], None],
+    keep: Callable[[Path, Turns], None] = _keep_nothing,
 ) -> list[Outcome]:
+    """Return what became of each file, with progress on stderr. Ctrl-C ends the command and names accepted jobs."""
     with progress_view(terminal.err, len(files)) as view:
         sender = Sender(parley, view, stop, options=options, wait=wait, keep=keep)
         try:
@@ -101,10 +115,6 @@ def _say_interrupted(terminal: Terminal, accepted: Sequence[Job]) -> None:
         commands = ["  parley jobs"]
     told = "The accepted job goes on" if len(accepted) == 1 else f"The {len(accepted)} accepted jobs go on"
     terminal.say("\n".join([f"Interrupted. {told}; to see what becomes of it:", *commands]), "red")
-
-
-def _keep_nothing(path: Path, turns: Turns) -> None:
-    """The turns are printed at the end instead."""
 
 
 def _keeper_of_turns(
