@@ -24,7 +24,8 @@ def _json(result: bytes, job_id: str) -> bytes:
 
 def _rttm(result: bytes, job_id: str) -> bytes:
     document: Mapping[str, Any] = json.loads(result)
-    return to_rttm((Turn(**turn) for turn in document["turns"]), job_id).encode()
+    turns = (Turn(turn["start"], turn["end"], turn["speaker"]) for turn in document["turns"])
+    return to_rttm(turns, job_id).encode()
 
 
 RENDER: Mapping[str, Callable[[bytes, str], bytes]] = {JSON: _json, RTTM: _rttm}

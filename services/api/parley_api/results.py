@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from parley_api.deps import Deps
 from parley_api.errors import NoTurns, TurnsNotYet
 from parley_core.errors import JobPurged
 from parley_core.job import Job, JobState
+from parley_core.ports import RecordingStore
+from parley_core.record import dump
+from parley_core.review import needs_review
 
 
 async def result_of(deps: Deps, job: Job) -> bytes:
-    """Return the result object. Raises TurnsNotYet, NoTurns or JobPurged."""
+    """Return the result object, each turn saying whether it needs review.
+
+    Raises TurnsNotYet, NoTurns or JobPurged.
+    """
     if not job.state.terminal:
         raise TurnsNotYet(job)
     if job.state is not JobState.SUCCEEDED or job.result is None:
         raise NoTurns(job)
     try:
-        return await deps.calls.objects(deps.recordings.read, job.result.key)
+        return await deps.calls.objects(_reviewed, deps.recordings, job.result.key)
     except KeyError:
         raise JobPurged("The result is gone: the job is being deleted.") from None
+
+
+def _reviewed(recordings: RecordingStore, key: str) -> bytes:
+    """Return a stored result with `needs_review`, which is not stored: 0.1.0 reads turns that have four members."""
+    document: dict[str, Any] = json.loads(recordings.read(key))
+    for turn in (*document["turns"], *document["exclusive_turns"]):
+        turn["needs_review"] = needs_review(turn["confidence"], document["engine"]["parameters"])
+    return dump(document).encode()

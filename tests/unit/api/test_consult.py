@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.support.api_house import AUDIO, TURN, House, assert_problem, fail, form, succeed
+from tests.support.api_house import ANSWERED_TURN, AUDIO, House, assert_problem, fail, form, succeed
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ async def test_its_turns_come_with_its_status(house: House, client: httpx.AsyncC
     assert (before["status"], before["turns"]) == ("queued", None)
     succeed(house, before["job_id"])
     after = (await client.get(location, headers=SESSION)).json()
-    assert (after["status"], after["turns"], after["session_id"]) == ("succeeded", [TURN], "session-7")
+    assert (after["status"], after["turns"], after["session_id"]) == ("succeeded", [ANSWERED_TURN], "session-7")
 
 
 async def test_a_failed_consult_says_why(house: House, client: httpx.AsyncClient) -> None:

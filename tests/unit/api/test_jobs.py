@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from parley_core.job import Queue
-from tests.support.api_house import AUDIO, ENGINE, House, assert_problem, fail, succeed
+from tests.support.api_house import ANSWERED_TURNS, AUDIO, ENGINE, TURN, House, assert_problem, fail, succeed
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,8 @@ async def test_nobody_waits_for_a_terminal_job(house: House, client: httpx.Async
     began = time.monotonic()
     seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
     assert seen["result"] == {
-        "speakers": 1, "turns": 1, "seconds_of_speech": 1.75, "engine": ENGINE, "timings": {"engine": 0.1}
+        "speakers": 1, "turns": 1, "seconds_of_speech": 1.75, "engine": ENGINE, "timings": {"engine": 0.1},
+        "turns_to_review": None, "seconds_to_review": None,
     }  # fmt: skip
     assert seen["links"]["turns"] == f"/v1/jobs/{job['id']}/turns"
     assert time.monotonic() - began < 5
@@ -171,11 +172,24 @@ async def test_queues_tell_what_waits_and_what_runs(
     assert batch == {"queue": "batch", "oldest_seconds": None} | nothing
 
 
+async def test_each_turn_says_whether_it_needs_review_by_the_bound_of_its_engine(
+    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    engine = ENGINE | {"parameters": {"review_below": 0.7}}
+    turns = [TURN | {"confidence": confidence} for confidence in (0.699, 0.7, None)]
+    succeed(house, job["id"], engine=engine, turns=turns, exclusive_turns=turns[:1])
+    url = f"/v1/jobs/{job['id']}/turns"
+    answer = (await client.get(url)).json()
+    assert [turn["needs_review"] for turn in answer["turns"]] == [True, False, None]
+    assert [turn["needs_review"] for turn in answer["exclusive_turns"]] == [True]
+    assert len((await client.get(url, params={"format": "rttm"})).text.splitlines()) == 3
+
+
 async def test_turns_are_what_the_worker_stored(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
     result = succeed(house, job["id"])
     response = await client.get(f"/v1/jobs/{job['id']}/turns")
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == result
+    assert response.json() == result | ANSWERED_TURNS
 
 
 RTTM_ACCEPTS = [

@@ -13,7 +13,7 @@ import structlog
 
 from parley_api.json_body import MAX_BYTES
 from parley_core.testing import MemoryVoiceStore
-from tests.support.api_house import AUDIO, TURN, House, assert_problem, fail, form, succeed
+from tests.support.api_house import ANSWERED_TURNS, AUDIO, TURN, House, assert_problem, fail, form, succeed
 from tests.unit.api.test_access import bearer, line
 
 pytestmark = pytest.mark.anyio
@@ -124,7 +124,7 @@ async def test_a_job_that_asked_for_nothing_answers_as_ever(house: House, client
     job_id = await submit(client)
     result = succeed(house, job_id)
     house.voices.available = False
-    assert (await client.get(f"/v1/jobs/{job_id}/turns")).json() == result
+    assert (await client.get(f"/v1/jobs/{job_id}/turns")).json() == result | ANSWERED_TURNS
 
 
 async def test_labels_stay_in_rttm(house: House, client: httpx.AsyncClient) -> None:

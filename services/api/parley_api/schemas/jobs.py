@@ -66,6 +66,8 @@ class ResultAnswer(Answer):
     seconds_of_speech: float
     engine: dict[str, Any]
     timings: dict[str, float] = Field(description="Seconds per phase, and `engine` for the engine as a whole.")
+    turns_to_review: int | None = Field(description="Turns that need review; null where the engine cannot tell.")
+    seconds_to_review: float | None = Field(description="How long these are together.")
 
     @classmethod
     def of(cls, result: ResultSummary | None) -> Self | None:
@@ -130,6 +132,8 @@ class JobAnswer(Answer):
                     "seconds_of_speech": 55.8,
                     "engine": {"name": "onnx", "version": "1", "weights": {}, "parameters": {}},
                     "timings": {"engine": 4.0},
+                    "turns_to_review": 3,
+                    "seconds_to_review": 2.7,
                 },
                 "links": {
                     "self": "/v1/jobs/0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d",

@@ -16,7 +16,12 @@ class TurnAnswer(Answer):
     start: float
     end: float
     speaker: str
-    confidence: float | None
+    confidence: float | None = Field(
+        description="How likely a moment of it is given to the right person, 0 to 1; null where the engine cannot tell."
+    )
+    needs_review: bool | None = Field(
+        description="The engine is so unsure that a person should look; null where it cannot tell."
+    )
 
 
 class SpanAnswer(Answer):
