@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 Manifest = dict[str, Any]
-CHART = Path(__file__).parents[2] / "charts" / "parley"
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "parley"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dev-cluster" / "bin"
 KEDA, PROMETHEUS = "keda.sh/v1alpha1", "monitoring.coreos.com/v1"
 

@@ -2,23 +2,93 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from k8s import images
 from parley_core.settings import Settings
-from tests.chart.rendering import render
+from tests.chart.rendering import ROOT, render
 
 PARTS = ("api", "keeper", "worker", "flower")
+# Of the Compose specification, what this file uses: a key that is misspelt would be an error of `docker compose up`.
+SERVICE_KEYS = {"image", "command", "environment", "configs", "ports", "networks", "volumes", "depends_on"}
+SERVICE_KEYS |= {"healthcheck", "restart", "read_only", "cap_drop", "security_opt", "tmpfs", "stop_grace_period"}
+DURATION = re.compile(r"(\d+(h|m|s))+")
 
 
 @pytest.fixture(scope="module")
-def services() -> dict[str, Any]:
-    text = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
-    found: dict[str, Any] = yaml.safe_load(text)["services"]
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return found
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = compose["services"]
+    return found
+
+
+def mentioned(services: dict[str, Any], kind: str) -> Iterator[str]:
+    """Names of networks, volumes or configs that services use."""
+    for service in services.values():
+        for entry in service.get(kind, []):
+            yield entry["source"] if isinstance(entry, dict) else entry.partition(":")[0]
+
+
+def test_everything_named_is_there_and_nothing_is_there_for_nobody(compose: dict[str, Any]) -> None:
+    assert {key for key in compose if not key.startswith("x-")} == {"services", "networks", "volumes", "configs"}
+    for kind in ("networks", "volumes", "configs"):
+        assert set(mentioned(compose["services"], kind)) == set(compose[kind])
+    for name, service in compose["services"].items():
+        assert service.keys() <= SERVICE_KEYS, name
+        assert service.get("depends_on", {}).keys() <= compose["services"].keys(), name
+        assert DURATION.fullmatch(service.get("stop_grace_period", "10s")), name
+    assert "healthcheck" in compose["services"]["redis"]  # the others wait until it is healthy
+
+
+def test_commands_are_in_the_images(services: dict[str, Any]) -> None:
+    """`python -m` of a package that goes into that image, or a command of a package that its lock installs."""
+    for part in PARTS:
+        image = next(found for found in images.images("onnx") if found.name == services[part]["image"].split(":")[0])
+        words = [services[part]["command"], services[part].get("healthcheck", {}).get("test", ["CMD"])[1:]]
+        for command in filter(None, words):
+            if command[0] == "python":
+                assert find_spec(command[2]), command
+                package = command[2].partition(".")[0]
+                assert any((ROOT / "services" / member / package).is_dir() for member in image.members), command
+            else:
+                assert command[0] in {found.name.lower() for found, _ in images.locked(lock_of(image))}, command
+
+
+def lock_of(image: images.Image) -> Path:
+    return ROOT / "requirements" / f"{image.lock}.txt"
+
+
+def test_every_variable_is_a_setting(services: dict[str, Any]) -> None:
+    """Settings ignore what they do not know, so that a misspelt one would do nothing, silently."""
+    known = {f"PARLEY_{name.upper()}" for name in Settings.model_fields}
+    for part in PARTS:
+        ours = {name for name in services[part]["environment"] if name.startswith("PARLEY_")}
+        assert ours <= known, part
+    pods = render().pods().values()
+    chart = {variable["name"] for pod in pods for found in pod["containers"] for variable in found.get("env", [])}
+    of_scale_in_and_client = {"PARLEY_WORKER_PODS", "PARLEY_URL", "PARLEY_API_KEY"}
+    assert {name for name in chart if name.startswith("PARLEY_")} - known == of_scale_in_and_client
+
+
+def test_what_the_images_allow_to_write_is_what_is_mounted(services: dict[str, Any]) -> None:
+    for part in ("api", "keeper", "worker"):
+        assert services[part]["read_only"] is True
+        assert services[part]["tmpfs"] == ["/tmp"]
+        (mount,) = services[part]["volumes"]
+        file = "Dockerfile.worker" if part == "worker" else "Dockerfile.api"
+        assert f"install -d -o 10001 -g 10001 {mount.partition(':')[2]}\n" in (ROOT / file).read_text()
 
 
 def test_each_part_starts_as_in_the_chart(services: dict[str, Any]) -> None:
