@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,19 +28,31 @@ class Stretch(NamedTuple):
     confidence: float | None = None
 
 
-Voices = Mapping[Hashable, NDArray[np.float32]]
-"""Unit vector of each speaker, by the engine's own name; zero, or missing, where it has none."""
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """How the speakers sound.
+
+    Attributes:
+        model: what made the vectors, by name and SHA-256.
+        vectors: of each speaker, by the engine's own name, of any length; zero, or missing, where it has none.
+    """
+
+    model: str
+    vectors: Mapping[Hashable, NDArray[np.floating[Any]]]
+
+
+NO_VOICES = Voices("", {})
 
 
 def diarization(
-    turns: Iterable[Stretch], exclusive: Iterable[Stretch], seconds: float, voices: Voices | None = None
+    turns: Iterable[Stretch], exclusive: Iterable[Stretch], seconds: float, voices: Voices = NO_VOICES
 ) -> Diarization:
     """Return a Diarization of a recording of so many seconds; stretches shorter than a millisecond are dropped."""
     whole, single = _within(turns, seconds), _within(exclusive, seconds)
     speakers = dict.fromkeys(stretch.speaker for stretch in [*whole, *single])
     names = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(speakers)}
     named = _named(whole, names)
-    return Diarization(named, _named(single, names), overlaps(named), _plain(voices or {}, names))
+    return Diarization(named, _named(single, names), overlaps(named), _unit(voices.vectors, names), voices.model)
 
 
 def overlaps(turns: Sequence[Turn]) -> tuple[Span, ...]:
@@ -68,12 +81,12 @@ def _named(stretches: Iterable[Stretch], names: Mapping[Hashable, str]) -> tuple
     )
 
 
-def _plain(voices: Voices, names: Mapping[Hashable, str]) -> dict[str, tuple[float, ...]]:
-    return {
-        names[speaker]: tuple(round(float(part), VOICE_DIGITS) for part in voice)
-        for speaker, voice in voices.items()
-        if speaker in names and voice.any()
-    }
+def _unit(
+    vectors: Mapping[Hashable, NDArray[np.floating[Any]]], names: Mapping[Hashable, str]
+) -> dict[str, tuple[float, ...]]:
+    """Return vectors of length one by label, in plain numbers, of the speakers that have a turn and a voice."""
+    heard = {name: vectors[speaker] for speaker, name in names.items() if speaker in vectors and vectors[speaker].any()}
+    return {name: tuple(np.round(v / np.linalg.norm(v), VOICE_DIGITS).tolist()) for name, v in heard.items()}
 
 
 def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:

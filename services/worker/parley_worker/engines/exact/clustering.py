@@ -5,6 +5,7 @@ Source: pyannote.audio 4.0.7, pipelines/clustering.py. Differences are named whe
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,14 @@ def assign(
     assigned = _nearest(embeddings, founders, labels)
     assigned[~activity.any(axis=1)] = NOBODY
     return assigned
+
+
+def mean_voices(embeddings: Embeddings, assigned: Labels) -> dict[Hashable, Embeddings]:
+    """Return how each speaker sounds: the mean direction of its local speakers, where any was embedded."""
+    heard = ~np.isnan(embeddings).any(axis=2)
+    unit = embeddings / np.linalg.norm(embeddings, axis=2, keepdims=True)
+    names = np.unique(assigned[heard & (assigned != NOBODY)]).tolist()
+    return {name: unit[heard & (assigned == name)].mean(axis=0) for name in names}
 
 
 def group(points: Embeddings, bounds: SpeakerBounds, parameters: ClusteringParameters) -> Labels:

@@ -12,13 +12,13 @@ from parley_core import __version__
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.engines.exact.clustering import ClusteringParameters, assign
+from parley_worker.engines.exact.clustering import ClusteringParameters, assign, mean_voices
 from parley_worker.engines.exact.counting import STEP, segment, speaker_count
 from parley_worker.engines.exact.embedding import embed_windows
 from parley_worker.engines.onnx import models
 from parley_worker.engines.onnx.frames import speaker_votes, stretches, strongest
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
-from parley_worker.engines.result import NO_TURNS, diarization
+from parley_worker.engines.result import NO_TURNS, Voices, diarization
 
 
 class ExactEngine:
@@ -44,7 +44,7 @@ class ExactEngine:
             "step_seconds": STEP / SAMPLE_RATE,
             "clustering": {"linkage": "centroid"} | asdict(self._parameters),
         }
-        return EngineInfo("onnx-exact", __version__, dict(models.PINS), parameters)
+        return EngineInfo("onnx-exact", __version__, models.pins(models.SEGMENTATION, models.EMBEDDING), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
@@ -56,10 +56,12 @@ class ExactEngine:
             return NO_TURNS
         embeddings = embed_windows(self._embedding, waveform, activity, partial(report, Phase.EMBEDDING))
         report(Phase.CLUSTERING, 0.0)
-        votes = speaker_votes(activity, assign(embeddings, activity, speakers, self._parameters), STEP)
+        assigned = assign(embeddings, activity, speakers, self._parameters)
+        votes = speaker_votes(activity, assigned, STEP)
         count = np.minimum(count, speakers.max or count.max())
         return diarization(
             stretches(strongest(votes, count)),
             stretches(strongest(votes, np.minimum(count, 1))),
             len(waveform) / SAMPLE_RATE,
+            Voices(models.VOICE_MODEL, mean_voices(embeddings, assigned)),
         )

@@ -13,10 +13,12 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.onnx import assignment, embedding, models, segmentation, trunk
-from parley_worker.engines.onnx.clustering import DEFAULT, ClusteringParameters, centroids
+from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
+from parley_worker.engines.onnx.clustering import ClusteringParameters, centroids
 from parley_worker.engines.onnx.frames import stretches
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
-from parley_worker.engines.result import NO_TURNS, diarization
+from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
+from parley_worker.engines.result import NO_TURNS, Voices, diarization
 
 
 class OnnxEngine:
@@ -24,16 +26,21 @@ class OnnxEngine:
 
     Args:
         threads: of each model.
+        setting: how much care to take.
         parameters: of the clustering.
 
     Raises:
         EngineMismatch: a model file is missing or not the one this version was built for.
     """
 
-    def __init__(self, threads: int = 1, parameters: ClusteringParameters = DEFAULT) -> None:
-        self._parameters = parameters
-        self._segmentation = models.open_session(models.read_model(models.SEGMENTATION), threads)
-        embedder = models.exposing(models.read_model(models.EMBEDDING), trunk.INSIDE)
+    def __init__(
+        self, threads: int = 1, setting: Setting = DEFAULT, parameters: ClusteringParameters = CLUSTERING
+    ) -> None:
+        self._setting, self._parameters = setting, parameters
+        listener, embedder = (models.read_model(name) for name in setting.files)
+        self._segmentation = models.open_session(listener, threads)
+        if models.EMBEDDING in setting.files:
+            embedder = models.exposing(embedder, trunk.INSIDE)
         self._trunk = models.open_session(embedder, threads)
         self._head = trunk.Head(self._trunk)
 
@@ -42,28 +49,32 @@ class OnnxEngine:
         """Name, version, weights and parameters."""
         parameters = {
             "window_seconds": WINDOW / SAMPLE_RATE,
-            "step_seconds": segmentation.STEP / SAMPLE_RATE,
+            "setting": self._setting.name,
+            "step_seconds": self._setting.step_seconds,
             "clustering": {"linkage": "average"} | asdict(self._parameters),
             "nearness": assignment.NEARNESS,
         }
-        return EngineInfo("onnx", __version__, dict(models.PINS), parameters)
+        return EngineInfo("onnx", __version__, models.pins(*self._setting.files), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
         if not len(waveform):
             return NO_TURNS
-        heard = segmentation.segment(self._segmentation, waveform, partial(report, Phase.SEGMENTATION))
+        step = round(self._setting.step_seconds * SAMPLE_RATE)
+        heard = segmentation.segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION))
         if not heard.count.any():
             return NO_TURNS
         blocks = trunk.trunk_frames(self._trunk, waveform, partial(report, Phase.EMBEDDING))
         voices = embedding.embed(self._head, blocks, heard)
         report(Phase.CLUSTERING, 0.0)
-        decision = assignment.Assignment(heard, voices, self._speakers(voices, speakers))
+        people = self._speakers(voices, speakers)
+        decision = assignment.Assignment(heard, voices, people)
         count = np.minimum(heard.count, speakers.max or heard.count.max())
         return diarization(
             stretches(decision.active(count)),
             stretches(decision.active(np.minimum(count, 1))),
             len(waveform) / SAMPLE_RATE,
+            Voices(models.VOICE_MODEL, dict(enumerate(people))),
         )
 
     def _speakers(self, voices: embedding.Voices, bounds: SpeakerBounds) -> trunk.Frames:
@@ -71,3 +82,13 @@ class OnnxEngine:
         if len(voices.pieces):
             return centroids(voices.pieces, voices.weights, bounds, self._parameters)
         return trunk.unit(voices.local.sum(axis=(0, 1))[None])
+
+
+def fast(threads: int = 1) -> OnnxEngine:
+    """Return the engine at its cheapest."""
+    return OnnxEngine(threads, FAST)
+
+
+def careful(threads: int = 1) -> OnnxEngine:
+    """Return the engine with released weights and twice as many windows."""
+    return OnnxEngine(threads, CAREFUL)

@@ -1,9 +1,11 @@
-"""The two model files, pinned: what runs is what was tested."""
+"""The model files, pinned: what runs is what was tested."""
 
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import onnxruntime
@@ -14,13 +16,21 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 SEGMENTATION = "segmentation.onnx"
 EMBEDDING = "wespeaker-campplus.onnx"
+SEGMENTATION_INT8, TRUNK_INT8 = "segmentation.int8.onnx", "campplus-trunk.int8.onnx"  # made by `make weights`
 PINS = {
     SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",
     EMBEDDING: "f842b67ce3e663df19afcacd4db392ea0f4518fe7d2f91b88a1bf05f11c93b68",
+    SEGMENTATION_INT8: "be0264ebea4ad51be7870bd7a100884c4cf00e8666fce61512659b6f48aee8fd",
+    TRUNK_INT8: "fa40d793ee8d7bc43a03e4f75e9f187ff99fdd4a3eb4680807f85ac5969b0a5d",
 }
-
+VOICE_MODEL = f"{EMBEDDING} {PINS[EMBEDDING]}"  # voices that both engines make of it are comparable
 
 MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1  # field numbers of onnx.proto3
+
+
+def pins(*names: str) -> dict[str, str]:
+    """Return the SHA-256 of some model files."""
+    return {name: PINS[name] for name in names}
 
 
 def read_model(name: str, folder: Path = MODELS) -> bytes:
@@ -36,6 +46,22 @@ def read_model(name: str, folder: Path = MODELS) -> bytes:
     if hashlib.sha256(data).hexdigest() != PINS[name]:
         raise EngineMismatch(f"Model file {name} is not the one this version was built for. Install Parley again.")
     return data
+
+
+@cache
+def eight_bits_hold() -> bool:
+    """Return whether eight-bit products are summed exactly here.
+
+    Older x86 processors add pairs of them in 16 bits, which overflow without a word:
+    https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False  # cannot be told: the released weights are right everywhere
+    return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
 def exposing(model: bytes, tensors: Iterable[str]) -> bytes:
@@ -62,6 +88,5 @@ def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # the arena keeps the most it ever needed, and saves no time here
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread eats its pod's quota
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,75 @@
+"""How the speakers sound, as engines hand it out: one unit vector each, near the same person's in another recording."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from parley_core.job import SpeakerBounds
+from parley_core.ports import Engine
+from parley_core.turns import Diarization, Turn
+from parley_worker.engines.exact.clustering import mean_voices
+from parley_worker.engines.result import Stretch, Voices, diarization
+from tests.bench.audio import SHIPPED
+from tests.bench.der import read_rttm
+
+Waveform = NDArray[np.float32]
+
+RATE = 16_000
+
+
+def diarize(engine: Engine, waveform: Waveform) -> Diarization:
+    return engine.diarize(waveform, SpeakerBounds(), lambda _phase, _share: None)
+
+
+def reader_of(speaker: str, turns: tuple[Turn, ...], truth: list[Turn], offset: float) -> str:
+    """Return the true speaker who talks longest while this one is said to talk."""
+    said = [(turn.start + offset, turn.end + offset) for turn in turns if turn.speaker == speaker]
+    seconds = {
+        person: sum(
+            max(0.0, min(end, t.end) - max(start, t.start)) for t in truth for start, end in said if t.speaker == person
+        )
+        for person in {turn.speaker for turn in truth}
+    }
+    return max(seconds, key=lambda person: seconds[person])
+
+
+def test_each_speaker_has_a_voice_of_length_one(any_engine: Engine, conversation: Waveform) -> None:
+    found = diarize(any_engine, conversation[: 17 * RATE])
+    assert found.voices.keys() == set(found.speakers)
+    assert {len(voice) for voice in found.voices.values()} == {192}
+    for voice in found.voices.values():
+        assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-3)
+    assert len(found.voice_model.split()[1]) == 64
+
+
+def test_a_person_sounds_more_like_themselves_in_another_recording_than_like_anybody_else(
+    engine: Engine, conversation: Waveform
+) -> None:
+    truth, middle = read_rttm(SHIPPED / "conversation.rttm"), len(conversation) // 2
+    voices: list[dict[str, NDArray[np.float64]]] = []
+    for part, offset in ((conversation[:middle], 0.0), (conversation[middle:], middle / RATE)):
+        found = diarize(engine, part)
+        voices.append({reader_of(s, found.turns, truth, offset): np.array(v) for s, v in found.voices.items()})
+    first, second = voices
+    assert len(first.keys() & second.keys()) >= 2
+    for person in first.keys() & second.keys():
+        nearness = {other: float(first[person] @ voice) for other, voice in second.items()}
+        assert max(nearness, key=lambda other: nearness[other]) == person
+        assert nearness[person] > 0.5
+
+
+def test_voices_go_by_the_labels_of_the_turns_and_nobody_without_a_turn_or_a_voice_has_one() -> None:
+    turns = [Stretch(2.0, 3.0, "a"), Stretch(0.0, 1.0, "b"), Stretch(4.0, 5.0, "mute")]
+    vectors = {"a": np.array([3.0, 4.0]), "b": np.array([0.0, 2.0]), "mute": np.zeros(2), "absent": np.ones(2)}
+    found = diarization(turns, turns, 10.0, Voices("model", vectors))
+    assert dict(found.voices) == {"SPEAKER_00": (0.0, 1.0), "SPEAKER_01": (0.6, 0.8)}
+    assert found.voice_model == "model"
+
+
+def test_the_stock_algorithms_voices_are_mean_directions_of_what_was_embedded() -> None:
+    missing = np.full(2, np.nan)
+    embeddings = np.array([[[5.0, 0.0], [0.0, 1.0], missing], [[0.0, 2.0], missing, missing]], np.float32)
+    voices = mean_voices(embeddings, np.array([[0, 1, 2], [0, -1, -1]]))
+    assert {name: voice.tolist() for name, voice in voices.items()} == {0: [0.5, 0.5], 1: [0.0, 1.0]}
