@@ -85,7 +85,7 @@ k8s-install: $(VENV)/dev.stamp  ## Check the cluster of KUBECONFIG and install; 
 
 ##@ Look after it
 
-.PHONY: lock clean help
+.PHONY: lock weights clean help
 lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
 	@$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt
 	@for name in $(LOCKS); do \
@@ -93,6 +93,9 @@ lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
 		constraint=; [ $$name = dev ] || constraint="--constraint requirements/dev.txt"; \
 		$(COMPILE) $$constraint requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
+
+weights: $(VENV)/dev.stamp  ## Make the eight-bit models anew from the released ones; prints their hashes
+	@cd services/worker && ../../$(BIN)/python -m weights
 
 clean:  ## Remove the environment and caches; data in .parley stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

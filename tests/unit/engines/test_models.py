@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from parley_core.errors import EngineMismatch, UnsafeSettings
 from parley_worker.engines import base
-from parley_worker.engines.onnx import models
+from parley_worker.engines.onnx import models, trunk
+from parley_worker.engines.onnx.features import log_mel
+from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT
 
 
 @pytest.mark.parametrize("name", models.PINS)
@@ -32,7 +36,7 @@ def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
         models.read_model(models.SEGMENTATION, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["onnx", "onnx-exact"])
+@pytest.mark.parametrize("name", ["onnx-careful", "onnx-exact"])
 def test_no_engine_starts_on_another_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(models.MODELS / models.SEGMENTATION, tmp_path)
     (tmp_path / models.EMBEDDING).write_bytes(b"something else")
@@ -50,8 +54,38 @@ def test_inner_tensors_become_outputs_and_the_answer_stays() -> None:
     np.testing.assert_array_equal(both[0], models.open_session(plain, 1).run(None, {"feats": feats})[0])
 
 
+def test_the_trunk_in_eight_bits_gives_what_the_released_one_gives(conversation: NDArray[np.float32]) -> None:
+    features = log_mel(conversation[: 20 * 16_000 + 240])
+    feats = {"feats": (features - features.mean(axis=0))[None]}
+    released = models.open_session(models.exposing(models.read_model(models.EMBEDDING), trunk.INSIDE), 1)
+    small = models.open_session(models.read_model(models.TRUNK_INT8), 1)
+    frames = [trunk.unit(_frames(session, feats)) for session in (released, small)]
+    assert (frames[0] * frames[1]).sum(axis=1).mean() > 0.98
+
+
+def _frames(session: onnxruntime.InferenceSession, feats: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.asarray(session.run([trunk.OUTPUT], feats)[0][0].T)
+
+
+def test_where_eight_bits_overflow_the_released_weights_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "eight_bits_hold", lambda: False)
+    assert DEFAULT.files == CAREFUL.files == (models.SEGMENTATION, models.EMBEDDING)
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "hold"),
+    [("x86_64", "avx2 avx512_vnni", True), ("x86_64", "avx2 fma", False), ("aarch64", "asimddp", True)],
+)
+def test_eight_bits_run_where_their_sums_cannot_overflow(
+    machine: str, flags: str, hold: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", lambda _path: flags)
+    assert models.eight_bits_hold.__wrapped__() is hold
+
+
 def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(UnsafeSettings, match="onnx, onnx-exact, pyannote"):
+    with pytest.raises(UnsafeSettings, match="onnx, onnx-fast, onnx-careful, onnx-exact, pyannote"):
         base.load_engine("nonesuch")
 
 

@@ -15,6 +15,7 @@ from parley_worker.engines.onnx.embedding import Voices
 from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
 
 SECONDS = np.float32
+STEP = 5 * grid.SAMPLE_RATE
 
 
 def pieces_of(sizes: list[int], spread: float = 0.08) -> NDArray[np.float32]:
@@ -88,7 +89,7 @@ class Listener:
 @pytest.mark.parametrize(("second", "count"), [(0.1, 1), (0.45, 1), (0.55, 2)])
 def test_the_count_is_what_the_probabilities_expect(second: float, count: int) -> None:
     waveform = np.zeros(int(23 * grid.SAMPLE_RATE), np.float32)
-    heard = segmentation.segment(Listener(second), waveform, lambda _share: None)
+    heard = segmentation.segment(Listener(second), waveform, STEP, lambda _share: None)
     assert heard.activity.shape == (4, grid.FRAMES, 3)
     assert set(heard.count.tolist()) == {count}
 
@@ -101,7 +102,7 @@ def two_speakers_in_one_local() -> tuple[Segmentation, Voices]:
     cells = np.repeat(voices, 50, axis=0).astype(np.float16)
     local = np.zeros((1, 3, trunk.DIMENSION), np.float32)
     local[0, 0] = voices[0]
-    heard = Segmentation(activity, np.ones(grid.FRAMES, np.int64), np.ones(grid.FRAMES, np.float32))
+    heard = Segmentation(STEP, activity, np.ones(grid.FRAMES, np.int64), np.ones(grid.FRAMES, np.float32))
     return heard, Voices(local, voices, np.ones(2, SECONDS), cells)
 
 
@@ -124,10 +125,20 @@ def test_cells_lie_every_tenth_of_a_second() -> None:
     assert np.abs(cell_of(np.arange(3000)) / 10 + 0.0125 - at).max() <= 0.0501
 
 
+@pytest.mark.parametrize("hop", [125, 250, 400])
 @pytest.mark.parametrize("windows", [1, 2, 7])
-def test_every_cell_belongs_to_one_window_that_hears_around_it(windows: int) -> None:
-    cells = [embedding._cells_of(window, windows) for window in range(windows)]
-    assert np.concatenate(cells).tolist() == list(range((embedding.HOP * (windows - 1) + embedding.WINDOW) // 5))
+def test_every_cell_belongs_to_one_window_that_hears_around_it(windows: int, hop: int) -> None:
+    cells = [embedding._cells_of(window, windows, hop) for window in range(windows)]
+    assert np.concatenate(cells).tolist() == list(range((hop * (windows - 1) + embedding.WINDOW) // embedding.CELL))
+
+
+@pytest.mark.parametrize("features", [1, 2, 399, 2601, 7777, 100_001])
+def test_blocks_hear_what_lies_around_them_in_whole_units(features: int) -> None:
+    for start, end in trunk.block_bounds(features):
+        first, last = trunk._with_margins(start, end, features)
+        assert first % trunk.STRIDE == 0
+        assert first <= max(0, start - trunk.MARGIN) and last >= min(features, end + trunk.MARGIN)
+        assert first == 0 or (last - first) % trunk.UNIT in (0, trunk.UNIT - 1)
 
 
 @pytest.mark.parametrize("features", [0, 1, 2, 3000, 4501, 100_000])
@@ -135,4 +146,4 @@ def test_blocks_cover_the_recording_and_none_is_short(features: int) -> None:
     bounds = trunk.block_bounds(features)
     assert [edge for pair in bounds for edge in pair][1:-1:2] == [start for start, _ in bounds[1:]]
     assert not features or (bounds[0][0], bounds[-1][1]) == (0, features)
-    assert all(end - start >= 2000 for start, end in bounds) or features < 4500
+    assert all(end - start >= 1700 for start, end in bounds) or features < 3900

@@ -9,6 +9,8 @@ from parley_core.ports import Engine
 
 FACTORIES = {
     "onnx": "parley_worker.engines.onnx:OnnxEngine",
+    "onnx-fast": "parley_worker.engines.onnx:fast",
+    "onnx-careful": "parley_worker.engines.onnx:careful",
     "onnx-exact": "parley_worker.engines.exact:ExactEngine",
     "pyannote": "parley_worker.engines.pyannote:PyannoteEngine",
 }
@@ -18,7 +20,7 @@ def load_engine(name: str, threads: int = 1) -> Engine:
     """Return the engine of that name, ready to diarize on so many threads.
 
     Args:
-        name: `onnx`, `onnx-exact`, `pyannote`, or `module:factory`, where `factory(threads)` returns an Engine.
+        name: one of FACTORIES, or `module:factory`, where `factory(threads)` returns an Engine.
 
     Raises:
         UnsafeSettings: there is no such engine, or it is not installed.
@@ -27,7 +29,7 @@ def load_engine(name: str, threads: int = 1) -> Engine:
     module, separator, factory = FACTORIES.get(name, name).partition(":")
     if not separator:
         raise UnsafeSettings(
-            f"No engine is called {name!r}: set PARLEY_ENGINE to onnx, onnx-exact, pyannote or module:factory."
+            f"No engine is called {name!r}: set PARLEY_ENGINE to {', '.join(FACTORIES)} or module:factory."
         )
     try:
         make = getattr(import_module(module), factory)

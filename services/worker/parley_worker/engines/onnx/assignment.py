@@ -15,7 +15,7 @@ from parley_worker.engines.onnx.features import FRAME
 from parley_worker.engines.onnx.features import HOP as FEATURE_HOP
 from parley_worker.engines.onnx.frames import covering, speaker_votes, strongest
 from parley_worker.engines.onnx.grid import FRAME_FIELD, FRAME_HOP
-from parley_worker.engines.onnx.segmentation import STEP, Segmentation
+from parley_worker.engines.onnx.segmentation import Segmentation
 from parley_worker.engines.onnx.trunk import STRIDE, Frames
 
 NEARNESS = 16.0  # weight of a cosine beside the share of windows that vote for a speaker
@@ -33,9 +33,9 @@ class Assignment:
 
     def __init__(self, segmentation: Segmentation, voices: Voices, speakers: Frames) -> None:
         self._cells, self._speakers = voices.cells, speakers
-        votes = speaker_votes(segmentation.activity, nearest(voices.local, speakers), STEP)
+        votes = speaker_votes(segmentation.activity, nearest(voices.local, speakers), segmentation.step)
         self._votes = np.pad(votes, ((0, 0), (0, len(speakers) - votes.shape[1])))
-        self._windows = covering(len(segmentation.activity), STEP)
+        self._windows = covering(len(segmentation.activity), segmentation.step)
 
     def active(self, count: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return who speaks, shape (frames, speakers or more): in each frame as many as `count` says."""

@@ -21,7 +21,6 @@ Tree = NDArray[np.float64]  # scipy's linkage matrix
 
 STRETCH = 2000  # pieces clustered at once: 16 MB of distances; ten minutes and more of speech
 TIGHT = 0.75  # of the threshold, for the first stage: what it joins wrongly nothing parts again
-PIECES_PER_SECOND = 2  # of speech: windows overlap twofold, a piece starts every second
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def centroids(pieces: Frames, weights: Frames, bounds: SpeakerBounds, parameters
     if not len(pieces):
         return pieces
     small = _stretch_labels(pieces, parameters.threshold * TIGHT)
-    seconds = np.bincount(small, weights) / PIECES_PER_SECOND
+    seconds = np.bincount(small, weights).astype(np.float64)
     sums = _sums(pieces, weights, small)
     labels = group(_means(pieces, small), np.bincount(small), seconds, bounds, parameters)
     names = speakers_among(labels, seconds, parameters, bounds)

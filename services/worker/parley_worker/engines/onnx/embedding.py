@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, SAMPLE_RATE, first_frames
-from parley_worker.engines.onnx.segmentation import STEP, Segmentation
+from parley_worker.engines.onnx.segmentation import Segmentation
 from parley_worker.engines.onnx.trunk import DIMENSION, FRAMES_PER_SECOND, Frames, Head
 
 WINDOW = 499  # trunk frames per window
-HOP = STEP * FRAMES_PER_SECOND // SAMPLE_RATE  # trunk frames from window to window
+WHOLE = 10 * FRAMES_PER_SECOND  # a window's length on the trunk's grid; the last frame needs what lies beyond
 
 PIECE, PIECE_HOP = 2 * FRAMES_PER_SECOND, FRAMES_PER_SECOND
 FEWEST_IN_PIECE = FRAMES_PER_SECOND  # trunk frames, 1 s, of one local speaker alone, or the piece founds nothing
@@ -37,7 +37,7 @@ class Voices:
     Attributes:
         local: of each window's local speakers, shape (windows, 3, 192).
         pieces: shape (pieces, 192).
-        weights: seconds that each piece's speaker is heard alone, shape (pieces,).
+        weights: seconds of its speaker alone that each piece stands for, shape (pieces,); windows share what both hear.
         cells: shape (cells, 192); half precision, as there are ten a second.
     """
 
@@ -49,24 +49,24 @@ class Voices:
 
 def embed(head: Head, blocks: Iterable[Frames], segmentation: Segmentation) -> Voices:
     """Return the voices of a recording from the trunk's frames, block by block."""
-    windows = len(segmentation.activity)
+    windows, hop = len(segmentation.activity), segmentation.step * FRAMES_PER_SECOND // SAMPLE_RATE
     local = np.zeros((windows, LOCAL_SPEAKERS, DIMENSION), np.float32)
-    cells = np.zeros(((HOP * (windows - 1) + WINDOW) // CELL + 1, DIMENSION), np.float16)
+    cells = np.zeros(((hop * (windows - 1) + WINDOW) // CELL + 1, DIMENSION), np.float16)
     pieces, weights = [], []
-    for window, frames in enumerate(_windows(blocks, windows)):
+    for window, frames in enumerate(_windows(blocks, windows, hop)):
         alone, whole, single = _masks(segmentation, window)
         chosen = _pieces(alone)
-        owned = _cells_of(window, windows)
-        heard = np.concatenate([whole, chosen, _around(owned - window * HOP // CELL, single)])[:, : len(frames)]
+        owned = _cells_of(window, windows, hop)
+        heard = np.concatenate([whole, chosen, _around(owned - window * hop // CELL, single)])[:, : len(frames)]
         found = head.embed(frames, heard)
         local[window] = found[:LOCAL_SPEAKERS]
         pieces.append(found[LOCAL_SPEAKERS : LOCAL_SPEAKERS + len(chosen)])
-        weights.append(chosen.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND)
+        weights.append(chosen.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WHOLE))
         cells[owned] = found[LOCAL_SPEAKERS + len(chosen) :]
     return Voices(local, np.concatenate(pieces), np.concatenate(weights), cells)
 
 
-def _windows(blocks: Iterable[Frames], windows: int) -> Iterator[Frames]:
+def _windows(blocks: Iterable[Frames], windows: int, hop: int) -> Iterator[Frames]:
     """Yield the frames of each window, shape (499 or fewer at the end, 512)."""
     source = iter(blocks)
     recent = np.zeros((0, 512), np.float32)
@@ -74,7 +74,7 @@ def _windows(blocks: Iterable[Frames], windows: int) -> Iterator[Frames]:
         while len(recent) < WINDOW and (block := next(source, None)) is not None:
             recent = np.concatenate([recent, block])
         yield recent[:WINDOW]
-        recent = recent[HOP:]
+        recent = recent[hop:]
 
 
 def _masks(segmentation: Segmentation, window: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
@@ -82,7 +82,7 @@ def _masks(segmentation: Segmentation, window: int) -> tuple[NDArray[np.bool_], 
     activity = segmentation.activity[window][_NEAREST].T.astype(np.bool_)
     alone = activity & (activity.sum(axis=0) == 1)
     heard = np.where(alone.sum(axis=1, keepdims=True) > FEWEST_ALONE, alone, activity)
-    first = first_frames(window + 1, STEP)[-1]
+    first = first_frames(window + 1, segmentation.step)[-1]
     return alone, heard, segmentation.count[first + _NEAREST] == 1
 
 
@@ -95,10 +95,11 @@ def _pieces(alone: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(candidates[candidates.sum(axis=1) >= FEWEST_IN_PIECE])
 
 
-def _cells_of(window: int, windows: int) -> NDArray[np.int64]:
-    """Return the cells in a window's middle five seconds, which it hears best; the outermost take the ends too."""
-    first = 0 if window == 0 else (window * HOP + HOP // 2) // CELL
-    last = (window * HOP + (WINDOW if window == windows - 1 else HOP + HOP // 2)) // CELL
+def _cells_of(window: int, windows: int, hop: int) -> NDArray[np.int64]:
+    """Return the cells in a window's middle, which it hears best; the outermost take the ends too."""
+    edge = (WHOLE - hop) // 2
+    first = 0 if window == 0 else (window * hop + edge) // CELL
+    last = (window * hop + (WINDOW if window == windows - 1 else edge + hop)) // CELL
     return np.arange(first, last)
 
 

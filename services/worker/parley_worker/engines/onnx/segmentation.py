@@ -1,7 +1,8 @@
 """Who may be speaking inside each window, and how many at once: segmentation-3.0 on windows of ten seconds.
 
-A window starts every five seconds, so two hear each moment (pyannote: ten). What makes two enough is to use what the
-model says between yes and no: the expected number of speakers under its probabilities, averaged over the windows with
+A window starts every few seconds, five by default, so two hear each moment (pyannote: ten). What makes two enough is
+to use what the model says between yes and no: the expected number of speakers under its probabilities, averaged over
+the windows with
 their edges weighted down, where the model has little to go by.
 """
 
@@ -17,15 +18,13 @@ from numpy.typing import NDArray
 from parley_worker.engines.onnx.grid import (
     FRAMES,
     LOCAL_SPEAKERS,
-    SAMPLE_RATE,
     WINDOW,
     first_frames,
     padded,
     window_count,
 )
 
-STEP = 5 * SAMPLE_RATE  # samples between window starts
-BATCH = 4  # windows per call: the cheapest per window, and short enough to notice a cancel soon
+BATCH = 2  # windows per call: more are no cheaper, and what one hears would scale the others' eight-bit sums
 EDGE = 88  # frames, 1.5 s: over so many a window's weight rises from its edge
 LEAST_WEIGHT = 0.02  # at the very edge: the first and last second of a recording have no other window
 
@@ -43,29 +42,33 @@ class Segmentation:
     """What the windows heard.
 
     Attributes:
+        step: samples between window starts.
         activity: 0 or 1 per window, frame and local speaker, shape (windows, 589, 3). Local speaker 0 of one window
             need not be local speaker 0 of the next: clustering joins them.
         count: how many speak at once, per frame of the recording, shape (frames,).
         expected: the same before it is rounded; how far it is from the next number says how sure the model is.
     """
 
+    step: int
     activity: NDArray[np.uint8]
     count: NDArray[np.int64]
     expected: NDArray[np.float32]
 
 
-def segment(session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], progress: Progress) -> Segmentation:
+def segment(
+    session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], step: int, progress: Progress
+) -> Segmentation:
     """Listen to the whole recording once."""
-    starts = first_frames(window_count(len(waveform), STEP), STEP)
+    starts = first_frames(window_count(len(waveform), step), step)
     activity = np.zeros((len(starts), FRAMES, LOCAL_SPEAKERS), np.uint8)
     expected, weight = np.zeros((2, starts[-1] + FRAMES))
-    for windows, scores in class_scores(session, waveform, STEP, progress):
+    for windows, scores in class_scores(session, waveform, step, progress):
         activity[windows] = POWERSET[scores.argmax(axis=2)]
         for start, speakers in zip(starts[windows], np.exp(scores) @ _SPEAKERS_IN_CLASS, strict=True):
             expected[start : start + FRAMES] += speakers * _WEIGHTS
             weight[start : start + FRAMES] += _WEIGHTS
     expected /= weight
-    return Segmentation(activity, np.asarray(np.rint(expected), np.int64), expected.astype(np.float32))
+    return Segmentation(step, activity, np.asarray(np.rint(expected), np.int64), expected.astype(np.float32))
 
 
 def class_scores(

@@ -18,8 +18,9 @@ from parley_worker.engines.onnx.features import BANDS, FRAME, HOP, feature_count
 
 Frames = NDArray[np.float32]
 
-BLOCK = 3000  # features: 30 s. Shorter ones hear too little context (10 s: 9.4 % of errors), longer ones need memory
-MARGIN = 200  # features on either side of a block that only give context: 2 s
+BLOCK = 2600  # features: 26 s. Shorter ones hear too little context (10 s: 9.4 % of errors), longer ones cost more
+MARGIN = 100  # features, or more, on either side of a block that only give context: 1 s
+UNIT = 200  # features: the model takes whole segments of 2 s
 STRIDE = 2  # features per trunk frame
 FRAMES_PER_SECOND = 50
 DIMENSION = 192  # of an embedding
@@ -41,7 +42,7 @@ class Head:
     """
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        anything = np.zeros((1, 2 * STRIDE, BANDS), np.float32)
+        anything = np.zeros((1, UNIT, BANDS), np.float32)
         weight, mean, variance = session.run([WEIGHT, MEAN, VARIANCE], {"feats": anything})
         scale = 1 / np.sqrt(variance + np.float32(_EPSILON))
         self._matrix: Frames = np.ascontiguousarray((weight[:, :, 0] * scale[:, None]).T)
@@ -76,14 +77,22 @@ def trunk_frames(
     total = feature_count(len(waveform))
     for start, end in block_bounds(total):
         progress(start / total if total else 0.0)
-        first, last = max(0, start - MARGIN), min(end + MARGIN, total)
+        first, last = _with_margins(start, end, total)
         features = log_mel(waveform[first * HOP : (last - 1) * HOP + FRAME])
-        frames = session.run([OUTPUT], {"feats": (features - features.mean(axis=0))[None]})[0][0].T
+        features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
+        frames = session.run([OUTPUT], {"feats": features[None]})[0][0].T
         yield frames[(start - first) // STRIDE : -(-(end - first) // STRIDE)]
 
 
+def _with_margins(start: int, end: int, total: int) -> tuple[int, int]:
+    """Return what a block needs to hear: as many whole units as hold it and its margins, where there is so much."""
+    last = min(end + MARGIN, total)
+    needed = last - max(0, start - MARGIN)
+    return max(0, last + last % STRIDE - needed - -needed % UNIT), last
+
+
 def block_bounds(features: int) -> list[tuple[int, int]]:
-    """Cut so many features into blocks of one length, 20 to 45 s: a short rest would be heard without context."""
+    """Cut so many features into blocks of one length, 17 to 39 s: a short rest would be heard without context."""
     blocks = max(1, round(features / BLOCK)) if features else 0
     edges = [STRIDE * round(features * n / blocks / STRIDE) for n in range(blocks)] + [features]
     return list(pairwise(edges))
