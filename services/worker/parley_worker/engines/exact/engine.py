@@ -16,9 +16,10 @@ from parley_worker.engines.exact.clustering import ClusteringParameters, assign,
 from parley_worker.engines.exact.counting import STEP, segment, speaker_count
 from parley_worker.engines.exact.embedding import embed_windows
 from parley_worker.engines.onnx import models
+from parley_worker.engines.onnx.comparable import comparable
 from parley_worker.engines.onnx.frames import speaker_votes, stretches, strongest
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
-from parley_worker.engines.result import NO_TURNS, Voices, diarization
+from parley_worker.engines.result import NO_TURNS, diarization
 
 
 class ExactEngine:
@@ -63,5 +64,5 @@ class ExactEngine:
             stretches(strongest(votes, count)),
             stretches(strongest(votes, np.minimum(count, 1))),
             len(waveform) / SAMPLE_RATE,
-            Voices(models.VOICE_MODEL, mean_voices(embeddings, assigned)),
+            comparable(mean_voices(embeddings, assigned)),
         )
