@@ -57,6 +57,12 @@ def errors(reference: Iterable[Turn], hypothesis: Iterable[Turn], inside: Span |
     return sum((_of_slice(piece, pairs) for piece in slices), Errors())
 
 
+def matched(reference: Iterable[Turn], hypothesis: Iterable[Turn], inside: Span | None = None) -> dict[str, str]:
+    """Return the true speaker of each said one, so that they agree for as long as possible; some may have none."""
+    slices = list(_slices(_cut(reference, inside), _cut(hypothesis, inside)))
+    return {said: true for true, said in _mapping(slices)}
+
+
 def read_rttm(path: Path) -> list[Turn]:
     """Return the turns of an RTTM file."""
     fields = (line.split() for line in path.read_text().splitlines() if line.startswith("SPEAKER"))

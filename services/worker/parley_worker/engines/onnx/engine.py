@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from parley_core import __version__
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Report
+from parley_core.review import REVIEW_BELOW
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.onnx import assignment, embedding, models, segmentation, trunk
+from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, centroids
-from parley_worker.engines.onnx.frames import stretches
+from parley_worker.engines.onnx.comparable import comparable
+from parley_worker.engines.onnx.decision import Decision
+from parley_worker.engines.onnx.frames import Run, stretches
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
-from parley_worker.engines.result import NO_TURNS, Voices, diarization
+from parley_worker.engines.result import NO_TURNS, diarization
 
 
 class OnnxEngine:
@@ -53,29 +57,41 @@ class OnnxEngine:
             "step_seconds": self._setting.step_seconds,
             "clustering": {"linkage": "average"} | asdict(self._parameters),
             "nearness": assignment.NEARNESS,
+            REVIEW_BELOW: CALIBRATION.review_below,
         }
         return EngineInfo("onnx", __version__, models.pins(*self._setting.files), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
-        if not len(waveform):
+        found = self.decide(waveform, speakers, report)
+        if found is None:
             return NO_TURNS
+
+        def confidence(run: Run) -> float:
+            return CALIBRATION.confidence(found.evidence.of(run))
+
+        return diarization(
+            stretches(found.active, confidence),
+            stretches(found.exclusive(), confidence),
+            len(waveform) / SAMPLE_RATE,
+            comparable(dict(enumerate(found.people))),
+        )
+
+    def decide(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Decision | None:
+        """Return what diarize says, on the frames of the engine and with the grounds for it; None where nobody speaks.
+
+        Arguments and errors are those of diarize.
+        """
+        if not len(waveform):
+            return None
         step = round(self._setting.step_seconds * SAMPLE_RATE)
         heard = segmentation.segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION))
         if not heard.count.any():
-            return NO_TURNS
+            return None
         blocks = trunk.trunk_frames(self._trunk, waveform, partial(report, Phase.EMBEDDING))
         voices = embedding.embed(self._head, blocks, heard)
         report(Phase.CLUSTERING, 0.0)
-        people = self._speakers(voices, speakers)
-        decision = assignment.Assignment(heard, voices, people)
-        count = np.minimum(heard.count, speakers.max or heard.count.max())
-        return diarization(
-            stretches(decision.active(count)),
-            stretches(decision.active(np.minimum(count, 1))),
-            len(waveform) / SAMPLE_RATE,
-            Voices(models.VOICE_MODEL, dict(enumerate(people))),
-        )
+        return Decision(heard, voices, self._speakers(voices, speakers), speakers.max)
 
     def _speakers(self, voices: embedding.Voices, bounds: SpeakerBounds) -> trunk.Frames:
         """Return how the speakers sound; one person where nobody talks alone for long enough to tell."""

@@ -1,0 +1,37 @@
+"""What the engine decides of a recording, with the grounds for it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley_worker.engines.onnx.assignment import Assignment
+from parley_worker.engines.onnx.confidence import Evidence
+from parley_worker.engines.onnx.embedding import Voices
+from parley_worker.engines.onnx.segmentation import Segmentation
+from parley_worker.engines.onnx.trunk import Frames
+
+
+class Decision:
+    """Who speaks when.
+
+    Args:
+        heard: by the segmentation; somebody speaks in it.
+        people: how the speakers sound, unit vectors of shape (speakers, 192).
+        most: who may speak at once; None for no bound.
+
+    Attributes:
+        active: shape (frames, speakers or more).
+        evidence: for and against any part of it.
+    """
+
+    def __init__(self, heard: Segmentation, voices: Voices, people: Frames, most: int | None) -> None:
+        self.people = people
+        self._assignment = Assignment(heard, voices, people)
+        self._count = np.minimum(heard.count, most or heard.count.max())
+        self.active = self._assignment.active(self._count)
+        self.evidence = Evidence(heard, self._assignment, self.active)
+
+    def exclusive(self) -> NDArray[np.bool_]:
+        """Return the same with at most one speaker in each frame, who is among those that are active."""
+        return self._assignment.active(np.minimum(self._count, 1))
