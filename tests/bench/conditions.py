@@ -1,4 +1,4 @@
-"""How voices reach the microphone: as they are, through a room, in noise, over a telephone, near and far.
+"""How voices reach the microphone: as they are, through a room, in noise, over a telephone or a call, near and far.
 
 Each condition gets every person's track and returns one recording. All of them are simple on purpose: what they take
 away from a voice (its direct sound, its quiet parts, its band, its level) is what real places take away.
@@ -50,6 +50,18 @@ def _over_the_telephone(tracks: Sequence[Waveform], chance: Chance) -> Waveform:
     return np.clip(resample_poly(sent, 2, 1)[: len(tracks[0])], -1, 1).astype(np.float32)
 
 
+def _at_half_the_rate(tracks: Sequence[Waveform], chance: Chance) -> Waveform:
+    """8 kHz and nothing else: calls over the internet, old recorders."""
+    return np.asarray(resample_poly(resample_poly(_sum(tracks, chance), 1, 2), 2, 1)[: len(tracks[0])], np.float32)
+
+
+def _across_the_room(tracks: Sequence[Waveform], chance: Chance) -> Waveform:
+    """A room, a microphone that hears little above 2.5 kHz, and noise 15 dB below the speech."""
+    muffled = sosfilt(butter(2, 2500, fs=RATE, output="sos"), _in_a_room(tracks, chance))
+    noise = np.sqrt(np.mean(muffled**2)) * 10 ** (-15 / 20) * _pink(len(muffled), chance)
+    return np.clip(muffled + noise, -1, 1).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """How people are recorded.
@@ -77,7 +89,9 @@ CONDITIONS = {
         Condition("echo", NEAR, _in_a_room),
         Condition("noise", NEAR, _in_noise),
         Condition("telephone", NEAR, _over_the_telephone),
+        Condition("narrow", NEAR, _at_half_the_rate),
         Condition("levels", FAR, _as_they_are),
+        Condition("far", NEAR, _across_the_room),
     )
 }
 

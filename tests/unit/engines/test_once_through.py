@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from parley_core.job import SpeakerBounds
-from parley_worker.engines.onnx import clustering, embedding, grid, segmentation, trunk
+from parley_worker.engines.onnx import clustering, embedding, grid, models, segmentation, trunk
 from parley_worker.engines.onnx.assignment import Assignment, cell_of
-from parley_worker.engines.onnx.clustering import DEFAULT, average_linkage, centroids, speakers_among
+from parley_worker.engines.onnx.clustering import DEFAULT, Tree, centroids, speakers_among
 from parley_worker.engines.onnx.embedding import Voices
 from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
 
@@ -56,16 +58,39 @@ def test_a_voice_of_half_a_second_is_nobody_where_others_speak_for_long() -> Non
     assert speakers_among(np.array([0, 1, 2]), seconds, DEFAULT, SpeakerBounds(1, 1)).tolist() == [0]
 
 
-def test_linkage_of_weighted_means_is_the_linkage_of_their_members() -> None:
-    """Groups of copies: the tree over their means has the heights that scipy finds over all the members."""
+def test_where_coherence_is_taken_for_granted_the_tree_is_that_of_average_linkage() -> None:
+    """Groups of copies: the tree over their sums has the heights that scipy finds over all the members."""
     random = np.random.default_rng(2)
     points = trunk.unit(random.normal(0.3, 1, (9, 16)).astype(np.float32))
     sizes = np.array([1, 4, 2, 3, 1, 1, 5, 2, 1])
     members = linkage(np.repeat(points, sizes, axis=0), "average", metric="cosine")
-    tree = average_linkage(points, sizes)
-    np.testing.assert_allclose(tree[:, 2], members[sizes.sum() - 9 :, 2], atol=1e-6)
+    tree = Tree.grown(points * sizes[:, None], sizes, replace(DEFAULT, coherence=1, weight=1e12))
+    np.testing.assert_allclose(tree.distances, members[sizes.sum() - 9 :, 2], atol=1e-6)
     for height in (0.5, 0.8, 1.0):
-        assert len(set(fcluster(tree, height, "distance"))) == len(set(fcluster(members, height, "distance")))
+        labels = tree.labels(tree.joins_within(height))
+        assert labels.max() + 1 == len(set(fcluster(members, height, "distance")))
+
+
+def two_clusters(size: int, cosine: float) -> Tree:
+    """Two clusters of so many pieces, all pairs inside with a cosine of 0.7, all pairs across with this one."""
+    axes = np.eye(2 * size + 3)
+    shared, own = np.sqrt(cosine) * axes[0], np.sqrt(0.7 - cosine)
+    sums = [
+        size * (shared + own * axes[1 + n]) + np.sqrt(0.3) * axes[3 + n * size :][:size].sum(axis=0) for n in (0, 1)
+    ]
+    return Tree.grown(np.array(sums, np.float32), np.array([size, size]), DEFAULT)
+
+
+def test_small_clusters_are_joined_where_large_ones_are_told_apart() -> None:
+    assert two_clusters(2, 0.37).joins_within(DEFAULT.threshold) == 1
+    assert two_clusters(40, 0.37).joins_within(DEFAULT.threshold) == 0
+    np.testing.assert_allclose(two_clusters(2, 0.37).distances, 1 - 0.37 / ((2 * 0.7 + 8 * 0.5) / 10), atol=1e-6)
+
+
+def test_a_tree_can_be_cut_into_any_number_of_clusters() -> None:
+    pieces = pieces_of([3, 4, 5])
+    tree = Tree.grown(pieces, np.ones(12, np.int64), DEFAULT)
+    assert [tree.labels(joins).max() + 1 for joins in range(12)] == list(range(12, 0, -1))
 
 
 def test_a_long_recording_in_two_stages_has_the_same_speakers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,12 +111,27 @@ class Listener:
         return [np.log(scores)]
 
 
-@pytest.mark.parametrize(("second", "count"), [(0.1, 1), (0.45, 1), (0.55, 2)])
+@pytest.mark.parametrize(("second", "count"), [(0.1, 1), (0.35, 1), (0.45, 2)])
 def test_the_count_is_what_the_probabilities_expect(second: float, count: int) -> None:
     waveform = np.zeros(int(23 * grid.SAMPLE_RATE), np.float32)
     heard = segmentation.segment(Listener(second), waveform, STEP, lambda _share: None)
     assert heard.activity.shape == (4, grid.FRAMES, 3)
     assert set(heard.count.tolist()) == {count}
+
+
+def test_speech_dies_away_a_little_after_the_model_ceases_to_hear_it() -> None:
+    expected = np.zeros(30)
+    expected[10:14] = 0.9
+    assert np.flatnonzero(segmentation.counted(expected)).tolist() == list(range(10, 14 + segmentation.TAIL))
+
+
+def test_what_the_way_to_the_microphone_adds_is_in_no_voice() -> None:
+    session = models.open_session(models.exposing(models.read_model(models.EMBEDDING), trunk.INSIDE), threads=1)
+    frames = np.random.default_rng(0).random((100, 512), np.float32)
+    voices = trunk.Head(session).embed(frames, np.arange(100) < np.array([[100], [50], [1]]))
+    np.testing.assert_allclose(voices @ trunk.channel_directions().T, 0, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(voices, axis=1), [1, 1, 0], atol=1e-5)
+    assert (voices < 0).any()
 
 
 def two_speakers_in_one_local() -> tuple[Segmentation, Voices]:

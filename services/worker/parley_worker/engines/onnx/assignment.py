@@ -18,7 +18,7 @@ from parley_worker.engines.onnx.grid import FRAME_FIELD, FRAME_HOP
 from parley_worker.engines.onnx.segmentation import Segmentation
 from parley_worker.engines.onnx.trunk import STRIDE, Frames
 
-NEARNESS = 16.0  # weight of a cosine beside the share of windows that vote for a speaker
+NEARNESS = 8.0  # weight of a cosine beside the share of windows that vote for a speaker
 BLOCK = 60_000  # frames, 17 minutes, scored at a time: what four hours need at once is no more
 
 _CELL_SAMPLES = CELL * STRIDE * FEATURE_HOP

@@ -21,7 +21,7 @@ WINDOW = 499  # trunk frames per window
 WHOLE = 10 * FRAMES_PER_SECOND  # a window's length on the trunk's grid; the last frame needs what lies beyond
 
 PIECE, PIECE_HOP = 2 * FRAMES_PER_SECOND, FRAMES_PER_SECOND
-FEWEST_IN_PIECE = FRAMES_PER_SECOND  # trunk frames, 1 s, of one local speaker alone, or the piece founds nothing
+FEWEST_IN_PIECE = 35  # trunk frames, 0.7 s, of one local speaker alone, or the piece founds nothing
 FEWEST_ALONE = 10  # trunk frames, 0.2 s: with no more, a local speaker's overlapped speech is used too
 CELL = 5  # trunk frames from cell to cell
 CELL_REACH = 42  # trunk frames on either side of a cell's middle: 1.7 s in all
@@ -83,7 +83,7 @@ def _masks(segmentation: Segmentation, window: int) -> tuple[NDArray[np.bool_], 
     alone = activity & (activity.sum(axis=0) == 1)
     heard = np.where(alone.sum(axis=1, keepdims=True) > FEWEST_ALONE, alone, activity)
     first = first_frames(window + 1, segmentation.step)[-1]
-    return alone, heard, segmentation.count[first + _NEAREST] == 1
+    return alone, heard, np.rint(segmentation.expected[first + _NEAREST]) == 1
 
 
 def _pieces(alone: NDArray[np.bool_]) -> NDArray[np.bool_]:

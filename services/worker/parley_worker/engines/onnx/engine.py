@@ -17,12 +17,11 @@ from parley_worker.engines.onnx import assignment, embedding, models, segmentati
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, centroids
-from parley_worker.engines.onnx.comparable import comparable
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.frames import Run, stretches
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
-from parley_worker.engines.result import NO_TURNS, diarization
+from parley_worker.engines.result import NO_TURNS, Voices, diarization
 
 
 class OnnxEngine:
@@ -55,11 +54,11 @@ class OnnxEngine:
             "window_seconds": WINDOW / SAMPLE_RATE,
             "setting": self._setting.name,
             "step_seconds": self._setting.step_seconds,
-            "clustering": {"linkage": "average"} | asdict(self._parameters),
+            "clustering": asdict(self._parameters),
             "nearness": assignment.NEARNESS,
             REVIEW_BELOW: CALIBRATION.review_below,
         }
-        return EngineInfo("onnx", __version__, models.pins(*self._setting.files), parameters)
+        return EngineInfo("onnx", __version__, models.pins(*self._setting.files, models.CHANNELS), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
@@ -74,7 +73,7 @@ class OnnxEngine:
             stretches(found.active, confidence),
             stretches(found.exclusive(), confidence),
             len(waveform) / SAMPLE_RATE,
-            comparable(dict(enumerate(found.people))),
+            Voices(trunk.VOICE_MODEL, dict(enumerate(found.people))),
         )
 
     def decide(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Decision | None:

@@ -16,11 +16,13 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 SEGMENTATION = "segmentation.onnx"
 EMBEDDING = "wespeaker-campplus.onnx"
+CHANNELS = "channels.f32"  # made by tests/bench/channels.py
 MEAN_VOICE = "mean-voice.f32"  # made by tests/bench/voice_mean.py
 SEGMENTATION_INT8, TRUNK_INT8 = "segmentation.int8.onnx", "campplus-trunk.int8.onnx"  # made by `make weights`
 PINS = {
     SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",
     EMBEDDING: "f842b67ce3e663df19afcacd4db392ea0f4518fe7d2f91b88a1bf05f11c93b68",
+    CHANNELS: "fc9661a6f3c61261dcb5f067e33383c53d0372a167744bfe691b36dbe219e08d",
     MEAN_VOICE: "0cf317975b3f4a3cc1ec7319ffa4499530e4d87c74b21d1fb15e0a1619301756",
     SEGMENTATION_INT8: "be0264ebea4ad51be7870bd7a100884c4cf00e8666fce61512659b6f48aee8fd",
     TRUNK_INT8: "fa40d793ee8d7bc43a03e4f75e9f187ff99fdd4a3eb4680807f85ac5969b0a5d",

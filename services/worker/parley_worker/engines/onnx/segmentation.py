@@ -2,8 +2,7 @@
 
 A window starts every few seconds, five by default, so two hear each moment (pyannote: ten). What makes two enough is
 to use what the model says between yes and no: the expected number of speakers under its probabilities, averaged over
-the windows with
-their edges weighted down, where the model has little to go by.
+the windows with their edges weighted down, where the model has little to go by.
 """
 
 from __future__ import annotations
@@ -26,6 +25,8 @@ from parley_worker.engines.onnx.grid import (
 
 BATCH = 2  # windows per call: more are no cheaper, and what one hears would scale the others' eight-bit sums
 EDGE = 88  # frames, 1.5 s: over so many a window's weight rises from its edge
+ENOUGH = (0.5, 1.4)  # expected speakers from which on one, two are counted: the model tends to miss a second voice
+TAIL = 5  # frames, 0.08 s, that speech goes on after the model ceases to hear it: words die away
 LEAST_WEIGHT = 0.02  # at the very edge: the first and last second of a recording have no other window
 
 POWERSET = np.array(  # the model's seven classes as sets of the three local speakers
@@ -46,7 +47,8 @@ class Segmentation:
         activity: 0 or 1 per window, frame and local speaker, shape (windows, 589, 3). Local speaker 0 of one window
             need not be local speaker 0 of the next: clustering joins them.
         count: how many speak at once, per frame of the recording, shape (frames,).
-        expected: the same before it is rounded; how far it is from the next number says how sure the model is.
+        expected: how many are expected to, of which that is made; how far it is from the next number says how sure the
+            model is.
     """
 
     step: int
@@ -68,7 +70,14 @@ def segment(
             expected[start : start + FRAMES] += speakers * _WEIGHTS
             weight[start : start + FRAMES] += _WEIGHTS
     expected /= weight
-    return Segmentation(step, activity, np.asarray(np.rint(expected), np.int64), expected.astype(np.float32))
+    return Segmentation(step, activity, counted(expected), expected.astype(np.float32))
+
+
+def counted(expected: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many speak in each frame, given how many are expected to."""
+    count = np.digitize(expected, ENOUGH)
+    spoken = np.convolve(count > 0, np.ones(TAIL + 1))[: len(count)] > 0
+    return np.asarray(np.maximum(count, spoken), np.int64)
 
 
 def class_scores(
