@@ -1,4 +1,4 @@
-"""The engines against pyannote.audio itself, on the models of the project. Runs where pyannote.audio is installed.
+"""The engines against stock pyannote.audio, on the models of the project. Runs where pyannote.audio is installed.
 
 The pipeline's torch checkpoint is not in the repository: PARLEY_TEST_PIPELINE names a pipeline folder whose config uses
 the same two models (segmentation-3.0 and CAM++). PARLEY_BENCH_AUDIO adds labelled recordings to the shipped one.
@@ -48,26 +48,40 @@ def waveform_of(path: Path) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
+def stock() -> Engine:
+    """pyannote.audio as it is."""
+    return PyannoteEngine(1, Path(PIPELINE or ""), stock=True)
+
+
+@pytest.fixture(scope="module")
 def pyannote() -> Engine:
     return PyannoteEngine(1, Path(PIPELINE or ""))
 
 
 @pytest.mark.parametrize("path", short_recordings(), ids=lambda path: path.stem)
-def test_the_exact_engine_gives_the_turns_of_pyannote(pyannote: Engine, path: Path) -> None:
+def test_the_pyannote_engine_gives_the_turns_of_stock_pyannote(stock: Engine, pyannote: Engine, path: Path) -> None:
     waveform = waveform_of(path)
-    theirs = pyannote.diarize(waveform, SpeakerBounds(), silent)
+    theirs, ours = (engine.diarize(waveform, SpeakerBounds(), silent) for engine in (stock, pyannote))
+    assert errors(theirs.turns, ours.turns).rate < 0.1
+    assert errors(theirs.exclusive_turns, ours.exclusive_turns).rate < 0.1
+
+
+@pytest.mark.parametrize("path", short_recordings(), ids=lambda path: path.stem)
+def test_the_exact_engine_gives_the_turns_of_stock_pyannote(stock: Engine, path: Path) -> None:
+    waveform = waveform_of(path)
+    theirs = stock.diarize(waveform, SpeakerBounds(), silent)
     ours = load_engine("onnx-exact").diarize(waveform, SpeakerBounds(), silent)
     assert errors(theirs.turns, ours.turns).rate < 0.1
     assert errors(theirs.exclusive_turns, ours.exclusive_turns).rate < 0.1
 
 
-def test_the_default_engine_makes_fewer_errors_in_all(pyannote: Engine) -> None:
+def test_the_default_engine_makes_fewer_errors_in_all(stock: Engine) -> None:
     """In all, since on a recording of half a minute a second more or less is chance."""
     default = load_engine("onnx")
     theirs, ours = Errors(), Errors()
     for path in short_recordings():
         waveform, truth = waveform_of(path), read_rttm(path.with_suffix(".rttm"))
-        theirs += errors(truth, pyannote.diarize(waveform, SpeakerBounds(), silent).turns)
+        theirs += errors(truth, stock.diarize(waveform, SpeakerBounds(), silent).turns)
         ours += errors(truth, default.diarize(waveform, SpeakerBounds(), silent).turns)
     assert ours.rate < theirs.rate
 
