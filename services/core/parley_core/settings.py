@@ -51,7 +51,7 @@ class Settings(BaseSettings):
 
     # Enrolled voices
     voices_per_tenant: int = Field(1_000, ge=1)  # each costs 2 kB of Redis, and every answer with names looks at all
-    voice_threshold: float = Field(0.4, ge=-1, le=1)  # cosine from which a speaker is named: docs/voices.md
+    voice_threshold: float = Field(0.45, ge=-1, le=1)  # cosine from which a speaker is named: docs/voices.md
 
     # Redis
     redis_timeout_seconds: float = Field(5.0, gt=0)  # redis-py's default is none: a call could hang for ever

@@ -13,10 +13,10 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Report
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.exact.clustering import ClusteringParameters, assign, mean_voices
+from parley_worker.engines.exact.comparable import comparable
 from parley_worker.engines.exact.counting import STEP, segment, speaker_count
 from parley_worker.engines.exact.embedding import embed_windows
 from parley_worker.engines.onnx import models
-from parley_worker.engines.onnx.comparable import comparable
 from parley_worker.engines.onnx.frames import speaker_votes, stretches, strongest
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.result import NO_TURNS, diarization

@@ -1,7 +1,8 @@
 """Voices made comparable between recordings: what all people have in common is taken off.
 
-Vectors of the embedding model share one direction, so that strangers have a cosine of 0.4. With the mean voice taken
-off it is 0, and ten times fewer strangers pass for one person (docs/voices.md).
+Vectors of the stock model share one direction, so that strangers have a cosine of 0.4. With the mean voice taken off it
+is 0, and ten times fewer strangers pass for one person. The default engine needs no such thing: its head leaves out
+that direction (engines/onnx/trunk.py).
 """
 
 from __future__ import annotations
