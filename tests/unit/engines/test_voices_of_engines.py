@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from parley_core.job import SpeakerBounds
 from parley_core.ports import Engine
 from parley_core.turns import Diarization, Turn
 from parley_worker.engines.exact.clustering import mean_voices
+from parley_worker.engines.pyannote.engine import voices_of
 from parley_worker.engines.result import Stretch, Voices, diarization
 from tests.bench.audio import SHIPPED
 from tests.bench.der import read_rttm
@@ -73,3 +76,12 @@ def test_the_stock_algorithms_voices_are_mean_directions_of_what_was_embedded() 
     embeddings = np.array([[[5.0, 0.0], [0.0, 1.0], missing], [[0.0, 2.0], missing, missing]], np.float32)
     voices = mean_voices(embeddings, np.array([[0, 1, 2], [0, -1, -1]]))
     assert {name: voice.tolist() for name, voice in voices.items()} == {0: [0.5, 0.5], 1: [0.0, 1.0]}
+
+
+@pytest.mark.parametrize("vectors", [np.array([[3.0, 4.0], [0.0, 0.0]]), None])
+def test_a_pyannote_pipelines_voices_belong_to_its_weights(vectors: NDArray[np.float64] | None) -> None:
+    labels = ["SPEAKER_00", "SPEAKER_01"]
+    output = SimpleNamespace(speaker_diarization=SimpleNamespace(labels=lambda: labels), speaker_embeddings=vectors)
+    voices, again, other = (voices_of(output, {"weights.bin": digest}) for digest in ("ab", "ab", "cd"))
+    assert [list(vector) for vector in voices.vectors.values()] == ([] if vectors is None else vectors.tolist())
+    assert voices.model == again.model != other.model
