@@ -20,6 +20,7 @@ from parley_worker.engines.onnx.clustering import ClusteringParameters, centroid
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.frames import Run, stretches
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
+from parley_worker.engines.onnx.segmentation import Segmentation
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
 from parley_worker.engines.result import NO_TURNS, Voices, diarization
 
@@ -81,6 +82,18 @@ class OnnxEngine:
 
         Arguments and errors are those of diarize.
         """
+        found = self.hear(waveform, report)
+        if found is None:
+            return None
+        heard, voices = found
+        report(Phase.CLUSTERING, 0.0)
+        return Decision(heard, voices, self._speakers(voices, speakers), speakers.max)
+
+    def hear(self, waveform: NDArray[np.float32], report: Report) -> tuple[Segmentation, embedding.Voices] | None:
+        """Return what the two models say, from which all else follows; None where nobody speaks.
+
+        Raises what `report` raises.
+        """
         if not len(waveform):
             return None
         step = round(self._setting.step_seconds * SAMPLE_RATE)
@@ -88,9 +101,7 @@ class OnnxEngine:
         if not heard.count.any():
             return None
         blocks = trunk.trunk_frames(self._trunk, waveform, partial(report, Phase.EMBEDDING))
-        voices = embedding.embed(self._head, blocks, heard)
-        report(Phase.CLUSTERING, 0.0)
-        return Decision(heard, voices, self._speakers(voices, speakers), speakers.max)
+        return heard, embedding.embed(self._head, blocks, heard)
 
     def _speakers(self, voices: embedding.Voices, bounds: SpeakerBounds) -> trunk.Frames:
         """Return how the speakers sound; one person where nobody talks alone for long enough to tell."""

@@ -25,8 +25,8 @@ from parley_worker.engines.onnx.grid import (
 
 BATCH = 2  # windows per call: more are no cheaper, and what one hears would scale the others' eight-bit sums
 EDGE = 88  # frames, 1.5 s: over so many a window's weight rises from its edge
-ENOUGH = (0.5, 1.4)  # expected speakers from which on one, two are counted: the model tends to miss a second voice
-TAIL = 5  # frames, 0.08 s, that speech goes on after the model ceases to hear it: words die away
+ENOUGH = (0.6, 1.4)  # expected speakers from which on one, two are counted: the model tends to miss a second voice
+TAIL = 6  # frames, 0.1 s, that speech goes on after the model ceases to hear it: words die away
 LEAST_WEIGHT = 0.02  # at the very edge: the first and last second of a recording have no other window
 
 POWERSET = np.array(  # the model's seven classes as sets of the three local speakers
