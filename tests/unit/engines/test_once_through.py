@@ -84,7 +84,7 @@ def two_clusters(size: int, cosine: float) -> Tree:
 def test_small_clusters_are_joined_where_large_ones_are_told_apart() -> None:
     assert two_clusters(2, 0.37).joins_within(DEFAULT.threshold) == 1
     assert two_clusters(40, 0.37).joins_within(DEFAULT.threshold) == 0
-    np.testing.assert_allclose(two_clusters(2, 0.37).distances, 1 - 0.37 / ((2 * 0.7 + 8 * 0.5) / 10), atol=1e-6)
+    np.testing.assert_allclose(two_clusters(2, 0.37).distances, 1 - 0.37 / ((2 * 0.7 + 8 * 0.4) / 10), atol=1e-6)
 
 
 def test_a_tree_can_be_cut_into_any_number_of_clusters() -> None:

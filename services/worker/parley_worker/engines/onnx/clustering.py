@@ -39,8 +39,8 @@ class ClusteringParameters:
         least_seconds: of speech alone that make a speaker, or a tenth of all speech where that is less.
     """
 
-    threshold: float = 0.425
-    coherence: float = 0.5
+    threshold: float = 0.365
+    coherence: float = 0.4
     weight: float = 8.0
     least_seconds: float = 0.7
 
