@@ -42,7 +42,7 @@ class Case:
         """Return the errors at a threshold, and whether the number of people is wrong."""
         parameters = replace(DEFAULT, threshold=threshold)
         people = centroids(self.voices.pieces, self.voices.weights, SpeakerBounds(), parameters)
-        found = Decision(self.heard, self.voices, people, None)
+        found = Decision(self.heard, self.voices, people, SpeakerBounds())
         said = [Turn(run.start, run.end, str(run.speaker)) for run in stretches(found.active)]
         wrong = len({turn.speaker for turn in said}) != len({turn.speaker for turn in self.truth})
         return errors(self.truth, said, self.inside), wrong

@@ -40,7 +40,10 @@ def decision(sound: Waveform, people: list[Waveform], expected: float = 1.0, voi
     local[0, :2] = FIRST, SECOND
     cells = np.repeat(trunk.unit(sound[None]), 100, axis=0).astype(np.float16)
     return Decision(
-        heard, Voices(local, np.stack(people), np.ones(len(people), np.float32), cells), np.stack(people), None
+        heard,
+        Voices(local, np.stack(people), np.ones(len(people), np.float32), cells),
+        np.stack(people),
+        SpeakerBounds(),
     )
 
 

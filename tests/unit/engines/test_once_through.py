@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from parley_core.job import SpeakerBounds
-from parley_worker.engines.onnx import clustering, embedding, grid, models, segmentation, trunk
+from parley_worker.engines.onnx import assignment, clustering, embedding, grid, models, segmentation, trunk
 from parley_worker.engines.onnx.assignment import Assignment, cell_of
 from parley_worker.engines.onnx.clustering import DEFAULT, Tree, centroids, speakers_among
+from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Voices
 from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
 
@@ -158,6 +159,15 @@ def test_without_a_voice_the_window_decides() -> None:
     heard, voices = two_speakers_in_one_local()
     mute = Voices(voices.local, voices.pieces, voices.weights, np.zeros_like(voices.cells))
     assert Assignment(heard, mute, voices.pieces).active(heard.count).tolist() == [[True, False]] * grid.FRAMES
+
+
+def test_who_must_be_there_is_given_a_moment_even_if_somebody_else_is_always_nearer() -> None:
+    heard, voices = two_speakers_in_one_local()
+    people = np.concatenate([voices.pieces, -np.eye(3, trunk.DIMENSION, dtype=np.float32)[2:]])
+    free, bound = (Decision(heard, voices, people, SpeakerBounds(least)).active for least in (None, 3))
+    assert free.any(axis=0).tolist() == [True, True, False]
+    assert bound.any(axis=0).tolist() == [True, True, True]
+    assert bound[:, 2].sum() == assignment.MOMENT
 
 
 def test_cells_lie_every_tenth_of_a_second() -> None:

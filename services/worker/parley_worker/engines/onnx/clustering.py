@@ -80,10 +80,11 @@ def group(
     tree = Tree.grown(sums, sizes, parameters)
     joins = tree.joins_within(parameters.threshold)
     found = len(speakers_among(tree.labels(joins), seconds, parameters))
-    wanted = min(max(found, bounds.min or 1), bounds.max or len(sums))
+    wanted = min(max(found, bounds.min or 1), bounds.max or len(sums), len(sums))
     if found == wanted:
         return tree.labels(joins)
-    others = range(joins - 1, -1, -1) if found < wanted else range(joins + 1, len(sums))
+    fewer = range(min(joins - 1, len(sums) - wanted), -1, -1)  # joins that leave as many clusters as are wanted
+    others = fewer if found < wanted else range(joins + 1, len(sums))
     misses = [abs(len(speakers_among(tree.labels(n), seconds, parameters)) - wanted) for n in others]
     return tree.labels(others[int(np.argmin(misses))] if misses else joins)
 

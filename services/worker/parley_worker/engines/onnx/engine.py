@@ -87,7 +87,7 @@ class OnnxEngine:
             return None
         heard, voices = found
         report(Phase.CLUSTERING, 0.0)
-        return Decision(heard, voices, self._speakers(voices, speakers), speakers.max)
+        return Decision(heard, voices, self._speakers(voices, speakers), speakers)
 
     def hear(self, waveform: NDArray[np.float32], report: Report) -> tuple[Segmentation, embedding.Voices] | None:
         """Return what the two models say, from which all else follows; None where nobody speaks.
