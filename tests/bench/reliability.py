@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 BINS = 10
-SIDE, MARGIN = 320, 48  # of the plot, in pixels
+SIDE, MARGIN = 320, 60  # of the plot, in pixels
 WRONG = 0.5  # of a turn's time right: with less, the turn is given to the wrong person
 
 

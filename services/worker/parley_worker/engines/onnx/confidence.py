@@ -45,20 +45,21 @@ class Evidence:
         talking = self._active[part]
         scores = self._padded(self._decision.scores(part))
         own = scores[:, run.speaker]
-        ahead = np.clip(own - np.where(talking, -np.inf, scores).max(axis=1), 0, CLEAR)
+        ahead = (own - np.where(talking, -np.inf, scores).max(axis=1)).clip(0, CLEAR)
         louder = (talking & (scores > own[:, None])).sum(axis=1)  # who of those that talk is more certain to
         return np.array(
             [
                 ahead.mean(),
                 self._padded(self._decision.grounds(part)[1])[:, run.speaker].mean(),
-                np.clip(self._heard.expected[part] - louder, 0, 1).mean(),
+                (self._heard.expected[part] - louder).clip(0, 1).mean(),
                 (talking.sum(axis=1) > 1).mean(),
             ]
         )
 
     def _padded(self, scores: Frames) -> Frames:
         """Add columns for those who were only found by talking at once with others: nothing speaks for them."""
-        return np.pad(scores, ((0, 0), (0, self._active.shape[1] - scores.shape[1])))
+        missing = self._active.shape[1] - scores.shape[1]
+        return np.pad(scores, ((0, 0), (0, missing))) if missing else scores
 
 
 @dataclass(frozen=True, slots=True)
