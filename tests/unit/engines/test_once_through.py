@@ -106,7 +106,9 @@ class Listener:
     def __init__(self, second: float) -> None:
         self._second = second
 
-    def run(self, _outputs: object, feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def run(
+        self, _outputs: object, feed: dict[str, NDArray[np.float32]], _options: object = None
+    ) -> list[NDArray[np.float32]]:
         scores = np.full((len(feed["x"]), grid.FRAMES, len(POWERSET)), 1e-9, np.float32)
         scores[..., 1], scores[..., 4] = 1 - self._second, self._second
         return [np.log(scores)]

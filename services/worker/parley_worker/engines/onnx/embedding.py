@@ -60,7 +60,7 @@ def embed(head: Head, blocks: Iterable[Frames], segmentation: Segmentation) -> V
         heard = np.concatenate([whole, chosen, _around(owned - window * hop // CELL, single)])[:, : len(frames)]
         found = head.embed(frames, heard)
         local[window] = found[:LOCAL_SPEAKERS]
-        pieces.append(found[LOCAL_SPEAKERS : LOCAL_SPEAKERS + len(chosen)])
+        pieces.append(found[LOCAL_SPEAKERS : LOCAL_SPEAKERS + len(chosen)].copy())  # a view would keep all of `found`
         weights.append(chosen.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WHOLE))
         cells[owned] = found[LOCAL_SPEAKERS + len(chosen) :]
     return Voices(local, np.concatenate(pieces), np.concatenate(weights), cells)

@@ -86,6 +86,13 @@ def _field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2, *length, size]) + content
 
 
+def last_call() -> onnxruntime.RunOptions:
+    """Return options for a session's last call on a recording: what it held for the next one goes back."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     """Return a session on the CPU that uses so many threads and lets go of them when it has nothing to do."""
     options = onnxruntime.SessionOptions()
