@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx.trunk import Frames, unit
@@ -178,6 +177,8 @@ def _small_clusters(pieces: Frames, bounds: SpeakerBounds) -> Labels:
 def _tight(pieces: Frames) -> Labels:
     if len(pieces) < 2:
         return np.zeros(len(pieces), np.int64)
+    from scipy.cluster.hierarchy import fcluster, linkage  # half a second that the first window need not wait for
+
     return np.asarray(fcluster(linkage(pieces, "average", metric="cosine"), TIGHT, "distance"), np.int64) - 1
 
 
