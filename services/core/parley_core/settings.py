@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     keeper_port: int = Field(0, ge=0, le=65535)  # its /healthz and /metrics; 0: none
 
     # Worker
-    engine: str = "onnx"  # onnx, pyannote, or module:factory of your own
+    engine: str = "onnx"  # also onnx-fast, onnx-careful, onnx-exact, pyannote, or module:factory of your own
     pyannote_pipeline: Path | None = None  # folder with a pipeline's config.yaml; only the pyannote engine reads it
     concurrency: int = Field(2, ge=1)
     engine_threads: int = Field(1, ge=1)  # per attempt; several threads under a CPU quota are slower than one
