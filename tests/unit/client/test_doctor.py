@@ -98,18 +98,20 @@ def test_the_engine_of_this_machine_is_loaded(server: ScriptedServer) -> None:
     healthy(server)
     finding = engine_finding()
     assert finding["ok"]
-    assert "2 model files as pinned" in finding["detail"]
+    assert "3 model files as pinned" in finding["detail"]
 
 
 def test_a_damaged_model_file_is_named(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = pytest.importorskip("parley_worker.engines.onnx.models")
     healthy(server)
-    (tmp_path / models.EMBEDDING).write_bytes(b"cut off")
-    (tmp_path / models.SEGMENTATION).write_bytes((models.MODELS / models.SEGMENTATION).read_bytes())
+    for name in models.PINS:
+        (tmp_path / name).symlink_to(models.MODELS / name)
+    (tmp_path / models.CHANNELS).unlink()
+    (tmp_path / models.CHANNELS).write_bytes(b"cut off")
     monkeypatch.setattr(models.read_model, "__defaults__", (tmp_path,))
     finding = engine_finding()
     assert not finding["ok"]
-    assert models.EMBEDDING in finding["detail"]
+    assert models.CHANNELS in finding["detail"]
 
 
 def test_an_engine_that_does_not_exist_is_named(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
