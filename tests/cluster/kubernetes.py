@@ -27,12 +27,12 @@ def tool(name: str) -> str:
     return found
 
 
-def run(*command: str, given: str | None = None, seconds: float = 300) -> str:
-    """Return what a command prints, both streams. Raises AssertionError with it when the command fails."""
+def run(*command: str, given: str | None = None, seconds: float = 300, warnings: bool = True) -> str:
+    """Return what a command prints, with its warnings or without. Raises AssertionError with all when it fails."""
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=seconds, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, f"{' '.join(command)}: {said}"
-    return said
+    return said if warnings else done.stdout
 
 
 def until(what: str, seconds: float, look: Callable[[], T | None], every: float = 0.25) -> T:
@@ -53,7 +53,8 @@ class Namespace:
         self.name = name
 
     def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 300) -> str:
-        return run(tool("kubectl"), "--namespace", self.name, *arguments, given=given, seconds=seconds)
+        command = [tool("kubectl"), "--namespace", self.name, *arguments]
+        return run(*command, given=given, seconds=seconds, warnings=False)  # its `exec` has said things of its own
 
     def get(self, kind: str, name: str = "", selector: str = "") -> Manifest:
         """An object, or the list of those that a label selector finds."""

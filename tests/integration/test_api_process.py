@@ -165,6 +165,7 @@ def test_with_redis_killed_submits_are_journalled_and_keys_hold(
     keyed = {**RAW, "Idempotency-Key": "k"}
     with ApiProcess(own_settings, tmp_path / "log") as api:
         before = api.http.post("/v1/jobs", content=CLIP, headers=keyed).json()
+        assert api.http.get("/readyz").status_code == 200  # seen whole, as by every probe
         own_valkey.kill()
         unready = api.http.get("/readyz")
         assert (unready.status_code, list(unready.json()["missing"])) == (503, ["redis"])

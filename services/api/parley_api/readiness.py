@@ -16,6 +16,9 @@ from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
 
 LOOK_SECONDS = 1.5  # for each part, side by side: the answer is there within 2 s even if nothing else is
 OBJECTS_FRESH_SECONDS = 5.0  # proving that objects can be written costs a write
+# A pod that has just started may not reach what it soon will: network policies and names take a moment to be there.
+# Taken into service then, it refuses what the pod before it would have answered. In an outage one part is enough after.
+SETTLE_SECONDS = 20.0
 PARTS = ("redis", "objects")
 
 
@@ -32,6 +35,7 @@ class Readiness:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._began, self._was_whole = time.monotonic(), False
         self._objects_seen = float("-inf")
         self._objects_missing: Lack | None = None
         self._threads = anyio.CapacityLimiter(2)  # its own: hanging requests must not make us blind
@@ -39,19 +43,26 @@ class Readiness:
     async def missing(self) -> Mapping[str, Lack]:
         """Return what is missing by part."""
         found = await asyncio.gather(self._redis(), self._objects())
-        return {part: lack for part, lack in zip(PARTS, found, strict=True) if lack}
+        missing = {part: lack for part, lack in zip(PARTS, found, strict=True) if lack}
+        self._was_whole |= not missing
+        return missing
 
     async def require(self, degraded: bool = False) -> None:
         """Raise NotReady, naming what is missing.
 
         Args:
             degraded: be content with one part of two: without Redis submits are journalled, without the object store
-                jobs can be read. A Redis that would lose jobs is never good enough.
+                jobs can be read. A Redis that would lose jobs is never good enough, nor is one part for a process
+                that has just started and has not seen both.
         """
         missing = await self.missing()
-        enough = degraded and len(missing) < len(PARTS) and all(lack.bearable for lack in missing.values())
+        bearable = len(missing) < len(PARTS) and all(lack.bearable for lack in missing.values())
+        enough = degraded and bearable and self._settled()
         if missing and not enough:
             raise NotReady({part: lack.detail for part, lack in missing.items()})
+
+    def _settled(self) -> bool:
+        return self._was_whole or time.monotonic() - self._began >= SETTLE_SECONDS
 
     async def _redis(self) -> Lack | None:
         try:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from parley_api import readiness
 from tests.support.api_house import House, assert_problem
 
 pytestmark = pytest.mark.anyio
@@ -16,10 +17,22 @@ DEGRADED = "/readyz?degraded=true"
 
 @pytest.mark.parametrize("part", ["store", "recordings"])
 async def test_one_store_of_two_is_enough_to_be_sent_requests(
-    house: House, client: httpx.AsyncClient, part: str
+    house: House, client: httpx.AsyncClient, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(readiness, "SETTLE_SECONDS", 0.0)
     getattr(house, part).available = False
     assert_problem(await client.get("/readyz"), 503, "not_ready")
+    assert (await client.get(DEGRADED)).status_code == 200
+
+
+async def test_a_process_that_has_just_started_is_sent_none_until_it_has_seen_both(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    house.store.available = False
+    assert_problem(await client.get(DEGRADED), 503, "not_ready")
+    house.store.available = True
+    assert (await client.get(DEGRADED)).status_code == 200
+    house.store.available = False
     assert (await client.get(DEGRADED)).status_code == 200
 
 
