@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := core api worker client local
 SOURCES := services tests
-LOCKS := dev run api cluster worker worker-pyannote
+LOCKS := dev run api cluster worker worker-pyannote bench
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=... demo` picks another.
 # A name on the PATH may be a shim that starts nothing, so each candidate is asked.
@@ -59,7 +59,7 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m tests.bench
 
-bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side; ARGS="NAME=FOLDER[:SECONDS] ...", writes bench/engine.json
+bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side (ARGS=--help says more); writes bench/engine.json
 	@$(BIN)/python -m tests.bench.engines $(ARGS)
 
 faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md and the README's table

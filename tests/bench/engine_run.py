@@ -1,26 +1,27 @@
-"""One engine in a process of its own: `python -m tests.bench.engine_run ENGINE FOLDER|MINUTES` prints what it measured.
+"""One engine in a process of its own: `python -m tests.bench.engine_run ENGINE FOLDER|MINUTES...` says what it took.
 
 A line of JSON for the engine (seconds to ready) and one per recording: its turns, processor seconds and peak memory.
+Its start is taken from PARLEY_BENCH_STARTED, a time, as the process that measures cannot see its own.
 Other engines than the default run in environments of their own, so this needs numpy, soundfile and the worker only.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from parley_core.job import SpeakerBounds
+from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Engine
 from parley_worker.engines.base import load_engine
 from tests.bench.audio import RATE, tiled
@@ -30,18 +31,23 @@ Waveform = NDArray[np.float32]
 BLOCK = 60.0  # seconds written at a time when a long recording is made
 
 
-def main(engine_name: str, what: str) -> None:
+def main(engine_name: str, sources: list[str]) -> None:
     """Diarize each FLAC of a folder, or one recording of so many minutes."""
-    began = time.perf_counter()
+    started = float(os.environ["PARLEY_BENCH_STARTED"])
     engine = load_engine(engine_name)
-    print(json.dumps({"ready_seconds": time.perf_counter() - began}), flush=True)
-    sounds = _long(float(what)) if what.replace(".", "").isdigit() else _folder(Path(what))
-    for name, waveform in sounds:
-        print(json.dumps({"recording": name, **_measured(engine, waveform)}), flush=True)
+    _say({"ready_seconds": time.time() - started})
+    for source in sources:
+        sounds = _long(float(source)) if source.replace(".", "").isdigit() else _folder(Path(source))
+        for name, waveform in sounds:
+            _say({"source": source, "recording": name, **_measured(engine, waveform)})
+
+
+def _say(row: dict[str, object]) -> None:
+    print(json.dumps(row), flush=True)
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, Waveform]]:
-    for path in sorted(folder.glob("*.flac")):
+    for path in sorted(path for path in folder.glob("*.flac") if path.with_suffix(".rttm").is_file()):
         yield path.stem, np.asarray(soundfile.read(path, dtype="float32")[0])
 
 
@@ -56,16 +62,23 @@ def _long(minutes: float) -> Iterator[tuple[str, Waveform]]:
 
 
 def _measured(engine: Engine, waveform: Waveform) -> dict[str, object]:
+    windows: list[float] = []
+
+    def report(phase: Phase, share: float) -> None:
+        if phase is Phase.SEGMENTATION and share > 0 and not windows:
+            windows.append(time.perf_counter())
+
     with _Peak.watching() as peak:
         processor, wall = time.process_time(), time.perf_counter()
-        found = engine.diarize(waveform, SpeakerBounds(), lambda _phase, _share: None)
-        processor, wall = time.process_time() - processor, time.perf_counter() - wall
+        found = engine.diarize(waveform, SpeakerBounds(), report)
+        processor, seconds = time.process_time() - processor, time.perf_counter() - wall
     return {
         "seconds": len(waveform) / RATE,
         "processor_seconds": processor,
-        "wall_seconds": wall,
+        "wall_seconds": seconds,
+        "first_window_seconds": windows[0] - wall if windows else None,
         "peak_bytes": peak.bytes,
-        "turns": [asdict(turn) for turn in found.turns],
+        "turns": [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in found.turns],
     }
 
 
@@ -94,4 +107,4 @@ class _Peak:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

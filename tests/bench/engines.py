@@ -1,110 +1,142 @@
 """`make bench-engine`: engines side by side in one run, one thread each, on the same recordings.
 
-`python -m tests.bench.engines NAME=FOLDER[:SECONDS]...` scores each folder of `NAME.flac` and `NAME.rttm`, its first
-SECONDS only where given, and writes bench/engine.json. pyannote.audio takes part, unchanged, where
-PARLEY_BENCH_PYANNOTE names the Python of an environment that has it, and PARLEY_PYANNOTE_PIPELINE a pipeline folder.
+`python -m tests.bench.engines [NAME=FOLDER[:SECONDS]...]` scores each folder of `NAME.flac` and `NAME.rttm`, its first
+SECONDS only where given. Without a folder: those of PARLEY_BENCH_SETS, else `../shared/audio` where it is there, else
+the sample that ships with Parley. Every engine runs the first set twice, in turns, and the cheaper run counts: other
+work on the machine makes a run dearer and never cheaper. Prints a table, writes bench/engine.json and bench/engine.svg.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
+import platform
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from rich.console import Console
-from rich.table import Table
 
-from parley_core.turns import Span
-from tests.bench.der import read_rttm
-from tests.bench.engine import Runs, measure_engine
+from tests.bench.comparison import Cells, Result, as_markdown, as_table, cells
+from tests.bench.contenders import CONTENDERS, Contender
+from tests.bench.engine import Run, Runs, least, measure_engine
+from tests.bench.environments import Unavailable
+from tests.bench.plot import Point, plot
+from tests.bench.recordings import Recordings, recordings
 
-OUTPUT = Path("bench") / "engine.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """An engine by its name in the table, its name in Parley, and where it is installed."""
-
-    name: str
-    setting: str
-    engine: str
-    python: str = sys.executable
+OUTPUT = Path("bench")
+PICTURE, PAGE = Path("docs/img/engines.svg"), Path("docs/engine.md")
+BEGIN, END = "<!-- engines: begin -->\n", "<!-- engines: end -->\n"
+REPEATS = 2
+MINUTES = (1, 30, 240)
+PROGRESS = Console(stderr=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Recordings:
-    """A folder of labelled recordings; only what lies inside the span counts."""
-
-    name: str
-    folder: Path
-    inside: Span | None
-
-    @classmethod
-    def from_argument(cls, argument: str) -> Recordings:
-        """Read `NAME=FOLDER` or `NAME=FOLDER:SECONDS`."""
-        name, _, place = argument.partition("=")
-        folder, _, seconds = place.partition(":")
-        return cls(name, Path(folder), Span(0, float(seconds)) if seconds else None)
-
-    def miscounted(self, runs: Runs) -> int:
-        """Return in how many recordings the number of speakers is wrong."""
-        wrong = 0
-        for run in runs.runs:
-            truth = read_rttm(self.folder / f"{run.recording}.rttm")
-            wrong += len({turn.speaker for turn in run.turns}) != len({turn.speaker for turn in truth})
-        return wrong
+def main(arguments: Sequence[str]) -> int:
+    """Measure every engine that can run here; return 1 when none could, 2 when the arguments make no sense."""
+    options = _options(arguments)
+    try:
+        sets = recordings(options.sets)[: 1 if options.quick else None]
+    except ValueError as error:
+        PROGRESS.print(str(error), markup=False)
+        return 2
+    PROGRESS.print("bench: on " + ", ".join(f"{one.name} ({one.count} recordings)" for one in sets))
+    results = [_with_long(found, options) for found in _measure(sets, options)]
+    if results:
+        _tell(results, sets, options)
+    return 0 if results else 1
 
 
-def contenders() -> list[Contender]:
-    """Return what can run here."""
-    ours = [Contender("onnx", "default", "onnx"), Contender("onnx", "exact", "onnx-exact")]
-    python = os.environ.get("PARLEY_BENCH_PYANNOTE")
-    return [*ours, Contender("stock-pyannote", "batches of 8", "pyannote", python)] if python else ours
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench-engine", description="Measure engines side by side.")
+    parser.add_argument("sets", nargs="*", metavar="NAME=FOLDER[:SECONDS]", help="labelled recordings")
+    names = sorted({contender.name for contender in CONTENDERS})
+    parser.add_argument("--only", action="append", choices=names, help="measure this engine; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="the first set once, and memory at one minute")
+    parser.add_argument("--long", action="store_true", help="memory at four hours for every engine: an hour and more")
+    parser.add_argument("--json", action="store_true", help="print what bench/engine.json gets instead of the table")
+    parser.add_argument("--write", action="store_true", help=f"write {PICTURE} and the table in {PAGE} too")
+    return parser.parse_args(arguments)
 
 
-def main(arguments: list[str]) -> None:
-    """Measure every engine on every folder, print a table and write it as JSON."""
-    sets = [Recordings.from_argument(argument) for argument in arguments]
-    rows = [_row(contender, sets) for contender in contenders()]
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps({"engines": rows}, indent=2) + "\n")
-    _print(rows, sets)
+def _measure(sets: Sequence[Recordings], options: argparse.Namespace) -> list[Result]:
+    """Run every engine on every set, and again on the first, in turns."""
+    found: dict[Contender, list[Runs]] = {}
+    for repeat in range(1 if options.quick else REPEATS):
+        for contender in CONTENDERS:
+            if not options.only or contender.name in options.only:
+                runs = _run(contender, [one.folder for one in (sets if repeat == 0 else sets[:1])])
+                found.setdefault(contender, []).extend([runs] if runs else [])
+    return [Result(contender, _joined(repeats, sets), {}) for contender, repeats in found.items() if repeats]
 
 
-def _row(contender: Contender, sets: list[Recordings]) -> dict[str, object]:
-    Console(stderr=True).print(f"bench: {contender.name} ({contender.setting})")
-    measured = {part.name: (part, measure_engine(contender.engine, part.folder, contender.python)) for part in sets}
-    runs = [run for _, found in measured.values() for run in found.runs]
-    return {
-        "name": contender.name,
-        "setting": contender.setting,
-        "cpu_seconds_per_audio_second": Runs(0, tuple(runs)).cost,
-        "der": {name: found.errors(part.folder, part.inside).rate for name, (part, found) in measured.items()},
-        "miscounted": {name: part.miscounted(found) for name, (part, found) in measured.items()},
-        "ready_seconds": min(found.ready_seconds for _, found in measured.values()),
-        "peak_bytes": max(run.peak_bytes for run in runs),
-    }
+def _joined(repeats: Sequence[Runs], sets: Sequence[Recordings]) -> Runs:
+    """Return the cheapest runs of the first set, and the only ones of the others."""
+    first = least([runs.of(sets[0].folder) for runs in repeats])
+    others = tuple(run for one in sets[1:] for run in repeats[0].of(one.folder).runs)
+    return Runs(first.ready_seconds, first.runs + others)
 
 
-def _print(rows: list[dict[str, object]], sets: list[Recordings]) -> None:
-    table = Table(title="Engines, measured on this machine", title_justify="left")
-    for column in ("engine", "CPU s per audio s", *(f"DER {part.name}, %" for part in sets), "ready s", "peak MB"):
-        table.add_column(column, justify="left" if column == "engine" else "right")
-    for row in rows:
-        rates, cost, ready, peak = (
-            row["der"],
-            row["cpu_seconds_per_audio_second"],
-            row["ready_seconds"],
-            row["peak_bytes"],
-        )
-        assert isinstance(rates, dict)
-        name = f"{row['name']} ({row['setting']})"
-        scores = [f"{rate:.2f}" for rate in rates.values()]
-        table.add_row(name, f"{cost:.4f}", *scores, f"{ready:.1f}", f"{float(str(peak)) / 1e6:.0f}")
-    Console().print(table)
+def _with_long(result: Result, options: argparse.Namespace) -> Result:
+    """Add recordings of one minute and more, as long as the engine's cost allows."""
+    most = 1 if options.quick else MINUTES[-1] if options.long else result.contender.longest
+    long: dict[int, Run] = {}
+    for minutes in (minutes for minutes in MINUTES if minutes <= most):
+        if runs := _run(result.contender, [minutes]):
+            long[minutes] = runs.runs[0]
+    return Result(result.contender, result.runs, long)
+
+
+def _run(contender: Contender, sources: Sequence[Path | int]) -> Runs | None:
+    """Return what was measured; nothing, with a sentence of why, where the engine cannot run."""
+    what = ", ".join(f"{source} minutes" if isinstance(source, int) else str(source) for source in sources)
+    PROGRESS.print(f"bench: {contender.name}, {contender.setting}, on {what}", markup=False, highlight=False)
+    try:
+        return measure_engine(contender.engine, sources, contender.python(), contender.variables())
+    except Unavailable as reason:
+        PROGRESS.print(f"bench: {contender.name} is left out: {reason}.", markup=False)
+    except CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
+        PROGRESS.print(f"bench: {contender.name} is left out: it ended with {error.returncode}: {last}", markup=False)
+    return None
+
+
+def _tell(results: Sequence[Result], sets: Sequence[Recordings], options: argparse.Namespace) -> None:
+    machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    text = (
+        json.dumps({"measured_on": machine, "engines": [result.as_json(sets) for result in results]}, indent=2) + "\n"
+    )
+    table, picture = cells(results, sets), _picture(results, sets)
+    OUTPUT.mkdir(exist_ok=True)
+    (OUTPUT / "engine.json").write_text(text)
+    (OUTPUT / "engine.svg").write_text(picture)
+    if options.write:
+        _write(table, picture)
+    if options.json:
+        print(text, end="")
+    else:
+        Console().print(as_table(table))
+    PROGRESS.print("Written to bench/engine.json and bench/engine.svg.")
+
+
+def _picture(results: Sequence[Result], sets: Sequence[Recordings]) -> str:
+    name = sets[0].name
+    points = [
+        Point(result.title, result.cost(sets), result.rates(sets)[name], result.contender.name == "onnx")
+        for result in results
+    ]
+    return plot(points, name)
+
+
+def _write(table: Cells, picture: str) -> None:
+    """Put the picture and the table into the docs, the table between its two marks."""
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(picture)
+    head, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    PAGE.write_text(head + BEGIN + as_markdown(table) + END + tail)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))
