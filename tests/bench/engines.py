@@ -28,6 +28,7 @@ from tests.bench.recordings import Recordings, recordings
 OUTPUT = Path("bench")
 PICTURE, PAGE = Path("docs/img/engines.svg"), Path("docs/engine.md")
 BEGIN, END = "<!-- engines: begin -->\n", "<!-- engines: end -->\n"
+LINK = "![Errors against processor seconds per second of audio](img/engines.svg)\n\n"
 REPEATS = 2
 MINUTES = (1, 30, 240)
 PROGRESS = Console(stderr=True)
@@ -130,12 +131,12 @@ def _picture(results: Sequence[Result], sets: Sequence[Recordings]) -> str:
 
 
 def _write(table: Cells, picture: str) -> None:
-    """Put the picture and the table into the docs, the table between its two marks."""
+    """Put the picture and the table into the docs, between two marks."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(picture)
     head, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)
-    PAGE.write_text(head + BEGIN + as_markdown(table) + END + tail)
+    PAGE.write_text(head + BEGIN + LINK + as_markdown(table) + END + tail)
 
 
 if __name__ == "__main__":
