@@ -64,7 +64,8 @@ def read_rows(file: Path) -> list[tuple[str, str, str]]:
     """Rows of an earlier run."""
     if not file.exists():
         return []
-    lines = [line for line in file.read_text().splitlines() if line.startswith("| ")][1:]
+    _, _, ours = file.read_text().partition("<!-- results -->")
+    lines = [line for line in ours.partition("<!-- end -->")[0].splitlines() if line.startswith("| ")][1:]
     return [(cells[0], cells[1], cells[2]) for cells in ([c.strip() for c in line[1:-1].split("|")] for line in lines)]
 
 
