@@ -29,6 +29,6 @@ class Setting:
         return models.SEGMENTATION, models.EMBEDDING
 
 
-FAST = Setting("fast", 8.0, eight_bits=True)
+FAST = Setting("fast", 9.0, eight_bits=True)
 DEFAULT = Setting("default", 5.0, eight_bits=True)
 CAREFUL = Setting("careful", 2.5, eight_bits=False)

@@ -112,7 +112,10 @@ def _with_margins(start: int, end: int, total: int) -> tuple[int, int]:
 
 
 def block_bounds(features: int) -> list[tuple[int, int]]:
-    """Cut so many features into blocks of one length, 17 to 39 s: a short rest would be heard without context."""
+    """Cut so many features into blocks of one length, 17 to 39 s, in whole units but for what is left at the end.
+
+    A short rest would be heard without context.
+    """
     blocks = max(1, round(features / BLOCK)) if features else 0
-    edges = [STRIDE * round(features * n / blocks / STRIDE) for n in range(blocks)] + [features]
+    edges = [UNIT * round(features * n / blocks / UNIT) for n in range(blocks)] + [features]
     return list(pairwise(edges))
