@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from parley_api.deps import Deps
 from parley_api.errors import SpeakerWithoutVoice, UnknownSpeaker
@@ -14,7 +12,6 @@ from parley_api.ids import new_id
 from parley_api.people import require_voices
 from parley_api.results import result_of
 from parley_api.schemas import EnrolRequest
-from parley_core.errors import VoiceNotFound
 from parley_core.logs import get_logger
 from parley_core.voices import NewVoice, Vector, Voice
 
@@ -32,7 +29,7 @@ async def enrol(deps: Deps, tenant: str, asked: EnrolRequest) -> Voice:
     """
     job = await find(deps, tenant, asked.job_id)
     require_voices(job)
-    document: dict[str, Any] = json.loads(await result_of(deps, job))
+    document = await result_of(deps, job)
     vector = _vector_of(document, asked.speaker)
     new = NewVoice(new_id(), tenant, asked.name, asked.role, document["voice_model"], vector)
     voice = await deps.calls.store(deps.voices.enrol, new)
@@ -48,11 +45,3 @@ def _vector_of(document: Mapping[str, Any], speaker: str) -> Vector:
         raise SpeakerWithoutVoice(f"{speaker} says too little alone for a voice. Enrol from a longer recording.")
     vector: Vector = vectors[speaker]
     return vector
-
-
-def require_voice_id(text: str) -> str:
-    """Return an id as we write them; VoiceNotFound for what cannot be one."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise VoiceNotFound("There is no voice with this id.") from None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from parley_api.errors import InvalidOption, NotAcceptable
+from parley_api.results import Document
+from parley_core.record import dump
 from parley_core.turns import Turn, to_rttm
 
 JSON, RTTM = "json", "rttm"
@@ -18,17 +18,16 @@ MEDIA_TYPES: Mapping[str, str] = {  # media type to format; of equals, the first
 DEFAULT_TYPE: Mapping[str, str] = {JSON: "application/json", RTTM: "text/x-rttm"}
 
 
-def _json(result: bytes, job_id: str) -> bytes:
-    return result
+def _json(result: Document, job_id: str) -> bytes:
+    return dump(result).encode()
 
 
-def _rttm(result: bytes, job_id: str) -> bytes:
-    document: Mapping[str, Any] = json.loads(result)
-    turns = (Turn(turn["start"], turn["end"], turn["speaker"]) for turn in document["turns"])
+def _rttm(result: Document, job_id: str) -> bytes:
+    turns = (Turn(turn["start"], turn["end"], turn["speaker"]) for turn in result["turns"])
     return to_rttm(turns, job_id).encode()
 
 
-RENDER: Mapping[str, Callable[[bytes, str], bytes]] = {JSON: _json, RTTM: _rttm}
+RENDER: Mapping[str, Callable[[Document, str], bytes]] = {JSON: _json, RTTM: _rttm}
 """Format to a function of the result object and the job's id."""
 
 

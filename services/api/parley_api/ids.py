@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-from parley_core.errors import JobNotFound
+from parley_core.errors import JobNotFound, ParleyError
 
 VERSION_7, VARIANT = 0x7, 0b10  # RFC 9562, 5.7: 48 bits of milliseconds, then 74 of chance
 
@@ -24,9 +24,9 @@ def made_at(identifier: str) -> datetime:
     return datetime.fromtimestamp((UUID(identifier).int >> 80) / 1000, UTC)
 
 
-def require_id(text: str) -> str:
-    """Return an id as we write them; JobNotFound for what cannot be one: it is asked of no store."""
+def require_id(text: str, absent: type[ParleyError] = JobNotFound, what: str = "job") -> str:
+    """Return an id as we write them; raise `absent` for what cannot be one: it is asked of no store."""
     try:
         return str(UUID(text))
     except ValueError:
-        raise JobNotFound("There is no job with this id.") from None
+        raise absent(f"There is no {what} with this id.") from None

@@ -6,16 +6,14 @@ asks for the vectors themselves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from parley_api.deps import Deps
 from parley_api.errors import VoicesNotKept
+from parley_api.results import Document
 from parley_core.job import Job
 from parley_core.ports import VoiceStore
-from parley_core.record import dump
 from parley_core.voices import Role, identify, people
 
 
@@ -25,7 +23,7 @@ def require_voices(job: Job) -> None:
         raise VoicesNotKept("This job kept no voices. Submit the recording again with `voices=true`.")
 
 
-async def with_people(deps: Deps, job: Job, result: bytes, embeddings: bool = False) -> bytes:
+async def with_people(deps: Deps, job: Job, result: Document, embeddings: bool = False) -> Document:
     """Return a result object as callers see it: with `people` where voices or channels were asked for.
 
     Args:
@@ -43,8 +41,8 @@ async def with_people(deps: Deps, job: Job, result: bytes, embeddings: bool = Fa
     return await deps.calls.store(_named, deps.voices, threshold, job, result, embeddings)
 
 
-def _named(voices: VoiceStore, threshold: float, job: Job, result: bytes, embeddings: bool) -> bytes:
-    document: dict[str, Any] = json.loads(result)
+def _named(voices: VoiceStore, threshold: float, job: Job, result: Document, embeddings: bool) -> Document:
+    document = dict(result)
     vectors, model = document.pop("voices", {}), document.pop("voice_model", "")
     enrolled = voices.all(job.tenant) if vectors else ()
     matches = identify(vectors, model, enrolled, threshold)
@@ -52,7 +50,7 @@ def _named(voices: VoiceStore, threshold: float, job: Job, result: bytes, embedd
     document["people"] = [asdict(person) for person in found]
     if embeddings:
         document |= {"voices": vectors, "voice_model": model}
-    return dump(document).encode()
+    return document
 
 
 def _roles(plain: Mapping[str, str]) -> dict[str, Role]:

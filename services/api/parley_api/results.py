@@ -10,11 +10,13 @@ from parley_api.errors import NoTurns, TurnsNotYet
 from parley_core.errors import JobPurged
 from parley_core.job import Job, JobState
 from parley_core.ports import RecordingStore
-from parley_core.record import dump
 from parley_core.review import needs_review
 
+Document = dict[str, Any]
+"""A result object, parsed."""
 
-async def result_of(deps: Deps, job: Job) -> bytes:
+
+async def result_of(deps: Deps, job: Job) -> Document:
     """Return the result object, each turn saying whether it needs review.
 
     Raises TurnsNotYet, NoTurns or JobPurged.
@@ -29,9 +31,9 @@ async def result_of(deps: Deps, job: Job) -> bytes:
         raise JobPurged("The result is gone: the job is being deleted.") from None
 
 
-def _reviewed(recordings: RecordingStore, key: str) -> bytes:
+def _reviewed(recordings: RecordingStore, key: str) -> Document:
     """Return a stored result with `needs_review`, which is not stored: 0.1.0 reads turns that have four members."""
-    document: dict[str, Any] = json.loads(recordings.read(key))
+    document: Document = json.loads(recordings.read(key))
     for turn in (*document["turns"], *document["exclusive_turns"]):
         turn["needs_review"] = needs_review(turn["confidence"], document["engine"]["parameters"])
-    return dump(document).encode()
+    return document

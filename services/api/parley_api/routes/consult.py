@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -66,7 +65,7 @@ async def get(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant, session
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")
     succeeded = job.state is JobState.SUCCEEDED
-    result = json.loads(await with_people(deps, job, await result_of(deps, job))) if succeeded else {}
+    result = await with_people(deps, job, await result_of(deps, job)) if succeeded else {}
     return _answer(job, session, result)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,7 +50,8 @@ async def get_turns(
     result = await result_of(deps, job)
     if turns_format == JSON:
         result = await with_people(deps, job, result, query.embeddings)
-    return Response(RENDER[turns_format](result, job.id), media_type=media_type, headers={"Vary": "Accept"})
+    turns = await anyio.to_thread.run_sync(RENDER[turns_format], result, job.id)  # of hours, they take a while to write
+    return Response(turns, media_type=media_type, headers={"Vary": "Accept"})
 
 
 @router.get("/events", response_class=StreamingResponse, responses={**EVENTS, **problems(404, 410)})

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Request, Response
 
 from parley_api.auth import Tenant
 from parley_api.deps import DepsOf
-from parley_api.enrolment import enrol, require_voice_id
+from parley_api.enrolment import enrol
+from parley_api.ids import require_id
 from parley_api.json_body import read_json
 from parley_api.openapi import ENROL_BODY, problems
 from parley_api.routes.jobs import Nothing
 from parley_api.schemas import EnrolRequest, VoiceAnswer, VoiceReceiptAnswer, VoicesAnswer
+from parley_core.errors import VoiceNotFound
 from parley_core.logs import get_logger
 
 router = APIRouter(prefix="/v1/voices", tags=["voices"])
@@ -38,13 +40,13 @@ async def list_voices(query: Nothing, deps: DepsOf, tenant: Tenant) -> VoicesAns
 @router.get("/{voice_id}", responses=problems(404))
 async def get_voice(voice_id: str, query: Nothing, deps: DepsOf, tenant: Tenant) -> VoiceAnswer:
     """Return one of your voices."""
-    return VoiceAnswer.of(await deps.calls.store(deps.voices.get, tenant, require_voice_id(voice_id)))
+    return VoiceAnswer.of(await deps.calls.store(deps.voices.get, tenant, require_id(voice_id, VoiceNotFound, "voice")))
 
 
 @router.delete("/{voice_id}", responses=problems(404))
 async def delete(voice_id: str, query: Nothing, deps: DepsOf, tenant: Tenant) -> VoiceReceiptAnswer:
     """Forget a voice, at once and for good; no answer names it any more, also not of earlier jobs."""
-    known = require_voice_id(voice_id)
+    known = require_id(voice_id, VoiceNotFound, "voice")
     await deps.calls.store(deps.voices.remove, tenant, known)
     log.info("voice deleted", voice_id=known)
     return VoiceReceiptAnswer(voice_id=known, deleted_at=datetime.now(UTC), removed=["name", "role", "vector"])
