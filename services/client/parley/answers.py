@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from parley.errors import UnexpectedAnswer
-from parley.models import Document
+
+Document = Mapping[str, Any]
+"""A JSON object as the server sent it."""
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import httpx
 
-from parley.answers import segment, understand, unexpected
+from parley.answers import Document, segment, understand, unexpected
 from parley.errors import ParleyApiError, WaitTimedOut
-from parley.models import Document, Job, QueueStatus, Turns
+from parley.models import Job, QueueStatus, Turns
 from parley.transport import Call, OnRetry, RetryPolicy, Transport
 from parley.upload import OnBytes, Upload
 from parley.voices import Voice

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
+from parley.answers import Document
 from parley.voices import Person
-
-Document = Mapping[str, Any]
-"""A JSON object as the server sent it."""
 
 UNFINISHED_STATES = ("accepted", "queued", "running")
 TERMINAL_STATES = ("succeeded", "failed", "cancelled")

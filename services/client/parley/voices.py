@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
-Document = Mapping[str, Any]
+from parley.answers import Document
 
 
 @dataclass(frozen=True, slots=True)
