@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from parley_worker.engines.onnx import models
 from parley_worker.engines.result import Voices
 
-MODEL = f"{models.EMBEDDING} {models.PINS[models.EMBEDDING]} {models.PINS[models.MEAN_VOICE][:16]}"
+MODEL = models.voice_model(models.MEAN_VOICE)
 
 
 def comparable(vectors: Mapping[Hashable, NDArray[np.floating[Any]]]) -> Voices:

@@ -60,7 +60,10 @@ class Assignment:
 
     def scores(self, part: slice) -> Frames:
         """Return how much speaks for each speaker in some frames, shape (frames, speakers)."""
-        share, nearness = self.grounds(part)
+        return self.weighed(part, *self.grounds(part))
+
+    def weighed(self, part: slice, share: Frames, nearness: Frames) -> Frames:
+        """Return the scores that follow from the grounds of some frames."""
         scores = np.asarray(share + NEARNESS * nearness, np.float32)
         for speaker, given in self._given:
             inside = slice(max(0, given.start - part.start), max(0, given.stop - part.start))

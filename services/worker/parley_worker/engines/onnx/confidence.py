@@ -43,14 +43,15 @@ class Evidence:
         """
         part = slice(run.first, run.after)
         talking = self._active[part]
-        scores = self._padded(self._decision.scores(part))
+        share, nearness = self._decision.grounds(part)
+        scores = self._padded(self._decision.weighed(part, share, nearness))
         own = scores[:, run.speaker]
         ahead = (own - np.where(talking, -np.inf, scores).max(axis=1)).clip(0, CLEAR)
         louder = (talking & (scores > own[:, None])).sum(axis=1)  # who of those that talk is more certain to
         return np.array(
             [
                 ahead.mean(),
-                self._padded(self._decision.grounds(part)[1])[:, run.speaker].mean(),
+                self._padded(nearness)[:, run.speaker].mean(),
                 (self._heard.expected[part] - louder).clip(0, 1).mean(),
                 (talking.sum(axis=1) > 1).mean(),
             ]

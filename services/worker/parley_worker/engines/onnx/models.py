@@ -36,6 +36,11 @@ def pins(*names: str) -> dict[str, str]:
     return {name: PINS[name] for name in names}
 
 
+def voice_model(adapted_by: str) -> str:
+    """Return what voices must share to be compared: the model, and the file that its vectors went through."""
+    return f"{EMBEDDING} {PINS[EMBEDDING]} {PINS[adapted_by][:16]}"
+
+
 def read_model(name: str, folder: Path = MODELS) -> bytes:
     """Return a model file's bytes.
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from parley_worker.engines.onnx import models
 from parley_worker.engines.onnx.features import BANDS, FRAME, HOP, feature_count, log_mel
-from parley_worker.engines.onnx.models import last_call
 
 Frames = NDArray[np.float32]
 
@@ -36,7 +35,7 @@ WEIGHT = "xvector.dense.linear.weight"
 MEAN = "xvector.dense.nonlinear.batchnorm.running_mean"
 VARIANCE = "xvector.dense.nonlinear.batchnorm.running_var"
 INSIDE = (OUTPUT, WEIGHT, MEAN, VARIANCE)
-VOICE_MODEL = f"{models.EMBEDDING} {models.PINS[models.EMBEDDING]} {models.PINS[models.CHANNELS][:16]}"
+VOICE_MODEL = models.voice_model(models.CHANNELS)
 _EPSILON = 1e-5  # of the batch normalisation
 _FEWEST = 2  # trunk frames; a deviation needs two
 
@@ -100,7 +99,7 @@ def trunk_frames(
         first, last = _with_margins(start, end, total)
         features = log_mel(waveform[first * HOP : (last - 1) * HOP + FRAME])
         features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
-        frames = session.run([OUTPUT], {"feats": features[None]}, last_call() if end == total else None)[0][0].T
+        frames = session.run([OUTPUT], {"feats": features[None]}, models.last_call() if end == total else None)[0][0].T
         yield frames[(start - first) // STRIDE : -(-(end - first) // STRIDE)]
 
 
