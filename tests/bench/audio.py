@@ -1,4 +1,4 @@
-"""Recordings for benchmarks, made from labelled conversations by repeating them."""
+"""Recordings for benchmarks: labelled ones as they are, and long ones made by repeating them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,19 @@ def conversations() -> Path:
     return Path(os.environ.get("PARLEY_BENCH_AUDIO", SHIPPED))
 
 
+def labelled(folder: Path) -> list[Path]:
+    """Return each `NAME.flac` that has its `NAME.rttm`, in order of their names."""
+    return sorted(path for path in folder.glob("*.flac") if path.with_suffix(".rttm").is_file())
+
+
+def sound_in(path: Path) -> NDArray[np.float32]:
+    """Return the samples of a recording, shape (samples,) where it is mono."""
+    return np.asarray(soundfile.read(path, dtype="float32")[0])
+
+
 def tiled(seconds: float) -> NDArray[np.float32]:
     """Return the conversations one after the other, over and over, cut to a length."""
-    parts = [soundfile.read(path, dtype="float32")[0] for path in sorted(conversations().glob("*.flac"))]
+    parts = [sound_in(path) for path in sorted(conversations().glob("*.flac"))]
     whole = np.concatenate(parts)
     return np.resize(whole, int(seconds * RATE)).astype(np.float32)
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import soundfile
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx import models, trunk
+from tests.bench.audio import sound_in
 from tests.bench.conditions import CONDITIONS, Condition
 from tests.bench.mixes import speakers
 
@@ -47,7 +47,7 @@ def _mean_voice(
     """Return the mean of the people's voices, each the mean of their pieces of two seconds."""
     voices = []
     for number, person in enumerate(people):
-        sound = np.asarray(soundfile.read(sorted(utterances.glob(f"{person}-*.flac"))[0], dtype="float32")[0])
+        sound = sound_in(sorted(utterances.glob(f"{person}-*.flac"))[0])
         heard = condition.heard([sound], np.random.default_rng(number))
         frames = np.concatenate(list(trunk.trunk_frames(session, heard, lambda _share: None)))
         starts = np.arange(0, max(1, len(frames) - PIECE), PIECE // 2)[:, None]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -24,8 +23,9 @@ from parley_worker.engines.onnx import OnnxEngine, calibration
 from parley_worker.engines.onnx.confidence import Calibration
 from parley_worker.engines.onnx.frames import Run, runs
 from parley_worker.engines.onnx.grid import frame_seconds
+from tests.bench.audio import sound_in
 from tests.bench.der import matched, read_rttm
-from tests.bench.engines import Recordings
+from tests.bench.recordings import Recordings
 from tests.bench.reliability import WRONG, Judged, Vector, plot
 
 PLOT = Path("docs") / "img" / "reliability.svg"
@@ -62,7 +62,7 @@ def main(fit_folder: Path, check: Sequence[Recordings]) -> None:
 
 def gather(engine: OnnxEngine, recordings: Recordings) -> Evident:
     """Return what the engine decides on some recordings."""
-    rows = [row for path in sorted(recordings.folder.glob("*.flac")) for row in _turns(engine, path, recordings.inside)]
+    rows = [row for path in recordings.paths for row in _turns(engine, path, recordings.inside)]
     evidence, right, seconds = zip(*rows, strict=True)
     return Evident(np.array(evidence), np.array(right), np.array(seconds))
 
@@ -94,8 +94,7 @@ def _with_bound(known: Evident, fitted: Calibration) -> Calibration:
 
 def _turns(engine: OnnxEngine, path: Path, inside: Span | None) -> Iterator[tuple[Vector, float, float]]:
     """Yield evidence, right share and seconds of each turn of a recording."""
-    waveform = np.asarray(soundfile.read(path, dtype="float32")[0])
-    found = engine.decide(waveform, SpeakerBounds(), lambda _phase, _share: None)
+    found = engine.decide(sound_in(path), SpeakerBounds(), lambda _phase, _share: None)
     if found is None:
         return
     truth, said = read_rttm(path.with_suffix(".rttm")), [(run, _turn(run)) for run in runs(found.active)]

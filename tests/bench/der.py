@@ -63,6 +63,11 @@ def matched(reference: Iterable[Turn], hypothesis: Iterable[Turn], inside: Span 
     return {said: true for true, said in _mapping(slices)}
 
 
+def miscounted(reference: Iterable[Turn], hypothesis: Iterable[Turn]) -> bool:
+    """Return whether the number of speakers is wrong."""
+    return len({turn.speaker for turn in reference}) != len({turn.speaker for turn in hypothesis})
+
+
 def read_rttm(path: Path) -> list[Turn]:
     """Return the turns of an RTTM file."""
     fields = (line.split() for line in path.read_text().splitlines() if line.startswith("SPEAKER"))

@@ -18,13 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.ports import Engine
 from parley_worker.engines.base import load_engine
-from tests.bench.audio import RATE, tiled
+from tests.bench.audio import RATE, labelled, sound_in, tiled
 
 Waveform = NDArray[np.float32]
 
@@ -47,8 +46,8 @@ def _say(row: dict[str, object]) -> None:
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, Waveform]]:
-    for path in sorted(path for path in folder.glob("*.flac") if path.with_suffix(".rttm").is_file()):
-        yield path.stem, np.asarray(soundfile.read(path, dtype="float32")[0])
+    for path in labelled(folder):
+        yield path.stem, sound_in(path)
 
 
 def _long(minutes: float) -> Iterator[tuple[str, Waveform]]:

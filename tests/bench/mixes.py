@@ -19,6 +19,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from parley_core.turns import Turn, to_rttm
+from tests.bench.audio import sound_in
 from tests.bench.conditions import CLEAN, CONDITIONS, Condition
 from tests.bench.speech import Spans, speech_in
 
@@ -83,7 +84,7 @@ def _deck(utterances: Path, person: str, chance: random.Random) -> list[Part]:
     """Return a person's parts, shuffled."""
     deck = []
     for path in sorted(utterances.glob(f"{person}-*.flac"))[:UTTERANCES]:
-        sound = np.asarray(soundfile.read(path, dtype="float32")[0])
+        sound = sound_in(path)
         deck += parts_of(sound, speech_in(path.stem, sound))
     chance.shuffle(deck)
     return deck

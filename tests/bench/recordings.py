@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parley_core.turns import Span
-from tests.bench.audio import SHIPPED
-from tests.bench.der import read_rttm
+from tests.bench.audio import SHIPPED, labelled
+from tests.bench.der import miscounted, read_rttm
 from tests.bench.engine import Run
 
 SHARED = Path(__file__).parents[3] / "shared"  # recordings and models beside the checkout, where a team has them
@@ -41,16 +41,17 @@ class Recordings:
         return found
 
     @property
+    def paths(self) -> list[Path]:
+        """The recordings, in order of their names."""
+        return labelled(self.folder)
+
+    @property
     def count(self) -> int:
-        return sum(path.with_suffix(".rttm").is_file() for path in self.folder.glob("*.flac"))
+        return len(self.paths)
 
     def miscounted(self, runs: Sequence[Run]) -> int:
         """Return in how many recordings the number of speakers is wrong."""
-        wrong = 0
-        for run in runs:
-            truth = read_rttm(self.folder / f"{run.recording}.rttm")
-            wrong += len({turn.speaker for turn in run.turns}) != len({turn.speaker for turn in truth})
-        return wrong
+        return sum(miscounted(read_rttm(self.folder / f"{run.recording}.rttm"), run.turns) for run in runs)
 
 
 def recordings(arguments: Sequence[str]) -> list[Recordings]:

@@ -11,9 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Span, Turn
 from parley_worker.engines.onnx import OnnxEngine
@@ -22,7 +19,9 @@ from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Voices
 from parley_worker.engines.onnx.frames import stretches
 from parley_worker.engines.onnx.segmentation import Segmentation
-from tests.bench.der import Errors, errors, read_rttm
+from tests.bench.audio import sound_in
+from tests.bench.der import Errors, errors, miscounted, read_rttm
+from tests.bench.recordings import Recordings
 from tests.bench.threshold_plot import Line, plot
 
 SHARES = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)  # of the threshold that is set
@@ -44,36 +43,33 @@ class Case:
         people = centroids(self.voices.pieces, self.voices.weights, SpeakerBounds(), parameters)
         found = Decision(self.heard, self.voices, people, SpeakerBounds())
         said = [Turn(run.start, run.end, str(run.speaker)) for run in stretches(found.active)]
-        wrong = len({turn.speaker for turn in said}) != len({turn.speaker for turn in self.truth})
-        return errors(self.truth, said, self.inside), wrong
+        return errors(self.truth, said, self.inside), miscounted(self.truth, said)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Sweep, print and plot."""
     engine = OnnxEngine()
-    lines = [_swept(engine, *argument.partition("=")[::2]) for argument in arguments]
+    lines = [_swept(engine, Recordings.from_argument(argument)) for argument in arguments]
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(plot(lines, DEFAULT.threshold))
 
 
-def _swept(engine: OnnxEngine, name: str, place: str) -> Line:
-    folder, _, seconds = place.partition(":")
-    cases = list(_cases(engine, Path(folder), Span(0, float(seconds)) if seconds else None))
+def _swept(engine: OnnxEngine, recordings: Recordings) -> Line:
+    name, cases = recordings.name, list(_cases(engine, recordings))
     points = []
     for threshold in (DEFAULT.threshold * share for share in SHARES):
         found = [case.at(threshold) for case in cases]
-        rate, wrong = sum((score for score, _ in found), Errors()).rate, sum(miscounted for _, miscounted in found)
+        rate, wrong = sum((score for score, _ in found), Errors()).rate, sum(off for _, off in found)
         points.append((threshold, rate))
         print(f"{name}, {len(cases)} recordings, {threshold:.3f}: {rate:.2f} %, {wrong} miscounted", flush=True)
     return Line(name, points)
 
 
-def _cases(engine: OnnxEngine, folder: Path, inside: Span | None) -> Iterator[Case]:
-    for path in sorted(folder.glob("*.flac")):
-        sound = np.asarray(soundfile.read(path, dtype="float32")[0])
-        found = engine.hear(sound, lambda _phase, _share: None)
+def _cases(engine: OnnxEngine, recordings: Recordings) -> Iterator[Case]:
+    for path in recordings.paths:
+        found = engine.hear(sound_in(path), lambda _phase, _share: None)
         if found and len(found[1].pieces):
-            yield Case(*found, read_rttm(path.with_suffix(".rttm")), inside)
+            yield Case(*found, read_rttm(path.with_suffix(".rttm")), recordings.inside)
 
 
 if __name__ == "__main__":

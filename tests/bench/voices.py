@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from parley_core.job import SpeakerBounds
 from parley_core.ports import Engine
 from parley_worker.engines.base import load_engine
+from tests.bench.audio import sound_in
 from tests.bench.conditions import CLEAN, CONDITIONS, Condition
 from tests.bench.mixes import speakers
 
@@ -92,7 +92,7 @@ def halves(utterances: Path, part: str) -> Iterator[list[Half]]:
     """Yield each person of a part: the half to enrol from, then those to look in."""
     for person in speakers(utterances, part):
         paths = sorted(utterances.glob(f"{person}-*.flac"))[: OTHERS + 1]
-        first, *others = [np.asarray(soundfile.read(path, dtype="float32")[0]) for path in paths]
+        first, *others = [sound_in(path) for path in paths]
         yield [first[: len(first) // 2], first[len(first) // 2 :], *(other[: len(other) // 2] for other in others)]
 
 
