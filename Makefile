@@ -5,8 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-SERVICES := core api worker client local
-SOURCES := services tests
+SERVICES := core audio api keeper worker client local
+SOURCES := services tests benchmarks chaos tools k8s
 LOCKS := dev run api cluster worker worker-pyannote bench
 
 # The first Python that is new enough and can make a virtual environment; `make PYTHON=... demo` picks another.
@@ -57,13 +57,13 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 
 .PHONY: bench bench-engine faults
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m benchmarks
 
 bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side (ARGS=--help says more); writes bench/engine.json
-	@$(BIN)/python -m tests.bench.engines $(ARGS)
+	@$(BIN)/python -m benchmarks.engines $(ARGS)
 
 faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md and the README's table
-	@$(BIN)/python -m tests.faults --write $(ARGS)
+	@$(BIN)/python -m chaos --write $(ARGS)
 
 ##@ Run it in Kubernetes
 
@@ -95,7 +95,7 @@ lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
 	done
 
 weights: $(VENV)/dev.stamp  ## Make the eight-bit models anew from the released ones; prints their hashes
-	@cd services/worker && ../../$(BIN)/python -m weights
+	@cd services/worker && ../../$(BIN)/python -m tools.weights
 
 clean:  ## Remove the environment and caches; data in .parley stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

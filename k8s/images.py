@@ -44,8 +44,8 @@ def images(engine: str) -> tuple[Image, Image]:
     """Return the API's and the worker's image, the latter with this engine."""
     suffix, lock = ("", "worker") if engine == "onnx" else (f"-{engine}", f"worker-{engine}")
     return (
-        Image("parley-api", "Dockerfile.api", "cluster", ("core", "api", "client")),
-        Image(f"parley-worker{suffix}", "Dockerfile.worker", lock, ("core", "worker"), (f"ENGINE={engine}",)),
+        Image("parley-api", "Dockerfile.api", "cluster", ("core", "audio", "api", "keeper", "client")),
+        Image(f"parley-worker{suffix}", "Dockerfile.worker", lock, ("core", "audio", "worker"), (f"ENGINE={engine}",)),
     )
 
 

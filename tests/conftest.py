@@ -33,4 +33,4 @@ def valkey(valkey_server: Valkey) -> Valkey:
 def settings(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings that point at the empty Valkey and an empty folder of objects."""
     objects = tmp_path_factory.mktemp("objects")
-    return Settings(redis_url=valkey.url, objects_url=f"file://{objects}", lease_seconds=3, heartbeat_seconds=0.5)
+    return Settings(redis_url=valkey.url, objects_url=f"file://{objects}", lease_seconds=3, lease_renewal_seconds=0.5)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from parley_core.objects import ObjectStore
+from parley_core.storage.objects import ObjectStore
 from tests.chart.rendering import render
 
 SERVER = shutil.which("versitygw", path=os.pathsep.join([os.environ["PATH"], str(Path.home() / "go" / "bin")]))

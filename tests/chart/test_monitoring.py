@@ -16,10 +16,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from parley_api.keeper.health import as_metrics
-from parley_api.keeper.rounds import Duty
+from parley_keeper.health import as_metrics
+from parley_keeper.loop import MaintenanceTask
 from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render, tool
-from tests.support.api_house import AUDIO, House
+from tests.support.api_fixture import AUDIO, ApiFixture
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "alerts_test.yaml"
@@ -55,10 +55,10 @@ def queries() -> dict[str, str]:
 
 
 async def scraped_from_the_api() -> str:
-    house = House()
-    full = replace(house.store.health(), max_memory=1000)
-    house.store.health = lambda: full  # type: ignore[method-assign]
-    async with house.client() as client:
+    fixture = ApiFixture()
+    full = replace(fixture.store.health(), max_memory=1000)
+    fixture.store.health = lambda: full  # type: ignore[method-assign]
+    async with fixture.client() as client:
         await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
         return (await client.get("/metrics")).text
 
@@ -67,7 +67,7 @@ async def scraped_from_the_api() -> str:
 def exported() -> dict[str, set[str]]:
     """Labels of every sample that API and keeper really export."""
     found: dict[str, set[str]] = defaultdict(set)
-    for text in (anyio.run(scraped_from_the_api), as_metrics([Duty("publish", 1.0, lambda: 0)])):
+    for text in (anyio.run(scraped_from_the_api), as_metrics([MaintenanceTask("publish", 1.0, lambda: 0)])):
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 found[sample.name] |= set(sample.labels)

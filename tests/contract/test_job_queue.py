@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from parley_core.job import Queue, TimeLimits
-from parley_core.ports import Dispatch, JobQueue
-from parley_core.queue import CeleryJobQueue, broker_url
+from parley_core.celery_queue import CeleryJobQueue, broker_url
+from parley_core.job import Dispatch, Queue, TimeLimits
+from parley_core.ports import JobQueue
 from parley_core.settings import Settings
-from parley_core.testing import MemoryJobQueue
+from tests.support.fakes import MemoryJobQueue
 
 
 @pytest.fixture(params=["celery", "memory"])

@@ -22,11 +22,25 @@ from parley_core.errors import (
     QueueFull,
     WorkerLost,
 )
-from parley_core.job import Failure, GiveUp, Job, JobOptions, JobState, Lease, Phase, Queue, ResultSummary, RetryIn
-from parley_core.ports import IdempotencyKey, JobQuery, JobStore, dispatch_of
-from parley_core.redis_jobs import RedisJobStore
+from parley_core.job import (
+    Failure,
+    GiveUp,
+    IdempotencyKey,
+    Job,
+    JobOptions,
+    JobQuery,
+    JobState,
+    Lease,
+    Phase,
+    Queue,
+    ResultSummary,
+    RetryIn,
+    dispatch_of,
+)
+from parley_core.ports import JobStore
+from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.testing import MemoryJobStore, new_job
+from tests.support.fakes import MemoryJobStore, new_job
 from tests.support.valkey import Valkey
 
 RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
@@ -43,7 +57,7 @@ def make_store(request: pytest.FixtureRequest) -> Callable[..., JobStore]:
     def make(**limits: int) -> JobStore:
         # A server younger than a lease reaps nobody; this one is as young as the test session.
         return RedisJobStore.from_settings(
-            Settings(redis_url=valkey.url, lease_seconds=0.3, heartbeat_seconds=0.05, **limits)
+            Settings(redis_url=valkey.url, lease_seconds=0.3, lease_renewal_seconds=0.05, **limits)
         )
 
     return make
@@ -308,19 +322,19 @@ def test_publishing_ends_the_due_time_and_keeps_the_state_honest(store: JobStore
 
 def test_a_published_job_whose_message_is_gone_is_found(store: JobStore) -> None:
     job = queued(store)
-    assert store.find_forgotten({Queue.INTERACTIVE: 0}, 60) == []
+    assert store.republish_lost({Queue.INTERACTIVE: 0}, 60) == []
     time.sleep(0.01)
-    assert store.find_forgotten({Queue.INTERACTIVE: 1}, 0) == []  # it may be that message
-    assert store.find_forgotten({Queue.INTERACTIVE: 0}, 0) == [job.id]
+    assert store.republish_lost({Queue.INTERACTIVE: 1}, 0) == []  # it may be that message
+    assert store.republish_lost({Queue.INTERACTIVE: 0}, 0) == [job.id]
     assert [d.job_id for d in store.claim_due(10)] == [job.id]
-    assert store.find_forgotten({Queue.INTERACTIVE: 0}, 0) == []
+    assert store.republish_lost({Queue.INTERACTIVE: 0}, 0) == []
 
 
 def test_a_job_overtaken_by_younger_ones_is_found_though_messages_wait(store: JobStore) -> None:
     lost = queued(store)
     time.sleep(0.02)
     running(store, queued(store))
-    assert store.find_forgotten({Queue.INTERACTIVE: 5}, 0.005) == [lost.id]
+    assert store.republish_lost({Queue.INTERACTIVE: 5}, 0.005) == [lost.id]
 
 
 def test_pages_are_newest_first_and_new_jobs_do_not_shift_them(store: JobStore) -> None:
@@ -367,14 +381,6 @@ def test_events_tell_the_life_of_a_job_and_resume(store: JobStore) -> None:
     assert [event.id for event in store.events(job.id, events[2].id)] == [event.id for event in events[3:]]
 
 
-def test_stuck_jobs_are_the_old_unfinished_ones(store: JobStore) -> None:
-    old = accepted(store)
-    time.sleep(0.06)
-    accepted(store, queue=Queue.BATCH)
-    assert [job.id for job in store.stuck(0.05)] == [old.id]
-    assert len(store.stuck(0)) == 2
-
-
 def test_retention_ends_by_option_then_by_default(make_store: Callable[..., JobStore]) -> None:
     store = make_store(retain_seconds=1000)
     for retain in (None, 0):
@@ -400,15 +406,15 @@ def seen_workers(store: JobStore) -> list[tuple[int, int]]:
 def test_the_queue_knows_who_serves_it(store: JobStore) -> None:
     assert seen_workers(store) == [(0, 0), (0, 0)]
     for _ in range(2):  # said again, it is still one worker
-        store.announce("a", Queue.INTERACTIVE, 2, 60)
-    store.announce("b", Queue.INTERACTIVE, 3, 60)
-    store.announce("b", Queue.BATCH, 3, 60)
+        store.register_worker("a", Queue.INTERACTIVE, 2, 60)
+    store.register_worker("b", Queue.INTERACTIVE, 3, 60)
+    store.register_worker("b", Queue.BATCH, 3, 60)
     assert seen_workers(store) == [(2, 5), (1, 3)]
-    store.announce("b", Queue.INTERACTIVE, 3, 0)
+    store.register_worker("b", Queue.INTERACTIVE, 3, 0)
     assert seen_workers(store) == [(1, 2), (1, 3)]
 
 
 def test_a_worker_that_falls_silent_is_soon_not_counted(store: JobStore) -> None:
-    store.announce("a", Queue.BATCH, 2, 0.05)
+    store.register_worker("a", Queue.BATCH, 2, 0.05)
     time.sleep(0.06)
     assert seen_workers(store) == [(0, 0), (0, 0)]

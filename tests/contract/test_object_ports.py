@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from parley_core.errors import IdempotencyKeyReused, RecordingTooLarge
-from parley_core.journal import ObjectJournal
-from parley_core.objects import ObjectStore
-from parley_core.ports import IdempotencyKey, Journal, RecordingStore
-from parley_core.testing import MemoryJournal, MemoryRecordingStore, new_job
+from parley_core.job import IdempotencyKey
+from parley_core.ports import Journal, RecordingStore
+from parley_core.storage.journal import ObjectJournal
+from parley_core.storage.objects import ObjectStore
+from tests.support.fakes import MemoryJournal, MemoryRecordingStore, new_job
 
 
 @pytest.fixture(params=["folder", "memory"])

@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
+from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import JobState
-from parley_core.journal import ObjectJournal
-from parley_core.objects import ObjectStore
-from parley_core.queue import CeleryJobQueue
-from parley_core.redis_jobs import RedisJobStore
+from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
+from parley_core.storage.journal import ObjectJournal
+from parley_core.storage.objects import ObjectStore
 from tests.support.api_process import ApiProcess
 from tests.support.containers import flac
 from tests.support.valkey import Valkey

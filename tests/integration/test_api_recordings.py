@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from parley_core.objects import ObjectStore
 from parley_core.settings import Settings
+from parley_core.storage.objects import ObjectStore
 from tests.support.api_process import ApiProcess
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from parley_core.audio import LEVEL_SAMPLES, SAMPLE_RATE, DecodeLimits, decode, levels
+from parley_audio import LEVEL_SAMPLES, SAMPLE_RATE, DecodeLimits, decode, levels
 from parley_core.errors import EmptyRecording, NotAudio, RecordingTooLong, UnreadableRecording
 from tests.support.formats import LEVEL, by_ffmpeg, by_sndfile
 

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from parley import Parley, RetryPolicy
-from parley.cli import app
+from parley.cli.app import app
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.sounds import wav
@@ -38,7 +38,7 @@ class Api(ApiProcess):
         self.__enter__()
 
 
-class House:
+class ApiFixture:
     """All parts, and the command. Their data live as long as the tests of this file."""
 
     def __init__(self, settings: Settings, valkey: Valkey, api: Api, folder: Path) -> None:
@@ -64,7 +64,7 @@ class House:
 
     def worker(self, seconds: float = 0.2) -> AbstractContextManager[ParleyProcess]:
         """A worker whose engine takes so many seconds."""
-        engine = {"PARLEY_ENGINE": "parley_core.testing:scripted_engine", "PARLEY_SCRIPTED_SECONDS": seconds}
+        engine = {"PARLEY_ENGINE": "tests.support.fakes:scripted_engine", "PARLEY_SCRIPTED_SECONDS": seconds}
         return running("parley_worker", self.settings, self.folder, **engine)
 
 
@@ -78,17 +78,17 @@ def running(module: str, settings: Settings, folder: Path, **variables: object) 
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
+def fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
+    folder = tmp_path_factory.mktemp("fixture")
     objects = f"file://{folder}/objects"
     valkey = Valkey(folder / "valkey")
     valkey.start()
     with ExitStack() as parts:
         parts.callback(valkey.stop)
-        settings = Settings(redis_url=valkey.url, objects_url=objects, lease_seconds=3, heartbeat_seconds=0.5)
+        settings = Settings(redis_url=valkey.url, objects_url=objects, lease_seconds=3, lease_renewal_seconds=0.5)
         api = parts.enter_context(Api(settings, folder / "api.log"))
-        parts.enter_context(running("parley_api.keeper", settings, folder))
-        yield House(settings, valkey, api, folder)
+        parts.enter_context(running("parley_keeper", settings, folder))
+        yield ApiFixture(settings, valkey, api, folder)
 
 
 @pytest.fixture
@@ -98,45 +98,45 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_from_files_to_turns_to_a_receipt(house: House, recording: Path, tmp_path: Path) -> None:
-    with house.worker():
-        shown = house.parley("submit", recording, "--reference", "consult 7")
+def test_from_files_to_turns_to_a_receipt(fixture: ApiFixture, recording: Path, tmp_path: Path) -> None:
+    with fixture.worker():
+        shown = fixture.parley("submit", recording, "--reference", "consult 7")
         assert (shown.exit_code, "     0.00      2.00  SPEAKER_00" in shown.stdout) == (0, True), shown.stderr
-        written = house.parley("submit", recording, "-o", tmp_path / "turns")
+        written = fixture.parley("submit", recording, "-o", tmp_path / "turns")
         assert written.exit_code == 0
         assert (tmp_path / "turns" / "consult.rttm").read_text().startswith("SPEAKER ")
-        (listed,) = json.loads(house.parley("jobs", "--reference", "consult 7", "--json").stdout)
+        (listed,) = json.loads(fixture.parley("jobs", "--reference", "consult 7", "--json").stdout)
         job_id = listed["id"]
-        assert job_id in house.parley("jobs").stdout
-        assert "succeeded" in house.parley("job", job_id).stdout
-        assert house.parley("turns", job_id, "--format", "rttm").stdout.split()[1] == job_id
-        assert json.loads(house.parley("turns", job_id, "--json").stdout)["speakers"] == ["SPEAKER_00"]
-        assert house.parley("cancel", job_id).exit_code == 3
-        assert house.parley("doctor").exit_code == 0
-        receipt, *rest = json.loads(house.parley("purge", job_id, "--yes", "--json").stdout)
+        assert job_id in fixture.parley("jobs").stdout
+        assert "succeeded" in fixture.parley("job", job_id).stdout
+        assert fixture.parley("turns", job_id, "--format", "rttm").stdout.split()[1] == job_id
+        assert json.loads(fixture.parley("turns", job_id, "--json").stdout)["speakers"] == ["SPEAKER_00"]
+        assert fixture.parley("cancel", job_id).exit_code == 3
+        assert fixture.parley("doctor").exit_code == 0
+        receipt, *rest = json.loads(fixture.parley("purge", job_id, "--yes", "--json").stdout)
         assert (receipt["job_id"], rest) == (job_id, [])
-        gone = house.parley("job", job_id)
+        gone = fixture.parley("job", job_id)
         assert (gone.exit_code, "410 job_purged" in gone.stderr) == (3, True)
 
 
-def test_cancelled_jobs_are_exit_1_and_run_again_by_hand(house: House, recording: Path) -> None:
-    job_id = house.parley("submit", recording, "--no-wait").stdout.strip()
-    assert house.parley("turns", job_id).exit_code == 3
-    assert house.parley("queues").stdout.splitlines()[0].split()[0] == "QUEUE"
-    assert job_id in house.parley("jobs", "--stuck", "--older-than", "0s").stdout
-    assert house.parley("cancel", job_id).exit_code == 0
-    assert house.parley("job", job_id, "--wait").exit_code == 1
-    assert house.parley("retry", job_id).exit_code == 0
-    with house.worker():
-        assert house.parley("job", job_id, "--wait").exit_code == 0
+def test_cancelled_jobs_are_exit_1_and_run_again_by_hand(fixture: ApiFixture, recording: Path) -> None:
+    job_id = fixture.parley("submit", recording, "--no-wait").stdout.strip()
+    assert fixture.parley("turns", job_id).exit_code == 3
+    assert fixture.parley("queues").stdout.splitlines()[0].split()[0] == "QUEUE"
+    assert job_id in fixture.parley("jobs", "--stuck", "--older-than", "0s").stdout
+    assert fixture.parley("cancel", job_id).exit_code == 0
+    assert fixture.parley("job", job_id, "--wait").exit_code == 1
+    assert fixture.parley("retry", job_id).exit_code == 0
+    with fixture.worker():
+        assert fixture.parley("job", job_id, "--wait").exit_code == 0
 
 
-def test_ctrl_c_leaves_the_job_to_its_worker(house: House, recording: Path) -> None:
-    command = house.command(("submit", recording))
+def test_ctrl_c_leaves_the_job_to_its_worker(fixture: ApiFixture, recording: Path) -> None:
+    command = fixture.command(("submit", recording))
     with (
-        house.worker(seconds=3),
+        fixture.worker(seconds=3),
         subprocess.Popen(
-            command, env=house.variables(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, env=fixture.variables(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process,
     ):
         assert process.stderr is not None
@@ -146,7 +146,7 @@ def test_ctrl_c_leaves_the_job_to_its_worker(house: House, recording: Path) -> N
         rest = process.stderr.read()
         assert process.wait(5) == 130
         job_id = rest.split("parley job ")[1].split()[0]
-        assert house.parley("job", job_id, "--wait").exit_code == 0
+        assert fixture.parley("job", job_id, "--wait").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -160,23 +160,25 @@ def test_ctrl_c_leaves_the_job_to_its_worker(house: House, recording: Path) -> N
     ],
 )
 def test_a_refusal_is_one_sentence_and_exit_3(
-    house: House, tmp_path: Path, name: str, content: bytes, options: tuple[str, ...], said: str
+    fixture: ApiFixture, tmp_path: Path, name: str, content: bytes, options: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    result = house.parley("submit", tmp_path / name, *options)
+    result = fixture.parley("submit", tmp_path / name, *options)
     assert result.exit_code == 3
     assert said in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
 
 
-def test_an_api_that_is_killed_again_and_again_under_submits_makes_no_job_twice(house: House, recording: Path) -> None:
-    with Parley(house.api.url, retry=RetryPolicy(tries=30, longest_wait=5.0)) as client:
+def test_an_api_that_is_killed_again_and_again_under_submits_makes_no_job_twice(
+    fixture: ApiFixture, recording: Path
+) -> None:
+    with Parley(fixture.api.url, retry=RetryPolicy(tries=30, longest_wait=5.0)) as client:
         with ThreadPoolExecutor(4) as pool:
             sent = [pool.submit(client.submit, recording, queue="batch", reference="killed") for _ in range(24)]
             for _ in range(2):
                 time.sleep(0.3)
-                house.api.restart(meanwhile=house.let_holds_lapse)
+                fixture.api.restart(meanwhile=fixture.let_holds_lapse)
             answered = {future.result().id for future in sent}
         assert len(answered) == 24
         assert {job.id for job in client.jobs(reference="killed")} == answered
@@ -184,35 +186,35 @@ def test_an_api_that_is_killed_again_and_again_under_submits_makes_no_job_twice(
             client.cancel(job_id)
 
 
-def test_waiting_goes_on_through_a_restart_of_the_api(house: House, recording: Path) -> None:
+def test_waiting_goes_on_through_a_restart_of_the_api(fixture: ApiFixture, recording: Path) -> None:
     with (
-        Parley(house.api.url) as client,
+        Parley(fixture.api.url) as client,
         ThreadPoolExecutor(1) as pool,
-        house.worker(seconds=2),
+        fixture.worker(seconds=2),
     ):
         waiting = pool.submit(client.wait, client.submit(recording).id)
         time.sleep(0.5)
-        house.api.restart()
+        fixture.api.restart()
         assert waiting.result(30).succeeded
 
 
-def test_keys_are_asked_for_and_the_doctor_says_so(house: House) -> None:
+def test_keys_are_asked_for_and_the_doctor_says_so(fixture: ApiFixture) -> None:
     digest = hashlib.sha256(b"open sesame").hexdigest()
-    keys = house.folder / "keys"
+    keys = fixture.folder / "keys"
     keys.write_text(f"clinic:{digest}\n")
-    with ApiProcess(house.settings, house.folder / "api-keys.log", PARLEY_API_KEYS_FILE=str(keys)) as api:
-        refused = house.parley("doctor", url=api.url)
+    with ApiProcess(fixture.settings, fixture.folder / "api-keys.log", PARLEY_API_KEYS_FILE=str(keys)) as api:
+        refused = fixture.parley("doctor", url=api.url)
         assert (refused.exit_code, "PARLEY_API_KEY" in refused.stdout) == (3, True), refused
-        assert house.parley("jobs", url=api.url).exit_code == 3
-        assert house.parley("jobs", url=api.url, key="open sesame").exit_code == 0
+        assert fixture.parley("jobs", url=api.url).exit_code == 3
+        assert fixture.parley("jobs", url=api.url, key="open sesame").exit_code == 0
 
 
-def test_a_gigabyte_costs_the_command_no_memory(house: House, tmp_path: Path) -> None:
+def test_a_gigabyte_costs_the_command_no_memory(fixture: ApiFixture, tmp_path: Path) -> None:
     small, large = tmp_path / "small.wav", tmp_path / "large.wav"
     for path, size in ((small, 1000), (large, 1024**3)):
         with path.open("wb") as file:
             file.truncate(size)
-    peaks = [peak_of(house.command(("submit", path, "--no-wait")), house.variables()) for path in (small, large)]
+    peaks = [peak_of(fixture.command(("submit", path, "--no-wait")), fixture.variables()) for path in (small, large)]
     assert peaks[1] - peaks[0] < 16_000_000
 
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from parley_core.audio import SAMPLE_RATE, DecodeLimits, decode, probe
+from parley_audio import SAMPLE_RATE, DecodeLimits, decode, probe
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
 from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, tone

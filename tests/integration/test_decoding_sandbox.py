@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parley_core import audio
-from parley_core.audio import DecodeLimits, decode, probe
-from parley_core.audio.sandbox import SANDBOX, anonymous_file
+import parley_audio
+from parley_audio import DecodeLimits, decode, probe
+from parley_audio.sandbox.sandbox import SANDBOX, anonymous_file
 from parley_core.errors import DecodingInterrupted, ParleyError, RecordingError, UnreadableRecording
 from tests.support.containers import flac, pcm
 from tests.support.formats import FORMATS
@@ -93,12 +93,12 @@ def test_a_machine_that_stands_still_is_given_up_on(file: Path) -> None:
 
 def test_no_setting_of_the_owner_reaches_the_decoder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARLEY_REDIS_URL", "redis://:secret@somewhere")
-    audio.close()
+    parley_audio.close()
     assert not [name for name in run("environment", file)["names"] if str(name).startswith("PARLEY")]  # type: ignore[attr-defined]
 
 
 def test_a_killed_fork_server_is_replaced(file: Path) -> None:
-    os.kill(audio.warm(), signal.SIGKILL)
+    os.kill(parley_audio.warm(), signal.SIGKILL)
     assert probe(file).seconds == pytest.approx(1)
 
 
@@ -112,24 +112,24 @@ def test_many_threads_may_read_at_once_and_leave_no_descriptor(file: Path) -> No
 
 
 def server_of_this_process() -> int:
-    return audio.warm()
+    return parley_audio.warm()
 
 
 def test_a_fork_of_the_owner_reads_by_a_server_of_its_own(file: Path) -> None:
-    own = audio.warm()
+    own = parley_audio.warm()
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(probe, (file,)).seconds == pytest.approx(1)
         assert pool.apply(server_of_this_process) != own
-    assert audio.warm() == own
+    assert parley_audio.warm() == own
 
 
 OWNER = """
 import sys
-from parley_core import audio
-from parley_core.audio.sandbox import SANDBOX, anonymous_file
-print(audio.warm(), flush=True)
+import parley_audio
+from parley_audio.sandbox.sandbox import SANDBOX, anonymous_file
+print(parley_audio.warm(), flush=True)
 with open(sys.argv[1], "rb") as source, anonymous_file() as sink:
-    SANDBOX.run("tests.support.hostile:spin", {}, audio.DecodeLimits(), source.fileno(), sink, 1000)
+    SANDBOX.run("tests.support.hostile:spin", {}, parley_audio.DecodeLimits(), source.fileno(), sink, 1000)
 """
 
 
@@ -155,7 +155,7 @@ def _kill_while_it_decodes(owner: subprocess.Popen[str]) -> None:
 
 def test_reading_half_an_hour_costs_the_owner_the_waveform_and_no_more(tmp_path: Path) -> None:
     program = (
-        "import sys, resource; from pathlib import Path; from parley_core.audio import decode, probe\n"
+        "import sys, resource; from pathlib import Path; from parley_audio import decode, probe\n"
         "probe(Path(sys.argv[1])); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "waveform = decode(Path(sys.argv[1])); waveform.sum()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, waveform.nbytes // 1024)"

@@ -14,12 +14,12 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from benchmarks.audio import SHIPPED, conversations
+from benchmarks.der import Errors, errors, read_rttm
+from parley_core.engine import Engine
 from parley_core.errors import EngineMismatch, JobCancelled
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.ports import Engine
 from parley_worker.engines.base import load_engine
-from tests.bench.audio import SHIPPED, conversations
-from tests.bench.der import Errors, errors, read_rttm
 
 pytest.importorskip("pyannote.audio", reason="the pyannote extra is not installed")
 from parley_worker.engines.pyannote import PyannoteEngine

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from parley_core.errors import JobStoreFull, JobStoreUnavailable
-from parley_core.job import Job, JobState, Phase, ResultSummary
-from parley_core.ports import dispatch_of
-from parley_core.redis_jobs import RedisJobStore
+from parley_core.job import Job, JobState, Phase, ResultSummary, dispatch_of
+from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.testing import new_job
+from tests.support.fakes import new_job
 from tests.support.valkey import Valkey
 
 RESULT = ResultSummary("results/x/1.json", 1, 1, 1.0, {}, {})

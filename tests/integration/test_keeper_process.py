@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from parley_core.job import JobState
-from parley_core.journal import ObjectJournal
 from parley_core.settings import Settings
+from parley_core.storage.journal import ObjectJournal
 from tests.support.valkey import Valkey
 from tests.support.worker import System, running_system, until
 
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 @pytest.fixture
 def system(server: Valkey, tmp_path: Path) -> Iterator[System]:
     objects = f"file://{tmp_path}/objects"
-    settings = Settings(redis_url=server.url, objects_url=objects, lease_seconds=3, heartbeat_seconds=0.5)
+    settings = Settings(redis_url=server.url, objects_url=objects, lease_seconds=3, lease_renewal_seconds=0.5)
     with running_system(settings, tmp_path) as system:
         yield system
 
@@ -106,13 +106,13 @@ def test_a_job_whose_retention_is_over_is_gone_with_its_objects(system: System) 
 
 def test_it_shows_its_health_and_stops_promptly(system: System, tmp_path: Path) -> None:
     beat, port = tmp_path / "beat", 20_000 + os.getpid() % 10_000
-    keeper = system.keeper(PARLEY_HEARTBEAT_FILE=beat, PARLEY_KEEPER_PORT=port)
+    keeper = system.keeper(PARLEY_LIVENESS_FILE=beat, PARLEY_KEEPER_PORT=port)
     until(lambda: keeper.events("keeper ready"))
     until(beat.exists)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
         assert answer.status == 200
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        assert b'parley_keeper_lag_seconds{duty="publish"} 0' in answer.read()
+        assert b'parley_keeper_lag_seconds{task="publish"} 0' in answer.read()
     before = time.monotonic()
     keeper.signal(signal.SIGTERM)
     assert keeper.process.wait(10) == 0

@@ -144,7 +144,7 @@ def test_a_second_run_goes_on_with_the_jobs_of_the_first(system: OneMachine) -> 
 
 
 def test_killed_parts_are_started_again_and_the_next_job_succeeds(system: OneMachine) -> None:
-    for number, words in enumerate(("parley_worker", "valkey-server", "-m parley_api.keeper"), start=1):
+    for number, words in enumerate(("parley_worker", "valkey-server", "-m parley_keeper"), start=1):
         system.part(words).kill()
         system.wait_until(lambda: system.said().count("died (killed by SIGKILL)") >= number)  # noqa: B023 - called now
         system.wait_until(lambda: system.said().count("started again (process") >= number)  # noqa: B023 - called now
@@ -179,7 +179,7 @@ def test_a_second_system_on_the_same_home_or_port_is_refused(system: OneMachine,
     [
         ({"PARLEY_PORT": "ninety"}, "PARLEY_PORT"),
         ({"PARLEY_HOST": "0.0.0.0"}, "without authentication"),
-        ({"PARLEY_LEASE_SECONDS": "1"}, "three heartbeats"),
+        ({"PARLEY_LEASE_SECONDS": "1"}, "three renewals"),
     ],
 )
 def test_wrong_or_unsafe_settings_are_told_in_a_sentence(setting: dict[str, str], told: str, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.audio import SHIPPED
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.pyannote import PyannoteEngine
-from tests.bench.audio import SHIPPED
 
 torch = pytest.importorskip("torch", reason="the pyannote extra is not installed")
 pytest.importorskip("pyannote.audio", reason="the pyannote extra is not installed")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from parley_api.keeper.duties import reap
 from parley_core.job import MAX_ATTEMPTS, JobState, Phase, Queue, TimeLimits
 from parley_core.settings import Settings
+from parley_keeper.maintenance import reap
 from tests.support.worker import System, cpu_seconds, is_running, running_system, until
 
 CANCEL_BOUND = 5.0  # seconds from the call until the processor is free
@@ -198,7 +198,7 @@ def test_a_child_that_has_grown_is_replaced_after_its_job(system: System) -> Non
 
 def test_the_pulse_goes_on_while_the_worker_is_busy(system: System, tmp_path: Path) -> None:
     pulse = tmp_path / "pulse"
-    system.worker(PARLEY_SCRIPTED_SECONDS=5, PARLEY_HEARTBEAT_FILE=pulse)
+    system.worker(PARLEY_SCRIPTED_SECONDS=5, PARLEY_LIVENESS_FILE=pulse)
     system.wait(system.submit(), lambda job: job.state is JobState.RUNNING)
     touched = until(pulse.exists) and pulse.stat().st_mtime
     until(lambda: pulse.stat().st_mtime > touched)

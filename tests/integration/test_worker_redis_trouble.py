@@ -31,7 +31,7 @@ def system(server: Valkey, tmp_path: Path) -> Iterator[System]:
         redis_url=server.url,
         objects_url=f"file://{tmp_path}/objects",
         lease_seconds=3,
-        heartbeat_seconds=0.5,
+        lease_renewal_seconds=0.5,
         redis_timeout_seconds=2,
     )
     with running_system(settings, tmp_path) as system:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_core.engine import Engine, Report
 from parley_core.job import Job, JobOptions, SpeakerBounds
-from parley_core.ports import Engine, Report
 from parley_core.settings import Settings
-from parley_core.testing import MemoryJobStore, MemoryRecordingStore, ScriptedEngine, new_job
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.deps import Dependencies
+from parley_worker.dependencies import Dependencies
+from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, ScriptedEngine, new_job
 
 SECOND = np.zeros(16_000, dtype=np.float32)
 
@@ -24,12 +24,12 @@ def decode_second(path: Path) -> NDArray[np.float32]:
     return SECOND
 
 
-class World:
+class AttemptFixture:
     """Ports, dependencies and one accepted job."""
 
     def __init__(self) -> None:
         self.store, self.recordings = MemoryJobStore(), MemoryRecordingStore()
-        settings = Settings(lease_seconds=0.2, heartbeat_seconds=0.01)
+        settings = Settings(lease_seconds=0.2, lease_renewal_seconds=0.01)
         self.deps = Dependencies(
             self.store, self.recordings, decode_second, lambda: ScriptedEngine(0.0), settings, "host/abc/1"
         )
@@ -52,7 +52,7 @@ class World:
 
 
 class CallingEngine:
-    """Calls back in the middle of its work, then reports until somebody stops it or `reports` are made."""
+    """BlockingCalls back in the middle of its work, then reports until somebody stops it or `reports` are made."""
 
     info = EngineInfo("calling", "1")
 

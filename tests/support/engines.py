@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.ports import Report
 from parley_core.turns import Diarization, EngineInfo
 
 NOTHING = Diarization((), (), ())

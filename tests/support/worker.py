@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parley_core.job import Job, JobOptions, NewJob, Queue
-from parley_core.objects import ObjectStore
-from parley_core.ports import dispatch_of
-from parley_core.queue import CeleryJobQueue
-from parley_core.redis_jobs import RedisJobStore
+from parley_core.celery_queue import CeleryJobQueue
+from parley_core.job import Job, JobOptions, NewJob, Queue, dispatch_of
+from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.testing import new_job
+from parley_core.storage.objects import ObjectStore
+from tests.support.fakes import new_job
 from tests.support.sounds import wav
 
 REPOSITORY = Path(__file__).parents[2]
@@ -43,7 +42,7 @@ def environment(settings: Settings, **more: object) -> dict[str, str]:
         "PARLEY_REDIS_URL": settings.redis_url.get_secret_value(),
         "PARLEY_OBJECTS_URL": settings.objects_url,
         "PARLEY_LEASE_SECONDS": settings.lease_seconds,
-        "PARLEY_HEARTBEAT_SECONDS": settings.heartbeat_seconds,
+        "PARLEY_LEASE_RENEWAL_SECONDS": settings.lease_renewal_seconds,
         "PYTHONPATH": f"{REPOSITORY}:{os.environ.get('PYTHONPATH', '')}",
     }
     return {**os.environ, **{name: str(value) for name, value in {**shared, **more}.items()}}
@@ -112,13 +111,13 @@ class System:
         self.objects = ObjectStore.from_settings(settings)
         self._processes: list[ParleyProcess] = []
 
-    def worker(self, engine: str = "parley_core.testing:scripted_engine", **variables: object) -> ParleyProcess:
+    def worker(self, engine: str = "tests.support.fakes:scripted_engine", **variables: object) -> ParleyProcess:
         """Start a worker that is stopped when the test ends."""
         return self._start("parley_worker", PARLEY_ENGINE=engine, **variables)
 
     def keeper(self, **variables: object) -> ParleyProcess:
         """Start a keeper that is stopped when the test ends."""
-        return self._start("parley_api.keeper", **variables)
+        return self._start("parley_keeper", **variables)
 
     def _start(self, module: str, **variables: object) -> ParleyProcess:
         process = ParleyProcess(module, self.settings, self._folder, **variables)

@@ -1,19 +1,19 @@
 {{/* Combinations that cannot work are refused here, each with a sentence. */}}
-{{- define "parley.checks" -}}
-{{- include "parley.checks.redis" . -}}
-{{- include "parley.checks.objects" . -}}
-{{- include "parley.checks.api" . -}}
+{{- define "parley.cli.checks" -}}
+{{- include "parley.cli.checks.redis" . -}}
+{{- include "parley.cli.checks.objects" . -}}
+{{- include "parley.cli.checks.api" . -}}
 {{- $names := dict -}}
 {{- range .Values.workers -}}
 {{- $worker := include "parley.worker" (dict "root" $ "entry" .) | fromYaml -}}
-{{- include "parley.checks.worker" (dict "root" $ "worker" $worker) -}}
+{{- include "parley.cli.checks.worker" (dict "root" $ "worker" $worker) -}}
 {{- if hasKey $names .name -}}{{ fail (printf "Two entries of workers are called %q: give each its own name." .name) }}{{- end -}}
 {{- $_ := set $names .name true -}}
 {{- end -}}
 {{- if not .Values.workers -}}{{ fail "workers is empty: jobs would wait for ever. Name at least one entry with a queue." }}{{- end -}}
 {{- end -}}
 
-{{- define "parley.checks.redis" -}}
+{{- define "parley.cli.checks.redis" -}}
 {{- if ne .Values.redis.maxmemoryPolicy "noeviction" -}}
 {{ fail (printf "redis.maxmemoryPolicy is %q: only noeviction keeps accepted jobs; every other policy drops them silently when memory is full." .Values.redis.maxmemoryPolicy) }}
 {{- end -}}
@@ -25,7 +25,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "parley.checks.objects" -}}
+{{- define "parley.cli.checks.objects" -}}
 {{- $objects := .Values.objects -}}
 {{- if and (eq $objects.kind "url") (not $objects.url) -}}
 {{ fail "objects.kind is url and objects.url is empty: set it to s3://bucket, gs://bucket or az://container." }}
@@ -41,7 +41,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "parley.checks.api" -}}
+{{- define "parley.cli.checks.api" -}}
 {{- if and .Values.api.ingress.enabled (not .Values.api.ingress.host) -}}
 {{ fail "api.ingress is enabled without api.ingress.host: name the host it serves." }}
 {{- end -}}
@@ -56,7 +56,7 @@
 {{- end -}}
 
 {{/* Takes (dict "root" $ "worker" <merged entry>). */}}
-{{- define "parley.checks.worker" -}}
+{{- define "parley.cli.checks.worker" -}}
 {{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}
 {{- $worker := .worker -}}
 {{- if le ($worker.gracePeriodSeconds | int64) $limit -}}

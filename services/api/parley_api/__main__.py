@@ -9,7 +9,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from parley_api.main import create_app
-from parley_api.waiting import Changes
+from parley_api.runtime.job_notifications import JobNotifications
 from parley_core.errors import UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
 from parley_core.settings import Settings
@@ -21,7 +21,7 @@ log = get_logger(__name__)
 class Server(uvicorn.Server):
     """Lets those who wait for a job go at the first signal, so that only uploads hold a stop up."""
 
-    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+    def __init__(self, config: uvicorn.Config, changes: JobNotifications) -> None:
         super().__init__(config)
         self._changes = changes
 

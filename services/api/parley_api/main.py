@@ -7,25 +7,25 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from parley_api import openapi, problems
-from parley_api.deps import Deps, connect
-from parley_api.http_metrics import HttpMetrics
-from parley_api.middleware import Around
-from parley_api.readiness import Readiness
-from parley_api.routes import consult, health, jobs, metrics, queues, turns, voices
+from parley_api.http import openapi, problems
+from parley_api.http.http_metrics import HttpMetrics
+from parley_api.http.middleware import RequestMiddleware
+from parley_api.routes import consult, health, jobs, metrics, queues, turns, voiceprints
+from parley_api.runtime.dependencies import Dependencies, connect
+from parley_api.runtime.readiness import Readiness
 from parley_core import __version__
 from parley_core.settings import Settings
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    deps: Deps = app.state.deps
+    deps: Dependencies = app.state.deps
     await deps.calls.probe(deps.audio.warm)
     async with deps.changes.running():
         yield
 
 
-def create_app(settings: Settings, deps: Deps | None = None) -> FastAPI:
+def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     """Return the API on the ports of the settings, or on the given ones.
 
     Raises:
@@ -45,9 +45,9 @@ def create_app(settings: Settings, deps: Deps | None = None) -> FastAPI:
     app.state.deps = deps or connect(settings)
     app.state.readiness, app.state.http_metrics = Readiness(app.state.deps), HttpMetrics()
     problems.install(app)
-    for module in (jobs, turns, voices, consult, queues, health, metrics):
+    for module in (jobs, turns, voiceprints, consult, queues, health, metrics):
         app.include_router(module.router)
     openapi.install_docs(app)
     openapi.describe_access(app, needs_key=app.state.deps.keys is not None)
-    app.add_middleware(Around, metrics=app.state.http_metrics)
+    app.add_middleware(RequestMiddleware, metrics=app.state.http_metrics)
     return app

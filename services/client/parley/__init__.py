@@ -1,5 +1,7 @@
 """Parley's Python client: submit recordings of conversations and learn who spoke when."""
 
+from parley._transport import RetryPolicy
+from parley.cli.timeline import render_turns
 from parley.client import Parley
 from parley.errors import (
     ParleyApiError,
@@ -10,9 +12,7 @@ from parley.errors import (
     WaitTimedOut,
 )
 from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary, Turn, Turns
-from parley.timeline import render_turns
-from parley.transport import RetryPolicy
-from parley.voices import Person, Voice
+from parley.voiceprints import SpeakerIdentity, Voiceprint
 
 __version__ = "0.1.0"
 
@@ -25,15 +25,15 @@ __all__ = [
     "ParleyClientError",
     "ParleyConnectionError",
     "ParleyUnavailable",
-    "Person",
     "QueueStatus",
     "Recording",
     "ResultSummary",
     "RetryPolicy",
+    "SpeakerIdentity",
     "Turn",
     "Turns",
     "UnexpectedAnswer",
-    "Voice",
+    "Voiceprint",
     "WaitTimedOut",
     "render_turns",
 ]

@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import httpx
 
-from parley.answers import Document, segment, understand, unexpected
+from parley._answers import Document, segment, understand, unexpected
+from parley._transport import Call, OnRetry, RetryPolicy, Transport
+from parley._upload import OnBytes, Upload
 from parley.errors import ParleyApiError, WaitTimedOut
 from parley.models import Job, QueueStatus, Turns
-from parley.transport import Call, OnRetry, RetryPolicy, Transport
-from parley.upload import OnBytes, Upload
-from parley.voices import Voice
+from parley.voiceprints import Voiceprint
 
 DEFAULT_URL = "http://127.0.0.1:7001"
 LONG_POLL_SECONDS = 30.0  # the server answers earlier when the job changes
@@ -35,7 +35,7 @@ class Parley:
 
     Every method raises ParleyConnectionError when no answer comes, ParleyApiError when the server refuses
     (ParleyUnavailable when it may do it later), and UnexpectedAnswer when something else than Parley answers.
-    Calls are tried again by themselves where that is safe.
+    BlockingCalls are tried again by themselves where that is safe.
 
     Args:
         url: the server; by default PARLEY_URL, else http://127.0.0.1:7001.
@@ -96,7 +96,7 @@ class Parley:
         reference: str | None = None,
         callback_url: str | None = None,
         retain_seconds: int | None = None,
-        voices: bool = False,
+        speaker_embeddings: bool = False,
         channels: Sequence[str] | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes = lambda sent, total: None,
@@ -112,7 +112,7 @@ class Parley:
             reference: your own name for the conversation.
             callback_url: where the delivery goes when the job ends.
             retain_seconds: how long recording and result are kept after the end.
-            voices: keep a vector of each speaker's voice in the result, to enrol and to be named.
+            speaker_embeddings: keep an embedding of each speaker in the result, to enrol and to be named.
             channels: whose microphone each channel is, in order: clinician, patient or other.
             idempotency_key: your own, to find the same job again from another process; by default a fresh one.
             on_bytes: told of the progress.
@@ -129,7 +129,7 @@ class Parley:
             "reference": reference,
             "callback_url": callback_url,
             "retain_seconds": retain_seconds,
-            "voices": "true" if voices else None,
+            "speaker_embeddings": "true" if speaker_embeddings else None,
             "channels": ",".join(channels) if channels else None,
         }
         headers = upload.headers | {"Idempotency-Key": idempotency_key or str(uuid4())}
@@ -181,7 +181,8 @@ class Parley:
         """Return who spoke when; with `embeddings` the document holds the vectors of the speakers' voices too.
 
         Raises:
-            ParleyApiError: `job_not_finished` or `job_not_succeeded` when there are no turns, `voices_not_kept`.
+            ParleyApiError: `job_not_finished` or `job_not_succeeded` when there are no turns;
+                `speaker_embeddings_not_kept`.
         """
         wanted = {"format": "json"} | ({"embeddings": "true"} if embeddings else {})
         document = self._document(Call("GET", f"/v1/jobs/{segment(job_id)}/turns", params=wanted))
@@ -204,28 +205,29 @@ class Parley:
         """Remove recording, result and record of a terminal job; return the receipt: what was removed, and when."""
         return self._document(Call("DELETE", f"/v1/jobs/{segment(job_id)}", repeatable=False))
 
-    def enrol(self, name: str, job_id: str, speaker: str, *, role: str | None = None) -> Voice:
+    def enrol(self, name: str, job_id: str, speaker: str, *, role: str | None = None) -> Voiceprint:
         """Enrol a speaker of a job that was submitted with `voices`: from now on this person has a name.
 
         Args:
             role: clinician, patient or none.
 
         Raises:
-            ParleyApiError: `voices_not_kept`, `unknown_speaker`, `speaker_without_voice`, `voice_name_taken`, ….
+            ParleyApiError: by code: `speaker_embeddings_not_kept`, `unknown_speaker`, `speaker_without_embedding`,
+                `voiceprint_name_taken` and others.
         """
         asked = json.dumps({"name": name, "job_id": job_id, "speaker": speaker, "role": role}).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(asked))}
-        call = Call("POST", "/v1/voices", headers=headers, body=lambda: [asked], repeatable=False)
-        return understand(self._document(call), Voice.from_document)
+        call = Call("POST", "/v1/voiceprints", headers=headers, body=lambda: [asked], repeatable=False)
+        return understand(self._document(call), Voiceprint.from_document)
 
-    def voices(self) -> list[Voice]:
+    def voiceprints(self) -> list[Voiceprint]:
         """Return your enrolled voices, in order of enrolment."""
-        document = self._document(Call("GET", "/v1/voices"))
-        return understand(document, lambda answer: [Voice.from_document(voice) for voice in answer["voices"]])
+        document = self._document(Call("GET", "/v1/voiceprints"))
+        return understand(document, lambda answer: [Voiceprint.from_document(voice) for voice in answer["voiceprints"]])
 
-    def delete_voice(self, voice_id: str) -> Document:
+    def delete_voiceprint(self, voiceprint_id: str) -> Document:
         """Forget a voice, at once and for good; return the receipt."""
-        return self._document(Call("DELETE", f"/v1/voices/{segment(voice_id)}", repeatable=False))
+        return self._document(Call("DELETE", f"/v1/voiceprints/{segment(voiceprint_id)}", repeatable=False))
 
     def queues(self) -> list[QueueStatus]:
         """Return how busy every queue is."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
-from parley.answers import Document
-from parley.voices import Person
+from parley._answers import Document
+from parley.voiceprints import SpeakerIdentity
 
 UNFINISHED_STATES = ("accepted", "queued", "running")
 TERMINAL_STATES = ("succeeded", "failed", "cancelled")
@@ -189,7 +189,7 @@ class Turns:
     turns: tuple[Turn, ...]
     exclusive_turns: tuple[Turn, ...]
     speakers: tuple[str, ...]
-    people: tuple[Person, ...]
+    identities: tuple[SpeakerIdentity, ...]
     seconds: float
     document: Document = field(repr=False, compare=False)
 
@@ -200,7 +200,7 @@ class Turns:
             turns=tuple(Turn.from_document(turn) for turn in document["turns"]),
             exclusive_turns=tuple(Turn.from_document(turn) for turn in document["exclusive_turns"]),
             speakers=tuple(document["speakers"]),
-            people=tuple(Person.from_document(person) for person in document.get("people", ())),
+            identities=tuple(SpeakerIdentity.from_document(person) for person in document.get("identities", ())),
             seconds=document["recording"]["seconds"],
             document=document,
         )

@@ -17,9 +17,9 @@
     │   ├── JobNotRetryable            only failed and cancelled jobs can be tried again by hand
     │   ├── IdempotencyKeyReused       same key, other content
     │   ├── IdempotencyKeyInUse        the first request with this key has not been answered yet
-    │   ├── VoiceNotFound
-    │   ├── VoiceNameTaken             the tenant has enrolled this name already
-    │   ├── TooManyVoices              the tenant has enrolled as many as it may
+    │   ├── VoiceprintNotFound
+    │   ├── VoiceprintNameTaken             the tenant has enrolled this name already
+    │   ├── TooManyVoiceprints              the tenant has enrolled as many as it may
     │   ├── UnsafeSettings             this process must not start like this
     │   └── EngineMismatch             a model file is not the one this version was built for
     ├── RetryableError                 the same call can succeed later
@@ -125,16 +125,16 @@ class IdempotencyKeyInUse(PermanentError):
     code = "idempotency_key_in_use"
 
 
-class VoiceNotFound(PermanentError):
-    code = "voice_not_found"
+class VoiceprintNotFound(PermanentError):
+    code = "voiceprint_not_found"
 
 
-class VoiceNameTaken(PermanentError):
-    code = "voice_name_taken"
+class VoiceprintNameTaken(PermanentError):
+    code = "voiceprint_name_taken"
 
 
-class TooManyVoices(PermanentError):
-    code = "too_many_voices"
+class TooManyVoiceprints(PermanentError):
+    code = "too_many_voiceprints"
 
 
 class UnsafeSettings(PermanentError):

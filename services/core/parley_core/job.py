@@ -5,13 +5,13 @@ Values only. How a job is kept is the JobStore's business (ports.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, WorkerLost
 from parley_core.recording import Recording
-from parley_core.voices import Role
+from parley_core.voiceprints import Role
 
 DEFAULT_TENANT = "default"  # owner of every job where auth is off (one machine, loopback only)
 
@@ -80,7 +80,7 @@ class JobOptions:
     reference: str | None = None
     callback_url: str | None = None
     retain_seconds: int | None = None
-    voices: bool = False
+    speaker_embeddings: bool = False
     channels: tuple[Role, ...] = ()
 
 
@@ -181,6 +181,113 @@ class Lease:
 
     job_id: str
     token: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The caller's key and the digest (hex) of what it was first used for."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """All that publishing a job needs. `token` tells a late `mark_queued` of an earlier run from a fresh one."""
+
+    job_id: str
+    queue: Queue
+    limits: TimeLimits
+    token: int = 0
+
+
+def dispatch_of(job: Job) -> Dispatch:
+    """Return what publishing this job needs."""
+    return Dispatch(job.id, job.options.queue, job.limits, job.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A recorded job; `replayed` when the idempotency key had already made it."""
+
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of one tenant's jobs, newest first. `cursor` is the last page's `next_cursor`."""
+
+    tenant: str
+    state: JobState | None = None
+    reference: str | None = None
+    queue: Queue | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One change of one job. `id` orders them and resumes a stream."""
+
+    id: str
+    state: JobState
+    phase: Phase | None
+    progress: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedLease:
+    """A running job whose worker was not heard of in time."""
+
+    lease: Lease
+    attempt_number: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue now.
+
+    Attributes:
+        oldest_seconds: age of the oldest unfinished job, None when there is none.
+        workers: that serve it and take jobs; one that drains is none of them.
+        capacity: jobs that these can run at a time. A worker of two queues counts in both.
+    """
+
+    queue: Queue
+    unfinished: int
+    running: int
+    oldest_seconds: float | None
+    workers: int = 0
+    capacity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """Memory in bytes; `max_memory` is 0 when there is no limit. `lag_seconds` is how late the oldest due job is."""
+
+    used_memory: int
+    max_memory: int
+    eviction_policy: str
+    append_only: bool
+    due: int
+    lag_seconds: float
+    leases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counters as the moves raised them: name to value, name is `what` or `what|label=value|...`."""
+
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,176 +1,64 @@
-"""The seams of Parley. Each has a real implementation and an in-memory one (testing.py), and one contract suite.
+"""The ports of Parley: what each caller asks of the stores and of the queue.
 
+Each port has a real implementation and an in-memory one (tests/support/fakes), and one contract suite runs on both.
 All methods are synchronous unless marked async: an event loop calls them in a thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from parley_core.job import (
+    Created,
+    Dispatch,
     Failure,
     GiveUp,
+    IdempotencyKey,
     Job,
-    JobState,
+    JobEvent,
+    JobPage,
+    JobQuery,
+    LapsedLease,
     Lease,
     NewJob,
     Phase,
     Queue,
+    QueueStatus,
     ResultSummary,
     RetryIn,
-    SpeakerBounds,
-    TimeLimits,
+    Stats,
+    StoreHealth,
 )
-from parley_core.turns import Diarization, EngineInfo
-from parley_core.voices import NewVoice, Voice
-
-Report = Callable[[Phase, float], None]
-"""Called by an engine between batches with the phase and its progress (0 to 1).
-
-Whatever it raises (AttemptEnded) must pass through the engine unchanged: that is how a cancel stops the work.
-"""
+from parley_core.voiceprints import NewVoiceprint, Voiceprint
 
 
-class Engine(Protocol):
-    """Turns a waveform into turns."""
+class JobReader(Protocol):
+    """Reads the record. Every method raises JobStoreUnavailable when the store does not answer in time."""
 
-    @property
-    def info(self) -> EngineInfo:
-        """Name, version, weights and parameters."""
+    def get(self, job_id: str) -> Job:
+        """Raises JobNotFound or JobPurged."""
         ...
 
-    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; no turns for silence or noise, and for any length including zero.
-
-        Args:
-            waveform: shape (samples,), mono, 16 kHz, -1 to 1.
-            speakers: bounds to honour wherever there is enough speech.
-            report: see Report.
-        """
+    def page(self, query: JobQuery) -> JobPage:
+        """Raises InvalidRequest for a cursor that is not one of ours."""
         ...
 
+    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
+        """JobNotifications after the given event id, oldest first."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """The caller's key and the digest (hex) of what it was first used for."""
+    def queues(self) -> Sequence[QueueStatus]: ...
 
-    key: str
-    digest: str
+    def stats(self) -> Stats: ...
 
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """All that publishing a job needs. `token` tells a late `mark_queued` of an earlier run from a fresh one."""
-
-    job_id: str
-    queue: Queue
-    limits: TimeLimits
-    token: int = 0
+    def health(self) -> StoreHealth: ...
 
 
-def dispatch_of(job: Job) -> Dispatch:
-    """Return what publishing this job needs."""
-    return Dispatch(job.id, job.options.queue, job.limits, job.token)
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A recorded job; `replayed` when the idempotency key had already made it."""
-
-    job: Job
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class JobQuery:
-    """A page of one tenant's jobs, newest first. `cursor` is the last page's `next_cursor`."""
-
-    tenant: str
-    state: JobState | None = None
-    reference: str | None = None
-    queue: Queue | None = None
-    limit: int = 50
-    cursor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobPage:
-    jobs: tuple[Job, ...]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """One change of one job. `id` orders them and resumes a stream."""
-
-    id: str
-    state: JobState
-    phase: Phase | None
-    progress: float
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LapsedLease:
-    """A running job whose worker was not heard of in time."""
-
-    lease: Lease
-    attempt_number: int
-    worker: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """One queue now.
-
-    Attributes:
-        oldest_seconds: age of the oldest unfinished job, None when there is none.
-        workers: that serve it and take jobs; one that drains is none of them.
-        capacity: jobs that these can run at a time. A worker of two queues counts in both.
-    """
-
-    queue: Queue
-    unfinished: int
-    running: int
-    oldest_seconds: float | None
-    workers: int = 0
-    capacity: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StoreHealth:
-    """Memory in bytes; `max_memory` is 0 when there is no limit. `lag_seconds` is how late the oldest due job is."""
-
-    used_memory: int
-    max_memory: int
-    eviction_policy: str
-    append_only: bool
-    due: int
-    lag_seconds: float
-    leases: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Counters as the moves raised them: name to value, name is `what` or `what|label=value|...`."""
-
-    counters: dict[str, int] = field(default_factory=dict)
-
-
-class JobStore(Protocol):
-    """The durable record of jobs. Each move is atomic: record, indexes, event and counters change together.
-
-    Every method raises JobStoreUnavailable when the store does not answer in time. Times are the store's own
-    clock, so a process whose clock is off does no harm.
-    """
+class JobRecorder(Protocol):
+    """Changes that both a submit and the keeper make."""
 
     def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
         """Record a job as accepted, due for publishing in a few seconds if the caller does not publish it first.
@@ -183,6 +71,29 @@ class JobStore(Protocol):
             JobStoreFull: no memory left for another job.
         """
         ...
+
+    def mark_queued(self, dispatch: Dispatch) -> None:
+        """Say that the id was handed to Celery. No effect once the job was started: the token tells."""
+        ...
+
+    def purge(self, job_id: str) -> None:
+        """Forget a terminal job; its id answers JobPurged for a while. Raises JobNotFound or InvalidRequest."""
+        ...
+
+
+class AttemptEnder(Protocol):
+    """Ends attempts: a worker its own, the keeper those of lost workers."""
+
+    def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
+        """End the attempt with an error, and the job too if `then` says so. Raises LeaseLost or JobCancelled.
+
+        With WorkerLost's code it is a reaping, and refused (LeaseLost) when the worker has renewed meanwhile.
+        """
+        ...
+
+
+class SubmitStore(JobReader, JobRecorder, Protocol):
+    """What the API asks of the record."""
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         """Mark an idempotency key as in use by `holder` for so long; calling again extends it.
@@ -198,21 +109,23 @@ class JobStore(Protocol):
         """Drop a reservation that led to no job."""
         ...
 
-    def get(self, job_id: str) -> Job:
-        """Raises JobNotFound or JobPurged."""
+    def cancel(self, job_id: str) -> Job:
+        """Make the job cancelled, now and for good; its worker learns of it at its next heartbeat.
+
+        Raises JobNotFound, JobPurged or JobAlreadyTerminal.
+        """
         ...
 
-    def page(self, query: JobQuery) -> JobPage:
-        """Raises InvalidRequest for a cursor that is not one of ours."""
+    def retry(self, job_id: str) -> Job:
+        """Put a failed or cancelled job back into its queue, due at once, with a new list of attempts.
+
+        Raises JobNotFound, JobPurged or JobNotRetryable.
+        """
         ...
 
-    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
-        """Changes after the given event id, oldest first."""
-        ...
 
-    def mark_queued(self, dispatch: Dispatch) -> None:
-        """Say that the id was handed to Celery. No effect once the job was started: the token tells."""
-        ...
+class AttemptStore(AttemptEnder, Protocol):
+    """What a worker asks of the record."""
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
         """Take the job for one attempt, counted before work begins; None when it is not there to be taken.
@@ -238,32 +151,19 @@ class JobStore(Protocol):
         """
         ...
 
-    def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
-        """End the attempt with an error, and the job too if `then` says so. Raises LeaseLost or JobCancelled.
-
-        With WorkerLost's code it is a reaping, and refused (LeaseLost) when the worker has renewed meanwhile.
-        """
+    def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        """Say that a worker serves a queue, until that many seconds are over; 0 takes it back."""
         ...
 
-    def cancel(self, job_id: str) -> Job:
-        """Make the job cancelled, now and for good; its worker learns of it at its next heartbeat.
 
-        Raises JobNotFound, JobPurged or JobAlreadyTerminal.
-        """
-        ...
-
-    def retry(self, job_id: str) -> Job:
-        """Put a failed or cancelled job back into its queue, due at once, with a new list of attempts.
-
-        Raises JobNotFound, JobPurged or JobNotRetryable.
-        """
-        ...
+class MaintenanceStore(JobReader, JobRecorder, AttemptEnder, Protocol):
+    """What the keeper asks of the record."""
 
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
         """Jobs to publish now. Each is claimed for a few seconds, so that several keepers share the work."""
         ...
 
-    def find_forgotten(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
+    def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
         """Make queued jobs due again whose message is gone; return their ids.
 
         Args:
@@ -276,59 +176,49 @@ class JobStore(Protocol):
         """Leases that ran out. Empty while the store has been up for less than a lease: workers must get to renew."""
         ...
 
-    def stuck(self, older_than_seconds: float) -> Sequence[Job]:
-        """Unfinished jobs accepted longer ago than that, oldest first."""
-        ...
-
     def expired(self, limit: int) -> Sequence[Job]:
         """Terminal jobs whose retention is over."""
-        ...
-
-    def purge(self, job_id: str) -> None:
-        """Forget a terminal job; its id answers JobPurged for a while. Raises JobNotFound or InvalidRequest."""
-        ...
-
-    def announce(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
-        """Say that a worker serves a queue, until that many seconds are over; 0 takes it back."""
         ...
 
     def running_by_worker(self) -> dict[str, int]:
         """Number of leases per worker."""
         ...
 
-    def queues(self) -> Sequence[QueueStatus]: ...
 
-    def stats(self) -> Stats: ...
+class JobStore(SubmitStore, AttemptStore, MaintenanceStore, Protocol):
+    """The durable record of jobs: all of the above in one store.
 
-    def health(self) -> StoreHealth: ...
+    Each transition is atomic: record, indexes, event and counters change together. Times are the store's own clock, so
+    a process whose clock is wrong does no harm.
+    """
 
 
-class VoiceStore(Protocol):
+class VoiceprintStore(Protocol):
     """Enrolled voices, each tenant's its own, until they are deleted. Atomic.
 
     Every method raises JobStoreUnavailable when the store does not answer in time.
     """
 
-    def enrol(self, new: NewVoice) -> Voice:
+    def enrol(self, new: NewVoiceprint) -> Voiceprint:
         """Keep a voice; the same id again returns the voice that is there.
 
         Raises:
-            VoiceNameTaken: the tenant has a voice of this name (see voices.name_key).
-            TooManyVoices: the tenant has as many as it may.
+            VoiceprintNameTaken: the tenant has a voice of this name (see voices.name_key).
+            TooManyVoiceprints: the tenant has as many as it may.
             JobStoreFull: no memory left for another.
         """
         ...
 
-    def get(self, tenant: str, voice_id: str) -> Voice:
-        """Raises VoiceNotFound, also for another tenant's."""
+    def get(self, tenant: str, voiceprint_id: str) -> Voiceprint:
+        """Raises VoiceprintNotFound, also for another tenant's."""
         ...
 
-    def all(self, tenant: str) -> Sequence[Voice]:
+    def all(self, tenant: str) -> Sequence[Voiceprint]:
         """The tenant's voices, in order of enrolment."""
         ...
 
-    def remove(self, tenant: str, voice_id: str) -> None:
-        """Forget a voice; its name is free again. Raises VoiceNotFound."""
+    def remove(self, tenant: str, voiceprint_id: str) -> None:
+        """Forget a voice; its name is free again. Raises VoiceprintNotFound."""
         ...
 
 

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
 
     # The job guarantee
     lease_seconds: float = Field(30, gt=0)  # how long a dead worker goes unnoticed
-    heartbeat_seconds: float = Field(1.0, gt=0)  # also how soon a worker learns of a cancel
+    lease_renewal_seconds: float = Field(1.0, gt=0)  # also how soon a worker learns of a cancel
     cancel_grace_seconds: float = Field(2.0, ge=0)  # then the attempt's process is killed: 5 s bound in all
     attempt_seconds_per_audio_second: float = Field(0.5, gt=0)  # six times the engine's cost on one core
     longest_attempt_seconds: float = Field(7800, ge=SOFT_LIMIT_FLOOR + HARD_AFTER_SOFT)  # 4 h of audio and a minute
@@ -50,8 +50,12 @@ class Settings(BaseSettings):
     retain_seconds: int = Field(7 * 86400, ge=0)  # recording, result and record, after the job ended
 
     # Enrolled voices
-    voices_per_tenant: int = Field(1_000, ge=1)  # each costs 2 kB of Redis, and every answer with names looks at all
-    voice_threshold: float = Field(0.45, ge=-1, le=1)  # cosine from which a speaker is named: docs/voices.md
+    voiceprints_per_tenant: int = Field(
+        1_000, ge=1
+    )  # each costs 2 kB of Redis, and every answer with names looks at all
+    speaker_identification_threshold: float = Field(
+        0.45, ge=-1, le=1
+    )  # cosine from which a speaker is named: docs/speaker-identification.md
 
     # Redis
     redis_timeout_seconds: float = Field(5.0, gt=0)  # redis-py's default is none: a call could hang for ever
@@ -65,13 +69,13 @@ class Settings(BaseSettings):
     concurrency: int = Field(2, ge=1)
     engine_threads: int = Field(1, ge=1)  # per attempt; several threads under a CPU quota are slower than one
     child_memory_bytes: int = Field(1024**3, gt=0)  # a child that ever grew over it is replaced after its job
-    heartbeat_file: Path | None = None  # touched while the process is well, for a probe that costs nothing
+    liveness_file: Path | None = None  # touched while the process is well, for a probe that costs nothing
     queues: str = "interactive,batch"  # which a worker serves, comma-separated, first come first
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
-        if self.lease_seconds < 3 * self.heartbeat_seconds:
-            raise ValueError("PARLEY_LEASE_SECONDS must be at least three heartbeats (PARLEY_HEARTBEAT_SECONDS)")
+        if self.lease_seconds < 3 * self.lease_renewal_seconds:
+            raise ValueError("PARLEY_LEASE_SECONDS must be at least three renewals (PARLEY_LEASE_RENEWAL_SECONDS)")
         return self
 
     @cached_property

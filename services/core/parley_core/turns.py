@@ -57,14 +57,14 @@ class Diarization:
         overlaps: where two or more speak.
         voices: unit vector per speaker label that the engine has a voice of; comparable between recordings of one
             engine, cosine being nearness. Biometric: kept only where the caller asked for it.
-        voice_model: what made the voices, by name and SHA-256; voices of different models are never compared.
+        embedding_model: what made the voices, by name and SHA-256; voices of different models are never compared.
     """
 
     turns: tuple[Turn, ...]
     exclusive_turns: tuple[Turn, ...]
     overlaps: tuple[Span, ...]
-    voices: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
-    voice_model: str = ""
+    speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    embedding_model: str = ""
 
     @property
     def speakers(self) -> tuple[str, ...]:

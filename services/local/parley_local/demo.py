@@ -17,11 +17,11 @@ from threading import Thread
 from rich.console import Console
 from rich.text import Text
 
+from parley.cli.progress import ProgressView, progress_view
+from parley.cli.timeline import clock, render_turns
 from parley.client import Parley
 from parley.errors import ParleyClientError
 from parley.models import Job, Turns
-from parley.progress import ProgressView, progress_view
-from parley.timeline import clock, render_turns
 from parley_core.job import Phase
 from parley_local.errors import DemoFailed
 from parley_local.machine import machine

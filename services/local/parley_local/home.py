@@ -9,7 +9,7 @@ from pathlib import Path
 
 from parley_local.errors import HomeInUse
 
-LOCK_PATIENCE = 5.0  # seconds; a killed system's guardian is done with clearing up long before
+LOCK_PATIENCE = 5.0  # seconds; a killed system's orphan_reaper is done with clearing up long before
 
 
 class Home:

@@ -1,4 +1,4 @@
-"""The whole system on one machine: home, ports, guardian and supervisor put together."""
+"""The whole system on one machine: home, ports, orphan_reaper and supervisor put together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from parley_local.errors import PortInUse
 from parley_local.home import Home
 from parley_local.output import Output
 from parley_local.parts import stages
-from parley_local.process import Guardian, python_environment
+from parley_local.process import OrphanReaper, python_environment
 from parley_local.settings import MachineSettings
 from parley_local.supervisor import Stop, Supervisor
 
@@ -44,14 +44,14 @@ def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: b
         mark = secrets.token_hex(8)
         environment = python_environment({"PARLEY_REDIS_URL": redis_url, "PARLEY_OBJECTS_URL": objects_url}, mark)
         environment |= {"PARLEY_HOST": settings.host, "PARLEY_PORT": str(settings.port)}
-        guard = Guardian(mark, keep_open=home.lock_fd)
-        supervisor = Supervisor(parts, environment, output, guard, stop)
+        reaper = OrphanReaper(mark, keep_open=home.lock_fd)
+        supervisor = Supervisor(parts, environment, output, reaper, stop)
         try:
             supervisor.start()
             yield supervisor
         finally:
             supervisor.stop()
-            guard.close()
+            reaper.close()
     finally:
         home.close()
 

@@ -56,7 +56,7 @@ def _api(settings: MachineSettings) -> Part:
 
 
 def _keeper() -> Part:
-    return Part("keeper", "blue", (sys.executable, "-m", "parley_api.keeper"), _at_once)
+    return Part("keeper", "blue", (sys.executable, "-m", "parley_keeper"), _at_once)
 
 
 def _worker() -> Part:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Thread
 
-from parley_local import guardian
+from parley_local import orphan_reaper
 
 LAST_WORDS_SECONDS = 0.2  # no longer: a process outside the group may still hold the pipe
 CHECK_SECONDS = 0.02  # between two looks at a process that is told to stop
 
 
-class Guardian:
-    """The supervisor's end of guardian.py; stays until `close`, and is replaced should it be killed.
+class OrphanReaper:
+    """The supervisor's end of orphan_reaper.py; stays until `close`, and is replaced should it be killed.
 
     Args:
         mark: of this system, in its processes' environment.
@@ -31,7 +31,7 @@ class Guardian:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-I", "-S", guardian.__file__, self._mark]
+        command = [sys.executable, "-I", "-S", orphan_reaper.__file__, self._mark]
         return subprocess.Popen(  # noqa: S603 - our own script
             command,
             stdin=subprocess.PIPE,
@@ -78,9 +78,13 @@ class PartProcess:
     """
 
     def __init__(
-        self, command: tuple[str, ...], environment: Mapping[str, str], on_line: Callable[[str], None], guard: Guardian
+        self,
+        command: tuple[str, ...],
+        environment: Mapping[str, str],
+        on_line: Callable[[str], None],
+        reaper: OrphanReaper,
     ) -> None:
-        self._on_line, self._guard = on_line, guard
+        self._on_line, self._reaper = on_line, reaper
         self._process = subprocess.Popen(  # noqa: S603 - the commands are those of parts.py
             command,
             env=environment,
@@ -90,7 +94,7 @@ class PartProcess:
             start_new_session=True,
         )
         self._reader = Thread(target=self._read, daemon=True)
-        guard.add(self.pid)
+        reaper.add(self.pid)
         self._reader.start()
 
     @property
@@ -122,7 +126,7 @@ class PartProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        self._guard.remove(self.pid)
+        self._reaper.remove(self.pid)
         self._reader.join(LAST_WORDS_SECONDS)
 
     def _read(self) -> None:
@@ -133,5 +137,5 @@ class PartProcess:
 
 
 def python_environment(extra: Mapping[str, str], mark: str) -> dict[str, str]:
-    """Return the environment of a part: this one's and `extra`, with the mark by which the guardian knows it."""
-    return {**os.environ, **extra, "PYTHONUNBUFFERED": "1", guardian.MARK_VARIABLE: mark}
+    """Return the environment of a part: this one's and `extra`, with the mark by which the orphan_reaper knows it."""
+    return {**os.environ, **extra, "PYTHONUNBUFFERED": "1", orphan_reaper.MARK_VARIABLE: mark}

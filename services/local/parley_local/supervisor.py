@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from parley_local.errors import PartFailed
 from parley_local.output import Output
 from parley_local.parts import Part, Stages
-from parley_local.process import Guardian, PartProcess
+from parley_local.process import OrphanReaper, PartProcess
 
 LOOK_SECONDS = 0.1  # between two looks at the parts
 CHECK_READY_SECONDS = 0.02  # between two looks at a part that starts
@@ -41,9 +41,9 @@ def restart_delay(deaths: int) -> float:
 class Supervised:
     """A part and its process, through all its lives."""
 
-    def __init__(self, part: Part, environment: Mapping[str, str], output: Output, guard: Guardian) -> None:
+    def __init__(self, part: Part, environment: Mapping[str, str], output: Output, reaper: OrphanReaper) -> None:
         self.part = part
-        self._environment, self._output, self._guard = environment, output, guard
+        self._environment, self._output, self._reaper = environment, output, reaper
         self._process: PartProcess | None = None
         self._deaths, self._started, self._start_again = 0, 0.0, 0.0
 
@@ -56,7 +56,7 @@ class Supervised:
         part, output = self.part, self._output
         output.begin(part.name)
         self._process = PartProcess(
-            part.command, self._environment, lambda line: output.line(part.name, part.colour, line), self._guard
+            part.command, self._environment, lambda line: output.line(part.name, part.colour, line), self._reaper
         )
         self._started = time.monotonic()
 
@@ -110,10 +110,10 @@ class Supervisor:
     """
 
     def __init__(
-        self, stages: Stages, environment: Mapping[str, str], output: Output, guard: Guardian, stop: Stop
+        self, stages: Stages, environment: Mapping[str, str], output: Output, reaper: OrphanReaper, stop: Stop
     ) -> None:
-        self._stages = [[Supervised(part, environment, output, guard) for part in stage] for stage in stages]
-        self._output, self._guard, self._stop = output, guard, stop
+        self._stages = [[Supervised(part, environment, output, reaper) for part in stage] for stage in stages]
+        self._output, self._reaper, self._stop = output, reaper, stop
 
     def start(self) -> None:
         """Start every part and return when the needed ones are ready, or when asked to stop.
@@ -131,7 +131,7 @@ class Supervisor:
     def watch(self, until: Callable[[], bool]) -> None:
         """Keep the parts alive until told otherwise, or asked to stop."""
         while not until() and not self._stop():
-            self._guard.check()
+            self._reaper.check()
             for supervised in self._all():
                 supervised.look()
             time.sleep(LOOK_SECONDS)

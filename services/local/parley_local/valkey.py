@@ -78,7 +78,7 @@ def server_command(server: Path, data: Path, socket: Path, max_memory: str) -> t
         "maxmemory-policy": "noeviction",  # any other loses jobs without a word
         "loglevel": "warning",
         "daemonize": "no",
-        "set-proc-title": "no",  # a title is written over the environment, and with it over the guardian's mark
+        "set-proc-title": "no",  # a title is written over the environment, and with it over the orphan_reaper's mark
     }
     return (str(server), *(word for name, value in settings.items() for word in (f"--{name}", value)))
 

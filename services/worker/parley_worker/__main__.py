@@ -16,12 +16,12 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
 from parley_core.logs import configure_logs
-from parley_core.redis_jobs import RedisJobStore
+from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_worker.app import worker_app
-from parley_worker.deps import name_instance
-from parley_worker.guard import Guard
-from parley_worker.presence import Presence
+from parley_worker.celery.app import worker_app
+from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
+from parley_worker.celery.registration import WorkerRegistration
+from parley_worker.dependencies import name_instance
 
 
 def main() -> int:
@@ -48,10 +48,10 @@ def main() -> int:
 def _connect_signals(app: Celery, settings: Settings) -> None:
     def begin_watching(**_: object) -> None:
         store = RedisJobStore.from_settings(settings)
-        Guard(store, settings.cancel_grace_seconds).start()
-        Presence(store, settings).start()
-        if settings.heartbeat_file:
-            app.parley_pulse.start()
+        CancellationWatchdog(store, settings.cancel_grace_seconds).start()
+        WorkerRegistration(store, settings).start()
+        if settings.liveness_file:
+            app.parley_liveness.start()
 
     worker_ready.connect(begin_watching, weak=False)
     setup_logging.connect(_keep_our_logs, weak=False)

@@ -1,4 +1,4 @@
-"""`python -m parley_worker.liveness`: exits 0 while the worker of PARLEY_HEARTBEAT_FILE is well, else 1.
+"""`python -m parley_worker.liveness`: exits 0 while the worker of PARLEY_LIVENESS_FILE is well, else 1.
 
 A probe runs every few seconds on a busy machine, so it imports next to nothing: 20 ms. Asking through the broker
 (`celery inspect ping`) costs seconds of processor time and gets busy workers restarted.
@@ -24,9 +24,9 @@ def is_alive(file: Path, stale_seconds: float = STALE_SECONDS) -> bool:
 
 def main() -> int:
     """Return the exit code."""
-    file = os.environ.get("PARLEY_HEARTBEAT_FILE")
+    file = os.environ.get("PARLEY_LIVENESS_FILE")
     if not file:
-        print("PARLEY_HEARTBEAT_FILE is not set: nothing to look at.", file=sys.stderr)  # noqa: T201  # a command
+        print("PARLEY_LIVENESS_FILE is not set: nothing to look at.", file=sys.stderr)  # noqa: T201  # a command
         return 1
     return 0 if is_alive(Path(file)) else 1
 

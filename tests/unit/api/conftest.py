@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.support.api_house import House
+from tests.support.api_fixture import ApiFixture
 
 
 @pytest.fixture
@@ -16,11 +16,11 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def api() -> ApiFixture:
+    return ApiFixture()
 
 
 @pytest.fixture
-async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    async with house.client() as client:
+async def client(api: ApiFixture) -> AsyncIterator[httpx.AsyncClient]:
+    async with api.client() as client:
         yield client

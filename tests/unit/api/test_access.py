@@ -13,10 +13,10 @@ import httpx
 import pytest
 import structlog
 
-from parley_api import keys
-from parley_api.keys import ApiKeys
+from parley_api.runtime import keys
+from parley_api.runtime.keys import ApiKeys
 from parley_core.errors import UnsafeSettings
-from tests.support.api_house import AUDIO, House, assert_problem, form
+from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem, form
 
 pytestmark = pytest.mark.anyio
 
@@ -28,11 +28,11 @@ def line(tenant: str, key: str) -> str:
 
 
 @pytest.fixture
-def keyed(house: House, tmp_path: Path) -> House:
+def keyed(api: ApiFixture, tmp_path: Path) -> ApiFixture:
     file = tmp_path / "keys"
     file.write_text("# two clinics\n\n" + line("north", "n-old") + line("north", "n-new") + line("south", "s"))
-    house.settings = house.settings.model_copy(update={"api_keys_file": file})
-    return house
+    api.settings = api.settings.model_copy(update={"api_keys_file": file})
+    return api
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -48,9 +48,9 @@ CLOSED = [
     ("DELETE", "/v1/jobs/00000000-0000-4000-8000-000000000000"),
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/cancel"),
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/retry"),
-    ("GET", "/v1/voices"), ("POST", "/v1/voices"),
-    ("GET", "/v1/voices/00000000-0000-4000-8000-000000000000"),
-    ("DELETE", "/v1/voices/00000000-0000-4000-8000-000000000000"),
+    ("GET", "/v1/voiceprints"), ("POST", "/v1/voiceprints"),
+    ("GET", "/v1/voiceprints/00000000-0000-4000-8000-000000000000"),
+    ("DELETE", "/v1/voiceprints/00000000-0000-4000-8000-000000000000"),
     ("GET", "/api/workflows/aurity/consult/00000000-0000-4000-8000-000000000000"),
 ]  # fmt: skip
 
@@ -58,7 +58,7 @@ CLOSED = [
 @pytest.mark.parametrize(("method", "path"), CLOSED)
 @pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(""), {"Authorization": "Basic bjpu"}])
 async def test_without_a_known_key_nothing_about_jobs_is_said(
-    keyed: House, method: str, path: str, headers: dict[str, str]
+    keyed: ApiFixture, method: str, path: str, headers: dict[str, str]
 ) -> None:
     async with keyed.client() as client:
         response = await client.request(method, path, headers=headers)
@@ -67,23 +67,23 @@ async def test_without_a_known_key_nothing_about_jobs_is_said(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
-async def test_health_metrics_and_docs_need_no_key(keyed: House, path: str) -> None:
+async def test_health_metrics_and_docs_need_no_key(keyed: ApiFixture, path: str) -> None:
     async with keyed.client() as client:
         assert (await client.get(path)).status_code == 200
 
 
-async def test_keys_are_described_where_they_are_asked_for(keyed: House) -> None:
+async def test_keys_are_described_where_they_are_asked_for(keyed: ApiFixture) -> None:
     async with keyed.client() as client:
         described = (await client.get("/openapi.json")).json()
     assert described["paths"]["/v1/queues"]["get"]["security"]
-    async with House().client() as client:
+    async with ApiFixture().client() as client:
         described = (await client.get("/openapi.json")).json()
     assert "security" not in described["paths"]["/v1/queues"]["get"]
     assert "securitySchemes" not in described["components"]
 
 
 async def test_every_route_about_jobs_is_closed() -> None:
-    async with House().client() as client:
+    async with ApiFixture().client() as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
     open_to_all = {"/healthz", "/livez", "/readyz", "/metrics"}
     closed = {(method.upper(), path) for path, methods in paths.items() for method in methods} - {
@@ -93,13 +93,13 @@ async def test_every_route_about_jobs_is_closed() -> None:
     assert {(method, re.sub(r"{\w+_id}", some_id, path)) for method, path in closed} == set(CLOSED)
 
 
-async def test_both_keys_of_a_rotation_are_the_same_tenant(keyed: House) -> None:
+async def test_both_keys_of_a_rotation_are_the_same_tenant(keyed: ApiFixture) -> None:
     async with keyed.client() as client:
         job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
         assert (await client.get(f"/v1/jobs/{job['id']}", headers=bearer("n-new"))).status_code == 200
 
 
-async def test_another_tenants_job_is_not_there(keyed: House) -> None:
+async def test_another_tenants_job_is_not_there(keyed: ApiFixture) -> None:
     async with keyed.client() as client:
         job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
         url, south = f"/v1/jobs/{job['id']}", bearer("s")
@@ -112,7 +112,7 @@ async def test_another_tenants_job_is_not_there(keyed: House) -> None:
         assert len((await client.get("/v1/jobs", headers=bearer("n-new"))).json()["jobs"]) == 1
 
 
-async def test_another_tenants_journalled_job_is_not_there(keyed: House) -> None:
+async def test_another_tenants_journalled_job_is_not_there(keyed: ApiFixture) -> None:
     keyed.store.available = False
     async with keyed.client() as client:
         job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
@@ -120,7 +120,7 @@ async def test_another_tenants_journalled_job_is_not_there(keyed: House) -> None
         assert (await client.get(f"/v1/jobs/{job['id']}", headers=bearer("n-new"))).status_code == 200
 
 
-async def test_a_changed_keys_file_counts_without_a_restart(keyed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changed_keys_file_counts_without_a_restart(keyed: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
     file = keyed.settings.api_keys_file
     assert file is not None
@@ -161,7 +161,7 @@ async def test_without_keys_a_foreign_page_is_not_served(client: httpx.AsyncClie
     assert_problem(await client.get("/v1/jobs", headers=headers), 421, "unknown_host")
 
 
-async def test_with_keys_any_name_is_served(keyed: House) -> None:
+async def test_with_keys_any_name_is_served(keyed: ApiFixture) -> None:
     async with keyed.client() as client:
         headers = {"Host": "parley.clinic.example", **bearer("s")}
         assert (await client.get("/v1/jobs", headers=headers)).status_code == 200
@@ -183,10 +183,10 @@ async def test_a_request_keeps_its_callers_id_or_gets_one(client: httpx.AsyncCli
 
 
 async def test_logs_tell_of_requests_and_nothing_of_patients(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, headers = form(("reference", b"Jane Roe 1970"), ("audio", AUDIO))
-    monkeypatch.setattr(house.store, "page", lambda query: {}[query.reference])
+    monkeypatch.setattr(api.store, "page", lambda query: {}[query.reference])
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         accepted = await client.post("/v1/jobs", content=body, headers=headers | {"X-Request-ID": "abc-1"})
         broken = await client.get("/v1/jobs", params={"reference": "Jane Roe 1970"})
@@ -203,14 +203,14 @@ async def test_logs_tell_of_requests_and_nothing_of_patients(
 
 
 async def test_an_answer_that_breaks_off_is_cut_and_not_continued(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
 
     def broken(*_: Any) -> None:
         raise RuntimeError("Jane Roe")
 
-    monkeypatch.setattr(house.store, "events", broken)
+    monkeypatch.setattr(api.store, "events", broken)
     with pytest.raises(RuntimeError) as cut:
         await client.get(f"/v1/jobs/{job['id']}/events")
     assert "Jane" not in str(cut.value)

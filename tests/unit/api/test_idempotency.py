@@ -9,14 +9,13 @@ import anyio
 import httpx
 import pytest
 
-from parley_api import submit
-from parley_api.keeper.retention import ORPHAN_SECONDS, Sweeper
-from parley_api.options import canonical
+from parley_api.intake.options import canonical
+from parley_api.use_cases import submit
 from parley_core.errors import IdempotencyKeyInUse, JobStoreUnavailable
-from parley_core.job import JobOptions
-from parley_core.ports import IdempotencyKey, JobQuery
+from parley_core.job import IdempotencyKey, JobOptions, JobQuery
 from parley_core.recording import job_id_of
-from tests.support.api_house import AUDIO, House, assert_problem
+from parley_keeper.retention import ORPHAN_SECONDS, OrphanCollector
+from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 
 pytestmark = pytest.mark.anyio
 
@@ -27,27 +26,27 @@ async def post(client: httpx.AsyncClient, content: bytes = AUDIO, **query: str) 
     return await client.post("/v1/jobs", content=content, headers=KEYED, params=query)
 
 
-def jobs(house: House) -> int:
-    return len(house.store.page(JobQuery(tenant="default")).jobs)
+def jobs(api: ApiFixture) -> int:
+    return len(api.store.page(JobQuery(tenant="default")).jobs)
 
 
 async def test_same_key_and_body_answer_the_same_job_and_keep_one_recording(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
     first, second = await post(client), await post(client)
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json()["id"] == second.json()["id"]
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
-    assert (jobs(house), len(house.recordings.objects), len(house.queue.published)) == (1, 1, 1)
+    assert (jobs(api), len(api.recordings.objects), len(api.queue.published)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("change", ["body", "option"])
-async def test_same_key_for_something_else_is_refused(house: House, client: httpx.AsyncClient, change: str) -> None:
+async def test_same_key_for_something_else_is_refused(api: ApiFixture, client: httpx.AsyncClient, change: str) -> None:
     await post(client)
     second = await post(client, AUDIO + b"!") if change == "body" else await post(client, num_speakers="2")
     assert_problem(second, 422, "idempotency_key_reused")
-    assert (jobs(house), len(house.recordings.objects)) == (1, 1)
+    assert (jobs(api), len(api.recordings.objects)) == (1, 1)
 
 
 async def test_a_spelling_of_the_same_options_is_the_same_request(client: httpx.AsyncClient) -> None:
@@ -56,26 +55,26 @@ async def test_a_spelling_of_the_same_options_is_the_same_request(client: httpx.
     assert first.json()["id"] == second.json()["id"]
 
 
-async def test_a_key_whose_first_request_is_on_its_way_is_in_use(house: House, client: httpx.AsyncClient) -> None:
-    house.store.reserve_key("default", "key-1", "another request", 60)
+async def test_a_key_whose_first_request_is_on_its_way_is_in_use(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.store.reserve_key("default", "key-1", "another request", 60)
     second = await post(client)
     assert_problem(second, 409, "idempotency_key_in_use")
     assert int(second.headers["retry-after"]) > 0
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_a_key_is_held_for_as_long_as_its_recording_streams(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parley_api.submit.RESERVED_SECONDS", 0.2)
-    monkeypatch.setattr("parley_api.submit.RESERVE_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("parley_api.use_cases.submit.RESERVED_SECONDS", 0.2)
+    monkeypatch.setattr("parley_api.use_cases.submit.RESERVE_AGAIN_SECONDS", 0.05)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield AUDIO[:5000]
         for _ in range(6):  # three times as long as one reservation
             await anyio.sleep(0.1)
             with pytest.raises(IdempotencyKeyInUse):
-                house.store.reserve_key("default", "key-1", "another request", 0.01)
+                api.store.reserve_key("default", "key-1", "another request", 0.01)
         yield AUDIO[5000:]
 
     first = await client.post("/v1/jobs", content=slowly(), headers=KEYED)
@@ -88,71 +87,71 @@ def test_a_dead_api_blocks_a_key_for_15_s_and_a_slow_renewal_does_not_free_it() 
     assert 3 * submit.RESERVE_AGAIN_SECONDS <= submit.RESERVED_SECONDS
 
 
-async def test_a_failed_request_gives_its_key_back(house: House, client: httpx.AsyncClient) -> None:
+async def test_a_failed_request_gives_its_key_back(api: ApiFixture, client: httpx.AsyncClient) -> None:
     assert_problem(await post(client, b"no audio"), 415, "not_audio")
     assert (await post(client)).status_code == 202
 
 
-async def test_without_the_job_store_a_key_holds_too(house: House, client: httpx.AsyncClient) -> None:
-    house.store.available = False
+async def test_without_the_job_store_a_key_holds_too(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.store.available = False
     first, second = await post(client), await post(client)
     assert first.json()["id"] == second.json()["id"]
     assert second.headers["idempotency-replayed"] == "true"
     assert_problem(await post(client, AUDIO + b"!"), 422, "idempotency_key_reused")
-    assert (len(house.journal.entries()), len(house.recordings.objects)) == (1, 1)
+    assert (len(api.journal.entries()), len(api.recordings.objects)) == (1, 1)
 
 
-async def test_a_key_used_before_an_outage_holds_in_it_and_after_it(house: House) -> None:
-    async with house.client() as client:
+async def test_a_key_used_before_an_outage_holds_in_it_and_after_it(api: ApiFixture) -> None:
+    async with api.client() as client:
         first = await post(client)
-    house.store.available = False
-    async with house.client() as client:
+    api.store.available = False
+    async with api.client() as client:
         second = await post(client)
     assert second.json()["id"] == first.json()["id"]
-    house.store.available = True
-    for new, key in house.journal.entries():
-        assert house.store.create(new, key).replayed  # what the keeper does
-    assert jobs(house) == 1
+    api.store.available = True
+    for new, key in api.journal.entries():
+        assert api.store.create(new, key).replayed  # what the keeper does
+    assert jobs(api) == 1
 
 
-async def test_a_key_journalled_in_an_outage_holds_after_it(house: House) -> None:
-    house.store.available = False
-    async with house.client() as client:
+async def test_a_key_journalled_in_an_outage_holds_after_it(api: ApiFixture) -> None:
+    api.store.available = False
+    async with api.client() as client:
         first = await post(client)
-    house.store.available = True
-    async with house.client() as client:
+    api.store.available = True
+    async with api.client() as client:
         second = await post(client)
     assert second.json()["id"] == first.json()["id"]
 
 
 async def test_a_request_that_died_after_binding_its_key_is_made_good_by_the_next(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with house.client() as client:
+    async with api.client() as client:
         with monkeypatch.context() as broken:
-            broken.setattr(house.store, "create", lambda *_: (_ for _ in ()).throw(JobStoreUnavailable("down")))
-            broken.setattr(house.journal, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("the process died")))
+            broken.setattr(api.store, "create", lambda *_: (_ for _ in ()).throw(JobStoreUnavailable("down")))
+            broken.setattr(api.journal, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("the process died")))
             assert_problem(await post(client), 500, "internal_error")
         second = await post(client)
     assert second.status_code == 202
     assert "idempotency-replayed" not in second.headers
-    recording = house.store.get(second.json()["id"]).recording
-    assert house.recordings.objects[recording.key] == AUDIO
+    recording = api.store.get(second.json()["id"]).recording
+    assert api.recordings.objects[recording.key] == AUDIO
     assert job_id_of(recording.key) == second.json()["id"]
 
 
 async def test_the_keepers_sweep_spares_the_recording_of_a_job_made_good(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = IdempotencyKey("key-1", digest=digest(AUDIO, JobOptions()))
-    house.journal.remember_key("default", key, "00000000-0000-4000-8000-000000000000")  # and there its request died
-    async with house.client() as client:
+    api.journal.remember_key("default", key, "00000000-0000-4000-8000-000000000000")  # and there its request died
+    async with api.client() as client:
         job = (await post(client)).json()
         assert job["id"] == "00000000-0000-4000-8000-000000000000"
         now = [0.0]
-        sweeper = Sweeper(house.store, house.recordings, house.journal, now=lambda: now[0])
+        sweeper = OrphanCollector(api.store, api.recordings, api.journal, now=lambda: now[0])
         for now[0] in (0.0, ORPHAN_SECONDS + 1, 2 * ORPHAN_SECONDS + 2):
-            assert sweeper.sweep() == 0
+            assert sweeper.collect() == 0
         assert (await client.get(f"/v1/jobs/{job['id']}/audio")).content == AUDIO
 
 
@@ -160,13 +159,13 @@ def digest(audio: bytes, options: JobOptions) -> str:
     return hashlib.sha256(f"{hashlib.sha256(audio).hexdigest()}\n{canonical(options)}".encode()).hexdigest()
 
 
-async def test_two_tenants_may_use_the_same_key(house: House) -> None:
-    house.store.reserve_key("another", "key-1", "their request", 60)
-    async with house.client() as client:
+async def test_two_tenants_may_use_the_same_key(api: ApiFixture) -> None:
+    api.store.reserve_key("another", "key-1", "their request", 60)
+    async with api.client() as client:
         assert (await post(client)).status_code == 202
 
 
-async def test_twenty_at_once_under_one_key_make_one_job(house: House, client: httpx.AsyncClient) -> None:
+async def test_twenty_at_once_under_one_key_make_one_job(api: ApiFixture, client: httpx.AsyncClient) -> None:
     answers: list[httpx.Response] = []
 
     async def one() -> None:
@@ -177,14 +176,14 @@ async def test_twenty_at_once_under_one_key_make_one_job(house: House, client: h
             group.start_soon(one)
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
-    assert (jobs(house), len(house.recordings.objects)) == (1, 1)
+    assert (jobs(api), len(api.recordings.objects)) == (1, 1)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "\x7f"])
-async def test_a_key_that_is_none_is_refused(house: House, client: httpx.AsyncClient, key: str) -> None:
+async def test_a_key_that_is_none_is_refused(api: ApiFixture, client: httpx.AsyncClient, key: str) -> None:
     headers = [(b"content-type", b"audio/flac"), (b"idempotency-key", key.encode())]
     assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=headers), 422, "invalid_request")
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_two_keys_are_refused(client: httpx.AsyncClient) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from parley_core.job import Queue
-from tests.support.api_house import ANSWERED_TURNS, AUDIO, ENGINE, TURN, House, assert_problem, fail, succeed
+from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, ENGINE, TURN, ApiFixture, assert_problem, fail, succeed
 
 pytestmark = pytest.mark.anyio
 
@@ -40,13 +40,13 @@ async def test_moves_of_an_unknown_job_are_not_found(client: httpx.AsyncClient, 
 
 
 async def test_waiting_ends_at_the_next_change_of_state(
-    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
     async with anyio.create_task_group() as group:
 
         async def start_soon() -> None:
             await anyio.sleep(0.2)
-            house.store.start_attempt(job["id"], "worker/1", 30)
+            api.store.start_attempt(job["id"], "worker/1", 30)
 
         group.start_soon(start_soon)
         began = time.monotonic()
@@ -62,8 +62,8 @@ async def test_waiting_in_vain_answers_the_job_after_the_time(client: httpx.Asyn
     assert 0.3 <= time.monotonic() - began < 3
 
 
-async def test_nobody_waits_for_a_terminal_job(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
-    succeed(house, job["id"])
+async def test_nobody_waits_for_a_terminal_job(api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+    succeed(api, job["id"])
     began = time.monotonic()
     seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
     assert seen["result"] == {
@@ -93,7 +93,7 @@ async def test_unknown_query_options_are_refused_everywhere(
     assert_problem(response, 422, "unknown_option")
 
 
-async def test_the_list_is_newest_first_filtered_and_paged(house: House, client: httpx.AsyncClient) -> None:
+async def test_the_list_is_newest_first_filtered_and_paged(api: ApiFixture, client: httpx.AsyncClient) -> None:
     ids = []
     for number in range(5):
         options = {"reference": f"r{number % 2}", "queue": "batch" if number == 4 else "interactive"}
@@ -129,41 +129,43 @@ async def test_cancel_is_terminal_at_once_and_once(client: httpx.AsyncClient, jo
 
 
 async def test_retry_brings_a_failed_job_back_and_no_other(
-    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
     assert_problem(await client.post(f"/v1/jobs/{job['id']}/retry"), 409, "job_not_retryable")
-    fail(house, job["id"])
+    fail(api, job["id"])
     failed = (await client.get(f"/v1/jobs/{job['id']}")).json()
     assert failed["error"] == {"code": "engine_error", "detail": "The engine broke."}
     response = await client.post(f"/v1/jobs/{job['id']}/retry")
     assert (response.status_code, response.json()["state"], response.json()["attempts"]) == (202, "queued", [])
-    assert [dispatch.token for dispatch in house.queue.published] == [0, 1]
+    assert [dispatch.token for dispatch in api.queue.published] == [0, 1]
 
 
 async def test_a_deletion_removes_recording_result_and_record_and_says_so(
-    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
-    succeed(house, job["id"])
+    succeed(api, job["id"])
     receipt = (await client.delete(f"/v1/jobs/{job['id']}")).json()
     assert receipt["removed"] == ["recording", "result", "record"]
     assert receipt["recording"]["sha256"] == job["recording"]["sha256"]
-    assert house.recordings.objects == {}
+    assert api.recordings.objects == {}
     for path in ("", "/turns", "/audio"):
         assert_problem(await client.get(f"/v1/jobs/{job['id']}{path}"), 410, "job_purged")
     assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 410, "job_purged")
 
 
-async def test_an_unfinished_job_is_not_deleted(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+async def test_an_unfinished_job_is_not_deleted(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
     assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 409, "job_not_finished")
-    assert len(house.recordings.objects) == 1
+    assert len(api.recordings.objects) == 1
 
 
 async def test_queues_tell_what_waits_and_what_runs(
-    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
     await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
-    house.store.start_attempt(job["id"], "worker/1", 30)
-    house.store.announce("worker", Queue.INTERACTIVE, 2, 30)
+    api.store.start_attempt(job["id"], "worker/1", 30)
+    api.store.register_worker("worker", Queue.INTERACTIVE, 2, 30)
     interactive, batch = (await client.get("/v1/queues")).json()["queues"]
     assert interactive.pop("oldest_seconds") >= 0
     served = {"workers": 1, "capacity": 2}
@@ -173,11 +175,11 @@ async def test_queues_tell_what_waits_and_what_runs(
 
 
 async def test_each_turn_says_whether_it_needs_review_by_the_bound_of_its_engine(
-    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
     engine = ENGINE | {"parameters": {"review_below": 0.7}}
     turns = [TURN | {"confidence": confidence} for confidence in (0.699, 0.7, None)]
-    succeed(house, job["id"], engine=engine, turns=turns, exclusive_turns=turns[:1])
+    succeed(api, job["id"], engine=engine, turns=turns, exclusive_turns=turns[:1])
     url = f"/v1/jobs/{job['id']}/turns"
     answer = (await client.get(url)).json()
     assert [turn["needs_review"] for turn in answer["turns"]] == [True, False, None]
@@ -185,8 +187,10 @@ async def test_each_turn_says_whether_it_needs_review_by_the_bound_of_its_engine
     assert len((await client.get(url, params={"format": "rttm"})).text.splitlines()) == 3
 
 
-async def test_turns_are_what_the_worker_stored(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
-    result = succeed(house, job["id"])
+async def test_turns_are_what_the_worker_stored(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    result = succeed(api, job["id"])
     response = await client.get(f"/v1/jobs/{job['id']}/turns")
     assert response.headers["content-type"] == "application/json"
     assert response.json() == result | ANSWERED_TURNS
@@ -202,41 +206,45 @@ RTTM_ACCEPTS = [
 
 
 @pytest.mark.parametrize("accept", RTTM_ACCEPTS)
-async def test_rttm_by_accept(house: House, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
-    succeed(house, job["id"])
+async def test_rttm_by_accept(api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
+    succeed(api, job["id"])
     response = await client.get(f"/v1/jobs/{job['id']}/turns", headers={"Accept": accept})
     assert response.text == f"SPEAKER {job['id']} 1 0.500 1.750 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
     assert response.headers["vary"] == "Accept"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json, text/plain", "", "text/plain;q=0, */*"])
-async def test_json_by_accept(house: House, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
-    succeed(house, job["id"])
+async def test_json_by_accept(api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
+    succeed(api, job["id"])
     response = await client.get(f"/v1/jobs/{job['id']}/turns", headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json"
 
 
 async def test_the_format_option_goes_before_accept(
-    house: House, client: httpx.AsyncClient, job: dict[str, Any]
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
-    succeed(house, job["id"])
+    succeed(api, job["id"])
     url, headers = f"/v1/jobs/{job['id']}/turns", {"Accept": "application/json"}
     assert (await client.get(url, params={"format": "rttm"}, headers=headers)).text.startswith("SPEAKER")
     assert_problem(await client.get(url, params={"format": "docx"}), 422, "invalid_option")
     assert_problem(await client.get(url, headers={"Accept": "application/pdf"}), 406, "not_acceptable")
 
 
-async def test_turns_of_a_job_without_any_say_why(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
+async def test_turns_of_a_job_without_any_say_why(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
     url = f"/v1/jobs/{job['id']}/turns"
     assert assert_problem(await client.get(url), 409, "job_not_finished")["state"] == "queued"
-    fail(house, job["id"])
+    fail(api, job["id"])
     problem = assert_problem(await client.get(url), 409, "job_not_succeeded")
     assert problem["error"] == {"code": "engine_error", "detail": "The engine broke."}
     assert problem["state"] == "failed"
 
 
-async def test_events_end_with_the_job_and_resume(house: House, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
-    succeed(house, job["id"])
+async def test_events_end_with_the_job_and_resume(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    succeed(api, job["id"])
     url = f"/v1/jobs/{job['id']}/events"
     whole = await client.get(url)
     assert whole.headers["content-type"].startswith("text/event-stream")

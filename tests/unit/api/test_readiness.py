@@ -8,8 +8,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from parley_api import readiness
-from tests.support.api_house import House, assert_problem
+from parley_api.runtime import readiness
+from tests.support.api_fixture import ApiFixture, assert_problem
 
 pytestmark = pytest.mark.anyio
 DEGRADED = "/readyz?degraded=true"
@@ -17,35 +17,35 @@ DEGRADED = "/readyz?degraded=true"
 
 @pytest.mark.parametrize("part", ["store", "recordings"])
 async def test_one_store_of_two_is_enough_to_be_sent_requests(
-    house: House, client: httpx.AsyncClient, part: str, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "SETTLE_SECONDS", 0.0)
-    getattr(house, part).available = False
+    getattr(api, part).available = False
     assert_problem(await client.get("/readyz"), 503, "not_ready")
     assert (await client.get(DEGRADED)).status_code == 200
 
 
 async def test_a_process_that_has_just_started_is_sent_none_until_it_has_seen_both(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
-    house.store.available = False
+    api.store.available = False
     assert_problem(await client.get(DEGRADED), 503, "not_ready")
-    house.store.available = True
+    api.store.available = True
     assert (await client.get(DEGRADED)).status_code == 200
-    house.store.available = False
+    api.store.available = False
     assert (await client.get(DEGRADED)).status_code == 200
 
 
-async def test_with_neither_store_nothing_can_be_answered(house: House, client: httpx.AsyncClient) -> None:
-    house.recordings.available = house.store.available = False
+async def test_with_neither_store_nothing_can_be_answered(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.recordings.available = api.store.available = False
     assert_problem(await client.get(DEGRADED), 503, "not_ready")
 
 
 async def test_a_redis_that_would_lose_jobs_gets_no_requests(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsafe = replace(house.store.health(), eviction_policy="allkeys-lru")
-    monkeypatch.setattr(house.store, "health", lambda: unsafe)
+    unsafe = replace(api.store.health(), eviction_policy="allkeys-lru")
+    monkeypatch.setattr(api.store, "health", lambda: unsafe)
     assert_problem(await client.get(DEGRADED), 503, "not_ready")
 
 
@@ -55,9 +55,9 @@ async def parts(client: httpx.AsyncClient) -> dict[str, float]:
     return {sample.labels["part"]: sample.value for sample in samples}
 
 
-async def test_metrics_name_the_missing_part_as_readyz_does(house: House, client: httpx.AsyncClient) -> None:
+async def test_metrics_name_the_missing_part_as_readyz_does(api: ApiFixture, client: httpx.AsyncClient) -> None:
     assert await parts(client) == {"redis": 1, "objects": 1}
-    house.store.available = False
+    api.store.available = False
     assert await parts(client) == {"redis": 0, "objects": 1}
 
 

@@ -11,12 +11,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from parley_api import metrics, problems
-from parley_api.problems import RETRY_AFTER, STATUS, from_error, look_up
+from parley_api.http import problems
+from parley_api.http.problems import RETRY_AFTER, STATUS, from_error, look_up
+from parley_api.runtime import record_metrics
 from parley_core import errors
 from parley_core.errors import AttemptEnded, ParleyError
-from parley_core.testing import new_job
-from tests.support.api_house import AUDIO, House, assert_problem
+from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
+from tests.support.fakes import new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -69,13 +70,13 @@ def test_a_code_means_one_status() -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
-async def test_a_healthy_house_says_ok(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_healthy_api_says_ok(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_not_ready_names_what_is_missing(house: House, client: httpx.AsyncClient) -> None:
-    house.store.available = False
+async def test_not_ready_names_what_is_missing(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.store.available = False
     response = await client.get("/readyz")
     problem = assert_problem(response, 503, "not_ready")
     assert list(problem["missing"]) == ["redis"]  # type: ignore[call-overload]
@@ -83,26 +84,26 @@ async def test_not_ready_names_what_is_missing(house: House, client: httpx.Async
     assert (await client.get("/livez")).status_code == 200
 
 
-async def test_not_ready_without_a_place_for_recordings(house: House, client: httpx.AsyncClient) -> None:
-    house.recordings.available = house.store.available = False
+async def test_not_ready_without_a_place_for_recordings(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.recordings.available = api.store.available = False
     problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
     assert list(problem["missing"]) == ["redis", "objects"]  # type: ignore[call-overload]
 
 
 async def test_a_redis_that_would_lose_jobs_is_not_ready(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsafe = replace(house.store.health(), eviction_policy="allkeys-lru")
-    monkeypatch.setattr(house.store, "health", lambda: unsafe)
+    unsafe = replace(api.store.health(), eviction_policy="allkeys-lru")
+    monkeypatch.setattr(api.store, "health", lambda: unsafe)
     problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
     assert "noeviction" in str(problem["detail"])
 
 
 async def test_readiness_answers_in_time_when_both_stores_hang(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(house.store, "health", lambda: time.sleep(4))
-    monkeypatch.setattr(house.recordings, "check", lambda: time.sleep(4))
+    monkeypatch.setattr(api.store, "health", lambda: time.sleep(4))
+    monkeypatch.setattr(api.recordings, "check", lambda: time.sleep(4))
     began = time.monotonic()
     problem = assert_problem(await client.get("/readyz"), 503, "not_ready")
     assert time.monotonic() - began < 2
@@ -122,10 +123,10 @@ def labelled(name: str, **labels: str) -> str:
     return f"{name}{sorted(labels.items())}"
 
 
-async def test_metrics_are_the_records_counters(house: House, client: httpx.AsyncClient) -> None:
+async def test_metrics_are_the_records_counters(api: ApiFixture, client: httpx.AsyncClient) -> None:
     for _ in range(3):
         await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
-    house.store.create(new_job())
+    api.store.create(new_job())
     found = await samples(client)
     assert found["parley_up[]"] == 1
     assert found[labelled("parley_jobs_accepted_total", queue="interactive")] == 4
@@ -137,7 +138,7 @@ async def test_metrics_are_the_records_counters(house: House, client: httpx.Asyn
 
 
 async def test_histograms_are_cumulative_and_whole(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counters = {
         "wait_seconds_bucket|le=0.05|queue=batch": 2,
@@ -148,8 +149,8 @@ async def test_histograms_are_cumulative_and_whole(
         "attempts_failed|code=worker_lost|queue=batch": 2,
         "something_new|queue=batch": 5,
     }
-    stats = replace(house.store.stats(), counters=counters)
-    monkeypatch.setattr(house.store, "stats", lambda: stats)
+    stats = replace(api.store.stats(), counters=counters)
+    monkeypatch.setattr(api.store, "stats", lambda: stats)
     found = await samples(client)
     bucket = "parley_wait_seconds_bucket"
     assert [found[labelled(bucket, le=le, queue="batch")] for le in ("0.05", "0.5", "1.0", "7200.0", "+Inf")] == [
@@ -162,15 +163,15 @@ async def test_histograms_are_cumulative_and_whole(
 
 
 def test_histogram_bounds_are_those_of_the_moves() -> None:
-    library = (files("parley_core") / "lua" / "lib.lua").read_text()
+    library = (files("parley_core.redis") / "lua" / "lib.lua").read_text()
     for name, what in (("WAIT_BUCKETS", "wait_seconds"), ("RUN_BUCKETS", "run_seconds")):
         match = re.search(rf"{name} = {{(.+)}}", library)
         assert match is not None
-        assert tuple(float(bound) for bound in match[1].split(",")) == metrics.HISTOGRAMS[what][1]
+        assert tuple(float(bound) for bound in match[1].split(",")) == record_metrics.HISTOGRAMS[what][1]
 
 
-async def test_what_cannot_be_read_is_left_out_and_not_zero(house: House, client: httpx.AsyncClient) -> None:
-    house.store.available = False
+async def test_what_cannot_be_read_is_left_out_and_not_zero(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.store.available = False
     found = await samples(client)
     assert found["parley_up[]"] == 0
     assert not [name for name in found if not name.startswith(("parley_up", "parley_part_ready", "parley_http"))]

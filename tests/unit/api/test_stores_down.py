@@ -9,88 +9,90 @@ import httpx
 import pytest
 
 from parley_core.job import JobOptions, Queue
-from parley_core.testing import MemoryJobStore, new_job
-from tests.support.api_house import AUDIO, House, assert_problem
+from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
+from tests.support.fakes import MemoryJobStore, new_job
 
 pytestmark = pytest.mark.anyio
 
 RAW = {"Content-Type": "audio/flac"}
 
 
-async def test_with_redis_down_a_submit_is_journalled_and_its_job_is_accepted(house: House) -> None:
-    house.store.available = False
-    async with house.client() as client:
+async def test_with_redis_down_a_submit_is_journalled_and_its_job_is_accepted(api: ApiFixture) -> None:
+    api.store.available = False
+    async with api.client() as client:
         response = await client.post("/v1/jobs", content=AUDIO, headers=RAW, params={"reference": "r"})
         assert (response.status_code, response.json()["state"]) == (202, "accepted")
         seen = (await client.get(response.headers["location"])).json()
     assert seen == response.json()
-    [(entry, key)] = house.journal.entries()
+    [(entry, key)] = api.journal.entries()
     assert (entry.id, entry.options.reference, key) == (seen["id"], "r", None)
-    assert list(house.recordings.objects) == [entry.recording.key]
+    assert list(api.recordings.objects) == [entry.recording.key]
 
 
-async def test_a_journalled_job_is_found_before_the_keeper_imports_it(house: House, client: httpx.AsyncClient) -> None:
-    house.store.available = False
+async def test_a_journalled_job_is_found_before_the_keeper_imports_it(
+    api: ApiFixture, client: httpx.AsyncClient
+) -> None:
+    api.store.available = False
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
-    house.store.available = True
+    api.store.available = True
     assert (await client.get(f"/v1/jobs/{job['id']}")).json()["state"] == "accepted"
-    house.store.create(house.journal.entries()[0][0])
+    api.store.create(api.journal.entries()[0][0])
     assert (await client.get(f"/v1/jobs/{job['id']}")).json()["position"] == 0
 
 
 async def test_with_both_stores_down_a_submit_is_refused_and_nothing_is_half_written(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
-    house.store.available = house.recordings.available = False
+    api.store.available = api.recordings.available = False
     response = await client.post("/v1/jobs", content=AUDIO, headers={**RAW, "Idempotency-Key": "k"})
     assert_problem(response, 503, "object_store_unavailable")
     assert int(response.headers["retry-after"]) > 0
-    house.store.available = house.recordings.available = True
-    assert house.empty()
+    api.store.available = api.recordings.available = True
+    assert api.empty()
 
 
-async def test_with_the_object_store_down_a_submit_is_refused(house: House, client: httpx.AsyncClient) -> None:
-    house.recordings.available = False
+async def test_with_the_object_store_down_a_submit_is_refused(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    api.recordings.available = False
     response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
     assert_problem(response, 503, "object_store_unavailable")
-    house.recordings.available = True
-    assert house.empty()
+    api.recordings.available = True
+    assert api.empty()
 
 
 @pytest.mark.parametrize("recordings_available", [True, False])
 async def test_with_redis_down_looking_at_a_recorded_job_says_so(
-    house: House, client: httpx.AsyncClient, recordings_available: bool
+    api: ApiFixture, client: httpx.AsyncClient, recordings_available: bool
 ) -> None:
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
-    house.store.available, house.recordings.available = False, recordings_available
+    api.store.available, api.recordings.available = False, recordings_available
     response = await client.get(f"/v1/jobs/{job['id']}")
     assert_problem(response, 503, "job_store_unavailable")
     assert "retry-after" in response.headers
 
 
 async def test_with_the_journal_down_an_unknown_job_may_be_an_accepted_one(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
-    house.recordings.available = False
+    api.recordings.available = False
     response = await client.get("/v1/jobs/00000000-0000-4000-8000-000000000000")
     assert_problem(response, 503, "job_store_unavailable")
 
 
 async def test_a_full_job_store_refuses_before_the_body_is_read(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    health = replace(house.store.health(), used_memory=81, max_memory=100)
-    monkeypatch.setattr(house.store, "health", lambda: health)
+    health = replace(api.store.health(), used_memory=81, max_memory=100)
+    monkeypatch.setattr(api.store, "health", lambda: health)
     response = await client.post("/v1/jobs", content=unread(), headers=RAW)
     assert_problem(response, 503, "job_store_full")
     assert "retry-after" in response.headers
 
 
 async def test_below_its_share_of_memory_the_job_store_takes_jobs(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    health = replace(house.store.health(), used_memory=79, max_memory=100)
-    monkeypatch.setattr(house.store, "health", lambda: health)
+    health = replace(api.store.health(), used_memory=79, max_memory=100)
+    monkeypatch.setattr(api.store, "health", lambda: health)
     assert (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).status_code == 202
 
 
@@ -99,10 +101,10 @@ async def unread():  # type: ignore[no-untyped-def]
     yield b""
 
 
-async def test_a_full_queue_refuses_before_the_body_is_read_and_the_other_still_takes(house: House) -> None:
-    house.settings = house.settings.model_copy(update={"queue_limit": 1})
-    house.store.create(new_job(options=JobOptions(queue=Queue.INTERACTIVE)))
-    async with house.client() as client:
+async def test_a_full_queue_refuses_before_the_body_is_read_and_the_other_still_takes(api: ApiFixture) -> None:
+    api.settings = api.settings.model_copy(update={"queue_limit": 1})
+    api.store.create(new_job(options=JobOptions(queue=Queue.INTERACTIVE)))
+    async with api.client() as client:
         response = await client.post("/v1/jobs", content=unread(), headers=RAW)
         assert_problem(response, 429, "queue_full")
         assert int(response.headers["retry-after"]) > 0
@@ -110,27 +112,27 @@ async def test_a_full_queue_refuses_before_the_body_is_read_and_the_other_still_
         assert other.status_code == 202
 
 
-async def test_a_queue_that_fills_up_between_the_look_and_the_record_refuses_too(house: House) -> None:
-    house.store = MemoryJobStore(queue_limit=0)
-    async with house.client() as client:
+async def test_a_queue_that_fills_up_between_the_look_and_the_record_refuses_too(api: ApiFixture) -> None:
+    api.store = MemoryJobStore(queue_limit=0)
+    async with api.client() as client:
         assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=RAW), 429, "queue_full")
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_a_burst_of_submits_asks_after_the_stores_health_once(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, health = [], house.store.health
-    monkeypatch.setattr(house.store, "health", lambda: (asked.append(1), health())[1])
+    asked, health = [], api.store.health
+    monkeypatch.setattr(api.store, "health", lambda: (asked.append(1), health())[1])
     for _ in range(5):
         await client.post("/v1/jobs", content=AUDIO, headers=RAW)
     assert len(asked) == 1
 
 
 async def test_a_store_that_hangs_is_given_up_on(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(house.store, "page", lambda query: time.sleep(4))
+    monkeypatch.setattr(api.store, "page", lambda query: time.sleep(4))
     began = time.monotonic()
     assert_problem(await client.get("/v1/jobs"), 503, "job_store_unavailable")
     assert time.monotonic() - began < 3

@@ -11,18 +11,18 @@ import anyio
 import httpx
 import pytest
 
-from parley_api import body
+from parley_api.intake import body
 from parley_api.main import create_app
 from parley_core.errors import JobStoreFull, JobStoreUnavailable
 from parley_core.job import JobOptions, Queue, SpeakerBounds
-from tests.support.api_house import AUDIO, DAMAGED, House, assert_problem, form, in_chunks
+from tests.support.api_fixture import AUDIO, DAMAGED, ApiFixture, assert_problem, form, in_chunks
 
 pytestmark = pytest.mark.anyio
 
 RAW = {"Content-Type": "audio/flac"}
 
 
-async def test_a_form_is_accepted_stored_hashed_and_published(house: House, client: httpx.AsyncClient) -> None:
+async def test_a_form_is_accepted_stored_hashed_and_published(api: ApiFixture, client: httpx.AsyncClient) -> None:
     body, headers = form(("audio", AUDIO), ("num_speakers", b"2"), ("reference", b"consult-4711"))
     response = await client.post("/v1/jobs", content=body, headers=headers)
     assert response.status_code == 202
@@ -35,25 +35,26 @@ async def test_a_form_is_accepted_stored_hashed_and_published(house: House, clie
         "media_type": "audio/flac",
     }
     assert (job["state"], job["reference"], job["speakers"]) == ("queued", "consult-4711", {"min": 2, "max": 2})
-    assert list(house.recordings.objects.values()) == [AUDIO]
-    assert [dispatch.job_id for dispatch in house.queue.published] == [job["id"]]
+    assert list(api.recordings.objects.values()) == [AUDIO]
+    assert [dispatch.job_id for dispatch in api.queue.published] == [job["id"]]
 
 
 async def test_a_job_has_exactly_the_members_of_the_contract(client: httpx.AsyncClient) -> None:
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
     assert set(job) == {
         "id", "state", "queue", "reference", "created_at", "started_at", "finished_at", "recording", "speakers",
-        "voices", "channels", "position", "eta_seconds", "phase", "progress", "attempts", "error", "result", "links",
+        "speaker_embeddings", "channels", "position", "eta_seconds", "phase", "progress", "attempts", "error",
+        "result", "links",
     }  # fmt: skip
     assert set(job["links"]) == {"self", "events", "audio"}  # no turns yet, so no link to them
     assert job["created_at"].endswith("Z")
     assert datetime.fromisoformat(job["created_at"]).tzinfo is not None
 
 
-async def test_a_raw_body_takes_its_options_from_the_query(house: House, client: httpx.AsyncClient) -> None:
+async def test_a_raw_body_takes_its_options_from_the_query(api: ApiFixture, client: httpx.AsyncClient) -> None:
     options = {"min_speakers": "2", "max_speakers": "4", "queue": "batch", "retain_seconds": "60"}
     response = await client.post("/v1/jobs", params=options, content=AUDIO, headers=RAW)
-    stored = house.store.get(response.json()["id"]).options
+    stored = api.store.get(response.json()["id"]).options
     assert stored == JobOptions(SpeakerBounds(2, 4), Queue.BATCH, reference=None, retain_seconds=60)
 
 
@@ -66,14 +67,14 @@ async def test_the_bytes_count_and_not_the_media_type(client: httpx.AsyncClient,
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
 @pytest.mark.parametrize("audio_first", [True, False])
 async def test_a_form_may_be_cut_anywhere(
-    house: House, client: httpx.AsyncClient, size: int, audio_first: bool
+    api: ApiFixture, client: httpx.AsyncClient, size: int, audio_first: bool
 ) -> None:
     audio = b"fLaC \r\n--b0undar \r\n--b0undary!\r\n-- \r\n\r\n" + AUDIO[:300]  # all but the boundary itself
     parts = [("audio", audio), ("max_speakers", b"3"), ("queue", b"batch")]
     body, headers = form(*(parts if audio_first else parts[::-1]))
     response = await client.post("/v1/jobs", content=in_chunks(body, size), headers=headers)
     assert response.status_code == 202, response.text
-    assert list(house.recordings.objects.values()) == [audio]
+    assert list(api.recordings.objects.values()) == [audio]
     assert response.json()["speakers"] == {"min": None, "max": 3}
     assert response.json()["queue"] == "batch"
 
@@ -134,7 +135,7 @@ BAD_BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
 @pytest.mark.parametrize(("body", "headers", "status", "code"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
 @pytest.mark.parametrize("streamed", [False, True], ids=["with length", "streamed"])
 async def test_a_bad_body_is_a_problem_and_leaves_nothing(
-    house: House,
+    api: ApiFixture,
     client: httpx.AsyncClient,
     body: bytes,
     headers: dict[str, str],
@@ -144,15 +145,15 @@ async def test_a_bad_body_is_a_problem_and_leaves_nothing(
 ) -> None:
     content: Any = in_chunks(body, 1000) if streamed else body
     assert_problem(await client.post("/v1/jobs", content=content, headers=headers), status, code)
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_a_form_of_a_hundred_parts_is_refused_before_they_are_read(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
     body, headers = form(*[(f"part{number}", b"") for number in range(100)])
     assert_problem(await client.post("/v1/jobs", content=body, headers=headers), 422, "malformed_body")
-    assert house.empty()
+    assert api.empty()
 
 
 BAD_OPTIONS: dict[str, tuple[dict[str, str], str]] = {
@@ -178,7 +179,7 @@ BAD_OPTIONS: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.parametrize(("options", "code"), BAD_OPTIONS.values(), ids=BAD_OPTIONS.keys())
 @pytest.mark.parametrize("in_form", [False, True], ids=["query", "form"])
 async def test_a_bad_option_is_a_problem_and_leaves_nothing(
-    house: House, client: httpx.AsyncClient, options: dict[str, str], code: str, in_form: bool
+    api: ApiFixture, client: httpx.AsyncClient, options: dict[str, str], code: str, in_form: bool
 ) -> None:
     if in_form:
         body, headers = form(("audio", AUDIO), *((name, value.encode()) for name, value in options.items()))
@@ -186,16 +187,16 @@ async def test_a_bad_option_is_a_problem_and_leaves_nothing(
     else:
         response = await client.post("/v1/jobs", params=options, content=AUDIO, headers=RAW)
     assert_problem(response, 422, code)
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_a_recording_longer_than_an_attempt_may_take_is_refused_with_the_reason(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
-    house.audio.seconds = 5 * 3600
+    api.audio.seconds = 5 * 3600
     problem = assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=RAW), 422, "recording_too_long")
     assert "PARLEY_MAX_RECORDING_SECONDS" in str(problem["detail"])
-    assert house.empty()
+    assert api.empty()
 
 
 class Tap:
@@ -212,12 +213,12 @@ class Tap:
 
 
 @pytest.mark.parametrize("head", [b"", form(("audio", b""))[0].partition(b"\r\n--b0undary--")[0]], ids=["raw", "form"])
-async def test_too_large_is_said_while_streaming(house: House, client: httpx.AsyncClient, head: bytes) -> None:
+async def test_too_large_is_said_while_streaming(api: ApiFixture, client: httpx.AsyncClient, head: bytes) -> None:
     tap = Tap(head)
     response = await client.post("/v1/jobs", content=tap, headers=FORM if head else RAW)
     assert_problem(response, 413, "recording_too_large")
-    assert tap.taken < 3 * house.settings.max_recording_bytes
-    assert house.empty()
+    assert tap.taken < 3 * api.settings.max_recording_bytes
+    assert api.empty()
 
 
 async def test_too_large_by_its_announced_length_is_refused_before_the_first_byte(client: httpx.AsyncClient) -> None:
@@ -235,7 +236,7 @@ async def test_a_bad_option_before_the_audio_is_refused_before_the_audio(client:
 
 
 @pytest.mark.parametrize("parts", [None, ("audio",)], ids=["raw", "form"])
-async def test_a_caller_that_goes_away_leaves_nothing(house: House, parts: tuple[str] | None) -> None:
+async def test_a_caller_that_goes_away_leaves_nothing(api: ApiFixture, parts: tuple[str] | None) -> None:
     sent_body = b"fLaC" + bytes(9000) if parts is None else form(("audio", AUDIO))[0][:9000]
     content_type = (RAW if parts is None else FORM)["Content-Type"].encode()
     messages = iter([{"type": "http.request", "body": sent_body, "more_body": True}, {"type": "http.disconnect"}])
@@ -253,13 +254,13 @@ async def test_a_caller_that_goes_away_leaves_nothing(house: House, parts: tuple
         "scheme": "http", "root_path": "", "http_version": "1.1", "client": ("127.0.0.1", 1),
         "asgi": {"version": "3.0"},
     }  # fmt: skip
-    await create_app(house.settings, house.deps())(scope, receive, send)
+    await create_app(api.settings, api.deps())(scope, receive, send)
     assert sent[0]["status"] == 499
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_a_caller_that_falls_asleep_is_let_go(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def asleep() -> AsyncIterator[bytes]:
         yield AUDIO
@@ -268,41 +269,41 @@ async def test_a_caller_that_falls_asleep_is_let_go(
     monkeypatch.setattr(body, "STALLED_SECONDS", 0.1)
     response = await client.post("/v1/jobs", content=asleep(), headers=RAW)
     assert_problem(response, 408, "body_stalled")
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_a_broker_that_is_down_leaves_the_publishing_to_the_keeper(
-    house: House, client: httpx.AsyncClient
+    api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
-    house.queue.available = False
+    api.queue.available = False
     response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
     assert (response.status_code, response.json()["state"]) == (202, "accepted")
-    assert house.store.health().due == 1
+    assert api.store.health().due == 1
 
 
 async def test_a_refused_record_takes_the_recording_with_it(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise JobStoreFull("Redis has reached its memory limit.")
 
-    monkeypatch.setattr(house.store, "create", full)
+    monkeypatch.setattr(api.store, "create", full)
     response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
     assert_problem(response, 503, "job_store_full")
     assert int(response.headers["retry-after"]) > 0
-    assert house.empty()
+    assert api.empty()
 
 
 async def test_an_answer_lost_between_store_and_api_does_not_lose_the_recording(
-    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = house.store.create
+    create = api.store.create
 
     def create_and_lose_the_answer(*arguments: Any) -> None:
         create(*arguments)
         raise JobStoreUnavailable("Redis did not answer in time.")
 
-    monkeypatch.setattr(house.store, "create", create_and_lose_the_answer)
+    monkeypatch.setattr(api.store, "create", create_and_lose_the_answer)
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
-    assert house.store.get(job["id"]).recording.key in house.recordings.objects
-    assert [new.id for new, _ in house.journal.entries()] == [job["id"]]  # the keeper finds it recorded already
+    assert api.store.get(job["id"]).recording.key in api.recordings.objects
+    assert [new.id for new, _ in api.journal.entries()] == [job["id"]]  # the keeper finds it recorded already

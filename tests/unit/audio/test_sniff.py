@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from parley_core.audio import Container, sniff
+from parley_audio import Container, sniff
 from parley_core.errors import EmptyRecording, NotAudio, ParleyError
 from tests.support.formats import FORMATS
 

@@ -9,7 +9,7 @@ import pytest
 
 import parley
 from parley import Parley, ParleyApiError, ParleyConnectionError, ParleyUnavailable, UnexpectedAnswer, WaitTimedOut
-from parley.upload import PIECE_BYTES, Upload
+from parley._upload import PIECE_BYTES, Upload
 from tests.unit.client.scripted import Reply, ScriptedServer, job_document, problem, turns_document
 
 JOB = "/v1/jobs/job-1"
@@ -25,7 +25,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "ParleyClientError",
         "ParleyConnectionError",
         "ParleyUnavailable",
-        "Person",
+        "SpeakerIdentity",
         "QueueStatus",
         "Recording",
         "ResultSummary",
@@ -33,7 +33,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "Turn",
         "Turns",
         "UnexpectedAnswer",
-        "Voice",
+        "Voiceprint",
         "WaitTimedOut",
         "render_turns",
     }

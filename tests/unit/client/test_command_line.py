@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from parley.cli import app
-from parley.exits import Exit
+from parley.cli.app import app
+from parley.cli.exits import Exit
 from tests.unit.client.scripted import Reply, ScriptedServer, job_document, problem, turns_document
 
 RTTM = "SPEAKER job-1 1 0.000 12.500 <NA> <NA> SPEAKER_00 <NA> <NA>\n"

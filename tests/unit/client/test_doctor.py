@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import parley
-from parley.cli import app
-from parley.exits import Exit
+from parley.cli.app import app
+from parley.cli.exits import Exit
 from tests.unit.client.scripted import Reply, ScriptedServer, problem
 
 IDLE = {"queue": "interactive", "unfinished": 0, "waiting": 0, "running": 0, "oldest_seconds": None, "workers": 1}

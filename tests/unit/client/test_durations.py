@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from parley.durations import parse_duration, short
+from parley.cli.durations import parse_duration, short
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from parley import Turn, render_turns
-from parley.timeline import clock, timeline
+from parley.cli.timeline import clock, timeline
 
 TURNS = [Turn(0.0, 30.0, "SPEAKER_00"), Turn(45.0, 60.0, "SPEAKER_01"), Turn(50.0, 60.0, "SPEAKER_00")]
 

@@ -6,9 +6,9 @@ import os
 import time
 from pathlib import Path
 
-from parley_core.journal import ObjectJournal
-from parley_core.objects import ObjectStore
-from parley_core.ports import IdempotencyKey
+from parley_core.job import IdempotencyKey
+from parley_core.storage.journal import ObjectJournal
+from parley_core.storage.objects import ObjectStore
 
 DAY = 24 * 3600
 

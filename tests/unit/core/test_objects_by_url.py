@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import structlog.testing
 
-from parley_core import objects
 from parley_core.errors import ObjectStoreUnavailable
-from parley_core.objects import ObjectStore, safe_cause
+from parley_core.storage import objects
+from parley_core.storage.objects import ObjectStore, safe_cause
 
 AWAY_SECONDS = 2.0
 

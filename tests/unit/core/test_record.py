@@ -6,7 +6,7 @@ import json
 from dataclasses import fields
 
 from parley_core.job import ResultSummary
-from parley_core.record import job_from, result_to_fields
+from parley_core.redis.record import job_from, result_to_fields
 from tests.support.records import RECORD
 
 KNOWN_TO_0_1_0 = {"key", "speakers", "turns", "seconds_of_speech", "engine", "timings"}

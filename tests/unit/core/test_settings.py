@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from parley_core.celery_queue import create_app
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
-from parley_core.queue import create_app
 from parley_core.settings import Settings
 
 
-def test_a_lease_that_one_late_heartbeat_would_lose_is_refused() -> None:
-    with pytest.raises(ValidationError, match="three heartbeats"):
-        Settings(lease_seconds=2, heartbeat_seconds=1)
+def test_a_lease_that_one_late_renewal_would_lose_is_refused() -> None:
+    with pytest.raises(ValidationError, match="three renewals"):
+        Settings(lease_seconds=2, lease_renewal_seconds=1)
 
 
 def test_other_machines_are_not_served_without_keys(tmp_path: Path) -> None:

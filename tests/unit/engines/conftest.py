@@ -7,9 +7,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from parley_core.ports import Engine
+from benchmarks.audio import SHIPPED
+from parley_core.engine import Engine
 from parley_worker.engines.base import load_engine
-from tests.bench.audio import SHIPPED
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from parley_core.engine import Engine
 from parley_core.job import SpeakerBounds
-from parley_core.ports import Engine
 from parley_core.review import needs_review
 from parley_core.turns import Diarization
 from parley_worker.engines.onnx import grid, trunk

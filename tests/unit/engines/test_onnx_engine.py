@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.audio import SHIPPED
+from benchmarks.der import errors, read_rttm
+from parley_core.engine import Engine
 from parley_core.errors import JobCancelled
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.ports import Engine
 from parley_core.turns import Diarization
 from parley_worker.engines.onnx import models
-from tests.bench.audio import SHIPPED
-from tests.bench.der import errors, read_rttm
 
 Waveform = NDArray[np.float32]
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.audio import SHIPPED
+from benchmarks.der import read_rttm
+from parley_core.engine import Engine
 from parley_core.job import SpeakerBounds
-from parley_core.ports import Engine
 from parley_core.turns import Diarization, Turn
 from parley_worker.engines.exact.clustering import mean_voices
 from parley_worker.engines.pyannote.engine import voices_of
 from parley_worker.engines.result import Stretch, Voices, diarization
-from tests.bench.audio import SHIPPED
-from tests.bench.der import read_rttm
 
 Waveform = NDArray[np.float32]
 
@@ -40,11 +40,11 @@ def reader_of(speaker: str, turns: tuple[Turn, ...], truth: list[Turn], offset: 
 
 def test_each_speaker_has_a_voice_of_length_one(any_engine: Engine, conversation: Waveform) -> None:
     found = diarize(any_engine, conversation[: 17 * RATE])
-    assert found.voices.keys() == set(found.speakers)
-    assert {len(voice) for voice in found.voices.values()} == {192}
-    for voice in found.voices.values():
+    assert found.speaker_embeddings.keys() == set(found.speakers)
+    assert {len(voice) for voice in found.speaker_embeddings.values()} == {192}
+    for voice in found.speaker_embeddings.values():
         assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-3)
-    assert len(found.voice_model.split()[1]) == 64
+    assert len(found.embedding_model.split()[1]) == 64
 
 
 def test_a_person_sounds_more_like_themselves_in_another_recording_than_like_anybody_else(
@@ -54,7 +54,9 @@ def test_a_person_sounds_more_like_themselves_in_another_recording_than_like_any
     voices: list[dict[str, NDArray[np.float64]]] = []
     for part, offset in ((conversation[:middle], 0.0), (conversation[middle:], middle / RATE)):
         found = diarize(engine, part)
-        voices.append({reader_of(s, found.turns, truth, offset): np.array(v) for s, v in found.voices.items()})
+        voices.append(
+            {reader_of(s, found.turns, truth, offset): np.array(v) for s, v in found.speaker_embeddings.items()}
+        )
     first, second = voices
     assert len(first.keys() & second.keys()) >= 2
     for person in first.keys() & second.keys():
@@ -67,8 +69,8 @@ def test_voices_go_by_the_labels_of_the_turns_and_nobody_without_a_turn_or_a_voi
     turns = [Stretch(2.0, 3.0, "a"), Stretch(0.0, 1.0, "b"), Stretch(4.0, 5.0, "mute")]
     vectors = {"a": np.array([3.0, 4.0]), "b": np.array([0.0, 2.0]), "mute": np.zeros(2), "absent": np.ones(2)}
     found = diarization(turns, turns, 10.0, Voices("model", vectors))
-    assert dict(found.voices) == {"SPEAKER_00": (0.0, 1.0), "SPEAKER_01": (0.6, 0.8)}
-    assert found.voice_model == "model"
+    assert dict(found.speaker_embeddings) == {"SPEAKER_00": (0.0, 1.0), "SPEAKER_01": (0.6, 0.8)}
+    assert found.embedding_model == "model"
 
 
 def test_the_stock_algorithms_voices_are_mean_directions_of_what_was_embedded() -> None:

@@ -14,7 +14,7 @@ from parley_local.home import Home
 from parley_local.machine import stop_on_signals
 from parley_local.output import Output
 from parley_local.parts import Part
-from parley_local.process import Guardian, python_environment
+from parley_local.process import OrphanReaper, python_environment
 from parley_local.supervisor import Supervisor
 
 WITH_CHILDREN = """
@@ -35,16 +35,16 @@ def main() -> None:
     home = Home(Path(sys.argv[1]))
     output = Output(Console(highlight=False, markup=False), home.logs)
     mark = home.folder.name
-    guard = Guardian(mark, keep_open=home.lock_fd)
+    reaper = OrphanReaper(mark, keep_open=home.lock_fd)
     parts = tuple(
         Part(name, "cyan", (sys.executable, "-c", PROGRAMS[name]), lambda: True, stop_seconds=STOP_SECONDS)
         for name in sys.argv[2:]
     )
-    supervisor = Supervisor((parts,), python_environment({}, mark), output, guard, stop)
+    supervisor = Supervisor((parts,), python_environment({}, mark), output, reaper, stop)
     supervisor.start()
     supervisor.watch(until=stop)
     supervisor.stop()
-    guard.close()
+    reaper.close()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from parley_core.queue import broker_url
+from parley_core.celery_queue import broker_url
 from parley_local import valkey
 from parley_local.errors import HomeInUse, PortInUse, ServerNotFound
 from parley_local.home import Home

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parley_local.guardian import MARK_VARIABLE
 from parley_local.home import Home
+from parley_local.orphan_reaper import MARK_VARIABLE
 
 SYSTEM = Path(__file__).with_name("standin_system.py")
 PER_PART = 3  # itself, a child in its group, and one in a session of its own
@@ -41,9 +41,9 @@ class StandIn:
         except psutil.Error:
             return False
 
-    def guardian(self) -> psutil.Process | None:
+    def orphan_reaper(self) -> psutil.Process | None:
         """The one process of the system without the mark; None between one and the next."""
-        return next((child for child in self.children() if "guardian.py" in command(child)), None)
+        return next((child for child in self.children() if "orphan_reaper.py" in command(child)), None)
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
@@ -112,12 +112,12 @@ def test_a_second_signal_does_not_wait(start: Callable[..., StandIn]) -> None:
     assert time.monotonic() - began < 2.5, "three seconds are what the part would get"
 
 
-def test_a_killed_guardian_is_replaced_and_its_successor_clears_up(start: Callable[..., StandIn]) -> None:
+def test_a_killed_orphan_reaper_is_replaced_and_its_successor_clears_up(start: Callable[..., StandIn]) -> None:
     system = start("children")
-    first = system.guardian()
+    first = system.orphan_reaper()
     assert first is not None
     first.kill()
-    system.wait_until(lambda: system.guardian() not in (None, first))
+    system.wait_until(lambda: system.orphan_reaper() not in (None, first))
     time.sleep(0.3)  # it must be told the groups; a Python start takes less
     system.process.kill()
     system.process.wait()
@@ -134,7 +134,7 @@ def test_the_home_stays_locked_until_everything_is_cleared_up(start: Callable[..
 
 def test_a_dead_part_is_started_again_and_said_so(start: Callable[..., StandIn]) -> None:
     system = start("children")
-    part = next(child for child in system.children() if child != system.guardian())
+    part = next(child for child in system.children() if child != system.orphan_reaper())
     orphan = part.children()[0]
     part.kill()
     system.wait_until(lambda: not part.is_running() and len(system.members()) >= PER_PART)

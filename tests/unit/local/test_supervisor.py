@@ -15,7 +15,7 @@ from parley_local.errors import PartFailed
 from parley_local.home import Home
 from parley_local.output import Output
 from parley_local.parts import Part, Stages
-from parley_local.process import Guardian, python_environment
+from parley_local.process import OrphanReaper, python_environment
 from parley_local.supervisor import Stop, Supervisor, restart_delay
 
 SLEEP = "import time; time.sleep(600)"
@@ -25,20 +25,20 @@ Build = Callable[..., tuple[Supervisor, Stop, io.StringIO]]
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     home = Home(tmp_path)
-    guard = Guardian("none", keep_open=home.lock_fd)
+    reaper = OrphanReaper("none", keep_open=home.lock_fd)
     built: list[Supervisor] = []
 
     def build_one(*stages: tuple[Part, ...]) -> tuple[Supervisor, Stop, io.StringIO]:
         screen, stop = io.StringIO(), Stop()
         console = Console(file=screen, width=200, highlight=False, markup=False)
-        supervisor = Supervisor(stages, python_environment({}, "none"), Output(console, home.logs), guard, stop)
+        supervisor = Supervisor(stages, python_environment({}, "none"), Output(console, home.logs), reaper, stop)
         built.append(supervisor)
         return supervisor, stop, screen
 
     yield build_one
     for supervisor in built:
         supervisor.stop()
-    guard.close()
+    reaper.close()
     home.close()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from parley_worker import patience
-from tests.support.attempts import World
+from parley_worker.attempt import retry
+from tests.support.attempts import AttemptFixture
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE", 0.02)
-    return World()
+def world(monkeypatch: pytest.MonkeyPatch) -> AttemptFixture:
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.02)
+    return AttemptFixture()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parley_core.settings import Settings
-from parley_worker.app import worker_app
+from parley_worker.celery.app import worker_app
 
 
 @pytest.fixture

@@ -17,16 +17,16 @@ from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
+from parley_core.engine import Report
 from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable, LeaseLost, UnreadableRecording
 from parley_core.job import MAX_ATTEMPTS, Failure, JobOptions, JobState, Phase, RetryIn, SpeakerBounds
-from parley_core.ports import Report
-from parley_core.testing import MemoryJobStore, ScriptedEngine
 from parley_core.turns import Diarization, EngineInfo, Turn
-from parley_core.voices import Role
-from parley_worker import attempt
-from parley_worker.attempt import Outcome, run_attempt
-from parley_worker.deps import Dependencies, load
-from tests.support.attempts import CallingEngine, World
+from parley_core.voiceprints import Role
+from parley_worker.attempt import attempt
+from parley_worker.attempt.attempt import Outcome, run_attempt
+from parley_worker.dependencies import Dependencies, load
+from tests.support.attempts import AttemptFixture, CallingEngine
+from tests.support.fakes import MemoryJobStore, ScriptedEngine
 
 
 def report_for(seconds: float, report: Report) -> None:
@@ -45,7 +45,7 @@ def raising(error: BaseException) -> CallingEngine:
     return CallingEngine(middle)
 
 
-def test_a_success_is_stored_under_its_token_and_committed(world: World) -> None:
+def test_a_success_is_stored_under_its_token_and_committed(world: AttemptFixture) -> None:
     assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
     job = world.job()
     assert job.state is JobState.SUCCEEDED
@@ -56,7 +56,7 @@ def test_a_success_is_stored_under_its_token_and_committed(world: World) -> None
     assert [(a.number, a.worker, a.error) for a in job.attempts] == [(1, "host/abc/1", None)]
 
 
-def test_the_result_object_is_what_the_http_contract_says(world: World) -> None:
+def test_the_result_object_is_what_the_http_contract_says(world: AttemptFixture) -> None:
     run_attempt(world.job_id, world.deps)
     stored = json.loads(world.recordings.read(f"results/{world.job_id}/1.json"))
     turn = {"start": 0.0, "end": 1.0, "speaker": "SPEAKER_00", "confidence": None}
@@ -74,34 +74,36 @@ def test_the_result_object_is_what_the_http_contract_says(world: World) -> None:
 class KnowingEngine(ScriptedEngine):
     """Hears one speaker, and knows how that one sounds."""
 
-    def __init__(self, voice_model: str = "knowing/abc") -> None:
+    def __init__(self, embedding_model: str = "knowing/abc") -> None:
         super().__init__(0.0)
-        self._voice_model = voice_model
+        self._voice_model = embedding_model
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         found = super().diarize(waveform, speakers, report)
-        return replace(found, voices={"SPEAKER_00": (0.6, 0.8)}, voice_model=self._voice_model)
+        return replace(found, speaker_embeddings={"SPEAKER_00": (0.6, 0.8)}, embedding_model=self._voice_model)
 
 
-def stored_result(world: World, job_id: str, deps: Dependencies) -> dict[str, Any]:
+def stored_result(world: AttemptFixture, job_id: str, deps: Dependencies) -> dict[str, Any]:
     run_attempt(job_id, deps)
     stored: dict[str, Any] = json.loads(world.recordings.read(f"results/{job_id}/1.json"))
     return stored
 
 
-def test_voices_are_stored_only_where_somebody_asked(world: World) -> None:
+def test_voices_are_stored_only_where_somebody_asked(world: AttemptFixture) -> None:
     deps = world.with_engine(KnowingEngine())
-    assert "voices" not in stored_result(world, world.job_id, deps)
-    asked = stored_result(world, world.submit(JobOptions(voices=True)), deps)
-    assert (asked["voices"], asked["voice_model"]) == ({"SPEAKER_00": [0.6, 0.8]}, "knowing/abc")
+    assert "speaker_embeddings" not in stored_result(world, world.job_id, deps)
+    asked = stored_result(world, world.submit(JobOptions(speaker_embeddings=True)), deps)
+    assert (asked["speaker_embeddings"], asked["embedding_model"]) == ({"SPEAKER_00": [0.6, 0.8]}, "knowing/abc")
 
 
-def test_voices_of_an_engine_that_does_not_name_their_model_belong_to_its_version(world: World) -> None:
-    deps = world.with_engine(KnowingEngine(voice_model=""))
-    assert stored_result(world, world.submit(JobOptions(voices=True)), deps)["voice_model"] == "scripted 1"
+def test_voices_of_an_engine_that_does_not_name_their_model_belong_to_its_version(world: AttemptFixture) -> None:
+    deps = world.with_engine(KnowingEngine(embedding_model=""))
+    assert (
+        stored_result(world, world.submit(JobOptions(speaker_embeddings=True)), deps)["embedding_model"] == "scripted 1"
+    )
 
 
-def test_named_channels_give_speakers_roles(world: World) -> None:
+def test_named_channels_give_speakers_roles(world: AttemptFixture) -> None:
     def levels(path: Path, channels: int) -> NDArray[np.float32]:
         assert path.read_bytes() == b"sound"
         return np.full((50, channels), (1e-6, 1e-3), np.float32)
@@ -125,21 +127,21 @@ class UnsureEngine(ScriptedEngine):
         return Diarization(turns, turns, ())
 
 
-def test_the_record_says_how_much_needs_review(world: World) -> None:
+def test_the_record_says_how_much_needs_review(world: AttemptFixture) -> None:
     run_attempt(world.job_id, world.with_engine(UnsureEngine()))
     result = world.job().result
     assert result is not None
     assert (result.turns_to_review, result.seconds_to_review) == (1, 0.5)
 
 
-def test_of_an_engine_that_does_not_know_how_sure_it_is_nothing_is_said_of_review(world: World) -> None:
+def test_of_an_engine_that_does_not_know_how_sure_it_is_nothing_is_said_of_review(world: AttemptFixture) -> None:
     run_attempt(world.job_id, world.deps)
     result = world.job().result
     assert result is not None
     assert result.turns_to_review is result.seconds_to_review is None
 
 
-def test_a_duplicate_message_starts_nothing(world: World) -> None:
+def test_a_duplicate_message_starts_nothing(world: AttemptFixture) -> None:
     second: list[Outcome] = []
     engine = CallingEngine(lambda _: second.append(run_attempt(world.job_id, world.deps)))
     assert run_attempt(world.job_id, world.with_engine(engine)) is Outcome.SUCCEEDED
@@ -148,11 +150,11 @@ def test_a_duplicate_message_starts_nothing(world: World) -> None:
     assert len(world.job().attempts) == len(world.results()) == 1
 
 
-def test_an_unknown_job_is_a_message_to_be_dropped(world: World) -> None:
+def test_an_unknown_job_is_a_message_to_be_dropped(world: AttemptFixture) -> None:
     assert run_attempt("no-such-job", world.deps) is Outcome.DUPLICATE
 
 
-def test_a_permanent_error_fails_the_job_at_once(world: World) -> None:
+def test_a_permanent_error_fails_the_job_at_once(world: AttemptFixture) -> None:
     def damaged(_: Path) -> NDArray[np.float32]:
         raise UnreadableRecording("damaged")
 
@@ -162,14 +164,14 @@ def test_a_permanent_error_fails_the_job_at_once(world: World) -> None:
     assert len(job.attempts) == 1
 
 
-def test_a_missing_recording_fails_the_job_with_that_reason(world: World) -> None:
+def test_a_missing_recording_fails_the_job_with_that_reason(world: AttemptFixture) -> None:
     world.recordings.delete(world.job().recording.key)
     assert run_attempt(world.job_id, world.deps) is Outcome.FAILED
     assert world.job().error == Failure("unreadable_recording", "The stored recording is gone.")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError(), KeyError("x"), OSError(28, "disk full")])
-def test_whatever_an_engine_raises_is_tried_again_later(world: World, error: Exception) -> None:
+def test_whatever_an_engine_raises_is_tried_again_later(world: AttemptFixture, error: Exception) -> None:
     assert run_attempt(world.job_id, world.with_engine(raising(error))) is Outcome.WAITING
     job = world.job()
     assert job.state is JobState.QUEUED
@@ -177,7 +179,9 @@ def test_whatever_an_engine_raises_is_tried_again_later(world: World, error: Exc
     assert run_attempt(world.job_id, world.deps) is Outcome.DUPLICATE, "it must wait for its next attempt"
 
 
-def test_a_poison_job_costs_four_attempts_and_waits_between_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poison_job_costs_four_attempts_and_waits_between_them(
+    world: AttemptFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, waits = [1000.0], []
     store = MemoryJobStore(now=lambda: clock[0])
     deps = replace(world.with_engine(raising(MemoryError())), store=store)
@@ -194,7 +198,7 @@ def test_a_poison_job_costs_four_attempts_and_waits_between_them(world: World, m
     assert job.error.code == "engine_error"
 
 
-def test_an_object_store_that_is_down_is_tried_again_later(world: World) -> None:
+def test_an_object_store_that_is_down_is_tried_again_later(world: AttemptFixture) -> None:
     world.recordings.available = False
     assert run_attempt(world.job_id, world.deps) is Outcome.WAITING
     error = world.job().attempts[0].error
@@ -202,7 +206,7 @@ def test_an_object_store_that_is_down_is_tried_again_later(world: World) -> None
     assert error.code == "object_store_unavailable"
 
 
-def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(world: World) -> None:
+def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(world: AttemptFixture) -> None:
     def middle(report: Report) -> None:
         world.store.cancel(world.job_id)
         report_for(2.0, report)
@@ -211,14 +215,16 @@ def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(worl
     assert (world.job().state, world.results()) == (JobState.CANCELLED, [])
 
 
-def test_a_cancel_that_the_engine_does_not_notice_still_wins(world: World) -> None:
+def test_a_cancel_that_the_engine_does_not_notice_still_wins(world: AttemptFixture) -> None:
     engine = CallingEngine(lambda _: (world.store.cancel(world.job_id), None)[1])
-    deps = replace(world.with_engine(engine), settings=world.deps.settings.model_copy(update={"heartbeat_seconds": 9}))
+    deps = replace(
+        world.with_engine(engine), settings=world.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
+    )
     assert run_attempt(world.job_id, deps) is Outcome.ENDED
     assert (world.job().state, world.results()) == (JobState.CANCELLED, [])
 
 
-def take_over(world: World) -> None:
+def take_over(world: AttemptFixture) -> None:
     """Reap the running attempt as a keeper would, and start the next one."""
     time.sleep(world.deps.settings.lease_seconds + 0.05)
     lapsed = world.store.lapsed_leases(1)[0]
@@ -226,27 +232,27 @@ def take_over(world: World) -> None:
     assert world.store.start_attempt(world.job_id, "host/def/2", 60)
 
 
-def test_a_worker_that_wakes_after_its_lease_cannot_commit(world: World) -> None:
-    frozen = world.deps.settings.model_copy(update={"heartbeat_seconds": 9})
+def test_a_worker_that_wakes_after_its_lease_cannot_commit(world: AttemptFixture) -> None:
+    frozen = world.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
     deps = replace(world.with_engine(CallingEngine(lambda _: take_over(world))), settings=frozen)
     assert run_attempt(world.job_id, deps) is Outcome.ENDED
     job = world.job()
     assert (job.state, job.token, world.results()) == (JobState.RUNNING, 2, [])
 
 
-def test_the_failure_of_a_worker_that_lost_its_lease_changes_nothing(world: World) -> None:
+def test_the_failure_of_a_worker_that_lost_its_lease_changes_nothing(world: AttemptFixture) -> None:
     def middle(_: Report) -> None:
         take_over(world)
         raise MemoryError
 
-    frozen = world.deps.settings.model_copy(update={"heartbeat_seconds": 9})
+    frozen = world.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
     assert (
         run_attempt(world.job_id, replace(world.with_engine(CallingEngine(middle)), settings=frozen)) is Outcome.ENDED
     )
     assert (world.job().state, world.job().token) == (JobState.RUNNING, 2)
 
 
-def test_heartbeats_keep_the_lease_and_write_progress(world: World) -> None:
+def test_heartbeats_keep_the_lease_and_write_progress(world: AttemptFixture) -> None:
     def middle(report: Report) -> None:
         report(Phase.EMBEDDING, 0.25)
         time.sleep(world.deps.settings.lease_seconds * 2)
@@ -256,7 +262,7 @@ def test_heartbeats_keep_the_lease_and_write_progress(world: World) -> None:
     assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.SUCCEEDED
 
 
-def outage(world: World, seconds: float) -> Callable[[Report], None]:
+def outage(world: AttemptFixture, seconds: float) -> Callable[[Report], None]:
     def middle(report: Report) -> None:
         world.store.available = False
         threading.Timer(seconds, lambda: setattr(world.store, "available", True)).start()
@@ -265,12 +271,12 @@ def outage(world: World, seconds: float) -> Callable[[Report], None]:
     return middle
 
 
-def test_a_result_waits_for_a_store_that_is_away_for_longer_than_the_lease(world: World) -> None:
+def test_a_result_waits_for_a_store_that_is_away_for_longer_than_the_lease(world: AttemptFixture) -> None:
     assert run_attempt(world.job_id, world.with_engine(CallingEngine(outage(world, 0.5)))) is Outcome.SUCCEEDED
     assert (len(world.job().attempts), len(world.results())) == (1, 1)
 
 
-def test_a_failure_waits_for_a_store_that_is_away(world: World) -> None:
+def test_a_failure_waits_for_a_store_that_is_away(world: AttemptFixture) -> None:
     def middle(report: Report) -> None:
         outage(world, 0.2)(report)
         raise MemoryError
@@ -278,13 +284,13 @@ def test_a_failure_waits_for_a_store_that_is_away(world: World) -> None:
     assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.WAITING
 
 
-def test_a_start_waits_for_a_store_that_is_away(world: World) -> None:
+def test_a_start_waits_for_a_store_that_is_away(world: AttemptFixture) -> None:
     world.store.available = False
     threading.Timer(0.2, lambda: setattr(world.store, "available", True)).start()
     assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
 
 
-def test_a_start_gives_up_in_time_and_takes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_gives_up_in_time_and_takes_nothing(world: AttemptFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "START_PATIENCE", 0.05)
     world.store.available = False
     with pytest.raises(JobStoreUnavailable):
@@ -293,7 +299,7 @@ def test_a_start_gives_up_in_time_and_takes_nothing(world: World, monkeypatch: p
     assert world.job().state is JobState.ACCEPTED
 
 
-def test_the_soft_limit_makes_the_attempt_fail_and_the_next_one_start_at_once(world: World) -> None:
+def test_the_soft_limit_makes_the_attempt_fail_and_the_next_one_start_at_once(world: AttemptFixture) -> None:
     assert run_attempt(world.job_id, world.with_engine(raising(SoftTimeLimitExceeded()))) is Outcome.WAITING
     error = world.job().attempts[0].error
     assert error is not None
@@ -314,7 +320,7 @@ class OnceInterrupted(MemoryJobStore):
         return job
 
 
-def test_a_soft_limit_during_the_commit_loses_nothing(world: World) -> None:
+def test_a_soft_limit_during_the_commit_loses_nothing(world: AttemptFixture) -> None:
     world.store = OnceInterrupted()
     world.job_id = world.submit()
     assert run_attempt(world.job_id, replace(world.deps, store=world.store)) is Outcome.SUCCEEDED
@@ -322,7 +328,7 @@ def test_a_soft_limit_during_the_commit_loses_nothing(world: World) -> None:
 
 
 def test_an_engine_that_cannot_be_loaded_is_the_workers_fault_not_the_recordings(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: AttemptFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(name: str, threads: int) -> None:
         raise EngineMismatch("another model file")
@@ -334,12 +340,12 @@ def test_an_engine_that_cannot_be_loaded_is_the_workers_fault_not_the_recordings
 
 
 @pytest.mark.parametrize("error", [LeaseLost("taken"), JobCancelled("cancelled")])
-def test_a_stop_from_the_engine_itself_commits_nothing(world: World, error: Exception) -> None:
+def test_a_stop_from_the_engine_itself_commits_nothing(world: AttemptFixture, error: Exception) -> None:
     assert run_attempt(world.job_id, world.with_engine(raising(error))) is Outcome.ENDED
     assert (world.job().state, world.results()) == (JobState.RUNNING, [])
 
 
-def test_the_waveform_is_free_when_the_attempt_has_ended(world: World) -> None:
+def test_the_waveform_is_free_when_the_attempt_has_ended(world: AttemptFixture) -> None:
     alive: list[weakref.ref[NDArray[np.float32]]] = []
 
     def decode(_: Path) -> NDArray[np.float32]:
@@ -353,5 +359,5 @@ def test_the_waveform_is_free_when_the_attempt_has_ended(world: World) -> None:
     assert [reference() is None for reference in alive] == [True, True]
 
 
-def test_the_scripted_engine_is_an_engine_like_any_other(world: World) -> None:
+def test_the_scripted_engine_is_an_engine_like_any_other(world: AttemptFixture) -> None:
     assert run_attempt(world.job_id, world.with_engine(ScriptedEngine(0.05))) is Outcome.SUCCEEDED

@@ -10,29 +10,29 @@ from pathlib import Path
 
 import pytest
 
+from parley_worker.celery.liveness_file import LOOP_SILENCE_SECONDS, LivenessFile
 from parley_worker.liveness import STALE_SECONDS, is_alive
-from parley_worker.pulse import LOOP_SILENCE_SECONDS, Pulse
 
 
 @pytest.fixture
-def pulse(tmp_path: Path) -> Pulse:
-    return Pulse(tmp_path / "pulse")
+def pulse(tmp_path: Path) -> LivenessFile:
+    return LivenessFile(tmp_path / "pulse")
 
 
-def test_it_beats_while_the_loop_turns(pulse: Pulse, tmp_path: Path) -> None:
+def test_it_beats_while_the_loop_turns(pulse: LivenessFile, tmp_path: Path) -> None:
     pulse.loop_expected = True
     pulse.turn()
     pulse.beat()
     assert is_alive(tmp_path / "pulse")
 
 
-def test_it_beats_while_nobody_expects_the_loop_to_turn(pulse: Pulse, tmp_path: Path) -> None:
+def test_it_beats_while_nobody_expects_the_loop_to_turn(pulse: LivenessFile, tmp_path: Path) -> None:
     pulse.last_turn -= 10 * LOOP_SILENCE_SECONDS
     pulse.beat()
     assert is_alive(tmp_path / "pulse"), "waiting for Redis, or draining, is no reason for a restart"
 
 
-def test_it_falls_silent_when_the_loop_stands_still(pulse: Pulse, tmp_path: Path) -> None:
+def test_it_falls_silent_when_the_loop_stands_still(pulse: LivenessFile, tmp_path: Path) -> None:
     pulse.loop_expected = True
     pulse.last_turn -= LOOP_SILENCE_SECONDS + 1
     pulse.beat()
@@ -45,5 +45,5 @@ def test_the_probe_says_so_by_its_exit_code(tmp_path: Path, age: float | None, c
     if age is not None:
         file.touch()
         os.utime(file, (time.time() - age, time.time() - age))
-    environment = {**os.environ, "PARLEY_HEARTBEAT_FILE": str(file)}
+    environment = {**os.environ, "PARLEY_LIVENESS_FILE": str(file)}
     assert subprocess.run([sys.executable, "-m", "parley_worker.liveness"], env=environment).returncode == code

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from parley_core.turns import Diarization, Turn
-from parley_core.voices import Role
-from parley_worker.roles import MOMENTS_PER_SECOND, roles_by_channel
+from parley_core.voiceprints import Role
+from parley_worker.attempt.channel_roles import MOMENTS_PER_SECOND, roles_by_channel
 
 CLINICIAN, PATIENT, OTHER = Role.CLINICIAN, Role.PATIENT, Role.OTHER
 SECONDS = 10.0

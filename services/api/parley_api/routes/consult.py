@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from parley_api.auth import Tenant
-from parley_api.body import Body
-from parley_api.deps import DepsOf
-from parley_api.errors import InvalidOption, SessionIdMissing
-from parley_api.finding import find
-from parley_api.openapi import CONSULT_BODY, SESSION_HEADER, problems
-from parley_api.options import OPTIONS, reference
-from parley_api.people import with_people
-from parley_api.results import result_of
+from parley_api.http.errors import InvalidOption, SessionIdMissing
+from parley_api.http.openapi import CONSULT_BODY, SESSION_HEADER, problems
+from parley_api.intake.body import Body
+from parley_api.intake.options import OPTIONS, reference
+from parley_api.routes.auth import Tenant
 from parley_api.routes.jobs import Nothing, describe
+from parley_api.runtime.dependencies import Deps
 from parley_api.schemas import ConsultAccepted, ConsultAnswer, ErrorAnswer
-from parley_api.submit import Submission, require_key
+from parley_api.use_cases.identities import with_identities
+from parley_api.use_cases.job_lookup import find
+from parley_api.use_cases.results import result_of
+from parley_api.use_cases.submit import Submission, require_key
 from parley_core.errors import JobNotFound
 from parley_core.job import Job, JobState
 
@@ -48,7 +48,7 @@ SessionId = Annotated[str, Depends(session_id)]
     openapi_extra=SESSION_HEADER | CONSULT_BODY,
     responses=problems(409, 413, 415, 429),
 )
-async def submit(request: Request, response: Response, deps: DepsOf, tenant: Tenant, session: SessionId) -> object:
+async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant, session: SessionId) -> object:
     """Take a consult's recording in."""
     key = require_key(request.headers.getlist("idempotency-key"))
     body = Body(request, deps.settings.max_speakers, CONSULT_OPTIONS)
@@ -59,13 +59,13 @@ async def submit(request: Request, response: Response, deps: DepsOf, tenant: Ten
 
 
 @router.get("/{job_id}", openapi_extra=SESSION_HEADER, responses=problems(404, 410))
-async def get(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant, session: SessionId) -> ConsultAnswer:
+async def get(job_id: str, query: Nothing, deps: Deps, tenant: Tenant, session: SessionId) -> ConsultAnswer:
     """Return where the consult's job stands and, once it has succeeded, its turns and who speaks in them."""
     job = await find(deps, tenant, job_id)
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")
     succeeded = job.state is JobState.SUCCEEDED
-    result = await with_people(deps, job, await result_of(deps, job)) if succeeded else {}
+    result = await with_identities(deps, job, await result_of(deps, job)) if succeeded else {}
     return _answer(job, session, result)
 
 
@@ -78,6 +78,6 @@ def _answer(job: Job, session: str, result: Mapping[str, Any]) -> ConsultAnswer:
             "progress": job.progress,
             "error": ErrorAnswer.of(job.error),
             "turns": result.get("turns"),
-            "people": result.get("people"),
+            "identities": result.get("identities"),
         }
     )

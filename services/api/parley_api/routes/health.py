@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from parley_api.openapi import problems
-from parley_api.readiness import Readiness
+from parley_api.http.openapi import problems
+from parley_api.runtime.readiness import Readiness
 from parley_api.schemas import OkAnswer
 
 router = APIRouter(tags=["health"])

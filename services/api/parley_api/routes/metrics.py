@@ -9,10 +9,10 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from parley_api.deps import Deps, DepsOf
-from parley_api.http_metrics import HttpMetrics
-from parley_api.metrics import Snapshot, registry_of
-from parley_api.readiness import Readiness
+from parley_api.http.http_metrics import HttpMetrics
+from parley_api.runtime.dependencies import Dependencies, Deps
+from parley_api.runtime.readiness import Readiness
+from parley_api.runtime.record_metrics import Snapshot, registry_of
 from parley_core.errors import JobStoreUnavailable
 from parley_core.logs import get_logger
 
@@ -30,7 +30,7 @@ class _Both(CollectorRegistry):
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(request: Request, deps: DepsOf) -> Response:
+async def metrics(request: Request, deps: Deps) -> Response:
     """Return the counters of the record and of this process, as Prometheus text or OpenMetrics by `Accept`."""
     own: HttpMetrics = request.app.state.http_metrics
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -40,7 +40,7 @@ async def metrics(request: Request, deps: DepsOf) -> Response:
     return Response(body, headers={"Content-Type": content_type})
 
 
-async def _snapshot(deps: Deps) -> Snapshot | None:
+async def _snapshot(deps: Dependencies) -> Snapshot | None:
     calls, store = deps.calls, deps.store
     try:
         return Snapshot(

@@ -12,19 +12,19 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley_api.auth import Tenant
-from parley_api.deps import Deps, DepsOf
-from parley_api.errors import InvalidOption
-from parley_api.finding import find
-from parley_api.formats import JSON, RENDER, choose
-from parley_api.openapi import EVENTS, RECORDING, TURNS, problems
-from parley_api.people import with_people
-from parley_api.recording_response import RecordingResponse
-from parley_api.results import result_of
+from parley_api.http.errors import InvalidOption
+from parley_api.http.openapi import EVENTS, RECORDING, TURNS, problems
+from parley_api.http.recording_response import RecordingResponse
+from parley_api.routes.auth import Tenant
 from parley_api.routes.jobs import Nothing
+from parley_api.runtime.dependencies import Dependencies, Deps
 from parley_api.schemas import EventAnswer, TurnsAnswer
+from parley_api.use_cases.identities import with_identities
+from parley_api.use_cases.job_lookup import find
+from parley_api.use_cases.results import result_of
+from parley_api.use_cases.turn_formats import JSON, RENDER, choose
 from parley_core.errors import JobPurged, JobStoreUnavailable
-from parley_core.ports import JobEvent
+from parley_core.job import JobEvent
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -40,7 +40,7 @@ class TurnsQuery(BaseModel):
 
 @router.get("/turns", response_model=TurnsAnswer, responses={**TURNS, **problems(404, 406, 409, 410)})
 async def get_turns(
-    job_id: str, request: Request, query: Annotated[TurnsQuery, Query()], deps: DepsOf, tenant: Tenant
+    job_id: str, request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, tenant: Tenant
 ) -> Response:
     """Return who spoke when, with names and roles where the job kept voices or knows its channels."""
     turns_format, media_type = choose(query.format, request.headers.get("accept", ""))
@@ -49,7 +49,7 @@ async def get_turns(
     job = await find(deps, tenant, job_id)
     result = await result_of(deps, job)
     if turns_format == JSON:
-        result = await with_people(deps, job, result, query.embeddings)
+        result = await with_identities(deps, job, result, query.embeddings)
     turns = await anyio.to_thread.run_sync(RENDER[turns_format], result, job.id)  # of hours, they take a while to write
     return Response(turns, media_type=media_type, headers={"Vary": "Accept"})
 
@@ -58,7 +58,7 @@ async def get_turns(
 async def events(
     job_id: str,
     query: Nothing,
-    deps: DepsOf,
+    deps: Deps,
     tenant: Tenant,
     last_event_id: Annotated[str, Header(description="Goes on after this event.")] = "0",
 ) -> StreamingResponse:
@@ -73,7 +73,7 @@ async def events(
     )
 
 
-async def _stream(deps: Deps, job_id: str, after: str) -> AsyncIterator[str]:
+async def _stream(deps: Dependencies, job_id: str, after: str) -> AsyncIterator[str]:
     """Yield events until the terminal one. A retry by hand after it is another stream's: resume with its id."""
     loop = asyncio.get_running_loop()
     spoke = loop.time()
@@ -90,7 +90,7 @@ async def _stream(deps: Deps, job_id: str, after: str) -> AsyncIterator[str]:
             await watch.changed(KEEP_ALIVE_SECONDS)
 
 
-async def _events_after(deps: Deps, job_id: str, after: str) -> Sequence[JobEvent]:
+async def _events_after(deps: Dependencies, job_id: str, after: str) -> Sequence[JobEvent]:
     try:
         return await deps.calls.store(deps.store.events, job_id, after)
     except JobStoreUnavailable:
@@ -102,7 +102,7 @@ def _written(event: JobEvent) -> str:
 
 
 @router.get("/audio", response_class=FileResponse, responses={**RECORDING, **problems(404, 410)})
-async def audio(job_id: str, query: Nothing, deps: DepsOf, tenant: Tenant) -> Response:
+async def audio(job_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> Response:
     """Return the recording as it came, whole or in ranges."""
     response = RecordingResponse(deps, await find(deps, tenant, job_id))
     try:

@@ -1,6 +1,6 @@
 """What the API answers, as models: jobs, turns, queues, voices, and what they share."""
 
-from parley_api.schemas.base import OkAnswer, ProblemAnswer
+from parley_api.schemas.base import MOST_CHANNELS, OkAnswer, ProblemAnswer
 from parley_api.schemas.jobs import (
     ErrorAnswer,
     EventAnswer,
@@ -11,9 +11,10 @@ from parley_api.schemas.jobs import (
 )
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
-from parley_api.schemas.voices import EnrolRequest, VoiceAnswer, VoiceReceiptAnswer, VoicesAnswer
+from parley_api.schemas.voiceprints import EnrolRequest, VoiceprintAnswer, VoiceprintReceiptAnswer, VoiceprintsAnswer
 
 __all__ = [
+    "MOST_CHANNELS",
     "ConsultAccepted",
     "ConsultAnswer",
     "EnrolRequest",
@@ -28,7 +29,7 @@ __all__ = [
     "ReceiptAnswer",
     "RecordingAnswer",
     "TurnsAnswer",
-    "VoiceAnswer",
-    "VoiceReceiptAnswer",
-    "VoicesAnswer",
+    "VoiceprintAnswer",
+    "VoiceprintReceiptAnswer",
+    "VoiceprintsAnswer",
 ]

@@ -15,6 +15,9 @@ def _rfc3339(moment: datetime) -> str:
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 
 
+MOST_CHANNELS = 8  # that a caller can name: as many as a conference table has microphones
+
+
 class Answer(BaseModel):
     """Base of all answers, filled from the values of parley_core by name."""
 

@@ -7,10 +7,20 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from parley_api.schemas.base import Answer, Moment
-from parley_core.job import Attempt, Failure, Job, JobState, Phase, Queue, ResultSummary, SpeakerBounds
-from parley_core.ports import JobEvent, JobPage
+from parley_core.job import (
+    Attempt,
+    Failure,
+    Job,
+    JobEvent,
+    JobPage,
+    JobState,
+    Phase,
+    Queue,
+    ResultSummary,
+    SpeakerBounds,
+)
 from parley_core.recording import Recording
-from parley_core.voices import Role
+from parley_core.voiceprints import Role
 
 
 class RecordingAnswer(Answer):
@@ -110,7 +120,7 @@ class JobAnswer(Answer):
                 "finished_at": "2026-11-25T05:00:04.310Z",
                 "recording": {"sha256": "9f2c…", "bytes": 2552408, "seconds": 61.2, "media_type": "audio/flac"},
                 "speakers": {"min": 2, "max": 2},
-                "voices": False,
+                "speaker_embeddings": False,
                 "channels": [],
                 "position": None,
                 "eta_seconds": None,
@@ -154,7 +164,7 @@ class JobAnswer(Answer):
     finished_at: Moment | None
     recording: RecordingAnswer
     speakers: SpeakersAnswer
-    voices: bool = Field(description="The result keeps the speakers' voices.")
+    speaker_embeddings: bool = Field(description="The result keeps the speakers' voices.")
     channels: list[Role] = Field(description="Whose microphone each channel is; empty where nobody said.")
     position: int | None = Field(description="Jobs before this one in its queue, while it waits.")
     eta_seconds: float | None = Field(description="Seconds until its end; null when unknown.")
@@ -178,7 +188,7 @@ class JobAnswer(Answer):
             finished_at=job.finished_at,
             recording=RecordingAnswer.of(job.recording),
             speakers=SpeakersAnswer.of(job.options.speakers),
-            voices=job.options.voices,
+            speaker_embeddings=job.options.speaker_embeddings,
             channels=list(job.options.channels),
             position=job.position,
             eta_seconds=None,

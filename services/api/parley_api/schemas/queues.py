@@ -7,8 +7,7 @@ from typing import Self
 from pydantic import Field
 
 from parley_api.schemas.base import Answer
-from parley_core.job import Queue
-from parley_core.ports import QueueStatus
+from parley_core.job import Queue, QueueStatus
 
 
 class QueueAnswer(Answer):

@@ -9,7 +9,7 @@ from pydantic import Field
 from parley_api.schemas.base import Answer
 from parley_api.schemas.jobs import ErrorAnswer
 from parley_core.job import JobState
-from parley_core.voices import Role
+from parley_core.voiceprints import Role
 
 
 class TurnAnswer(Answer):
@@ -41,13 +41,13 @@ class DiarizedAnswer(Answer):
     seconds: float
 
 
-class PersonAnswer(Answer):
+class SpeakerIdentityAnswer(Answer):
     """Who a speaker is, as far as enrolled voices and named channels tell; without a name the speaker is unknown."""
 
     speaker: str
     name: str | None
     score: float | None = Field(description="Cosine to the enrolled voice; null without a name.")
-    voice_id: str | None
+    voiceprint_id: str | None
     role: Role | None
 
 
@@ -61,9 +61,13 @@ class TurnsAnswer(Answer):
     speakers: list[str]
     engine: EngineAnswer
     recording: DiarizedAnswer
-    people: list[PersonAnswer] = Field([], description="Of jobs with `voices` or `channels`; else left out.")
-    voices: dict[str, list[float]] = Field({}, description="Unit vector by speaker; with `embeddings=true` only.")
-    voice_model: str = Field("", description="What made the vectors; with `embeddings=true` only.")
+    identities: list[SpeakerIdentityAnswer] = Field(
+        [], description="Of jobs with `voices` or `channels`; else left out."
+    )
+    speaker_embeddings: dict[str, list[float]] = Field(
+        {}, description="Unit vector by speaker; with `embeddings=true` only."
+    )
+    embedding_model: str = Field("", description="What made the vectors; with `embeddings=true` only.")
 
 
 class ConsultAccepted(Answer):
@@ -80,4 +84,4 @@ class ConsultAnswer(ConsultAccepted):
     progress: float
     error: ErrorAnswer | None
     turns: list[TurnAnswer] | None
-    people: list[PersonAnswer] | None = Field(description="Of a consult with `voices` or `channels`.")
+    identities: list[SpeakerIdentityAnswer] | None = Field(description="Of a consult with `voices` or `channels`.")

@@ -36,5 +36,5 @@ def _centred(vector: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 @cache
 def mean_voice() -> NDArray[np.float32]:
-    """Return the mean of the unit vectors of many people, shape (192,): `python -m tests.bench.voice_mean` made it."""
+    """Return the mean of the unit vectors of many people, shape (192,): `python -m benchmarks.voice_mean` made it."""
     return np.frombuffer(models.read_model(models.MEAN_VOICE), "<f4")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_core import __version__
+from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.ports import Report
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.exact.clustering import ClusteringParameters, assign, mean_voices
 from parley_worker.engines.exact.comparable import comparable

@@ -1,6 +1,6 @@
 """How sure the engine is of a turn: what it knows of it, and what knowing that was worth where the truth is known.
 
-A logistic regression on four plain numbers. Its weights stand in calibration.py; `python -m tests.bench.confidence`
+A logistic regression on four plain numbers. Its weights stand in calibration.py; `python -m benchmarks.confidence`
 fits and checks them, and is to be run again whenever the engine decides otherwise than before (docs/engine.md).
 """
 

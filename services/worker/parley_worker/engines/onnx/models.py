@@ -16,8 +16,8 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 SEGMENTATION = "segmentation.onnx"
 EMBEDDING = "wespeaker-campplus.onnx"
-CHANNELS = "channels.f32"  # made by tests/bench/channels.py
-MEAN_VOICE = "mean-voice.f32"  # made by tests/bench/voice_mean.py
+CHANNELS = "channels.f32"  # made by benchmarks/channels.py
+MEAN_VOICE = "mean-voice.f32"  # made by benchmarks/voice_mean.py
 SEGMENTATION_INT8, TRUNK_INT8 = "segmentation.int8.onnx", "campplus-trunk.int8.onnx"  # made by `make weights`
 PINS = {
     SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",

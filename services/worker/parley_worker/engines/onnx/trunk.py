@@ -6,7 +6,7 @@ through once, in blocks with margins, and the head, which costs next to nothing,
 
 The head leaves out the model's very last step, which sets negative numbers to zero: they tell people apart (pieces of
 two seconds, equal error rate 0.4 instead of 1.2 %). It also takes out of every voice what the way to the microphone
-adds to all voices alike: on a telephone, everybody sounds like everybody else (tests/bench/channels.py).
+adds to all voices alike: on a telephone, everybody sounds like everybody else (benchmarks/channels.py).
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_core.engine import Report
 from parley_core.errors import EngineMismatch, UnsafeSettings
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.ports import Report
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.result import NO_TURNS, Stretch, Voices, diarization

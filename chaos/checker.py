@@ -1,0 +1,141 @@
+"""The ledger held to the record: what was promised, what became of it, and do all counters agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from chaos.ledger import Ledger
+from chaos.system import System
+from parley_core.errors import JobNotFound, JobPurged
+from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
+
+PAGE = 200
+COUNTED = ("jobs_accepted", "jobs_succeeded", "jobs_failed", "jobs_cancelled", "attempts_started")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison found.
+
+    Attributes:
+        accepted: jobs promised by a 202.
+        lost: promised, and unknown to the record or not at an end.
+        committed_twice: more than one terminal event, or more succeeded commits counted than jobs that succeeded.
+        doubled: idempotency keys that made more than one job.
+        unclaimed: jobs in the record whose 202 reached nobody.
+        failed: jobs that ended without a result.
+        results_wrong: succeeded jobs whose result object is missing or under another token than the committed one.
+        executions: attempts of each promised job.
+        differences: counters that differ from the record or the ledger, in words.
+        commits_refused: commits that the token stopped.
+    """
+
+    accepted: int
+    lost: tuple[str, ...]
+    committed_twice: tuple[str, ...]
+    doubled: tuple[str, ...]
+    unclaimed: int
+    failed: int
+    results_wrong: tuple[str, ...]
+    executions: tuple[int, ...]
+    differences: tuple[str, ...]
+    commits_refused: int
+
+    @property
+    def good(self) -> bool:
+        """Is every promise kept, to the job?"""
+        return not (self.lost or self.committed_twice or self.doubled or self.results_wrong or self.differences)
+
+
+def compare(system: System, ledger: Ledger) -> Verdict:
+    """Hold the ledger to the record, which must have come to rest."""
+    promised, jobs = ledger.job_ids(), every_job(system)
+    recorded = {job.id for job in jobs}
+    metrics = read_metrics(system.urls[0])
+    found = [job for job in (find(system, job_id) for job_id in promised) if job is not None]
+    return Verdict(
+        accepted=len(promised),
+        lost=tuple(sorted(set(promised) - {job.id for job in found if job.state.terminal})),
+        committed_twice=tuple(_committed_twice(system, jobs, metrics)),
+        doubled=tuple(_doubled(ledger, jobs)),
+        unclaimed=len(recorded - set(promised)),
+        failed=sum(job.state is JobState.FAILED for job in found),
+        results_wrong=tuple(_results_wrong(system, found)),
+        executions=tuple(job.token for job in found),
+        differences=tuple(_differences(jobs, metrics)),
+        commits_refused=metrics["commits_refused"],
+    )
+
+
+def find(system: System, job_id: str) -> Job | None:
+    try:
+        return system.store.get(job_id)
+    except (JobNotFound, JobPurged):
+        return None
+
+
+def every_job(system: System) -> list[Job]:
+    """All that the record holds."""
+    jobs: list[Job] = []
+    cursor: str | None = None
+    while True:
+        page = system.store.page(JobQuery(DEFAULT_TENANT, limit=PAGE, cursor=cursor))
+        jobs += page.jobs
+        cursor = page.next_cursor
+        if cursor is None:
+            return jobs
+
+
+def read_metrics(url: str) -> Counter[str]:
+    """`/metrics`, each counter of the record summed over its labels."""
+    sums: Counter[str] = Counter()
+    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=10).raise_for_status().text):
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                sums[sample.name.removeprefix("parley_").removesuffix("_total")] += int(sample.value)
+    return sums
+
+
+def _committed_twice(system: System, jobs: Iterable[Job], metrics: Counter[str]) -> Iterable[str]:
+    succeeded = 0
+    for job in jobs:
+        succeeded += job.state is JobState.SUCCEEDED
+        if sum(event.state.terminal for event in system.store.events(job.id)) > 1:
+            yield job.id
+    if metrics["jobs_succeeded"] > succeeded:
+        yield f"{metrics['jobs_succeeded'] - succeeded} more commits than jobs that succeeded"
+
+
+def _doubled(ledger: Ledger, jobs: Iterable[Job]) -> Iterable[str]:
+    by_key = ledger.ids_by_key()
+    for job in jobs:
+        by_key.setdefault(str(job.options.reference), set()).add(job.id)
+    return (key for key, ids in by_key.items() if len(ids) > 1)
+
+
+def _results_wrong(system: System, jobs: Iterable[Job]) -> Iterable[str]:
+    stored = set(system.objects.keys("results"))
+    for job in jobs:
+        if job.state is JobState.SUCCEEDED:
+            assert job.result is not None
+            if job.result.key != f"results/{job.id}/{job.token}.json" or job.result.key not in stored:
+                yield job.id
+
+
+def _differences(jobs: Sequence[Job], metrics: Counter[str]) -> Iterable[str]:
+    states = Counter(job.state for job in jobs)
+    recorded = (
+        len(jobs),
+        states[JobState.SUCCEEDED],
+        states[JobState.FAILED],
+        states[JobState.CANCELLED],
+        sum(job.token for job in jobs),
+    )
+    for name, expected in zip(COUNTED, recorded, strict=True):
+        if metrics[name] != expected:
+            yield f"{name}: /metrics {metrics[name]}, record {expected}"

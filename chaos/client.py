@@ -1,0 +1,136 @@
+"""A caller of the HTTP API as it should be: one key per request, tries again where it helps, writes down every 202."""
+
+from __future__ import annotations
+
+import io
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from uuid import uuid4
+
+import httpx
+import numpy as np
+import soundfile
+
+from chaos.engines import RATE
+from chaos.ledger import Entry, Ledger
+
+SUBMITTERS = 4
+PATIENCE_SECONDS = 240.0  # for one request, over all its tries
+LONGEST_PAUSE = 1.0  # a Retry-After longer than that is cut: a hasty caller is the harder test
+ANSWER_SECONDS = 30.0
+AGAIN_SHARE = 0.1  # of requests are sent once more after their 202, as if the answer had been lost
+TEMPORARY = frozenset({409, 429, 500, 502, 503, 504})
+
+
+def recording_of(seconds: int) -> bytes:
+    """A WAV of quiet noise, exactly so many seconds long."""
+    noise = np.random.default_rng(seconds).normal(0, 0.01, seconds * RATE).astype(np.float32)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, noise, RATE, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+class Caller:
+    """Submits to any of the API's addresses, each request under a key of its own (which is also its reference)."""
+
+    def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random) -> None:
+        self._urls, self._ledger, self._rng = list(urls), ledger, rng
+        self._http = httpx.Client(timeout=ANSWER_SECONDS)
+        self.answers: Counter[int] = Counter()
+        self.gave_up: list[str] = []
+
+    def submit(self, recording: bytes, media_type: str = "audio/wav") -> None:
+        """Submit one recording, and write the promise down; note a request that nobody accepted in time."""
+        key, deadline = str(uuid4()), time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            pause = self._try(key, recording, media_type)
+            if pause is None:
+                if self._rng.random() < AGAIN_SHARE:
+                    self._try(key, recording, media_type)
+                return
+            time.sleep(pause)
+        self.gave_up.append(key)
+
+    def _try(self, key: str, recording: bytes, media_type: str) -> float | None:
+        """One try; None when it was accepted, else seconds to wait before the next."""
+        try:
+            answer = self._http.post(
+                f"{self._rng.choice(self._urls)}/v1/jobs",
+                content=recording,
+                headers={"Content-Type": media_type, "Idempotency-Key": key},
+                params={"reference": key},
+            )
+        except httpx.TransportError:
+            self.answers[0] += 1
+            return 0.1
+        self.answers[answer.status_code] += 1
+        if answer.status_code == 202:
+            self._ledger.write(Entry(key, str(answer.json()["id"]), time.time()))
+            return None
+        if answer.status_code in TEMPORARY:
+            return min(LONGEST_PAUSE, float(answer.headers.get("Retry-After", 0.2)))
+        raise AssertionError(f"refused for good: {answer.status_code} {answer.text}")
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Load:
+    """Callers in threads that submit at a steady rate, until so many were sent and the strike is over."""
+
+    def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random, rate: float) -> None:
+        self.ledger, self._rate = ledger, rate
+        self._callers = [Caller(urls, ledger, random.Random(rng.random())) for _ in range(SUBMITTERS)]
+        self._threads: list[threading.Thread] = []
+        self._lock, self._next_at, self._sent, self._wanted = threading.Lock(), 0.0, 0, 0.0
+        self.errors: list[BaseException] = []
+
+    def start(self, recording: bytes, media_type: str = "audio/wav") -> None:
+        """Submit without an end, until `finish`."""
+        self._wanted, self._next_at = float("inf"), time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._run, args=(caller, recording, media_type), daemon=True)
+            for caller in self._callers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, caller: Caller, recording: bytes, media_type: str) -> None:
+        try:
+            while self._turn():
+                caller.submit(recording, media_type)
+        except Exception as error:  # noqa: BLE001  # a thread's error belongs to whoever waits for it
+            self.errors.append(error)
+
+    def _turn(self) -> bool:
+        """Wait for the next slot; False when enough were sent."""
+        with self._lock:
+            if self._sent >= self._wanted:
+                return False
+            self._sent += 1
+            self._next_at = max(time.monotonic(), self._next_at + 1 / self._rate)
+            due = self._next_at
+        time.sleep(max(0.0, due - time.monotonic()))
+        return True
+
+    def finish(self, at_least: int) -> None:
+        """End when so many were sent, and wait for their answers. Raises what a caller raised."""
+        self._wanted = float(at_least)
+        for thread in self._threads:
+            thread.join()
+        for caller in self._callers:
+            caller.close()
+        if self.errors:
+            raise self.errors[0]
+
+    @property
+    def answers(self) -> Counter[int]:
+        """HTTP answers by status; 0 stands for none at all."""
+        return sum((caller.answers for caller in self._callers), Counter())
+
+    @property
+    def gave_up(self) -> int:
+        return sum(len(caller.gave_up) for caller in self._callers)

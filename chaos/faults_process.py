@@ -1,0 +1,226 @@
+"""Faults of processes: killed, frozen, told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from chaos.control import Wounds
+from chaos.engines import SILENT
+from chaos.parts import Part, pick, until
+from chaos.schedule import Fault
+from chaos.system import Layout
+from chaos.testbed import Testbed
+
+LEASE, RUN = Layout().lease_seconds, Layout().run_seconds
+AFTER_LEASE = 5.0  # the keeper's rounds, the next start, and some load
+DEFAULT_LEASE = 30.0
+DRAIN_SECONDS = 60
+LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
+CARRIED = 1.0  # jobs per second that one worker can do alone: a wait in an overfull queue is no part of recovery
+REPLACED = (7.0, 9.0)  # seconds in which a killed worker is at work again: the next blow meets two workers
+
+STORE, QUEUE = "parley_core.redis:RedisJobStore", "parley_core.celery_queue:CeleryJobQueue"
+OBJECTS, JOURNAL = "parley_core.storage.objects:ObjectStore", "parley_core.storage.journal:ObjectJournal"
+SUBMIT_STEPS = {
+    "reserving the key": f"{STORE}.reserve_key",
+    "storing the recording": f"{OBJECTS}.save",
+    "binding the key": f"{JOURNAL}.remember_key",
+    "creating the record": f"{STORE}.create",
+    "publishing": f"{QUEUE}.publish",
+    "marking it queued": f"{STORE}.mark_queued",
+}
+ATTEMPT_STEPS = ",".join((f"{STORE}.start_attempt", f"{OBJECTS}.put", f"{STORE}.succeed"))
+
+
+def kill_children(testbed: Testbed) -> None:
+    for _ in range(6):
+        kill_child(testbed)
+        testbed.pause(0.5, 1.5)
+
+
+def kill_child(testbed: Testbed) -> None:
+    running = testbed.running_on(testbed.busy_worker())
+    if running:
+        job = testbed.rng.choice(running)
+        with suppress(ProcessLookupError):
+            os.kill(int(job.attempts[-1].worker.rpartition("/")[2]), signal.SIGKILL)
+        testbed.struck([job])
+
+
+def kill_worker(testbed: Testbed) -> None:
+    worker = testbed.busy_worker()
+    hit = testbed.running_on(worker)
+    worker.kill()
+    testbed.struck(hit)
+
+
+def kill_workers(times: int) -> Callable[[Testbed], None]:
+    def strike(testbed: Testbed) -> None:
+        for _ in range(times):
+            kill_worker(testbed)
+            testbed.pause(*REPLACED)
+
+    return strike
+
+
+def kill_worker_mains(testbed: Testbed) -> None:
+    for _ in range(3):
+        worker = testbed.busy_worker()
+        hit = testbed.running_on(worker)
+        worker.kill_main()
+        testbed.struck(hit)
+        testbed.pause(*REPLACED)
+
+
+def let_them_die(seconds: float, chance: float) -> Callable[[Testbed], None]:
+    """Parts that were started to die after a step do so, now and then."""
+
+    def strike(testbed: Testbed) -> None:
+        testbed.system.control.set(Wounds(die_chance=chance))
+        time.sleep(seconds)
+        testbed.system.control.heal()
+
+    return strike
+
+
+def kill_apis(testbed: Testbed) -> None:
+    for _ in range(8):
+        pick(testbed.system.kind("api"), testbed.rng).kill()
+        testbed.struck()
+        testbed.pause(0.5, 1.5)
+
+
+def freeze_workers(times: int, seconds: float) -> Callable[[Testbed], None]:
+    """Stopped for longer than its lease, then let go: a zombie that finds its job in other hands."""
+
+    def strike(testbed: Testbed) -> None:
+        for _ in range(times):
+            worker = testbed.busy_worker()
+            worker.freeze()
+            hit, at = testbed.running_on(worker), time.time()
+            time.sleep(seconds)
+            worker.thaw()
+            testbed.struck(hit, at)
+            testbed.pause(1, 2)
+
+    return strike
+
+
+def terminate_workers(testbed: Testbed) -> None:
+    for _ in range(4):
+        worker = testbed.busy_worker()
+        starts = worker.starts
+        worker.terminate()
+        testbed.struck()
+        wait_for_restart(worker, starts)
+        testbed.pause(0.5, 1.5)
+
+
+def wait_for_restart(worker: Part, starts: int) -> None:
+    if not until(lambda: worker.starts > starts, DRAIN_SECONDS):
+        raise TimeoutError("a worker did not drain")
+
+
+def dying(kind: str, steps: str) -> Layout:
+    return Layout(wounded={kind: {"FAULTS_DIE_AFTER": steps}})
+
+
+def kill_between_steps() -> list[Fault]:
+    return [
+        Fault(
+            name=f"API killed after {step}",
+            says=f"SIGKILL of the API right after the step of a submit: {step}",
+            strike=let_them_die(8, 0.25),
+            layout=dying("api", method),
+            jobs=30,
+            short=step == "creating the record",
+        )
+        for step, method in SUBMIT_STEPS.items()
+    ]
+
+
+FAULTS = (
+    Fault(
+        "pool child killed",
+        "SIGKILL of a child that works on a job, six times",
+        kill_children,
+        Layout(run_seconds=LONGER_RUN),
+        rate=CARRIED,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+        short=True,
+    ),
+    Fault(
+        "worker killed",
+        "SIGKILL of a busy worker with all its children, four times",
+        kill_workers(4),
+        Layout(run_seconds=LONGER_RUN),
+        rate=CARRIED,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+        short=True,
+    ),
+    Fault(
+        "worker killed, default lease",
+        "the same with the default lease of 30 s, twice",
+        kill_workers(2),
+        Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
+        rate=CARRIED,
+        bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "worker's main process killed",
+        "SIGKILL of the main process alone, three times",
+        kill_worker_mains,
+        Layout(run_seconds=LONGER_RUN),
+        rate=CARRIED,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "worker killed between two steps",
+        "children die right after taking a job, storing its result, or committing it",
+        let_them_die(12, 0.1),
+        dying("worker", ATTEMPT_STEPS),
+        rate=4,
+        ends="",
+    ),
+    Fault("API killed", "SIGKILL of one of two API processes, eight times", kill_apis, short=True),
+    *kill_between_steps(),
+    Fault(
+        "worker frozen past its lease",
+        "SIGSTOP of a busy worker for twice its lease, then SIGCONT, three times",
+        freeze_workers(3, 2 * LEASE),
+        Layout(run_seconds=LONGER_RUN),
+        rate=CARRIED,
+        bound=LEASE + AFTER_LEASE + LONGER_RUN,
+        short=True,
+    ),
+    Fault(
+        "worker frozen in the engine",
+        "the same while the engine computes without a word, so that the zombie wakes up right before its commit",
+        freeze_workers(3, 2 * LEASE),
+        Layout(recording_seconds=SILENT),
+        jobs=12,
+        rate=0.7,
+        bound=LEASE + AFTER_LEASE + 4 + RUN + 4,
+    ),
+    Fault(
+        "worker frozen, default lease",
+        "SIGSTOP for 40 s with the default lease of 30 s",
+        freeze_workers(1, 40),
+        Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
+        rate=CARRIED,
+        bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
+    ),
+    Fault(
+        "worker told to stop",
+        "SIGTERM of a busy worker, four times: it drains, and no job needs a second attempt",
+        terminate_workers,
+        Layout(run_seconds=LONGER_RUN),
+        rate=3,
+        most_executions=1,
+        short=True,
+    ),
+)

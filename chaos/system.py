@@ -1,0 +1,209 @@
+"""A whole Parley of real processes: Valkey, APIs, keepers, workers, and a proxy where a fault needs one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+from redis.exceptions import RedisError
+
+from chaos.control import VARIABLE, Control
+from chaos.engines import ORDINARY
+from chaos.parts import Part, Supervisor, until
+from chaos.proxy import Network
+from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
+from parley_core.redis import RedisJobStore
+from parley_core.settings import Settings
+from parley_core.storage.objects import ObjectStore
+from tests.support.valkey import Valkey
+
+READY_SECONDS = 60
+ROOT = Path(__file__).parents[1]
+MODULES = {"api": "parley_api", "keeper": "parley_keeper", "worker": "parley_worker"}
+UNFINISHED = tuple(state for state in JobState if not state.terminal)
+
+Environment = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a system is made of.
+
+    Attributes:
+        lease_seconds: short, so that a schedule does not wait; the default of 30 has faults of its own.
+        run_seconds: of an ordinary recording in the engine.
+        link: how the parts reach Redis: `unix`, `tcp`, or `proxy`.
+        engine: of the workers; `onnx` is the real one.
+        wounded: by kind of part (or `worker-1`, one part alone), the environment that launch.py reads.
+        everywhere: environment for every part.
+        objects_megabytes: put the object store on a file system of that size.
+        recording_seconds: length of the recordings that the load submits, which chooses the engine's behaviour.
+    """
+
+    apis: int = 2
+    keepers: int = 1
+    workers: int = 2
+    concurrency: int = 2
+    lease_seconds: float = 3.0
+    run_seconds: float = 0.3
+    link: str = "unix"
+    engine: str = "chaos.engines:FaultyEngine"
+    wounded: dict[str, Environment] = field(default_factory=dict)
+    everywhere: Environment = field(default_factory=dict)
+    objects_megabytes: int = 0
+    recording_seconds: int = ORDINARY
+
+
+class System:
+    """A running system; leaving the context ends every process and removes the folder."""
+
+    def __init__(self, layout: Layout, seed: str) -> None:
+        self.layout = layout
+        self.folder = Path(tempfile.mkdtemp(prefix="parley-faults-"))
+        self.objects_folder, self.logs = self.folder / "objects", self.folder / "logs"
+        self.objects_folder.mkdir()
+        self.logs.mkdir()
+        self.control = Control(self.folder / "control.json")
+        self.control.heal()
+        redis_port, proxy_port, *api_ports = free_ports(2 + layout.apis)
+        self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
+        self._tcp, self._proxied = f"redis://127.0.0.1:{redis_port}/0", f"redis://127.0.0.1:{proxy_port}/0"
+        self._proxy_ports = (proxy_port, redis_port)
+        self.network: Network | None = None
+        self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
+        self._seed = seed
+        self.parts = self._make_parts(api_ports)
+        self._supervisor = Supervisor(self.parts)
+        self.settings = Settings(
+            redis_url=self.valkey.url, objects_url=f"file://{self.objects_folder}", lease_seconds=layout.lease_seconds
+        )
+        self.store = RedisJobStore.from_settings(self.settings)
+
+    def _make_parts(self, api_ports: list[int]) -> list[Part]:
+        layout = self.layout
+        names = [("api", number) for number in range(1, layout.apis + 1)]
+        names += [("keeper", number) for number in range(1, layout.keepers + 1)]
+        names += [("worker", number) for number in range(1, layout.workers + 1)]
+        ports = {f"api-{number}": port for number, port in enumerate(api_ports, 1)}
+        return [self._make_part(kind, f"{kind}-{number}", ports.get(f"{kind}-{number}")) for kind, number in names]
+
+    def _make_part(self, kind: str, name: str, port: int | None) -> Part:
+        wounds = {**self.layout.wounded.get(kind, {}), **self.layout.wounded.get(name, {})}
+        environment = {**self._environment(), **wounds}
+        if port is not None:
+            environment["PARLEY_PORT"] = str(port)
+        launcher = ["-m", "chaos.launch"] if wounds else ["-m"]
+        return Part(name, [sys.executable, *launcher, MODULES[kind]], environment, self.logs / f"{name}.log")
+
+    def _environment(self) -> Environment:
+        layout = self.layout
+        paths = [str(ROOT), *(str(ROOT / "services" / name) for name in ("core", "api", "worker"))]
+        paths += os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        return {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PARLEY_REDIS_URL": {"unix": self.valkey.url, "tcp": self._tcp, "proxy": self._proxied}[layout.link],
+            "PARLEY_OBJECTS_URL": f"file://{self.objects_folder}",
+            "PARLEY_HOST": "127.0.0.1",
+            "PARLEY_ENGINE": layout.engine,
+            "PARLEY_CONCURRENCY": str(layout.concurrency),
+            "PARLEY_LEASE_SECONDS": str(layout.lease_seconds),
+            "PARLEY_LEASE_RENEWAL_SECONDS": str(min(1.0, layout.lease_seconds / 6)),
+            "FAULTS_RUN_SECONDS": str(layout.run_seconds),
+            "FAULTS_SEED": self._seed,
+            VARIABLE: str(self.folder / "control.json"),
+            **layout.everywhere,
+        }
+
+    def kind(self, kind: str) -> list[Part]:
+        """Parts of one kind: `api`, `keeper`, `worker`."""
+        return [part for part in self.parts if part.name.startswith(kind)]
+
+    @property
+    def objects(self) -> ObjectStore:
+        return ObjectStore(f"file://{self.objects_folder}")
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _start(self) -> None:
+        if self.layout.objects_megabytes:
+            size = f"size={self.layout.objects_megabytes}m"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.objects_folder)], check=True)
+        self.valkey.start()
+        if self.layout.link == "proxy":
+            self.network = Network(*self._proxy_ports)
+        self._supervisor.start()
+        if not until(self.ready, READY_SECONDS):
+            raise TimeoutError(f"the system was not ready in {READY_SECONDS} s: {self.last_words()}")
+
+    def unfinished(self) -> list[Job]:
+        """Every job that has not ended. Raises JobStoreUnavailable."""
+        return [job for state in UNFINISHED for job in self._pages(JobQuery(DEFAULT_TENANT, state=state))]
+
+    def _pages(self, query: JobQuery) -> Iterator[Job]:
+        while True:
+            page = self.store.page(query)
+            yield from page.jobs
+            if page.next_cursor is None:
+                return
+            query = replace(query, cursor=page.next_cursor)
+
+    def ready(self) -> bool:
+        """Every part lives, every API says that it is ready."""
+        return all(part.alive for part in self.parts) and all(self._answers(url) for url in self.urls)
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def redis_answers(self) -> bool:
+        try:
+            return bool(self.valkey.client().ping())
+        except RedisError:
+            return False
+
+    def last_words(self) -> str:
+        """The ends of all logs, for a person who asks why."""
+        ends = [f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.logs.iterdir())]
+        return "\n".join(ends)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for part in self.parts:
+            part.thaw() if part.starts else None
+        self._supervisor.stop()
+        if self.network is not None:
+            self.network.stop()
+        self.valkey.kill()
+        if self.layout.objects_megabytes:
+            subprocess.run(["umount", "--lazy", str(self.objects_folder)], check=False)
+        if kept := os.environ.get("FAULTS_KEEP_LOGS"):
+            shutil.copytree(self.logs, Path(kept) / self._seed.replace(":", "-"), dirs_exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    probes = [socket.socket() for _ in range(number)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports

@@ -1,0 +1,1 @@
+"""HTTP itself: middleware, problems, descriptions, ids."""

@@ -1,0 +1,1 @@
+"""Request bodies into uploads and options."""

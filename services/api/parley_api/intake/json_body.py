@@ -1,0 +1,39 @@
+"""A small JSON body: read up to a limit, checked by a model."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from parley_api.http.errors import BodyTooLarge, UnsupportedBody
+from parley_api.intake.body import arriving
+
+MEDIA_TYPE = "application/json"
+MAX_BYTES = 16 * 1024  # the largest honest body is a name and two ids
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """Return the body as a model.
+
+    Raises:
+        UnsupportedBody: it is not announced as JSON: a page of another site could send it as anything else.
+        BodyTooLarge: it is longer than `MAX_BYTES`.
+        BodyStalled: nothing comes any more.
+        RequestValidationError: it is no JSON, or not what the model says.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        raise UnsupportedBody(f"Send the body as {MEDIA_TYPE}.")
+    body = b""
+    async for chunk in arriving(request.stream()):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise BodyTooLarge(f"The body is longer than {MAX_BYTES} bytes.")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None

@@ -1,0 +1,1 @@
+"""What an API process keeps between requests: connections, limits, keys, notifications."""

@@ -1,0 +1,187 @@
+"""The record's own numbers as Prometheus metrics, read when asked for: they are exact however workers die.
+
+What cannot be read is left out. A zero instead would look like an empty house, and an autoscaler would act on it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from parley_api.runtime.readiness import PARTS
+from parley_core.errors import (
+    AttemptTimedOut,
+    DecodingInterrupted,
+    EngineError,
+    EngineMismatch,
+    ObjectStoreUnavailable,
+    ParleyError,
+    RecordingError,
+    WorkerLost,
+)
+from parley_core.job import Queue, QueueStatus, Stats, StoreHealth
+
+COUNTERS: Mapping[str, str] = {
+    "jobs_accepted": "Jobs recorded.",
+    "jobs_succeeded": "Jobs that ended with a result.",
+    "jobs_failed": "Jobs that ended without one.",
+    "jobs_cancelled": "Jobs that somebody cancelled.",
+    "jobs_retried": "Failed or cancelled jobs that somebody started again.",
+    "jobs_purged": "Ended jobs that were forgotten, with recording and result.",
+    "messages_lost": "Queued jobs whose message was gone and that were published again.",
+    "attempts_started": "Attempts begun.",
+    "attempts_failed": "Attempts that ended with an error, by its code.",
+    "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
+}
+"""What the moves count. Known names stand at 0 until first raised, so that a first increase shows in a rate."""
+
+BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
+ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
+    *RecordingError.__subclasses__(),
+    AttemptTimedOut,
+    DecodingInterrupted,
+    EngineError,
+    EngineMismatch,
+    ObjectStoreUnavailable,
+    WorkerLost,
+)
+"""Errors that an attempt can end with: their counters stand at 0 too, or an alert would miss the first ones."""
+
+HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # the bounds are those of lua/lib.lua
+    "wait_seconds": (
+        "Seconds from acceptance to the first attempt.",
+        (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
+    ),
+    "run_seconds": (
+        "Seconds of the attempt that succeeded.",
+        (0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200),
+    ),
+}
+PART_SUFFIXES = ("_bucket", "_sum_ms", "_count")
+
+Labels = tuple[tuple[str, str], ...]
+Samples = Mapping[str, Mapping[Labels, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the store said, all or nothing."""
+
+    stats: Stats
+    queues: Sequence[QueueStatus]
+    health: StoreHealth
+
+
+class RecordCollector(Collector):
+    """One scrape's numbers; `snapshot` is None when the store does not answer."""
+
+    def __init__(self, snapshot: Snapshot | None, missing: Collection[str]) -> None:
+        self._snapshot, self._missing = snapshot, missing
+
+    def collect(self) -> Iterator[Metric]:
+        yield _parts(self._missing)
+        yield GaugeMetricFamily("parley_up", "1 when the job store answers.", value=self._snapshot is not None)
+        if self._snapshot is not None:
+            samples = _parsed(self._snapshot.stats)
+            yield from _counters(samples)
+            yield from (_histogram(what, samples) for what in HISTOGRAMS)
+            yield from _queue_gauges(self._snapshot.queues)
+            yield from _store_gauges(self._snapshot.health)
+
+
+def registry_of(snapshot: Snapshot | None, missing: Collection[str]) -> CollectorRegistry:
+    """Return a registry of one scrape; `missing` names the parts that are not ready."""
+    registry = CollectorRegistry()
+    registry.register(RecordCollector(snapshot, missing))
+    return registry
+
+
+def _parts(missing: Collection[str]) -> Metric:
+    family = GaugeMetricFamily("parley_part_ready", "1 when /readyz has nothing against the part.", labels=["part"])
+    for part in PARTS:
+        family.add_metric([part], part not in missing)
+    return family
+
+
+def _parsed(stats: Stats) -> Samples:
+    """What -> labels -> value, from names like `jobs_accepted|queue=batch`."""
+    samples: defaultdict[str, dict[Labels, int]] = defaultdict(dict)
+    for name, value in stats.counters.items():
+        what, *pairs = name.split("|")
+        samples[what][tuple((pair.partition("=")[0], pair.partition("=")[2]) for pair in pairs)] = value
+    return samples
+
+
+def _counters(samples: Samples) -> Iterator[Metric]:
+    parts = {what + suffix for what in HISTOGRAMS for suffix in PART_SUFFIXES}
+    for what in [*COUNTERS, *sorted(samples.keys() - COUNTERS.keys() - parts)]:
+        values = {**_zeros(what), **samples.get(what, {})}
+        names = [name for name, _ in next(iter(values))]
+        family = CounterMetricFamily(f"parley_{what}", COUNTERS.get(what, "Counted by the moves."), labels=names)
+        for labels, value in values.items():
+            family.add_metric([text for _, text in labels], value)
+        yield family
+
+
+def _zeros(what: str) -> dict[Labels, int]:
+    if what not in COUNTERS:
+        return {}
+    if what in BY_CODE:
+        return {(("code", kind.code), ("queue", queue.value)): 0 for kind in ENDS_ATTEMPTS for queue in Queue}
+    return {(("queue", queue.value),): 0 for queue in Queue}
+
+
+def _histogram(what: str, samples: Samples) -> Metric:
+    text, bounds = HISTOGRAMS[what]
+    family = HistogramMetricFamily(f"parley_{what}", text, labels=["queue"])
+    for queue in Queue:
+        found = samples.get(f"{what}_bucket", {})
+        counts = {dict(labels)["le"]: count for labels, count in found.items() if dict(labels)["queue"] == queue}
+        total = samples.get(f"{what}_sum_ms", {}).get((("queue", queue.value),), 0) / 1000
+        family.add_metric([queue], _cumulative(counts, bounds), total)
+    return family
+
+
+def _cumulative(counts: Mapping[str, int], bounds: Iterable[float]) -> list[tuple[str, float]]:
+    """Buckets as Prometheus wants them; the moves count each sample in one bucket only."""
+    by_bound = {float(bound): count for bound, count in counts.items()}
+    buckets, so_far = [], 0
+    for bound in (*map(float, bounds), float("inf")):
+        so_far += by_bound.get(bound, 0)
+        buckets.append((str(bound) if bound < float("inf") else "+Inf", float(so_far)))
+    return buckets
+
+
+def _queue_gauges(queues: Sequence[QueueStatus]) -> Iterator[Metric]:
+    unfinished = GaugeMetricFamily("parley_queue_unfinished", "Jobs accepted and not ended.", labels=["queue"])
+    running = GaugeMetricFamily("parley_queue_running", "Jobs that a worker holds a lease on.", labels=["queue"])
+    oldest = GaugeMetricFamily(
+        "parley_queue_oldest_seconds", "Age of the oldest unfinished job; absent when there is none.", labels=["queue"]
+    )
+    workers = GaugeMetricFamily("parley_queue_workers", "Workers that serve the queue.", labels=["queue"])
+    capacity = GaugeMetricFamily("parley_queue_capacity", "Jobs that these can run at a time.", labels=["queue"])
+    for status in queues:
+        workers.add_metric([status.queue], status.workers)
+        capacity.add_metric([status.queue], status.capacity)
+        unfinished.add_metric([status.queue], status.unfinished)
+        running.add_metric([status.queue], status.running)
+        if status.oldest_seconds is not None:
+            oldest.add_metric([status.queue], status.oldest_seconds)
+    return iter((unfinished, running, oldest, workers, capacity))
+
+
+def _store_gauges(health: StoreHealth) -> Iterator[Metric]:
+    yield GaugeMetricFamily("parley_store_used_memory_bytes", "Memory that Redis uses.", value=health.used_memory)
+    if health.max_memory:
+        yield GaugeMetricFamily("parley_store_max_memory_bytes", "Redis's limit.", value=health.max_memory)
+    safe = health.eviction_policy == "noeviction"
+    yield GaugeMetricFamily("parley_store_keeps_everything", "1 when Redis evicts nothing.", value=safe)
+    yield GaugeMetricFamily("parley_store_append_only", "1 when Redis writes its log.", value=health.append_only)
+    yield GaugeMetricFamily("parley_due_jobs", "Jobs to be published, now or later.", value=health.due)
+    yield GaugeMetricFamily("parley_due_lag_seconds", "How late the oldest due job is.", value=health.lag_seconds)
+    yield GaugeMetricFamily("parley_leases", "Leases held by workers.", value=health.leases)

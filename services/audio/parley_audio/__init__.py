@@ -1,0 +1,25 @@
+"""Hostile bytes in, a measured recording or a clean waveform out; all decoding happens in confined processes."""
+
+from parley_audio.container import Container, sniff
+from parley_audio.decode import decode
+from parley_audio.levels import levels
+from parley_audio.limits import LEVEL_SAMPLES, SAMPLE_RATE, DecodeLimits
+from parley_audio.probe import Probe, probe
+from parley_audio.sandbox.sandbox import SANDBOX
+
+warm = SANDBOX.warm
+close = SANDBOX.close
+
+__all__ = [
+    "LEVEL_SAMPLES",
+    "SAMPLE_RATE",
+    "Container",
+    "DecodeLimits",
+    "Probe",
+    "close",
+    "decode",
+    "levels",
+    "probe",
+    "sniff",
+    "warm",
+]

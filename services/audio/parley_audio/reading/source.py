@@ -1,0 +1,150 @@
+"""Opens a hostile recording with FFmpeg (through PyAV), with as little of FFmpeg as will do.
+
+Runs in the confined process only. One demuxer, chosen by `sniff`, not by FFmpeg's guess; a short list of decoders; and
+no protocol at all: FFmpeg gets the bytes of one open file and can name no other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import av.error
+import av.logging
+from av.stream import Discard
+
+from parley_audio.container import Container
+from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
+
+av.logging.set_level(av.logging.PANIC)
+
+DECODERS = frozenset(
+    {"flac", "alac", "vorbis", "opus", "libopus", "mp3", "mp3float", "aac", "pcm_alaw", "pcm_mulaw"}
+    | {f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")}
+    | {"pcm_u8", "pcm_s8", "adpcm_ima_wav", "adpcm_ms", "gsm_ms"}
+)
+MIN_RATE, MAX_RATE = 4_000, 384_000  # Hz: below telephony, and the fastest converters sold
+MAX_CHANNELS = 32
+READ_BYTES = 64 * 1024
+BAD_HEADER = "its header cannot be true"
+RESEND = "Send the original again."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open container and its one audio stream that is read."""
+
+    container: Any
+    stream: Any
+
+    @property
+    def codec(self) -> str:
+        return str(self.stream.codec_context.name)
+
+
+@contextmanager
+def open_source(descriptor: int, container: Container) -> Iterator[Source]:
+    """Give the audio of an open file for as long as the context lasts.
+
+    Raises:
+        EmptyRecording: a valid beginning and nothing behind it.
+        UnreadableRecording: damaged, no audio in it, a codec that Parley does not decode, or an impossible header;
+            also for FFmpeg errors inside the context.
+    """
+    with damage_named(), closing(_open(descriptor, container)) as opened:
+        yield Source(opened, _audio_stream(opened))
+
+
+@contextmanager
+def damage_named() -> Iterator[None]:
+    """Turn FFmpeg's errors into UnreadableRecording; running out of memory stays MemoryError."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except av.error.FFmpegError as error:
+        raise UnreadableRecording(
+            f"The recording is damaged: the decoder stopped with '{_reason(error)}'. Send the original again."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """FFmpeg's words without any path."""
+    return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def _open(descriptor: int, container: Container) -> Any:
+    names = ",".join(sorted(DECODERS))
+    return av.open(
+        os.fdopen(descriptor, "rb", buffering=0, closefd=False),
+        format=container.demuxer,
+        buffer_size=READ_BYTES,
+        container_options={"protocol_whitelist": "none", "codec_whitelist": names, "enable_drefs": "0"},
+    )
+
+
+def _audio_stream(opened: Any) -> Any:
+    if not opened.streams.audio:
+        raise UnreadableRecording("There is no audio stream in this container. Send a recording with sound.")
+    for other in opened.streams:
+        other.discard = Discard.all
+    stream = opened.streams.audio[0]
+    stream.discard = Discard.default
+    _require_decoder(stream)
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _require_decoder(stream: Any) -> None:
+    context = stream.codec_context
+    if context is None or context.name not in DECODERS:
+        name = context.name if context is not None else "unknown"
+        raise UnreadableRecording(
+            f"Parley does not decode the codec '{name}'. Convert the recording to FLAC, WAV, Opus, MP3 or AAC."
+        )
+
+
+def require_plausible(sample_rate: int, channels: int) -> None:
+    """Raise UnreadableRecording for a sample rate or number of channels that no recording has."""
+    if not MIN_RATE <= sample_rate <= MAX_RATE:
+        raise UnreadableRecording(
+            f"A sample rate of {sample_rate} Hz: {BAD_HEADER} ({MIN_RATE} to {MAX_RATE} Hz can). {RESEND}"
+        )
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UnreadableRecording(f"{channels} channels: {BAD_HEADER} (1 to {MAX_CHANNELS} can). {RESEND}")
+
+
+def packets(source: Source) -> Iterator[Any]:
+    """Yield the audio stream's packets, without the empty one that ends them."""
+    try:
+        for packet in source.container.demux(source.stream):
+            if packet.size:
+                yield packet
+    except av.error.EOFError:
+        return
+
+
+def ticks(packet: Any) -> int:
+    """Return a packet's length in its stream's time base.
+
+    The last packet of an Ogg stream that ends before its page does has a negative one, which PyAV shows unsigned.
+    """
+    duration = packet.duration or 0
+    return duration - (1 << 32) if duration >= 1 << 31 else duration
+
+
+def empty_recording() -> EmptyRecording:
+    """The error for a container with no sample in it."""
+    return EmptyRecording("The recording holds no sample: zero seconds of audio. Send one with sound.")
+
+
+def too_long(max_seconds: float) -> RecordingTooLong:
+    """The error for more audio than this deployment takes."""
+    return RecordingTooLong(
+        f"The recording is longer than {max_seconds:.0f} s, the limit here (PARLEY_MAX_RECORDING_SECONDS). "
+        "Cut it into parts."
+    )

@@ -1,0 +1,1 @@
+"""Runs one function on one hostile file in a confined process."""

@@ -1,0 +1,69 @@
+-- Shared by every move; scripts.py puts it in front of each file of this folder.
+-- Times are milliseconds of the server's own clock, so no other clock can do harm.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local EVENTS_KEPT = 200 -- per job; a client that slept longer reads the record instead
+local WAIT_BUCKETS = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200}
+local RUN_BUCKETS = {0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200}
+
+local function int(x) return string.format('%d', x) end
+local function job_key(id) return 'parley:job:' .. id end
+local function unfinished_key(queue) return 'parley:unfinished:' .. queue end
+local function waiting_key(queue) return 'parley:waiting:' .. queue end
+
+local function count(name, by) redis.call('HINCRBY', 'parley:stats', name, by or 1) end
+
+-- One histogram sample: bucket counts are not cumulative here, the reader adds them up.
+local function observe(what, queue, milliseconds, buckets)
+  local le = '+Inf'
+  for _, bound in ipairs(buckets) do
+    if milliseconds <= bound * 1000 then le = tostring(bound); break end
+  end
+  count(what .. '_bucket|le=' .. le .. '|queue=' .. queue)
+  count(what .. '_sum_ms|queue=' .. queue, int(milliseconds))
+  count(what .. '_count|queue=' .. queue)
+end
+
+-- Tell everyone who watches: the job's own stream (resumable) and a wake-up for processes that wait.
+local function changed(id)
+  local job = redis.call('HMGET', job_key(id), 'state', 'phase', 'progress')
+  redis.call('XADD', 'parley:events:' .. id, 'MAXLEN', '~', EVENTS_KEPT, '*',
+    'state', job[1], 'phase', job[2] or '', 'progress', job[3] or '0', 'at', int(now))
+  redis.call('PUBLISH', 'parley:changed', id)
+end
+
+-- Nobody works on the job or waits for it any more.
+local function leave_indexes(id, queue)
+  redis.call('ZREM', unfinished_key(queue), id)
+  redis.call('ZREM', waiting_key(queue), id)
+  redis.call('ZREM', 'parley:due', id)
+  redis.call('ZREM', 'parley:leases', id)
+end
+
+local function end_attempt(id, number, code, detail)
+  local field = 'attempt:' .. number
+  redis.call('HSET', job_key(id), field .. ':ended_at', int(now))
+  if code then redis.call('HSET', job_key(id), field .. ':code', code, field .. ':detail', detail) end
+end
+
+-- The terminal move: state, indexes, retention and counter in one.
+local function finish(id, state, counter)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'queue', 'retain_seconds')
+  redis.call('HSET', key, 'state', state, 'finished_at', int(now))
+  redis.call('HDEL', key, 'phase')
+  leave_indexes(id, job[1])
+  redis.call('ZADD', 'parley:expiry', int(now + job[2] * 1000), id)
+  count(counter)
+  changed(id)
+end
+
+-- Does this token still own the job? 'held', 'cancelled' or 'lost'.
+local function holding(id, token)
+  local job = redis.call('HMGET', job_key(id), 'state', 'token')
+  if job[1] == 'running' and job[2] == token then return 'held' end
+  if job[1] == 'cancelled' and job[2] == token then return 'cancelled' end
+  return 'lost'
+end

@@ -1,0 +1,38 @@
+"""The Lua moves, each with the shared library in front."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+
+from parley_core.redis.connection import translated_errors
+
+# What takes on work is refused when memory is full; what finishes it never is.
+REFUSED_WHEN_FULL = frozenset({"create", "reserve_key", "enrol_voiceprint"})
+
+
+@cache
+def source(name: str) -> str:
+    """Return the whole text of one move."""
+    folder = files("parley_core.redis") / "lua"
+    header = "#!lua\n" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
+    return header + (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
+
+
+class Scripts:
+    """Runs moves by name; loads a script again when the server has forgotten it."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._registered: dict[str, Any] = {}
+
+    def run(self, name: str, *arguments: str | int | float) -> Any:
+        """Raises JobStoreUnavailable or JobStoreFull."""
+        script = self._registered.get(name)
+        if script is None:
+            script = self._registered[name] = self._client.register_script(source(name))
+        with translated_errors():
+            return script(keys=[], args=arguments)

@@ -1,0 +1,174 @@
+"""What changes the record: one Lua script per move, one atomic change each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from redis import Redis
+
+from parley_core.errors import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    JobAlreadyTerminal,
+    JobCancelled,
+    JobNotRetryable,
+    LeaseLost,
+    QueueFull,
+    WorkerLost,
+)
+from parley_core.job import (
+    Created,
+    Dispatch,
+    Failure,
+    GiveUp,
+    IdempotencyKey,
+    Job,
+    Lease,
+    NewJob,
+    Phase,
+    Queue,
+    ResultSummary,
+    RetryIn,
+    TimeLimits,
+)
+from parley_core.redis.connection import connect
+from parley_core.redis.queries import Reads
+from parley_core.redis.record import dump, job_from, options_to_plain, result_to_fields
+from parley_core.redis.scripts import Scripts
+from parley_core.settings import Settings
+
+PUBLISH_WITHIN_MS = 5_000  # how long the API may take between record and publish before the keeper steps in
+CLAIM_MS = 10_000  # how long a keeper has to publish what it claimed
+FORGOTTEN_AT_ONCE = 200  # jobs made due per call, so that one script never blocks Redis for long
+IDEMPOTENCY_MS = 24 * 3600 * 1000
+TOMBSTONE_MS = 30 * 86400 * 1000  # how long a purged id answers "purged" instead of "unknown"
+
+
+def idempotency_redis_key(tenant: str, key: str) -> str:
+    """Return the name under which Redis keeps a caller's key: hashed, since it is the caller's text."""
+    return f"parley:idempotency:{tenant}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+class RedisJobStore(Reads):
+    """JobStore on Redis or Valkey. Threads may share it, and so may processes after a fork."""
+
+    def __init__(self, client: Redis, settings: Settings) -> None:
+        super().__init__(client, settings.lease_seconds)
+        self._run = Scripts(client).run
+        self._settings = settings
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RedisJobStore:
+        """Return a store that connects at its first call."""
+        return cls(connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds), settings)
+
+    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+        outcome, job_id = self._run("create", *self._create_arguments(new, idempotency))
+        if outcome == "full":
+            raise QueueFull(
+                f"The queue {new.options.queue} holds its limit of {self._settings.queue_limit} unfinished jobs."
+            )
+        if outcome == "reused":
+            raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
+        return Created(self.get(job_id), replayed=outcome == "replayed")
+
+    def _create_arguments(self, new: NewJob, idempotency: IdempotencyKey | None) -> list[Any]:
+        retain = new.options.retain_seconds
+        return [
+            new.id,
+            new.tenant,
+            new.options.queue,
+            new.options.reference or "",
+            dump(options_to_plain(new.options)),
+            dump(asdict(new.recording)),
+            dump(asdict(new.limits)),
+            self._settings.retain_seconds if retain is None else retain,
+            self._settings.queue_limit,
+            PUBLISH_WITHIN_MS,
+            idempotency_redis_key(new.tenant, idempotency.key) if idempotency else "",
+            idempotency.digest if idempotency else "",
+            IDEMPOTENCY_MS,
+        ]
+
+    def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
+        reply = self._run("reserve_key", idempotency_redis_key(tenant, key), holder, int(seconds * 1000))
+        if reply[0] == "in_use":
+            raise IdempotencyKeyInUse("The first request with this Idempotency-Key is still on its way.")
+        return str(reply[1]) if reply[0] == "made" else None
+
+    def release_key(self, tenant: str, key: str, holder: str) -> None:
+        self._run("release_key", idempotency_redis_key(tenant, key), holder)
+
+    def mark_queued(self, dispatch: Dispatch) -> None:
+        self._run("mark_queued", dispatch.job_id, dispatch.token)
+
+    def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
+        flat = self._run("start_attempt", job_id, worker, int(lease_seconds * 1000), uuid4().hex)
+        if not flat:
+            return None
+        job = job_from(dict(zip(flat[::2], flat[1::2], strict=True)))
+        return job, Lease(job.id, job.token)
+
+    def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
+        milliseconds = int(lease_seconds * 1000)
+        _require_held(self._run("renew", lease.job_id, lease.token, milliseconds, phase or "", f"{progress:.3f}"))
+
+    def succeed(self, lease: Lease, result: ResultSummary) -> Job:
+        _require_held(self._run("succeed", lease.job_id, lease.token, *result_to_fields(result)))
+        return self.get(lease.job_id)
+
+    def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
+        retry, delay = ("retry", then.seconds) if isinstance(then, RetryIn) else ("fail", 0.0)
+        reaping = int(failure.code == WorkerLost.code)
+        arguments = (failure.code, failure.detail, retry, int(delay * 1000), reaping)
+        _require_held(self._run("fail_attempt", lease.job_id, lease.token, *arguments))
+        return self.get(lease.job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        if self._known(self._run("cancel", job_id), job_id) == "terminal":
+            raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
+        return self.get(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        if self._known(self._run("retry", job_id), job_id) == "refused":
+            raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
+        return self.get(job_id)
+
+    def purge(self, job_id: str) -> None:
+        if self._known(self._run("purge", job_id, TOMBSTONE_MS), job_id) == "refused":
+            raise InvalidRequest("The job has not ended; cancel it first.")
+
+    def _known(self, reply: str, job_id: str) -> str:
+        if reply == "missing":
+            self._raise_missing(job_id)
+        return reply
+
+    def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        self._run("register_worker", queue, worker, capacity, int(lasts_seconds * 1000))
+
+    def claim_due(self, limit: int) -> Sequence[Dispatch]:
+        return [
+            Dispatch(job_id, Queue(queue), TimeLimits(**json.loads(limits)), int(token))
+            for job_id, queue, limits, token in self._run("claim_due", limit, CLAIM_MS)
+        ]
+
+    def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
+        grace = int(grace_seconds * 1000)
+        return [
+            job_id
+            for queue, messages in waiting.items()
+            for job_id in self._run("republish_lost", queue, messages, grace, FORGOTTEN_AT_ONCE)
+        ]
+
+
+def _require_held(reply: str) -> None:
+    if reply == "cancelled":
+        raise JobCancelled("The job was cancelled.")
+    if reply == "lost":
+        raise LeaseLost("Another attempt owns the job, or it has ended.")

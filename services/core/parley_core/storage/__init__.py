@@ -1,0 +1,1 @@
+"""Recordings, results and the journal in the object store."""

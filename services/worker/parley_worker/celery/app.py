@@ -1,0 +1,37 @@
+"""The Celery application of a worker: the shared one, with the task, and what only workers set."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from parley_core.celery_queue import create_app
+from parley_core.settings import Settings
+from parley_worker.celery import broker, tasks
+from parley_worker.celery.liveness_file import EventLoopLiveness, LivenessFile
+
+WORKER_LOST_SECONDS = 1.0  # Celery's 10 keep the slot of a killed child empty for as long
+# A half-open connection is given up after twice this and a second: with the 25 of publishers a worker is deaf for 51.
+HEALTH_CHECK_SECONDS = 4
+
+
+def worker_app(settings: Settings) -> Celery:
+    """Return the application that a worker process runs."""
+    broker.install()
+    app = create_app(settings)
+    app.conf.update(
+        broker_transport_options={
+            **app.conf.broker_transport_options,
+            "health_check_interval": HEALTH_CHECK_SECONDS,
+            "queue_order_strategy": "priority",  # the first queue named comes first: its callers wait
+        },
+        worker_max_memory_per_child=settings.child_memory_bytes // 1024,  # Celery counts in KiB
+        worker_lost_wait=WORKER_LOST_SECONDS,
+        worker_consumer="parley_worker.celery.broker:PromptConsumer",
+        worker_redirect_stdouts=False,
+        broker_channel_error_retry=True,  # an error reply of Redis means connecting again, not the end of the worker
+    )
+    tasks.register(app)
+    if settings.liveness_file:
+        app.parley_liveness = LivenessFile(settings.liveness_file)
+        app.steps["consumer"].add(EventLoopLiveness)
+    return app

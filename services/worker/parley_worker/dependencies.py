@@ -1,0 +1,89 @@
+"""What an attempt needs, and how a worker process gets it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import parley_audio
+from parley_core.engine import Engine
+from parley_core.errors import EngineError, ParleyError
+from parley_core.ports import AttemptStore, RecordingStore
+from parley_core.redis import RedisJobStore
+from parley_core.settings import Settings
+from parley_core.storage.objects import ObjectStore
+
+INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, inherited by its children
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What one attempt needs; a test puts in-memory ports here.
+
+    Attributes:
+        decode: gives the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
+        engine: gives the engine, loaded at the first call.
+        worker: this process's name in the record.
+        levels: gives how loud each of so many channels of a recording is; see parley_audio.levels.
+    """
+
+    store: AttemptStore
+    recordings: RecordingStore
+    decode: Callable[[Path], NDArray[np.float32]]
+    engine: Callable[[], Engine]
+    settings: Settings
+    worker: str
+    levels: Callable[[Path, int], NDArray[np.float32]] = parley_audio.levels
+
+
+def name_instance() -> None:
+    """Give this worker a name part of its own: a restarted container has the host name and pids of the one before."""
+    os.environ[INSTANCE_VARIABLE] = secrets.token_hex(3)
+
+
+def worker_name(pid: int) -> str:
+    """Return a child's name in the record: `<host or pod>/<instance>/<pid>`."""
+    return f"{instance_name()}/{pid}"
+
+
+def instance_name() -> str:
+    """Return this worker's name, without that of a child: `<host or pod>/<instance>`."""
+    return f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '-')}"
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Return this process's own; made at its first job, since neither connections nor engines survive a fork."""
+    settings = Settings()
+    limits = parley_audio.DecodeLimits.from_settings(settings)
+    return Dependencies(
+        store=RedisJobStore.from_settings(settings),
+        recordings=ObjectStore.from_settings(settings),
+        decode=lambda path: parley_audio.decode(path, limits),
+        engine=cache(lambda: load(settings)),
+        settings=settings,
+        worker=worker_name(os.getpid()),
+        levels=lambda path, channels: parley_audio.levels(path, channels, limits),
+    )
+
+
+def load(settings: Settings) -> Engine:
+    """Return the engine of the settings.
+
+    Raises:
+        EngineError: it cannot be loaded, which is this worker's fault and not the recording's.
+    """
+    from parley_worker.engines.base import load_engine
+
+    try:
+        return load_engine(settings.engine, settings.engine_threads)
+    except ParleyError as error:
+        raise EngineError(error.detail) from error

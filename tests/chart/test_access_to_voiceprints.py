@@ -1,0 +1,52 @@
+"""The chart's access rules on a real server: who may touch enrolled voices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parley_core.errors import JobStoreUnavailable
+from parley_core.redis import connect
+from parley_core.redis.voiceprints import RedisVoiceprintStore
+from parley_core.voiceprints import NewVoiceprint, Role
+from tests.chart.rendering import render
+from tests.support.valkey import Valkey
+
+VOICE = NewVoiceprint("voice-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8))
+
+
+@pytest.fixture(scope="module")
+def passwords() -> dict[str, str]:
+    secret: dict[str, str] = render().one("Secret", "-redis")["stringData"]
+    return secret
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, passwords: dict[str, str]) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("acl")
+    (folder / "users.acl").write_text(passwords["users.acl"])
+    server = Valkey(folder, "--aclfile", str(folder / "users.acl"))
+    server.start_as("probe", passwords["probe-password"])
+    yield server.url
+    server.stop()
+
+
+def voices_as(role: str, url: str, passwords: dict[str, str]) -> RedisVoiceprintStore:
+    path = url.removeprefix("unix://")
+    return RedisVoiceprintStore(connect(f"unix://{role}@{path}&password={passwords[f'{role}-password']}", 5.0), 10)
+
+
+def test_the_api_may_do_all_of_it(url: str, passwords: dict[str, str]) -> None:
+    store = voices_as("api", url, passwords)
+    enrolled = store.enrol(VOICE)
+    assert list(store.all("clinic")) == [store.get("clinic", "voice-1")] == [enrolled]
+    store.remove("clinic", "voice-1")
+    assert list(store.all("clinic")) == []
+
+
+@pytest.mark.parametrize("role", ["flower", "probe", "keda"])
+def test_who_only_watches_may_not_look(role: str, url: str, passwords: dict[str, str]) -> None:
+    with pytest.raises(JobStoreUnavailable):
+        voices_as(role, url, passwords).all("clinic")

@@ -1,0 +1,136 @@
+"""The API on in-memory ports, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from parley_api.main import create_app
+from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.probe import Measured
+from parley_core.errors import EngineError, NotAudio, UnreadableRecording
+from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
+from parley_core.settings import Settings
+from tests.support.fakes import (
+    MemoryJobQueue,
+    MemoryJobStore,
+    MemoryJournal,
+    MemoryRecordingStore,
+    MemoryVoiceprintStore,
+)
+
+AUDIO = b"fLaC" + bytes(range(256)) * 40
+DAMAGED = b"fLaC damaged"
+TURN = {"start": 0.5, "end": 2.25, "speaker": "SPEAKER_00", "confidence": None}
+ANSWERED_TURN = TURN | {"needs_review": None}
+ANSWERED_TURNS = {"turns": [ANSWERED_TURN], "exclusive_turns": [ANSWERED_TURN]}
+ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}}
+
+
+class ScriptedInspector:
+    """Takes what begins like FLAC for a recording of `seconds`, and `damaged` for its word."""
+
+    def __init__(self) -> None:
+        self.seconds, self.channels = 3.0, 1
+
+    def sniff(self, head: bytes) -> None:
+        if not head.startswith(b"fLaC"):
+            raise NotAudio("This is no audio container that Parley reads.")
+
+    def measure(self, path: Path) -> Measured:
+        if b"damaged" in path.read_bytes():
+            raise UnreadableRecording("The recording is damaged.")
+        return Measured("audio/flac", self.seconds, self.channels)
+
+    def warm(self) -> None:
+        """Nothing to get ready."""
+
+
+@dataclass
+class ApiFixture:
+    """All ports of one API, and the API itself once it was asked for."""
+
+    settings: Settings = field(default_factory=lambda: Settings(max_recording_bytes=100_000, redis_timeout_seconds=1))
+    store: MemoryJobStore = field(default_factory=MemoryJobStore)
+    recordings: MemoryRecordingStore = field(default_factory=MemoryRecordingStore)
+    queue: MemoryJobQueue = field(default_factory=MemoryJobQueue)
+    audio: ScriptedInspector = field(default_factory=ScriptedInspector)
+    voiceprints: MemoryVoiceprintStore = field(default_factory=MemoryVoiceprintStore)
+
+    def __post_init__(self) -> None:
+        self.journal = MemoryJournal(self.recordings)
+
+    def deps(self) -> Dependencies:
+        return Dependencies(
+            self.settings, self.store, self.recordings, self.queue, self.journal, self.audio, self.voiceprints
+        )
+
+    @asynccontextmanager
+    async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+        transport = httpx.ASGITransport(create_app(self.settings, self.deps()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7001", headers=headers) as client:
+            yield client
+
+    def empty(self) -> bool:
+        """True when neither a recording nor a job nor a message nor a journal entry is left."""
+        jobs = self.store.page(JobQuery(tenant="default")).jobs
+        return not (self.recordings.objects or jobs or self.queue.published or self.journal.entries())
+
+
+def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """Every member that RFC 9457 and the contract promise is there."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document: dict[str, object] = response.json()
+    assert (response.status_code, document["status"], document["code"]) == (status, status, code), response.text
+    assert document["type"] == f"urn:parley:problem:{code}"
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+def form(*parts: tuple[str, bytes], boundary: str = "b0undary") -> tuple[bytes, dict[str, str]]:
+    """Return a multipart body and its header: name and value of each part, in order; `audio` gets a file name."""
+    body = b""
+    for name, value in parts:
+        file = '; filename="patient name.flac"' if name == "audio" else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        body += head.encode() + value + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+async def in_chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def succeed(api: ApiFixture, job_id: str, **found: object) -> dict[str, Any]:
+    """Do what a worker does; return the result, with what else it has found."""
+    started = api.store.start_attempt(job_id, "worker/1", 30)
+    assert started is not None
+    result = {
+        "job_id": job_id,
+        "turns": [TURN],
+        "exclusive_turns": [TURN],
+        "overlaps": [],
+        "speakers": ["SPEAKER_00"],
+        "engine": ENGINE,
+        "recording": {"sha256": "0" * 64, "seconds": 3.0},
+        **found,
+    }
+    key = f"results/{job_id}/1.json"
+    api.recordings.put(key, json.dumps(result).encode())
+    api.store.succeed(started[1], ResultSummary(key, 1, 1, 1.75, dict(ENGINE), {"engine": 0.1}))
+    return result
+
+
+def fail(api: ApiFixture, job_id: str) -> None:
+    started = api.store.start_attempt(job_id, "worker/1", 30)
+    assert started is not None
+    api.store.fail_attempt(started[1], Failure(EngineError.code, "The engine broke."), GiveUp())

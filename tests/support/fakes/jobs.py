@@ -1,0 +1,392 @@
+"""JobStore in memory: the same moves as the Lua scripts, on dicts under one lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from parley_core.errors import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    JobAlreadyTerminal,
+    JobCancelled,
+    JobNotFound,
+    JobNotRetryable,
+    JobPurged,
+    JobStoreUnavailable,
+    LeaseLost,
+    QueueFull,
+    WorkerLost,
+)
+from parley_core.job import (
+    Attempt,
+    Created,
+    Dispatch,
+    Failure,
+    GiveUp,
+    IdempotencyKey,
+    Job,
+    JobEvent,
+    JobPage,
+    JobQuery,
+    JobState,
+    LapsedLease,
+    Lease,
+    NewJob,
+    Phase,
+    Queue,
+    QueueStatus,
+    ResultSummary,
+    RetryIn,
+    Stats,
+    StoreHealth,
+    dispatch_of,
+)
+
+WAITING = frozenset({JobState.ACCEPTED, JobState.QUEUED})
+
+
+@dataclass
+class _Entry:
+    """One job with what the indexes of the real store hold about it."""
+
+    job: Job
+    sequence: int
+    accepted_at: float
+    due: float | None = None
+    not_before: float = 0.0
+    published_at: float | None = None
+    lease_until: float = 0.0
+    ended_token: int = 0
+    expires: float | None = None
+    events: list[JobEvent] = field(default_factory=list)
+
+
+class MemoryJobStore:
+    """JobStore on dicts. `now` is its clock; `available = False` acts like a store that is down."""
+
+    def __init__(
+        self, now: Callable[[], float] = time.time, retain_seconds: float = 7 * 86400, queue_limit: int = 10_000
+    ) -> None:
+        self._now, self._retain, self._queue_limit = now, retain_seconds, queue_limit
+        self._lock = threading.RLock()
+        self._entries: dict[str, _Entry] = {}
+        self._purged: set[str] = set()
+        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._held: dict[tuple[str, str], tuple[str, float]] = {}
+        self._started: Counter[Queue] = Counter()
+        self._counters: Counter[str] = Counter()
+        self._workers: dict[tuple[Queue, str], tuple[int, float]] = {}
+        self.available = True
+
+    @contextmanager
+    def _move(self) -> Iterator[float]:
+        if not self.available:
+            raise JobStoreUnavailable("Redis does not answer as it should (down).")
+        with self._lock:
+            yield self._now()
+
+    def _entry(self, job_id: str) -> _Entry:
+        if job_id in self._purged:
+            raise JobPurged("This job was purged: its recording, result and record are gone.")
+        if job_id not in self._entries:
+            raise JobNotFound("There is no job with this id.")
+        return self._entries[job_id]
+
+    def _change(self, entry: _Entry, **changes: object) -> None:
+        entry.job = replace(entry.job, **changes)  # type: ignore[arg-type]
+        job, number = entry.job, len(entry.events) + 1
+        entry.events.append(JobEvent(f"{number}-0", job.state, job.phase, job.progress, _moment(self._now())))
+
+    def _count(self, what: str, job: Job, **labels: str) -> None:
+        pairs = "|".join(f"{name}={value}" for name, value in sorted({**labels, "queue": job.options.queue}.items()))
+        self._counters[f"{what}|{pairs}"] += 1
+
+    # Submitting
+
+    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+        with self._move() as now:
+            known = self._known(new, idempotency)
+            if known is not None:
+                return Created(self.get(known), replayed=True)
+            if len(self._unfinished(new.options.queue)) >= self._queue_limit:
+                raise QueueFull(f"The queue {new.options.queue} holds its limit of unfinished jobs.")
+            job = Job(
+                new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at=_moment(now)
+            )
+            entry = self._entries[new.id] = _Entry(job, len(self._entries), accepted_at=now, due=now + 5)
+            self._change(entry)
+            self._count("jobs_accepted", job)
+            if idempotency:
+                self._keys[new.tenant, idempotency.key] = (new.id, idempotency.digest)
+            return Created(self.get(new.id), replayed=False)
+
+    def _known(self, new: NewJob, idempotency: IdempotencyKey | None) -> str | None:
+        made = self._keys.get((new.tenant, idempotency.key)) if idempotency else None
+        if made and idempotency and made[1] != idempotency.digest:
+            raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
+        return made[0] if made else new.id if new.id in self._entries else None
+
+    def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
+        with self._move() as now:
+            if (tenant, key) in self._keys:
+                return self._keys[tenant, key][0]
+            held = self._held.get((tenant, key))
+            if held and held[0] != holder and held[1] > now:
+                raise IdempotencyKeyInUse("The first request with this Idempotency-Key is still on its way.")
+            self._held[tenant, key] = (holder, now + seconds)
+            return None
+
+    def release_key(self, tenant: str, key: str, holder: str) -> None:
+        with self._move():
+            if self._held.get((tenant, key), ("",))[0] == holder:
+                del self._held[tenant, key]
+
+    def mark_queued(self, dispatch: Dispatch) -> None:
+        with self._move() as now:
+            entry = self._entries.get(dispatch.job_id)
+            if entry and entry.job.state in WAITING and entry.job.token == dispatch.token:
+                entry.due, entry.published_at = None, now
+                if entry.job.state is JobState.ACCEPTED:
+                    self._change(entry, state=JobState.QUEUED)
+
+    # An attempt
+
+    def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
+        with self._move() as now:
+            entry = self._entries.get(job_id)
+            if entry is None or entry.job.state not in WAITING or entry.not_before > now:
+                return None
+            job, queue = entry.job, entry.job.options.queue
+            attempt = Attempt(len(job.attempts) + 1, worker, _moment(now))
+            self._started[queue] = max(self._started[queue], int((entry.published_at or 0) * 1000))
+            entry.due, entry.lease_until, entry.published_at = None, now + lease_seconds, None
+            self._change(
+                entry,
+                state=JobState.RUNNING,
+                token=job.token + 1,
+                attempts=(*job.attempts, attempt),
+                started_at=job.started_at or _moment(now),
+                phase=Phase.DECODING,
+                progress=0.0,
+            )
+            self._count("attempts_started", job)
+            return entry.job, Lease(job_id, entry.job.token)
+
+    def _held_entry(self, lease: Lease) -> _Entry:
+        entry = self._entries.get(lease.job_id)
+        if entry and entry.job.token == lease.token and entry.job.state is JobState.RUNNING:
+            return entry
+        if entry and entry.job.token == lease.token and entry.job.state is JobState.CANCELLED:
+            raise JobCancelled("The job was cancelled.")
+        raise LeaseLost("Another attempt owns the job, or it has ended.")
+
+    def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
+        with self._move() as now:
+            entry = self._held_entry(lease)
+            entry.lease_until = now + lease_seconds
+            if (entry.job.phase, entry.job.progress) != (phase, progress):
+                self._change(entry, phase=phase, progress=progress)
+
+    def succeed(self, lease: Lease, result: ResultSummary) -> Job:
+        with self._move() as now:
+            entry = self._entries.get(lease.job_id)
+            if entry and entry.job.token == lease.token and entry.job.result == result:
+                return entry.job
+            try:
+                entry = self._held_entry(lease)
+            except (LeaseLost, JobCancelled):
+                if entry:
+                    self._count("commits_refused", entry.job)
+                raise
+            attempts = _ended(entry.job.attempts, now, None)
+            self._finish(entry, now, JobState.SUCCEEDED, attempts=attempts, result=result, progress=1.0)
+            self._count("jobs_succeeded", entry.job)
+            return entry.job
+
+    def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
+        with self._move() as now:
+            known = self._entries.get(lease.job_id)
+            if known and known.ended_token == lease.token:
+                return known.job
+            entry = self._held_entry(lease)
+            if failure.code == WorkerLost.code and entry.lease_until > now:
+                raise LeaseLost("Its worker is back.")
+            attempts, entry.ended_token = _ended(entry.job.attempts, now, failure), lease.token
+            self._count("attempts_failed", entry.job, code=failure.code)
+            if isinstance(then, GiveUp):
+                self._finish(entry, now, JobState.FAILED, attempts=attempts, error=failure)
+                self._count("jobs_failed", entry.job, code=failure.code)
+            else:
+                entry.due = entry.not_before = now + then.seconds
+                self._change(entry, state=JobState.QUEUED, attempts=attempts, phase=None, progress=0.0)
+            return entry.job
+
+    def _finish(self, entry: _Entry, now: float, state: JobState, **changes: object) -> None:
+        retain = entry.job.options.retain_seconds
+        entry.due, entry.published_at = None, None
+        entry.expires = now + (self._retain if retain is None else retain)
+        self._change(entry, state=state, finished_at=_moment(now), phase=None, **changes)
+
+    # By hand
+
+    def cancel(self, job_id: str) -> Job:
+        with self._move() as now:
+            entry = self._entry(job_id)
+            if entry.job.state.terminal:
+                raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
+            attempts = entry.job.attempts
+            if entry.job.state is JobState.RUNNING:
+                attempts = _ended(attempts, now, Failure("job_cancelled", "Cancelled while it ran."))
+            self._finish(entry, now, JobState.CANCELLED, attempts=attempts)
+            self._count("jobs_cancelled", entry.job)
+            return entry.job
+
+    def retry(self, job_id: str) -> Job:
+        with self._move() as now:
+            entry = self._entry(job_id)
+            if entry.job.state not in (JobState.FAILED, JobState.CANCELLED):
+                raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
+            entry.due, entry.accepted_at, entry.not_before, entry.expires = now, now, 0.0, None
+            self._change(
+                entry, state=JobState.QUEUED, attempts=(), error=None, started_at=None, finished_at=None, progress=0.0
+            )
+            self._count("jobs_retried", entry.job)
+            return self.get(job_id)
+
+    def purge(self, job_id: str) -> None:
+        with self._move():
+            entry = self._entry(job_id)
+            if not entry.job.state.terminal:
+                raise InvalidRequest("The job has not ended; cancel it first.")
+            self._count("jobs_purged", entry.job)
+            del self._entries[job_id]
+            self._purged.add(job_id)
+
+    # The keeper's
+
+    def claim_due(self, limit: int) -> Sequence[Dispatch]:
+        with self._move() as now:
+            due = [e for e in self._entries.values() if e.due is not None and e.due <= now][:limit]
+            for entry in due:
+                entry.due = now + 10
+            return [dispatch_of(entry.job) for entry in due]
+
+    def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
+        with self._move() as now:
+            found = [e for e in self._entries.values() if self._forgotten(e, waiting, now, grace_seconds)]
+            for entry in found:
+                entry.due, entry.published_at = now, None
+                self._count("messages_lost", entry.job)
+            return [entry.job.id for entry in found]
+
+    def _forgotten(self, entry: _Entry, waiting: dict[Queue, int], now: float, grace: float) -> bool:
+        queue = entry.job.options.queue
+        if entry.published_at is None or queue not in waiting:
+            return False
+        horizon = now - grace
+        if waiting[queue] > 0:
+            horizon = min(horizon, self._started[queue] / 1000 - grace)
+        return entry.published_at <= horizon
+
+    def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
+        with self._move() as now:
+            lapsed = [e.job for e in self._running() if e.lease_until <= now][:limit]
+            return [
+                LapsedLease(Lease(job.id, job.token), job.attempts[-1].number, job.attempts[-1].worker)
+                for job in lapsed
+            ]
+
+    def expired(self, limit: int) -> Sequence[Job]:
+        with self._move() as now:
+            return [e.job for e in self._entries.values() if e.expires is not None and e.expires <= now][:limit]
+
+    # Looking
+
+    def get(self, job_id: str) -> Job:
+        with self._move():
+            job = self._entry(job_id).job
+            if job.state not in WAITING:
+                return job
+            return replace(job, position=[e.job.id for e in self._unfinished(job.options.queue)].index(job_id))
+
+    def page(self, query: JobQuery) -> JobPage:
+        with self._move():
+            newest = sorted(self._entries.values(), key=lambda e: e.sequence, reverse=True)
+            start = _sequence(query.cursor)
+            matching = [e for e in newest if _matches(e.job, query) and (start is None or e.sequence < start)]
+            page, more = matching[: query.limit], len(matching) > query.limit
+            jobs = tuple(self.get(e.job.id) for e in page)
+            return JobPage(jobs, f"{page[-1].sequence}:{page[-1].job.id}" if more else None)
+
+    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
+        with self._move():
+            entry = self._entries.get(job_id)
+            return list(entry.events[int(after.partition("-")[0]) :]) if entry else []
+
+    def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        with self._move() as now:
+            self._workers[queue, worker] = (capacity, now + lasts_seconds)
+
+    def running_by_worker(self) -> dict[str, int]:
+        with self._move():
+            return dict(Counter(e.job.attempts[-1].worker for e in self._running()))
+
+    def queues(self) -> Sequence[QueueStatus]:
+        with self._move() as now:
+            return [self._queue_status(queue, now) for queue in Queue]
+
+    def _queue_status(self, queue: Queue, now: float) -> QueueStatus:
+        unfinished = self._unfinished(queue)
+        running = sum(e.job.state is JobState.RUNNING for e in unfinished)
+        age = now - unfinished[0].accepted_at if unfinished else None
+        there = [size for (served, _), (size, until) in self._workers.items() if served == queue and until > now]
+        return QueueStatus(queue, len(unfinished), running, age, len(there), sum(there))
+
+    def stats(self) -> Stats:
+        with self._move():
+            return Stats(dict(self._counters))
+
+    def health(self) -> StoreHealth:
+        with self._move() as now:
+            due = [e.due for e in self._entries.values() if e.due is not None]
+            lag = max(0.0, now - min(due)) if due else 0.0
+            return StoreHealth(0, 0, "noeviction", True, len(due), lag, len(self._running()))
+
+    def _running(self) -> list[_Entry]:
+        return [e for e in self._entries.values() if e.job.state is JobState.RUNNING]
+
+    def _unfinished(self, queue: Queue) -> list[_Entry]:
+        entries = [e for e in self._entries.values() if e.job.options.queue == queue and not e.job.state.terminal]
+        return sorted(entries, key=lambda e: (e.accepted_at, e.sequence))
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _ended(attempts: tuple[Attempt, ...], now: float, error: Failure | None) -> tuple[Attempt, ...]:
+    return (*attempts[:-1], replace(attempts[-1], ended_at=_moment(now), error=error))
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        job.tenant == query.tenant
+        and query.state in (None, job.state)
+        and query.queue in (None, job.options.queue)
+        and query.reference in (None, job.options.reference)
+    )
+
+
+def _sequence(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.partition(":")[0].isdigit() and cursor.partition(":")[2]):
+        raise InvalidRequest("`cursor` must be the `next_cursor` of an earlier page.")
+    return int(cursor.partition(":")[0])

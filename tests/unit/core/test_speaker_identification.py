@@ -1,0 +1,97 @@
+"""Who is found in a recording, and in which role."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from parley_core.job import JobOptions, Queue
+from parley_core.redis.record import new_job_from_json, new_job_to_json, options_from, options_to_plain
+from parley_core.voiceprints import Match, Role, SpeakerIdentity, Voiceprint, identify, people
+from tests.support.fakes import new_job
+
+MODEL = "onnx/abc"
+CLINICIAN, PATIENT, OTHER = Role.CLINICIAN, Role.PATIENT, Role.OTHER
+
+
+def voice(name: str, *vector: float, role: Role | None = None, model: str = MODEL) -> Voiceprint:
+    return Voiceprint(
+        f"id of {name}", "clinic", name, role, model, vector, enrolled_at=datetime(2026, 11, 25, tzinfo=UTC)
+    )
+
+
+def names(found: dict[str, Match]) -> dict[str, str]:
+    return {label: match.voice.name for label, match in found.items()}
+
+
+def test_the_nearest_voice_names_a_speaker() -> None:
+    found = identify({"A": (1.0, 0.0)}, MODEL, [voice("far", 0.6, 0.8), voice("near", 0.8, 0.6)], 0.5)
+    assert names(found) == {"A": "near"}
+    assert found["A"].score == 0.8
+
+
+def test_below_the_threshold_nobody_is_named() -> None:
+    assert identify({"A": (1.0, 0.0)}, MODEL, [voice("far", 0.6, 0.8)], 0.61) == {}
+
+
+def test_a_voice_names_one_speaker_and_the_best_pair_comes_first() -> None:
+    vectors = {"A": (0.8, 0.6), "B": (1.0, 0.0)}
+    assert names(identify(vectors, MODEL, [voice("x", 1.0, 0.0)], 0.5)) == {"B": "x"}
+    both = identify(vectors, MODEL, [voice("x", 1.0, 0.0), voice("y", 0.6, 0.8)], 0.5)
+    assert names(both) == {"B": "x", "A": "y"}
+
+
+def test_a_speaker_has_one_name() -> None:
+    assert len(identify({"A": (1.0, 0.0)}, MODEL, [voice("x", 1.0, 0.0), voice("y", 1.0, 0.0)], 0.5)) == 1
+
+
+def test_voices_of_different_models_are_never_compared() -> None:
+    assert identify({"A": (1.0, 0.0)}, MODEL, [voice("x", 1.0, 0.0, model="onnx/def")], -1.0) == {}
+
+
+def test_nobody_known_is_nobody_named() -> None:
+    assert people(["A", "B"], {}, {}) == (SpeakerIdentity("A"), SpeakerIdentity("B"))
+
+
+def test_a_person_is_named_with_score_voice_and_role() -> None:
+    match = Match(voice("Dr. Weber", 1.0, 0.0, role=CLINICIAN), 0.81234)
+    assert people(["A"], {"A": match}, {}) == (SpeakerIdentity("A", "Dr. Weber", 0.812, "id of Dr. Weber", CLINICIAN),)
+
+
+def roles(speakers: str, matches: dict[str, Match], by_channel: dict[str, Role] | None = None) -> list[Role | None]:
+    return [person.role for person in people(list(speakers), matches, by_channel or {})]
+
+
+def test_the_only_other_one_beside_a_known_clinician_is_the_patient() -> None:
+    weber = Match(voice("Dr. Weber", 1.0, role=CLINICIAN), 0.9)
+    assert roles("AB", {"B": weber}) == [PATIENT, CLINICIAN]
+    assert roles("ABC", {"B": weber}) == [None, CLINICIAN, None]
+    assert roles("B", {"B": weber}) == [CLINICIAN]
+    assert roles("AB", {"B": weber, "A": Match(voice("Ms. Okafor", 1.0), 0.9)}) == [PATIENT, CLINICIAN]
+
+
+def test_two_clinicians_leave_nobody_a_patient() -> None:
+    found = {label: Match(voice(label, 1.0, role=CLINICIAN), 0.9) for label in "AB"}
+    assert roles("AB", found) == [CLINICIAN, CLINICIAN]
+
+
+def test_a_known_patient_says_nothing_of_the_other() -> None:
+    assert roles("AB", {"A": Match(voice("Ms. Okafor", 1.0, role=PATIENT), 0.9)}) == [PATIENT, None]
+
+
+def test_the_channel_knows_better_than_the_voice() -> None:
+    weber = Match(voice("Dr. Weber", 1.0, role=CLINICIAN), 0.9)
+    assert roles("AB", {"B": weber}, {"A": OTHER, "B": PATIENT}) == [OTHER, PATIENT]
+    assert roles("AB", {"B": weber}, {"A": OTHER}) == [OTHER, CLINICIAN]
+
+
+def test_new_options_read_back_from_the_record_and_the_journal() -> None:
+    options = JobOptions(queue=Queue.BATCH, speaker_embeddings=True, channels=(CLINICIAN, PATIENT))
+    new = new_job(options=options)
+    assert options_from(options_to_plain(options)) == options
+    assert new_job_from_json(new_job_to_json(new, None))[0] == new
+
+
+def test_options_nobody_asked_for_are_not_written() -> None:
+    """Else a worker of the version before could not read the record in the middle of an upgrade."""
+    assert set(asdict(JobOptions())) - set(options_to_plain(JobOptions())) == {"speaker_embeddings", "channels"}

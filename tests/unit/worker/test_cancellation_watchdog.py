@@ -1,0 +1,149 @@
+"""Whom the guard condemns, whom it spares, and that it never kills a child that has gone on to other work."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from celery.worker import state
+
+from parley_core.job import Failure, Job, RetryIn
+from parley_worker.celery import cancellation_watchdog as watchdog_module
+from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
+from parley_worker.dependencies import worker_name
+from tests.support.fakes import MemoryJobStore, new_job
+
+GRACE = 2.0
+PID = 4242
+
+
+@dataclass(eq=False)
+class Message:
+    """What Celery tells of a message being worked on."""
+
+    args: tuple[str]
+    worker_pid: int = PID
+
+
+class ApiFixture:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.store = MemoryJobStore()
+        self.killed: list[tuple[int, int]] = []
+        self.guard = CancellationWatchdog(self.store, GRACE, kill=lambda pid, number: self.killed.append((pid, number)))
+        monkeypatch.setattr(watchdog_module.time, "monotonic", lambda: self.now)
+
+    def message(self, job_id: str | None = None) -> Message:
+        message = Message((job_id or self.store.create(new_job()).job.id,))
+        state.active_requests.add(message)
+        return message
+
+    def start(self, message: Message, lease_seconds: float = 60.0) -> Job:
+        started = self.store.start_attempt(message.args[0], worker_name(message.worker_pid), lease_seconds)
+        assert started
+        return started[0]
+
+    def look_for(self, seconds: float, *messages: Message) -> None:
+        """Check every half second, as the thread does, and execute what was decided."""
+        for _ in range(int(seconds / 0.5) + 1):
+            self.guard.check(messages)
+            self.guard.execute()
+            self.now += 0.5
+
+
+@pytest.fixture
+def fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiFixture]:
+    yield ApiFixture(monkeypatch)
+    state.active_requests.clear()
+
+
+def test_work_that_is_its_childs_own_is_left_alone(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.look_for(60, message)
+    assert fixture.killed == []
+
+
+def test_a_cancelled_job_has_its_grace_and_then_its_child_is_killed_once(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.look_for(0.5, message)
+    fixture.store.cancel(message.args[0])
+    fixture.look_for(GRACE - 0.5, message)
+    assert fixture.killed == []
+    fixture.look_for(1.0, message)
+    assert fixture.killed[0] == (PID, signal.SIGKILL)
+
+
+def test_a_job_cancelled_before_the_guard_ever_looked_is_noticed_too(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.store.cancel(message.args[0])
+    fixture.look_for(GRACE + 1, message)
+    assert fixture.killed
+
+
+def test_a_child_whose_job_another_attempt_holds_is_killed(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message, lease_seconds=-1)
+    fixture.look_for(0, message)
+    lapsed = fixture.store.lapsed_leases(1)[0]
+    fixture.store.fail_attempt(lapsed.lease, Failure("worker_lost", "x"), RetryIn(0))
+    assert fixture.store.start_attempt(message.args[0], "elsewhere/x/1", 60)
+    fixture.look_for(GRACE + 1, message)
+    assert fixture.killed
+
+
+def test_a_cancelled_job_that_was_tried_again_at_once_does_not_save_the_old_attempt(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.look_for(0.5, message)
+    fixture.store.cancel(message.args[0])
+    fixture.store.retry(message.args[0])
+    fixture.look_for(GRACE + 1, message)
+    assert fixture.killed
+
+
+def test_a_purged_job_is_no_ones(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.look_for(0.5, message)
+    fixture.store.cancel(message.args[0])
+    fixture.store.purge(message.args[0])
+    fixture.look_for(GRACE + 1, message)
+    assert fixture.killed
+
+
+def test_a_duplicate_and_a_message_not_started_yet_are_left_alone(fixture: ApiFixture) -> None:
+    first = fixture.message()
+    fixture.start(first)
+    duplicate = Message(first.args, worker_pid=PID + 1)
+    state.active_requests.add(duplicate)
+    fixture.look_for(60, duplicate, fixture.message(), fixture.message("unknown"))
+    assert fixture.killed == []
+
+
+def test_a_child_that_went_on_to_other_work_before_the_execution_lives(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.look_for(0.5, message)
+    fixture.store.cancel(message.args[0])
+    for _ in range(8):
+        fixture.guard.check([message])
+        fixture.now += 0.5
+    state.active_requests.discard(message)
+    fixture.guard.execute()
+    assert fixture.killed == []
+
+
+def test_while_the_store_is_away_nobody_is_condemned(fixture: ApiFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.look_for(0.5, message)
+    fixture.store.available = False
+    fixture.look_for(60, message)
+    fixture.store.available = True
+    fixture.look_for(1, message)
+    assert fixture.killed == []
