@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from parley_core.engine import Report
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
-from tests.support.fakes import ScriptedEngine
+from parley_worker.engines.scripted import ScriptedEngine
 
 RATE = 16_000
 ORDINARY, POISON, DEAF, LEAK, SILENT = 1, 2, 3, 4, 5  # seconds of audio that choose a behaviour

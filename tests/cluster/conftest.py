@@ -17,7 +17,7 @@ from tests.support.sounds import wav
 
 RESULTS = Path(__file__).parents[2] / "docs" / "kubernetes.md"
 # A job of a known length: the engine waits, so that what is measured is Kubernetes and not the engine.
-SLOW = "tests.support.fakes:scripted_engine"
+SLOW = "parley_worker.engines.scripted:scripted_engine"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

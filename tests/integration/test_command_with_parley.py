@@ -23,7 +23,7 @@ from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.sounds import wav
 from tests.support.valkey import Valkey
-from tests.support.worker import ParleyProcess
+from tests.support.worker import SCRIPTED_ENGINE, ParleyProcess
 
 SECONDS = 2.0  # of each recording
 
@@ -64,7 +64,7 @@ class ApiFixture:
 
     def worker(self, seconds: float = 0.2) -> AbstractContextManager[ParleyProcess]:
         """A worker whose engine takes so many seconds."""
-        engine = {"PARLEY_ENGINE": "tests.support.fakes:scripted_engine", "PARLEY_SCRIPTED_SECONDS": seconds}
+        engine = {"PARLEY_ENGINE": SCRIPTED_ENGINE, "PARLEY_SCRIPTED_SECONDS": seconds}
         return running("parley_worker", self.settings, self.folder, **engine)
 
 

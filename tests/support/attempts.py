@@ -14,7 +14,8 @@ from parley_core.job import Job, JobOptions, SpeakerBounds
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.dependencies import Dependencies
-from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, ScriptedEngine, new_job
+from parley_worker.engines.scripted import ScriptedEngine
+from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 
 SECOND = np.zeros(16_000, dtype=np.float32)
 

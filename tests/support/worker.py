@@ -22,6 +22,7 @@ from tests.support.fakes import new_job
 from tests.support.sounds import wav
 
 REPOSITORY = Path(__file__).parents[2]
+SCRIPTED_ENGINE = "parley_worker.engines.scripted:scripted_engine"
 T = TypeVar("T")
 
 
@@ -111,7 +112,7 @@ class System:
         self.objects = ObjectStore.from_settings(settings)
         self._processes: list[ParleyProcess] = []
 
-    def worker(self, engine: str = "tests.support.fakes:scripted_engine", **variables: object) -> ParleyProcess:
+    def worker(self, engine: str = SCRIPTED_ENGINE, **variables: object) -> ParleyProcess:
         """Start a worker that is stopped when the test ends."""
         return self._start("parley_worker", PARLEY_ENGINE=engine, **variables)
 

@@ -1,9 +1,8 @@
-"""In-memory ports, a scripted engine and factories: for our tests, and for users who build on Parley.
+"""In-memory ports and factories of values for tests.
 
-They keep the same promises as the real ones (one contract suite runs on both), without Redis, disk or models.
+The ports keep the same promises as the real ones (one contract suite runs on both), without Redis and without a disk.
 """
 
-from parley_worker.engines.scripted import ScriptedEngine, scripted_engine
 from tests.support.fakes.factories import new_job
 from tests.support.fakes.jobs import MemoryJobStore
 from tests.support.fakes.objects import MemoryJournal, MemoryRecordingStore
@@ -16,7 +15,5 @@ __all__ = [
     "MemoryJournal",
     "MemoryRecordingStore",
     "MemoryVoiceprintStore",
-    "ScriptedEngine",
     "new_job",
-    "scripted_engine",
 ]

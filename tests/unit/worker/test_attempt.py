@@ -25,8 +25,9 @@ from parley_core.voiceprints import Role
 from parley_worker.attempt import attempt
 from parley_worker.attempt.attempt import Outcome, run_attempt
 from parley_worker.dependencies import Dependencies, load
+from parley_worker.engines.scripted import ScriptedEngine
 from tests.support.attempts import AttemptFixture, CallingEngine
-from tests.support.fakes import MemoryJobStore, ScriptedEngine
+from tests.support.fakes import MemoryJobStore
 
 
 def report_for(seconds: float, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""A fast engine whose answer is known beforehand: for fault and load tests, where jobs count and turns do not."""
+"""A fast engine whose answer is known in advance: for fault and load tests, where jobs count and turns do not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo, Turn
 
-STEPS = 10  # batches, between which a cancel is noticed
+SAMPLE_RATE = 16_000
+STEPS = 10  # batches; a cancel is noticed between two of them
 WORKING_PHASES = (Phase.SEGMENTATION, Phase.EMBEDDING, Phase.CLUSTERING)
 
 
@@ -27,14 +28,14 @@ class ScriptedEngine:
         for step in range(STEPS):
             report(WORKING_PHASES[step * len(WORKING_PHASES) // STEPS], step / STEPS)
             time.sleep(self._seconds / STEPS)
-        end = round(len(waveform) / 16_000, 3)
+        end = round(len(waveform) / SAMPLE_RATE, 3)
         turns = (Turn(0.0, end, "SPEAKER_00"),) if end > 0 else ()
         return Diarization(turns, turns, ())
 
 
 def scripted_engine(threads: int = 1) -> ScriptedEngine:
-    """Factory for `PARLEY_ENGINE=tests.support.fakes:scripted_engine`; PARLEY_SCRIPTED_SECONDS sets its wall time.
+    """Factory for `PARLEY_ENGINE=parley_worker.engines.scripted:scripted_engine`.
 
-    It computes nothing, so it has no use for `threads`, which every factory is called with.
+    `PARLEY_SCRIPTED_SECONDS` sets the wall time of a job. The engine computes nothing and ignores `threads`.
     """
     return ScriptedEngine(float(os.environ.get("PARLEY_SCRIPTED_SECONDS", "0.2")))
