@@ -13,6 +13,7 @@ from chaos.ledger import Ledger
 from chaos.system import System
 from parley_core.errors import JobNotFound, JobPurged
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
+from parley_core.recording import result_folder
 
 PAGE = 200
 COUNTED = ("jobs_accepted", "jobs_succeeded", "jobs_failed", "jobs_cancelled", "attempts_started")
@@ -123,7 +124,7 @@ def _results_wrong(system: System, jobs: Iterable[Job]) -> Iterable[str]:
     for job in jobs:
         if job.state is JobState.SUCCEEDED:
             assert job.result is not None
-            if job.result.key != f"results/{job.id}/{job.token}.json" or job.result.key not in stored:
+            if job.result.key != f"{result_folder(job.id)}/{job.token}.json" or job.result.key not in stored:
                 yield job.id
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import JobState
+from parley_core.recording import recording_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.journal import ObjectJournal
@@ -59,7 +60,7 @@ def test_a_submit_is_recorded_published_and_stored(api: ApiProcess, api_settings
     assert job["recording"]["seconds"] == pytest.approx(1.0)
     assert RedisJobStore.from_settings(api_settings).get(job["id"]).state is JobState.QUEUED
     assert sum(CeleryJobQueue.from_settings(api_settings).waiting().values()) == 1
-    assert ObjectStore.from_settings(api_settings).read(f"recordings/{stored(api_settings)[0]}") == CLIP
+    assert ObjectStore.from_settings(api_settings).read(recording_key(job["id"])) == CLIP
 
 
 def test_fifty_submits_at_once_are_fifty_jobs(api: ApiProcess, api_settings: Settings) -> None:

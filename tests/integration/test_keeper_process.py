@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from parley_core.job import JobState
+from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from parley_core.storage.journal import ObjectJournal
 from tests.support.valkey import Valkey
@@ -65,7 +66,7 @@ def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_w
     for number, job_id in enumerate(jobs):
         job = system.wait_for_end(job_id)
         assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 2 if number < 2 else 1)
-        assert system.results(job_id) == [f"results/{job_id}/{len(job.attempts)}.json"]
+        assert system.results(job_id) == [f"{result_folder(job_id)}/{len(job.attempts)}.json"]
     assert system.store.stats().counters["attempts_failed|code=worker_lost|queue=interactive"] == 2
 
 

@@ -10,6 +10,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from parley_core.job import JobState
+from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from tests.support.valkey import Valkey
 from tests.support.worker import System, running_system, until
@@ -75,7 +76,7 @@ def test_running_and_waiting_jobs_end_once_whatever_befalls_redis(
     for job_id in [*running, *waiting]:
         job = system.wait_for_end(job_id, seconds=15)
         assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
-        assert system.results(job_id) == [f"results/{job_id}/1.json"]
+        assert system.results(job_id) == [f"{result_folder(job_id)}/1.json"]
     assert worker.process.poll() is None
 
 

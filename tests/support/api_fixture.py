@@ -16,6 +16,7 @@ from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.probe import Measured
 from parley_core.errors import EngineError, NotAudio, UnreadableRecording
 from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
+from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from tests.support.fakes import (
     MemoryJobQueue,
@@ -124,7 +125,7 @@ def succeed(api: ApiFixture, job_id: str, **found: object) -> dict[str, Any]:
         "recording": {"sha256": "0" * 64, "seconds": 3.0},
         **found,
     }
-    key = f"results/{job_id}/1.json"
+    key = f"{result_folder(job_id)}/1.json"
     api.recordings.put(key, json.dumps(result).encode())
     api.store.succeed(started[1], ResultSummary(key, 1, 1, 1.75, dict(ENGINE), {"engine": 0.1}))
     return result

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import Job, JobOptions, NewJob, Queue, dispatch_of
+from parley_core.recording import result_folder
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
@@ -154,7 +155,7 @@ class System:
         return self.wait(job_id, lambda job: job.state.terminal, seconds)
 
     def results(self, job_id: str) -> list[str]:
-        return list(self.objects.keys(f"results/{job_id}"))
+        return list(self.objects.keys(result_folder(job_id)))
 
     def stop(self) -> None:
         for process in self._processes:

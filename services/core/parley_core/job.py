@@ -153,6 +153,7 @@ class Job:
 
     Attributes:
         token: the fencing token: number of the last attempt ever started, over manual retries too.
+        run: number of retries by hand.
         attempts: of the present run; a manual retry begins a new list.
         position: number of jobs before this one in its queue while it is accepted or queued; else None.
     """
@@ -169,10 +170,48 @@ class Job:
     phase: Phase | None = None
     progress: float = 0.0
     token: int = 0
+    run: int = 0
     attempts: tuple[Attempt, ...] = ()
     error: Failure | None = None
     result: ResultSummary | None = None
     position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job ended. The object store keeps it before the record shows it.
+
+    Attributes:
+        state: a terminal state.
+        token: of the attempt that ended it, 0 where none had begun.
+        attempts: of the run that ended.
+    """
+
+    state: JobState
+    finished_at: datetime
+    started_at: datetime | None = None
+    token: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    error: Failure | None = None
+    result: ResultSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobTrace:
+    """What the object store holds of a job, by the names of its objects alone.
+
+    Attributes:
+        accepted: its manifest is there.
+        run: number of retries by hand.
+        ended: the present run has an end.
+        purged: its tombstone is there.
+    """
+
+    job_id: str
+    accepted: bool = False
+    run: int = 0
+    ended: bool = False
+    purged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ All methods are synchronous unless marked async: an event loop calls them in a t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -234,8 +236,20 @@ class JobQueue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectEntry:
+    """One object of a listing: its name, when it was last written (UTC), its length in bytes."""
+
+    key: str
+    modified: datetime
+    bytes: int
+
+
 class RecordingStore(Protocol):
-    """Recordings and results as objects. Every method raises ObjectStoreUnavailable when it cannot be reached."""
+    """Recordings, results and small documents as objects.
+
+    Every method raises ObjectStoreUnavailable when the store cannot be reached.
+    """
 
     async def save(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store a stream under a fresh key, durably before it returns; if the stream raises, nothing stays."""
@@ -257,8 +271,20 @@ class RecordingStore(Protocol):
         """Remove it; no error when there is none."""
         ...
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Store a small object unless there is one of this name; say whether this call stored it."""
+        ...
+
     def keys(self, prefix: str) -> Sequence[str]:
         """Names below a folder (`recordings/`)."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
+        """Yield the objects below a folder page by page: memory does not grow with their number."""
+        ...
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Names of the folders directly below a folder."""
         ...
 
     def check(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parley_core.job_id import day_of
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -26,9 +28,15 @@ class Recording:
 
 def recording_key(job_id: str, again: str | None = None) -> str:
     """Return where a job's recording is kept; `again` tells a second upload for the same job from the first."""
-    return f"recordings/{job_id}" if again is None else f"recordings/{job_id}_{again}"
+    name = job_id if again is None else f"{job_id}_{again}"
+    return f"recordings/{day_of(job_id)}/{name}"
+
+
+def result_folder(job_id: str) -> str:
+    """Return the folder of a job's results: one object per attempt that stored one."""
+    return f"results/{day_of(job_id)}/{job_id}"
 
 
 def job_id_of(key: str) -> str:
     """Return the job that a recording or a result belongs to, by its key."""
-    return key.split("/")[1].partition("_")[0]
+    return key.split("/")[2].partition("_")[0]

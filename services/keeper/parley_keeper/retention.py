@@ -9,7 +9,7 @@ from parley_core.errors import InvalidRequest, JobNotFound, JobPurged
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.ports import Journal, MaintenanceStore, RecordingStore
-from parley_core.recording import job_id_of
+from parley_core.recording import job_id_of, result_folder
 
 BATCH = 100  # jobs per round
 ORPHAN_SECONDS = 3600.0  # from the first sight of an orphan to its end: no request takes so long from object to record
@@ -30,7 +30,7 @@ def purge_expired(store: MaintenanceStore, recordings: RecordingStore) -> int:
 
 
 def _purge(job: Job, store: MaintenanceStore, recordings: RecordingStore) -> None:
-    for key in [job.recording.key, *recordings.keys(f"results/{job.id}")]:
+    for key in [job.recording.key, *recordings.keys(result_folder(job.id))]:
         recordings.delete(key)
     try:
         store.purge(job.id)

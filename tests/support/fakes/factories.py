@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from parley_core.job import DEFAULT_TENANT, JobOptions, NewJob, TimeLimits
-from parley_core.recording import Recording
+from parley_core.job_id import new_id
+from parley_core.recording import Recording, recording_key
 
 
 def new_job(
@@ -15,8 +14,6 @@ def new_job(
     seconds: float = 60.0,
 ) -> NewJob:
     """Return a job about to be recorded."""
-    job_id = job_id or str(uuid4())
-    recording = Recording(
-        f"recordings/{job_id}", sha256="0" * 64, bytes=1_000, seconds=seconds, media_type="audio/flac"
-    )
+    job_id = job_id or new_id()
+    recording = Recording(recording_key(job_id), sha256="0" * 64, bytes=1_000, seconds=seconds, media_type="audio/flac")
     return NewJob(job_id, tenant, recording, options or JobOptions(), TimeLimits(soft=540.0, hard=600.0))

@@ -6,10 +6,12 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from parley_core.errors import IdempotencyKeyReused, ObjectStoreUnavailable
 from parley_core.job import IdempotencyKey, NewJob
+from parley_core.ports import ObjectEntry
 
 
 class MemoryRecordingStore:
@@ -17,6 +19,7 @@ class MemoryRecordingStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.modified: dict[str, datetime] = {}
         self.available = True
 
     def _require_available(self) -> None:
@@ -30,6 +33,7 @@ class MemoryRecordingStore:
     def put(self, key: str, data: bytes) -> None:
         self._require_available()
         self.objects[key] = data
+        self.modified[key] = datetime.now(UTC)
 
     def read(self, key: str) -> bytes:
         self._require_available()
@@ -42,9 +46,26 @@ class MemoryRecordingStore:
             file.flush()
             yield Path(file.name)
 
+    def create(self, key: str, data: bytes) -> bool:
+        self._require_available()
+        if key in self.objects:
+            return False
+        self.put(key, data)
+        return True
+
     def delete(self, key: str) -> None:
         self._require_available()
         self.objects.pop(key, None)
+        self.modified.pop(key, None)
+
+    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
+        for key in self.keys(prefix):
+            yield ObjectEntry(key, self.modified[key], len(self.objects[key]))
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        below = prefix.rstrip("/") + "/"
+        names = {key.removeprefix(below).partition("/") for key in self.keys(prefix)}
+        return sorted({below + name for name, slash, _ in names if slash})
 
     def keys(self, prefix: str) -> Sequence[str]:
         self._require_available()

@@ -6,6 +6,7 @@ import pytest
 
 from parley_core.errors import JobPurged, ObjectStoreUnavailable
 from parley_core.job import JobOptions, JobState, ResultSummary
+from parley_core.recording import recording_key, result_folder
 from parley_keeper.retention import ORPHAN_SECONDS, PLAUSIBLE_ORPHANS, OrphanCollector, purge_expired
 from tests.support.fakes import MemoryJobStore, MemoryJournal, MemoryRecordingStore, new_job
 
@@ -26,8 +27,8 @@ class ApiFixture:
         started = self.store.start_attempt(new.id, "w", 30)
         assert started
         for token in range(1, tokens + 1):
-            self.objects.put(f"results/{new.id}/{token}.json", b"{}")
-        self.store.succeed(started[1], ResultSummary(f"results/{new.id}/1.json", 0, 0, 0.0, {}, {}))
+            self.objects.put(f"{result_folder(new.id)}/{token}.json", b"{}")
+        self.store.succeed(started[1], ResultSummary(f"{result_folder(new.id)}/1.json", 0, 0, 0.0, {}, {}))
         return new.id
 
     def sweep_twice(self) -> int:
@@ -48,7 +49,7 @@ def test_a_job_is_purged_with_all_its_objects_when_its_retention_is_over(fixture
     assert purge_expired(fixture.store, fixture.objects) == 1
     with pytest.raises(JobPurged):
         fixture.store.get(job_id)
-    assert sorted(fixture.objects.objects) == sorted([f"recordings/{kept}", f"results/{kept}/1.json"])
+    assert sorted(fixture.objects.objects) == sorted([recording_key(kept), f"{result_folder(kept)}/1.json"])
 
 
 def test_a_purge_that_cannot_remove_the_objects_keeps_the_record_to_try_again(fixture: ApiFixture) -> None:
@@ -64,7 +65,7 @@ def test_a_purge_that_cannot_remove_the_objects_keeps_the_record_to_try_again(fi
 
 
 def test_a_recording_of_no_job_is_removed_after_an_hour_and_not_before(fixture: ApiFixture) -> None:
-    fixture.objects.put("recordings/nobodys", b"sound")
+    fixture.objects.put("recordings/undated/nobodys", b"sound")
     assert fixture.sweeper.collect() == 0
     fixture.now += ORPHAN_SECONDS - 1
     assert fixture.sweeper.collect() == 0
@@ -85,9 +86,9 @@ def test_a_recording_whose_record_came_late_stays(fixture: ApiFixture) -> None:
 
 def test_a_second_upload_that_the_job_does_not_use_is_removed(fixture: ApiFixture) -> None:
     job_id = fixture.finished(retain_seconds=10_000)
-    fixture.objects.put(f"recordings/{job_id}_again", b"sound")
+    fixture.objects.put(recording_key(job_id, "again"), b"sound")
     assert fixture.sweep_twice() == 1
-    assert f"recordings/{job_id}" in fixture.objects.objects
+    assert recording_key(job_id) in fixture.objects.objects
 
 
 def test_what_the_journal_knows_stays(fixture: ApiFixture) -> None:
@@ -100,14 +101,14 @@ def test_what_the_journal_knows_stays(fixture: ApiFixture) -> None:
 def test_of_a_finished_job_only_the_committed_result_stays(fixture: ApiFixture) -> None:
     job_id = fixture.finished(retain_seconds=10_000, tokens=3)
     assert fixture.sweep_twice() == 2
-    assert sorted(fixture.objects.objects) == [f"recordings/{job_id}", f"results/{job_id}/1.json"]
+    assert sorted(fixture.objects.objects) == [recording_key(job_id), f"{result_folder(job_id)}/1.json"]
 
 
 def test_results_of_a_job_that_still_runs_stay(fixture: ApiFixture) -> None:
     new = new_job()
     fixture.store.create(new)
     fixture.store.start_attempt(new.id, "w", 30)
-    fixture.objects.put(f"results/{new.id}/1.json", b"{}")
+    fixture.objects.put(f"{result_folder(new.id)}/1.json", b"{}")
     assert fixture.sweep_twice() == 0
 
 
@@ -120,6 +121,6 @@ def test_objects_of_a_purged_job_are_removed(fixture: ApiFixture) -> None:
 
 def test_a_store_without_records_does_not_cost_the_recordings(fixture: ApiFixture) -> None:
     for number in range(PLAUSIBLE_ORPHANS + 1):
-        fixture.objects.put(f"recordings/{number}", b"sound")
+        fixture.objects.put(recording_key(str(number)), b"sound")
     assert fixture.sweep_twice() == 0
     assert len(fixture.objects.objects) == PLAUSIBLE_ORPHANS + 1

@@ -18,6 +18,7 @@ from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.submit import Submission, Submitted, published, require_key
 from parley_core.errors import JobNotFinished
 from parley_core.job import Job, JobQuery, JobState, Queue
+from parley_core.recording import result_folder
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -118,7 +119,7 @@ async def delete(job_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> Rec
 async def _remove(deps: Dependencies, job: Job) -> list[str]:
     """Objects first: a record whose objects are half gone can be deleted again, the reverse would be forgotten."""
     await deps.calls.objects(deps.recordings.delete, job.recording.key)
-    results = await deps.calls.objects(deps.recordings.keys, f"results/{job.id}/")
+    results = await deps.calls.objects(deps.recordings.keys, f"{result_folder(job.id)}/")
     for key in results:
         await deps.calls.objects(deps.recordings.delete, key)
     await deps.calls.store(deps.store.purge, job.id)

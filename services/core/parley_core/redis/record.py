@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,12 @@ Record = Mapping[str, str]
 
 NEWER_IN_RESULT = frozenset({"turns_to_review", "seconds_to_review"})
 NEWER_OPTIONS = frozenset({"speaker_embeddings", "channels"})
+
+
+def known_members(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a document that a dataclass knows: a newer version's are left out."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in plain.items() if name in names}
 
 
 def dump(value: object) -> str:

@@ -65,9 +65,9 @@ class ObjectJournal:
 
     def forget_keys(self) -> None:
         oldest = datetime.now(UTC) - IDEMPOTENCY_LIFE
-        for name, written in self._objects.modified("idempotency").items():
-            if written < oldest:
-                self._objects.delete(name)
+        for entry in self._objects.entries("idempotency/"):
+            if entry.modified < oldest:
+                self._objects.delete(entry.key)
 
 
 def _entry_key(job_id: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,6 +25,7 @@ from obstore.store import LocalStore, from_url
 
 from parley_core.errors import ObjectStoreUnavailable
 from parley_core.logs import get_logger
+from parley_core.ports import ObjectEntry
 from parley_core.settings import Settings
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
@@ -35,6 +37,7 @@ REMOTE_RETRY: Any = {
     "retry_timeout": timedelta(seconds=15),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
 }
+LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
 LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
 
 log = get_logger(__name__)
@@ -130,9 +133,9 @@ class ObjectStore:
                 (self._folder / key).stat()
             yield self._folder / key
             return
-        with tempfile.NamedTemporaryFile(prefix="parley-") as file:
+        with _scratch_file() as (file, path):
             self._download(key, file)
-            yield Path(file.name)
+            yield path
 
     def _download(self, key: str, file: Any) -> None:
         with _translated_errors():
@@ -148,14 +151,17 @@ class ObjectStore:
             return  # a folder complains, S3 does not; gone is gone
 
     def keys(self, prefix: str) -> Sequence[str]:
-        with _translated_errors():
-            return [str(entry["path"]) for batch in obstore.list(self._store, prefix) for entry in batch]
+        return [entry.key for entry in self.entries(prefix)]
 
-    def modified(self, prefix: str) -> dict[str, datetime]:
-        """Names below a folder and when each was last written."""
+    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
         with _translated_errors():
-            entries = [entry for batch in obstore.list(self._store, prefix) for entry in batch]
-        return {str(entry["path"]): entry["last_modified"] for entry in entries}
+            for batch in obstore.list(self._store, prefix, chunk_size=LISTED_AT_ONCE):
+                for entry in batch:
+                    yield ObjectEntry(str(entry["path"]), entry["last_modified"], entry["size"])
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        with _translated_errors():
+            return [str(folder) for folder in obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]]
 
     def check(self) -> None:
         name = f"checks/{uuid4().hex}"
@@ -165,6 +171,20 @@ class ObjectStore:
                 raise ObjectStoreUnavailable("The object store gave back other bytes than were written.")
         finally:
             self.delete(name)
+
+
+@contextmanager
+def _scratch_file() -> Iterator[tuple[Any, Path]]:
+    """Give a file without a name on disk, and a path that opens it in this process: nothing outlives a SIGKILL.
+
+    Only Linux opens the path as a file of its own; elsewhere the file has a name until the context ends.
+    """
+    if sys.platform == "linux":
+        with tempfile.TemporaryFile() as file:
+            yield file, Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.NamedTemporaryFile(prefix="parley-") as file:
+            yield file, Path(file.name)
 
 
 class _Remembering:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from parley_core.job import Job, Lease, ResultSummary
+from parley_core.recording import result_folder
 from parley_core.review import REVIEW_BELOW, needs_review
 from parley_core.turns import Diarization, EngineInfo, Turn
 from parley_core.voiceprints import Role
@@ -15,7 +16,7 @@ from parley_core.voiceprints import Role
 
 def result_key(lease: Lease) -> str:
     """Return where the result of one attempt is kept; two attempts can never overwrite each other's."""
-    return f"results/{lease.job_id}/{lease.token}.json"
+    return f"{result_folder(lease.job_id)}/{lease.token}.json"
 
 
 def result_object(job: Job, diarization: Diarization, engine: EngineInfo, roles: Mapping[str, Role]) -> bytes:

@@ -1,0 +1,98 @@
+"""The small JSON documents that the object store keeps of a job: its manifest and its ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from parley_core.job import (
+    Attempt,
+    Failure,
+    IdempotencyKey,
+    JobEnd,
+    JobState,
+    NewJob,
+    ResultSummary,
+    TimeLimits,
+)
+from parley_core.recording import Recording
+from parley_core.redis.record import dump, known_members, options_from, options_to_plain
+
+FORMAT = 1  # of both documents; a reader ignores members that it does not know
+
+
+def manifest_to_json(new: NewJob, idempotency: IdempotencyKey | None) -> bytes:
+    """Return what was accepted, as JSON."""
+    job = asdict(new) | {"options": options_to_plain(new.options)}
+    return dump({"format": FORMAT, "job": job, "idempotency": asdict(idempotency) if idempotency else None}).encode()
+
+
+def manifest_from_json(text: bytes) -> tuple[NewJob, IdempotencyKey | None]:
+    """Return what was accepted. Raises ValueError for a document that is no manifest."""
+    plain = _object(text)
+    try:
+        job, key = plain["job"], plain["idempotency"]
+        new = NewJob(
+            id=job["id"],
+            tenant=job["tenant"],
+            recording=Recording(**known_members(Recording, job["recording"])),
+            options=options_from(job["options"]),
+            limits=TimeLimits(**known_members(TimeLimits, job["limits"])),
+        )
+        return new, IdempotencyKey(**known_members(IdempotencyKey, key)) if key else None
+    except (KeyError, TypeError) as error:
+        raise ValueError("the manifest lacks a member") from error
+
+
+def end_to_json(end: JobEnd) -> bytes:
+    """Return an end as JSON."""
+    return json.dumps({"format": FORMAT, **asdict(end)}, separators=(",", ":"), default=datetime.isoformat).encode()
+
+
+def end_from_json(text: bytes) -> JobEnd:
+    """Return an end. Raises ValueError for a document that is none."""
+    plain = _object(text)
+    try:
+        return JobEnd(
+            state=JobState(plain["state"]),
+            finished_at=datetime.fromisoformat(plain["finished_at"]),
+            started_at=_time(plain.get("started_at")),
+            token=plain["token"],
+            attempts=tuple(_attempt(attempt) for attempt in plain["attempts"]),
+            error=_failure(plain.get("error")),
+            result=_result(plain.get("result")),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError("the end lacks a member") from error
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    plain = json.loads(text)
+    if not isinstance(plain, dict):
+        raise ValueError("the document is not an object")
+    return plain
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _failure(plain: Mapping[str, Any] | None) -> Failure | None:
+    return None if plain is None else Failure(plain["code"], plain["detail"])
+
+
+def _result(plain: Mapping[str, Any] | None) -> ResultSummary | None:
+    return None if plain is None else ResultSummary(**known_members(ResultSummary, plain))
+
+
+def _attempt(plain: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        number=plain["number"],
+        worker=plain["worker"],
+        started_at=datetime.fromisoformat(plain["started_at"]),
+        ended_at=_time(plain["ended_at"]),
+        error=_failure(plain["error"]),
+    )

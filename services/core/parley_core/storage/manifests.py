@@ -1,0 +1,174 @@
+"""What was accepted and how it ended, in the object store: the truth that Redis indexes.
+
+    jobs/<day>/<job id>/manifest.json    what was accepted; written before the caller is answered
+    jobs/<day>/<job id>/end-<run>.json   how a run ended; written before the record shows it
+    jobs/<day>/<job id>/retry-<run>      a retry by hand began this run
+    jobs/<day>/<job id>/purged           tombstone: recording and results are gone, or on their way
+    changes/<day>/<job id>.<what>        index of retries and purges by the day on which they happened
+    unrecorded/<job id>                  accepted while Redis did not answer; the keeper records it
+    idempotency/<hash>.json              the job that a caller's key made
+
+The day of a job is in its id, so every object of a job is found without a search, and every day can be listed.
+Manifests, ends and retries are created conditionally: of two writers, one wins, whatever Redis has forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from parley_core.errors import IdempotencyKeyReused
+from parley_core.job import IdempotencyKey, JobEnd, JobTrace, NewJob
+from parley_core.job_id import day_of
+from parley_core.ports import RecordingStore
+from parley_core.redis.record import dump
+from parley_core.storage.documents import end_from_json, end_to_json, manifest_from_json, manifest_to_json
+
+IDEMPOTENCY_LIFE = timedelta(hours=24)
+MANIFEST, PURGED = "manifest.json", "purged"
+
+
+class Manifests:
+    """ManifestStore on any object store."""
+
+    def __init__(self, objects: RecordingStore) -> None:
+        self._objects = objects
+
+    def accept(self, new: NewJob, idempotency: IdempotencyKey | None) -> NewJob:
+        """Keep what was accepted; return it, or what was accepted under this id before.
+
+        Raises ObjectStoreUnavailable.
+        """
+        key = f"{_folder(new.id)}/{MANIFEST}"
+        if self._objects.create(key, manifest_to_json(new, idempotency)):
+            return new
+        return manifest_from_json(self._objects.read(key))[0]
+
+    def find(self, job_id: str) -> tuple[NewJob, IdempotencyKey | None] | None:
+        """Return what was accepted, None when nothing was, or when it was purged.
+
+        Raises:
+            ValueError: the manifest cannot be read as one.
+            ObjectStoreUnavailable: nobody can say.
+        """
+        try:
+            return manifest_from_json(self._objects.read(f"{_folder(job_id)}/{MANIFEST}"))
+        except KeyError:
+            return None
+
+    def trace(self, job_id: str) -> JobTrace:
+        """Return what there is of a job. Costs one listing."""
+        names = [entry.key for entry in self._objects.entries(f"{_folder(job_id)}/")]
+        return _trace(job_id, [name.rpartition("/")[2] for name in names])
+
+    def end(self, job_id: str, run: int, end: JobEnd) -> JobEnd:
+        """Keep the end of a run; return it, or the end that the run has already. Raises ObjectStoreUnavailable."""
+        key = f"{_folder(job_id)}/end-{run}.json"
+        if self._objects.create(key, end_to_json(end)):
+            return end
+        return end_from_json(self._objects.read(key))
+
+    def find_end(self, job_id: str, run: int) -> JobEnd | None:
+        """Return how a run ended, None while it has not. Raises ValueError or ObjectStoreUnavailable."""
+        try:
+            return end_from_json(self._objects.read(f"{_folder(job_id)}/end-{run}.json"))
+        except KeyError:
+            return None
+
+    def begin_run(self, job_id: str, run: int) -> None:
+        """Keep that a retry by hand began this run; once more is no error."""
+        self._objects.put(_change(job_id, f"retry-{run}"), b"")
+        self._objects.create(f"{_folder(job_id)}/retry-{run}", b"")
+
+    def condemn(self, job_id: str) -> None:
+        """Leave the tombstone: the job is being purged, and nothing may bring it back."""
+        self._objects.put(_change(job_id, PURGED), b"")
+        self._objects.put(f"{_folder(job_id)}/{PURGED}", b"")
+
+    def forget(self, job_id: str) -> None:
+        """Remove all but the tombstone. The manifest goes last: broken off, it is done again."""
+        names = sorted((entry.key for entry in self._objects.entries(f"{_folder(job_id)}/")), key=_manifest_last)
+        for name in names:
+            if not name.endswith(f"/{PURGED}"):
+                self._objects.delete(name)
+
+    def days(self) -> list[str]:
+        """Days on which jobs were accepted, oldest first."""
+        return sorted(folder.rpartition("/")[2] for folder in self._objects.folders("jobs"))
+
+    def traces(self, day: str) -> Iterator[JobTrace]:
+        """Yield what there is of every job of a day, as it is listed."""
+        names: defaultdict[str, list[str]] = defaultdict(list)
+        for entry in self._objects.entries(f"jobs/{day}/"):
+            job_id, _, name = entry.key.split("/", 2)[2].partition("/")
+            names[job_id].append(name)
+        for job_id, found in names.items():
+            yield _trace(job_id, found)
+
+    def changed_on(self, day: str) -> Iterator[str]:
+        """Yield the ids of jobs that were retried or purged on a day."""
+        seen: set[str] = set()
+        for entry in self._objects.entries(f"changes/{day}/"):
+            job_id = entry.key.rpartition("/")[2].partition(".")[0]
+            if job_id not in seen:
+                seen.add(job_id)
+                yield job_id
+
+    def mark_unrecorded(self, job_id: str) -> None:
+        """Keep that an accepted job has no record yet. Raises ObjectStoreUnavailable."""
+        self._objects.put(f"unrecorded/{job_id}", b"")
+
+    def unrecorded(self) -> Iterator[str]:
+        """Yield accepted jobs that had no record when they were accepted, oldest first within a listing."""
+        for entry in self._objects.entries("unrecorded/"):
+            yield entry.key.rpartition("/")[2]
+
+    def mark_recorded(self, job_id: str) -> None:
+        """Take the mark off; no error when there is none."""
+        self._objects.delete(f"unrecorded/{job_id}")
+
+    def bind_key(self, tenant: str, idempotency: IdempotencyKey, job_id: str) -> str:
+        """Bind an idempotency key to a job id for 24 hours; return the id that it is bound to.
+
+        Raises IdempotencyKeyReused when the digest differs.
+        """
+        name = f"idempotency/{hashlib.sha256(f'{tenant}:{idempotency.key}'.encode()).hexdigest()}.json"
+        expires = (datetime.now(UTC) + IDEMPOTENCY_LIFE).isoformat()
+        entry = {"job_id": job_id, "digest": idempotency.digest, "expires": expires}
+        if self._objects.create(name, dump(entry).encode()):
+            return job_id
+        known: dict[str, str] = json.loads(self._objects.read(name))
+        if datetime.fromisoformat(known["expires"]) < datetime.now(UTC):
+            self._objects.put(name, dump(entry).encode())
+            return job_id
+        if known["digest"] != idempotency.digest:
+            raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
+        return known["job_id"]
+
+    def forget_keys(self) -> None:
+        """Remove the bindings whose 24 hours are over."""
+        oldest = datetime.now(UTC) - IDEMPOTENCY_LIFE
+        for entry in self._objects.entries("idempotency/"):
+            if entry.modified < oldest:
+                self._objects.delete(entry.key)
+
+
+def _folder(job_id: str) -> str:
+    return f"jobs/{day_of(job_id)}/{job_id}"
+
+
+def _change(job_id: str, what: str) -> str:
+    return f"changes/{datetime.now(UTC).date().isoformat()}/{job_id}.{what}"
+
+
+def _manifest_last(name: str) -> tuple[bool, str]:
+    return name.endswith(f"/{MANIFEST}"), name
+
+
+def _trace(job_id: str, names: list[str]) -> JobTrace:
+    runs = [int(name.removeprefix("retry-")) for name in names if name.startswith("retry-")]
+    run = max(runs, default=0)
+    return JobTrace(job_id, MANIFEST in names, run, f"end-{run}.json" in names, PURGED in names)

@@ -1,0 +1,159 @@
+"""Manifests, ends and tombstones keep these promises: on a folder and in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from parley_core.errors import IdempotencyKeyReused
+from parley_core.job import (
+    Attempt,
+    Failure,
+    IdempotencyKey,
+    JobEnd,
+    JobOptions,
+    JobState,
+    JobTrace,
+    Queue,
+    ResultSummary,
+    SpeakerBounds,
+)
+from parley_core.job_id import day_of
+from parley_core.ports import RecordingStore
+from parley_core.storage.manifests import Manifests
+from parley_core.storage.objects import ObjectStore
+from parley_core.voiceprints import Role
+from tests.support.fakes import MemoryRecordingStore, new_job
+
+NOW = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
+RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
+SUCCEEDED = JobEnd(
+    JobState.SUCCEEDED,
+    NOW,
+    NOW - timedelta(seconds=5),
+    token=2,
+    attempts=(
+        Attempt(1, "w/1", NOW - timedelta(seconds=5), NOW, Failure("worker_lost", "It was lost.")),
+        Attempt(2, "w/2", NOW, NOW),
+    ),
+    result=RESULT,
+)
+CANCELLED = JobEnd(JobState.CANCELLED, NOW)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> RecordingStore:
+    return MemoryRecordingStore() if request.param == "memory" else ObjectStore(f"file://{tmp_path}/objects")
+
+
+@pytest.fixture
+def manifests(objects: RecordingStore) -> Manifests:
+    return Manifests(objects)
+
+
+def test_what_was_accepted_is_given_back_whole(manifests: Manifests) -> None:
+    options = JobOptions(SpeakerBounds(2, 3), Queue.BATCH, "consult 7", None, 60, True, (Role.CLINICIAN, Role.PATIENT))
+    new, key = new_job(options=options), IdempotencyKey("k", "d")
+    assert manifests.accept(new, key) == new
+    assert manifests.find(new.id) == (new, key)
+    assert manifests.find(new_job().id) is None
+
+
+def test_the_first_manifest_of_an_id_stays(manifests: Manifests) -> None:
+    first = new_job()
+    manifests.accept(first, None)
+    assert manifests.accept(replace(first, tenant="other"), None) == first
+
+
+def test_a_run_has_one_end_whoever_writes_it(manifests: Manifests) -> None:
+    new = new_job()
+    manifests.accept(new, None)
+    assert manifests.find_end(new.id, 0) is None
+    assert manifests.end(new.id, 0, SUCCEEDED) == SUCCEEDED
+    assert manifests.end(new.id, 0, CANCELLED) == SUCCEEDED
+    assert manifests.find_end(new.id, 0) == SUCCEEDED
+
+
+def test_a_retry_by_hand_begins_a_run_with_an_end_of_its_own(manifests: Manifests) -> None:
+    new = new_job()
+    manifests.accept(new, None)
+    manifests.end(new.id, 0, CANCELLED)
+    manifests.begin_run(new.id, 1)
+    manifests.begin_run(new.id, 1)
+    assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, run=1, ended=False)
+    assert manifests.end(new.id, 1, SUCCEEDED) == SUCCEEDED
+    assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, run=1, ended=True)
+
+
+def test_a_purged_job_leaves_a_tombstone_alone(manifests: Manifests, objects: RecordingStore) -> None:
+    new = new_job()
+    manifests.accept(new, IdempotencyKey("k", "d"))
+    manifests.end(new.id, 0, SUCCEEDED)
+    manifests.condemn(new.id)
+    assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, ended=True, purged=True)
+    manifests.forget(new.id)
+    manifests.forget(new.id)
+    assert manifests.trace(new.id) == JobTrace(new.id, purged=True)
+    left = [objects.read(key) for key in objects.keys("jobs/")]
+    assert left == [b""], "a tombstone holds no personal data"
+
+
+def test_a_day_lists_its_jobs_and_its_changes(manifests: Manifests) -> None:
+    waiting, ended = new_job(), new_job()
+    for new in (waiting, ended):
+        manifests.accept(new, None)
+    manifests.end(ended.id, 0, CANCELLED)
+    day = day_of(waiting.id)
+    assert manifests.days() == [day]
+    traces = {trace.job_id: trace for trace in manifests.traces(day)}
+    assert traces == {
+        waiting.id: JobTrace(waiting.id, accepted=True),
+        ended.id: JobTrace(ended.id, accepted=True, ended=True),
+    }
+    assert list(manifests.traces("2020-01-01")) == []
+    assert list(manifests.changed_on(day)) == []
+    manifests.begin_run(ended.id, 1)
+    manifests.condemn(ended.id)
+    assert list(manifests.changed_on(datetime.now(UTC).date().isoformat())) == [ended.id]
+
+
+def test_jobs_without_a_record_are_found_until_they_have_one(manifests: Manifests) -> None:
+    first, second = new_job(), new_job()
+    for new in (first, second):
+        manifests.mark_unrecorded(new.id)
+    assert sorted(manifests.unrecorded()) == sorted([first.id, second.id])
+    manifests.mark_recorded(first.id)
+    manifests.mark_recorded(first.id)
+    assert list(manifests.unrecorded()) == [second.id]
+
+
+def test_a_key_is_bound_to_the_first_job(manifests: Manifests) -> None:
+    assert manifests.bind_key("t", IdempotencyKey("k", "d"), "job-1") == "job-1"
+    assert manifests.bind_key("t", IdempotencyKey("k", "d"), "job-2") == "job-1"
+    assert manifests.bind_key("other tenant", IdempotencyKey("k", "d"), "job-2") == "job-2"
+    with pytest.raises(IdempotencyKeyReused):
+        manifests.bind_key("t", IdempotencyKey("k", "other"), "job-3")
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"job": {}}', b"\xff", b'{"state": "nonsense"}'])
+def test_what_is_no_document_is_a_value_error(manifests: Manifests, objects: RecordingStore, text: bytes) -> None:
+    new = new_job()
+    objects.put(f"jobs/{day_of(new.id)}/{new.id}/manifest.json", text)
+    objects.put(f"jobs/{day_of(new.id)}/{new.id}/end-0.json", text)
+    with pytest.raises(ValueError):
+        manifests.find(new.id)
+    with pytest.raises(ValueError):
+        manifests.find_end(new.id, 0)
+
+
+def test_members_of_a_newer_version_are_ignored(manifests: Manifests, objects: RecordingStore) -> None:
+    new = new_job()
+    manifests.accept(new, None)
+    key = f"jobs/{day_of(new.id)}/{new.id}/manifest.json"
+    objects.put(
+        key, objects.read(key).replace(b'{"format":', b'{"added": 1, "format":').replace(b'"sha256"', b'"x":1,"sha256"')
+    )
+    assert manifests.find(new.id) == (new, None)
