@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
@@ -25,6 +24,7 @@ from parley_core.turns import Diarization, EngineInfo, Turn
 from parley_core.voiceprints import Role
 from parley_worker.attempt import attempt
 from parley_worker.attempt.attempt import Outcome, run_attempt
+from parley_worker.attempt.retry import SoftLimitReached
 from parley_worker.dependencies import Dependencies, load
 from parley_worker.engines.scripted import ScriptedEngine
 from tests.support.attempts import AttemptFixture, CallingEngine
@@ -302,7 +302,7 @@ def test_a_start_gives_up_in_time_and_takes_nothing(world: AttemptFixture, monke
 
 
 def test_the_soft_limit_makes_the_attempt_fail_and_the_next_one_start_at_once(world: AttemptFixture) -> None:
-    assert run_attempt(world.job_id, world.with_engine(raising(SoftTimeLimitExceeded()))) is Outcome.WAITING
+    assert run_attempt(world.job_id, world.with_engine(raising(SoftLimitReached()))) is Outcome.WAITING
     error = world.job().attempts[0].error
     assert error is not None
     assert error.code == "attempt_timed_out"
@@ -318,7 +318,7 @@ class OnceInterrupted(MemoryJobStore):
         job = super().succeed(*arguments, **named)
         if not self.struck:
             self.struck = True
-            raise SoftTimeLimitExceeded
+            raise SoftLimitReached
         return job
 
 

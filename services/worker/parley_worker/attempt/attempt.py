@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from enum import StrEnum
 
 import numpy as np
-from celery.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 from structlog.contextvars import bound_contextvars
 
@@ -27,7 +26,7 @@ from parley_core.logs import get_logger
 from parley_worker.attempt.channel_roles import roles_by_channel
 from parley_worker.attempt.lease_renewal import LeaseRenewal
 from parley_worker.attempt.results import result_key, result_object, summary
-from parley_worker.attempt.retry import retry_ignoring_soft_limit, retry_while_unavailable
+from parley_worker.attempt.retry import SoftLimitReached, retry_ignoring_soft_limit, retry_while_unavailable
 from parley_worker.dependencies import Dependencies
 
 START_PATIENCE = 300.0  # seconds to wait for Redis before work begins; leaves the rest of the soft limit for the work
@@ -79,7 +78,7 @@ class _Attempt:
             return Outcome.SUCCEEDED
         except AttemptEnded as error:
             return self._discard(error)
-        except SoftTimeLimitExceeded:
+        except SoftLimitReached:
             return self._fail(
                 AttemptTimedOut(f"The attempt took longer than its limit, {self._job.limits.soft:.0f} s.")
             )

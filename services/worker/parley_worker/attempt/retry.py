@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, ObjectStoreUnavailable, RetryableError
 from parley_core.logs import get_logger
 
@@ -18,6 +16,10 @@ STORE_TROUBLE = (JobStoreUnavailable, JobStoreFull, ObjectStoreUnavailable)
 T = TypeVar("T")
 
 log = get_logger(__name__)
+
+
+class SoftLimitReached(Exception):  # noqa: N818  # the name says what happened, as the names in parley_core.errors do
+    """The attempt has used up its soft time limit. Raised in the main thread, wherever it is; once per attempt."""
 
 
 def retry_while_unavailable(move: Callable[[], T], seconds: float = float("inf")) -> T:
@@ -43,7 +45,7 @@ def retry_ignoring_soft_limit(move: Callable[[], T]) -> T:
     """Persist without an end. A soft limit on the way is passed over: the work is done, only its record is missing."""
     try:
         return retry_while_unavailable(move)
-    except SoftTimeLimitExceeded:  # comes once per attempt
+    except SoftLimitReached:
         return retry_while_unavailable(move)
 
 

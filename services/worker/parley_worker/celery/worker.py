@@ -1,0 +1,67 @@
+"""The main process of a worker.
+
+SIGTERM drains the worker: running attempts finish, and no new attempt starts. Send signals to the main process alone;
+its children end with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import warnings
+
+from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
+from celery.signals import setup_logging, worker_ready
+
+from parley_core.logs import configure_logs
+from parley_core.redis import RedisJobStore
+from parley_core.settings import Settings
+from parley_worker.celery.app import worker_app
+from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
+from parley_worker.celery.registration import WorkerRegistration
+from parley_worker.dependencies import name_instance
+
+# Every attempt logs its start and its end, so Celery's lines about the same task are noise.
+NOISY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
+
+
+def main() -> int:
+    """Work until a signal stops the process; return the exit code."""
+    configure_logs()
+    settings = Settings()
+    name_instance()
+    app = worker_app(settings)
+    _connect_signals(app, settings)
+    worker = app.Worker(
+        hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
+        concurrency=settings.concurrency,
+        queues=settings.queues,
+        pool="prefork",
+        task_events=True,
+        without_gossip=True,  # workers need not know each other, and asking around delays the first job
+        without_mingle=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _connect_signals(app: Celery, settings: Settings) -> None:
+    def start_threads(**_: object) -> None:
+        store = RedisJobStore.from_settings(settings)
+        CancellationWatchdog(store, settings.cancel_grace_seconds).start()
+        WorkerRegistration(store, settings).start()
+        if settings.liveness_file:
+            app.parley_liveness.start()
+
+    worker_ready.connect(start_threads, weak=False)
+    setup_logging.connect(_keep_log_configuration, weak=False)
+
+
+def _keep_log_configuration(**_: object) -> None:
+    """Celery configures logging itself unless a receiver is connected to `setup_logging`."""
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)  # Celery repeats it at every reconnect
+    for name in NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
