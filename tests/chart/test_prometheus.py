@@ -18,7 +18,8 @@ from tests.chart.rendering import tool
 from tests.chart.test_monitoring import queries
 from tests.support.api_process import ApiProcess, free_port
 from tests.support.valkey import Valkey
-from tests.support.worker import System, running_system, until
+from tests.support.waiting import until
+from tests.support.worker import System, running_system
 
 LABELS = {"namespace": "space", "release": "release"}  # what the monitors add
 SCRAPES = 5

@@ -17,7 +17,8 @@ from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from parley_core.storage.journal import ObjectJournal
 from tests.support.valkey import Valkey
-from tests.support.worker import System, running_system, until
+from tests.support.waiting import until
+from tests.support.worker import System, running_system
 
 RECOVERY = 20.0  # seconds after Redis is back: the promise is 10, and a machine that runs tests may be busy
 
@@ -50,7 +51,7 @@ def test_a_message_deleted_by_hand_is_published_again(system: System, server: Va
     assert server.client().delete("interactive") == 1
     system.keeper()
     system.worker()
-    job = system.wait_for_end(job_id, seconds=30)
+    job = system.wait_for_end(job_id)
     assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
 
 

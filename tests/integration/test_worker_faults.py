@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,12 @@ from parley_core.job import MAX_ATTEMPTS, JobState, Phase, Queue, TimeLimits
 from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from parley_keeper.maintenance import reap
-from tests.support.worker import System, cpu_seconds, is_running, running_system, until
+from parley_worker.celery.cancellation_watchdog import CHECK_SECONDS
+from parley_worker.celery.registration import AGAIN_SECONDS, LASTS_SECONDS
+from tests.support.waiting import HANG_SECONDS, seconds_of, until
+from tests.support.worker import System, cpu_seconds, is_running, running_system
 
-CANCEL_BOUND = 5.0  # seconds from the call until the processor is free
+GATED = "tests.support.engines:Gated"
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def child_of(system: System, job_id: str) -> int:
     return int(job.attempts[-1].worker.rpartition("/")[2])
 
 
-def reap_until(system: System, job_id: str, token: int, seconds: float = 20.0) -> None:
+def reap_until(system: System, job_id: str, token: int) -> None:
     """Do the keeper's part of the work until a later attempt than `token` runs or the job has ended."""
 
     def step() -> bool:
@@ -43,13 +45,14 @@ def reap_until(system: System, job_id: str, token: int, seconds: float = 20.0) -
         job = system.store.get(job_id)
         return job.token > token or job.state.terminal
 
-    until(step, seconds, what=str(system.store.get(job_id)))
+    until(step, what=str(system.store.get(job_id)))
 
 
 def test_a_killed_child_costs_one_attempt_and_leaves_one_result(system: System) -> None:
-    system.worker(PARLEY_SCRIPTED_SECONDS=1.0)
+    system.worker(GATED)
     job_id = system.submit()
     os.kill(child_of(system, job_id), signal.SIGKILL)
+    system.let_engines_end()
     reap_until(system, job_id, token=1)
     job = system.wait_for_end(job_id)
     assert job.state is JobState.SUCCEEDED
@@ -58,14 +61,15 @@ def test_a_killed_child_costs_one_attempt_and_leaves_one_result(system: System) 
 
 
 def test_the_same_message_for_two_workers_at_once_gives_one_result(system: System) -> None:
-    workers = [system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_CONCURRENCY=1) for _ in range(2)]
+    workers = [system.worker(GATED, PARLEY_CONCURRENCY=1) for _ in range(2)]
     for worker in workers:
         worker.wait_until_ready()
     job_id = system.submit()
     for _ in range(5):
         system.publish(system.store.get(job_id))
-    job = system.wait_for_end(job_id)
     until(lambda: sum(len(worker.events("nothing to take")) for worker in workers) == 5)
+    system.let_engines_end()
+    job = system.wait_for_end(job_id)
     assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
     assert system.results(job_id) == [f"{result_folder(job_id)}/1.json"]
     assert system.store.stats().counters["attempts_started|queue=interactive"] == 1
@@ -76,7 +80,7 @@ def test_a_job_that_kills_its_process_costs_four_executions_and_the_worker_lives
     worker = system.worker("tests.support.engines:Poisonous", **quick)
     job_id = system.submit()
     for token in range(1, MAX_ATTEMPTS + 1):
-        system.wait(job_id, lambda job, token=token: job.token == token, seconds=10)
+        system.wait(job_id, lambda job, token=token: job.token == token)
         reap_until(system, job_id, token)
     job = system.wait_for_end(job_id)
     assert (job.state, len(job.attempts)) == (JobState.FAILED, MAX_ATTEMPTS)
@@ -89,12 +93,13 @@ def test_a_job_that_kills_its_process_costs_four_executions_and_the_worker_lives
 def test_a_cancel_frees_the_processor_in_time_however_the_engine_is_busy(system: System, engine: str) -> None:
     system.worker(f"tests.support.engines:{engine}", PARLEY_CONCURRENCY=1, PARLEY_LEASE_SECONDS=60)
     job_id = system.submit()
+    start = seconds_of(lambda: child_of(system, job_id))
     child = child_of(system, job_id)
     until(lambda: cpu_seconds(child) > 0.2)
-    before = time.monotonic()
     assert system.store.cancel(job_id).state is JobState.CANCELLED
-    until(lambda: not is_running(child), seconds=CANCEL_BOUND)
-    assert time.monotonic() - before < CANCEL_BOUND
+    # The bound of 5 s is for `make bench`. Here: the configured pauses, and no more than what a worker needs to start.
+    pauses = system.settings.cancel_grace_seconds + 2 * CHECK_SECONDS
+    assert seconds_of(lambda: until(lambda: not is_running(child))) < pauses + start
     assert (system.store.get(job_id).state, system.results(job_id)) == (JobState.CANCELLED, [])
 
 
@@ -110,7 +115,7 @@ def test_after_a_killed_child_the_next_job_is_done(system: System) -> None:
 
 
 def test_a_cancel_between_batches_needs_no_kill(system: System) -> None:
-    system.worker(PARLEY_SCRIPTED_SECONDS=20, PARLEY_CONCURRENCY=1, PARLEY_CANCEL_GRACE_SECONDS=30)
+    system.worker(GATED, PARLEY_CONCURRENCY=1, PARLEY_CANCEL_GRACE_SECONDS=3600)
     job_id = system.submit()
     child = child_of(system, job_id)
     system.store.cancel(job_id)
@@ -127,11 +132,14 @@ def test_a_job_with_a_caller_who_waits_goes_before_a_batch(system: System) -> No
 
 
 def test_sigterm_drains(system: System) -> None:
-    worker = system.worker(PARLEY_SCRIPTED_SECONDS=2.0, PARLEY_CONCURRENCY=1)
+    worker = system.worker(GATED, PARLEY_CONCURRENCY=1)
     running, waiting = system.submit(), system.submit()
     system.wait(running, lambda job: job.phase is Phase.EMBEDDING)
+    until(lambda: workers_seen(system) == (1, 1))
     worker.signal(signal.SIGTERM)
-    assert worker.process.wait(20) == 0
+    until(lambda: workers_seen(system) == (0, 0))
+    system.let_engines_end()
+    assert worker.process.wait(HANG_SECONDS) == 0
     assert system.store.get(running).state is JobState.SUCCEEDED
     assert system.store.get(waiting).token == 0
 
@@ -142,9 +150,15 @@ def submit_with_limits(system: System, soft: float, hard: float) -> str:
     return new.id
 
 
+def start_with(system: System, engine: str) -> float:
+    """Start a worker and let it do a first job; return how long that took on this machine, in seconds."""
+    system.worker(f"tests.support.engines:{engine}", PARLEY_CONCURRENCY=1)
+    return seconds_of(lambda: system.wait_for_end(system.submit()))
+
+
 def test_an_attempt_over_its_soft_limit_says_so_and_its_child_goes_on(system: System) -> None:
-    system.worker(PARLEY_SCRIPTED_SECONDS=30, PARLEY_CONCURRENCY=1)
-    job_id = submit_with_limits(system, soft=1.0, hard=20.0)
+    start = start_with(system, "Long")
+    job_id = submit_with_limits(system, soft=start, hard=20 * start)
     child = child_of(system, job_id)
     job = system.wait(job_id, lambda job: job.state is JobState.QUEUED and bool(job.attempts))
     assert job.attempts[0].error is not None
@@ -153,8 +167,8 @@ def test_an_attempt_over_its_soft_limit_says_so_and_its_child_goes_on(system: Sy
 
 
 def test_an_attempt_over_its_hard_limit_is_killed_and_reaped(system: System) -> None:
-    system.worker("tests.support.engines:Deaf", PARLEY_CONCURRENCY=1)
-    job_id = submit_with_limits(system, soft=0.5, hard=1.5)
+    start = start_with(system, "Deaf")
+    job_id = submit_with_limits(system, soft=start, hard=2 * start)
     child = child_of(system, job_id)
     until(lambda: not is_running(child))
     reap_until(system, job_id, token=1)
@@ -165,21 +179,23 @@ def test_an_attempt_over_its_hard_limit_is_killed_and_reaped(system: System) -> 
 
 def test_children_die_with_their_worker(system: System) -> None:
     worker = system.worker("tests.support.engines:Spinning")
-    child = child_of(system, system.submit())
+    job_id = system.submit()
+    start = seconds_of(lambda: child_of(system, job_id))
+    child = child_of(system, job_id)
     worker.process.kill()
-    until(lambda: not is_running(child), seconds=3)
+    assert seconds_of(lambda: until(lambda: not is_running(child))) < start
 
 
 def test_a_worker_frozen_past_its_lease_wakes_without_a_say(system: System) -> None:
-    frozen = system.worker(PARLEY_SCRIPTED_SECONDS=2.0, PARLEY_CONCURRENCY=1)
+    frozen = system.worker(GATED, PARLEY_CONCURRENCY=1)
     job_id = system.submit()
     child = child_of(system, job_id)
     for pid in (child, frozen.process.pid):
         os.kill(pid, signal.SIGSTOP)
-    reap_until(system, job_id, token=0, seconds=10)
     system.worker(PARLEY_SCRIPTED_SECONDS=0.2, PARLEY_CONCURRENCY=1)
     reap_until(system, job_id, token=1)
     job = system.wait_for_end(job_id)
+    system.let_engines_end()
     for pid in (frozen.process.pid, child):
         os.kill(pid, signal.SIGCONT)
     until(lambda: frozen.events("attempt ended"))
@@ -199,23 +215,28 @@ def test_a_child_that_has_grown_is_replaced_after_its_job(system: System) -> Non
 
 def test_the_pulse_goes_on_while_the_worker_is_busy(system: System, tmp_path: Path) -> None:
     pulse = tmp_path / "pulse"
-    system.worker(PARLEY_SCRIPTED_SECONDS=5, PARLEY_LIVENESS_FILE=pulse)
-    system.wait(system.submit(), lambda job: job.state is JobState.RUNNING)
+    system.worker(GATED, PARLEY_LIVENESS_FILE=pulse)
+    job_id = system.submit()
+    child_of(system, job_id)
     touched = until(pulse.exists) and pulse.stat().st_mtime
     until(lambda: pulse.stat().st_mtime > touched)
+    assert system.store.get(job_id).state is JobState.RUNNING
+
+
+def workers_seen(system: System) -> tuple[int, int]:
+    (interactive, _) = system.store.queues()
+    return interactive.workers, interactive.capacity
 
 
 def test_a_worker_is_seen_by_its_queues_until_it_is_told_to_stop(system: System) -> None:
-    def seen() -> tuple[int, int]:
-        (interactive, _) = system.store.queues()
-        return interactive.workers, interactive.capacity
-
-    assert seen() == (0, 0)
-    worker = system.worker(PARLEY_SCRIPTED_SECONDS=3.0, PARLEY_CONCURRENCY=1)
-    until(lambda: seen() == (1, 1))
+    assert workers_seen(system) == (0, 0)
+    worker = system.worker(GATED, PARLEY_CONCURRENCY=1)
+    until(lambda: workers_seen(system) == (1, 1))
     job_id = system.submit()
     child_of(system, job_id)
     worker.signal(signal.SIGTERM)
-    until(lambda: seen() == (0, 0), 2.5)  # it takes nothing more, while its job goes on
+    # It takes nothing more, while its job goes on. An announcement that is not taken back lasts for longer than this.
+    assert seconds_of(lambda: until(lambda: workers_seen(system) == (0, 0))) < LASTS_SECONDS - AGAIN_SECONDS
     assert system.store.get(job_id).state is JobState.RUNNING
+    system.let_engines_end()
     assert system.wait_for_end(job_id).state is JobState.SUCCEEDED

@@ -16,6 +16,7 @@ from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
 
+GATE = "gate-is-open"
 NOTHING = Diarization((), (), ())
 
 
@@ -54,13 +55,42 @@ class Greedy(_Engine):
         return NOTHING
 
 
-class Deaf(_Engine):
-    """Swallows whatever it is told, the soft limit too."""
+class Gated(_Engine):
+    """Works and reports until the folder of its process has the file that opens the gate."""
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        while True:
-            with suppress(Exception):
-                time.sleep(60)
+        while not Path(GATE).exists():
+            report(Phase.EMBEDDING, 0.5)
+            time.sleep(0.02)
+        return NOTHING
+
+
+class _EndlessAfterTheFirst(_Engine):
+    """Ends the first job of its process at once, so that a test can measure a start, and never ends a later one."""
+
+    started = False
+
+    def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
+        while self.started:
+            self.work(report)
+        self.started = True
+        return NOTHING
+
+    def work(self, report: Report) -> None:
+        report(Phase.EMBEDDING, 0.5)
+        time.sleep(0.02)
+
+
+class Long(_EndlessAfterTheFirst):
+    """Never ends a later job, and lets the soft limit interrupt it."""
+
+
+class Deaf(_EndlessAfterTheFirst):
+    """Never ends a later job, and ignores every exception, the soft limit too."""
+
+    def work(self, report: Report) -> None:
+        with suppress(Exception):
+            time.sleep(60)
 
 
 class Poisonous(_Engine):

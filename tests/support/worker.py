@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import Job, JobOptions, NewJob, Queue, dispatch_of
@@ -19,23 +19,13 @@ from parley_core.recording import result_folder
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from tests.support.engines import GATE
 from tests.support.fakes import new_job
 from tests.support.sounds import wav
+from tests.support.waiting import HANG_SECONDS, until
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTED_ENGINE = "parley_worker.engines.scripted:scripted_engine"
-T = TypeVar("T")
-
-
-def until(ask: Callable[[], T | None], seconds: float = 30.0, what: str = "") -> T:
-    """Return the first true answer. Raises TimeoutError after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = ask()
-        if answer:
-            return answer
-        time.sleep(0.02)
-    raise TimeoutError(what or "it did not happen in time")
 
 
 def environment(settings: Settings, **more: object) -> dict[str, str]:
@@ -85,7 +75,7 @@ class ParleyProcess:
         """SIGKILL, and wait until no child is left."""
         children = self.children()
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(HANG_SECONDS)
         until(lambda: not any(is_running(pid) for pid in children), what="children outlived their parent")
 
 
@@ -138,21 +128,25 @@ class System:
         self.objects.put(new.recording.key, wav(seconds=1.0))
         return new
 
+    def let_engines_end(self) -> None:
+        """Open the gate that every `tests.support.engines:Gated` of this system waits at."""
+        (self._folder / GATE).touch()
+
     def publish(self, job: Job) -> None:
         self.queue.publish(dispatch_of(job))
         self.store.mark_queued(dispatch_of(job))
 
-    def wait(self, job_id: str, condition: Callable[[Job], bool], seconds: float = 30.0) -> Job:
+    def wait(self, job_id: str, condition: Callable[[Job], bool]) -> Job:
         """Return the job once it is as the condition says."""
 
         def ask() -> Job | None:
             job = self.store.get(job_id)
             return job if condition(job) else None
 
-        return until(ask, seconds, what=f"job is {self.store.get(job_id)}")
+        return until(ask, what=f"job was {self.store.get(job_id)}")
 
-    def wait_for_end(self, job_id: str, seconds: float = 30.0) -> Job:
-        return self.wait(job_id, lambda job: job.state.terminal, seconds)
+    def wait_for_end(self, job_id: str) -> Job:
+        return self.wait(job_id, lambda job: job.state.terminal)
 
     def results(self, job_id: str) -> list[str]:
         return list(self.objects.keys(result_folder(job_id)))

@@ -72,6 +72,17 @@ class Channel(redis.Channel):
         with suppress(OutOfMemoryError):  # these bindings are for Flower's questions; kombu tries again by itself
             super().maybe_refresh_binding_expiry()
 
+    def close(self) -> None:
+        """Close at the first call, whatever the connection is like.
+
+        Kombu reads what is still to come before it closes. When that read fails, the channel stays open, and Celery
+        closes it once more, now without a transport: with a message in work that ends the worker.
+        """
+        try:
+            super().close()
+        except self.connection_errors:
+            super().close()  # nothing is left to read
+
     def _queue_bind(self, *arguments: Any) -> None:
         try:
             super()._queue_bind(*arguments)

@@ -1,0 +1,33 @@
+"""How tests wait: on conditions. Promises in seconds are measured by the benches, on a known machine.
+
+A test that has to hold a duration compares it with one that it measures itself, in the same run on the same machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+HANG_SECONDS = 90.0  # no promise: bounds a hang, and stays below the time limit of a test so that the failure says why
+
+T = TypeVar("T")
+
+
+def until(ask: Callable[[], T | None], seconds: float = HANG_SECONDS, what: str = "") -> T:
+    """Return the first true answer. Raises TimeoutError after this many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() >= deadline:
+            raise TimeoutError(what or f"the condition did not become true within {seconds:.1f} s")
+        time.sleep(0.02)
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """Run the action; return its duration in seconds."""
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
