@@ -30,10 +30,10 @@ class Verdict:
         doubled: idempotency keys that made more than one job.
         unclaimed: jobs in the record whose 202 reached nobody.
         failed: jobs that ended without a result.
-        results_wrong: succeeded jobs whose result object is missing or under another token than the committed one.
+        results_wrong: succeeded jobs whose result object is missing, or not named by the committed nonce.
         executions: attempts of each promised job.
         differences: counters that differ from the record or the ledger, in words.
-        commits_refused: commits that the token stopped.
+        commits_refused: commits that the nonce stopped.
     """
 
     accepted: int
@@ -124,7 +124,7 @@ def _results_wrong(system: System, jobs: Iterable[Job]) -> Iterable[str]:
     for job in jobs:
         if job.state is JobState.SUCCEEDED:
             assert job.result is not None
-            if job.result.key != f"{result_folder(job.id)}/{job.token}.json" or job.result.key not in stored:
+            if job.result.key != f"{result_folder(job.id)}/{job.nonce}.json" or job.result.key not in stored:
                 yield job.id
 
 

@@ -163,7 +163,8 @@ def test_unknown_and_purged_jobs_say_so(store: JobStore) -> None:
 
 def test_a_start_counts_the_attempt_and_raises_the_token(store: JobStore) -> None:
     job, lease = running(store)
-    assert (job.state, job.phase, job.token, lease.token) == (JobState.RUNNING, Phase.DECODING, 1, 1)
+    assert (job.state, job.phase, job.token) == (JobState.RUNNING, Phase.DECODING, 1)
+    assert lease == Lease(job.id, job.token, job.nonce)
     assert [(a.number, a.worker, a.ended_at) for a in job.attempts] == [(1, "worker-1", None)]
     assert store.running_by_worker() == {"worker-1": 1}
 
@@ -194,7 +195,7 @@ def test_success_is_committed_once_and_can_be_asked_again(store: JobStore) -> No
     assert counters["jobs_succeeded|queue=interactive"] == 1
 
 
-def test_a_stale_token_can_neither_renew_nor_commit_nor_fail(store: JobStore) -> None:
+def test_a_stale_attempt_can_neither_renew_nor_commit_nor_fail(store: JobStore) -> None:
     job, stale = running(store, seconds=0.05)
     time.sleep(0.1)
     store.fail_attempt(stale, LOST, RetryIn(0))
@@ -202,12 +203,39 @@ def test_a_stale_token_can_neither_renew_nor_commit_nor_fail(store: JobStore) ->
     for call in (
         lambda: store.renew(stale, 30, Phase.EMBEDDING, 0.5),
         lambda: store.succeed(stale, RESULT),
-        lambda: store.fail_attempt(Lease(job.id, 77), BUSY, GiveUp()),
+        lambda: store.fail_attempt(replace(stale, nonce="unknown"), BUSY, GiveUp()),
     ):
         with pytest.raises(LeaseLost):
             call()
     assert store.succeed(fresh, RESULT).attempts[0].error == LOST
     assert store.stats().counters["commits_refused|queue=interactive"] == 1
+
+
+def test_the_token_alone_gives_no_right_to_a_job(store: JobStore) -> None:
+    """A store that has lost its newest writes gives the same token to two attempts."""
+    _, lease = running(store)
+    twin = replace(lease, nonce="of-a-lost-attempt")
+    for call in (
+        lambda: store.renew(twin, 30, Phase.EMBEDDING, 0.5),
+        lambda: store.succeed(twin, RESULT),
+        lambda: store.fail_attempt(twin, BUSY, GiveUp()),
+    ):
+        with pytest.raises(LeaseLost):
+            call()
+    assert store.succeed(lease, RESULT).state is JobState.SUCCEEDED
+    with pytest.raises(LeaseLost):
+        store.succeed(twin, RESULT)
+    with pytest.raises(LeaseLost):
+        store.fail_attempt(twin, BUSY, GiveUp())
+
+
+def test_a_cancelled_attempt_hears_so_and_its_twin_does_not(store: JobStore) -> None:
+    job, lease = running(store)
+    store.cancel(job.id)
+    with pytest.raises(JobCancelled):
+        store.renew(lease, 30, None, 0)
+    with pytest.raises(LeaseLost):
+        store.renew(replace(lease, nonce="of-a-lost-attempt"), 30, None, 0)
 
 
 def test_renewing_writes_progress_and_keeps_the_lease(store: JobStore) -> None:

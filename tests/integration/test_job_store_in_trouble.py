@@ -6,13 +6,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis
 
+from parley_core.engine import Report
 from parley_core.errors import JobStoreFull, JobStoreUnavailable
 from parley_core.job import Job, JobState, Phase, ResultSummary, dispatch_of
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
+from parley_worker.attempt.attempt import Outcome, run_attempt
+from tests.support.attempts import AttemptFixture, CallingEngine
 from tests.support.fakes import new_job
 from tests.support.valkey import Valkey
 
@@ -86,6 +91,42 @@ def test_moves_survive_a_server_that_forgot_its_scripts(server: Valkey, store: R
     store.create(new_job())
     server.client().script_flush()
     assert store.create(new_job()).job.state is JobState.ACCEPTED
+
+
+def take_snapshot(server: Valkey) -> dict[bytes, bytes]:
+    client: Any = Redis.from_url(server.url)
+    return {key: client.dump(key) for key in client.scan_iter()}
+
+
+def lose_newest_writes(server: Valkey, snapshot: dict[bytes, bytes]) -> None:
+    client: Any = Redis.from_url(server.url)
+    client.flushall()
+    for key, value in snapshot.items():
+        client.restore(key, 0, value)
+
+
+def test_a_refused_attempt_leaves_the_committed_result_of_the_same_token_alone(
+    server: Valkey, store: RedisJobStore
+) -> None:
+    """Redis loses the start of an attempt and gives its token out again: two workers work under token 1."""
+    fixture = AttemptFixture()
+    deps = replace(fixture.deps, store=store)
+    new = new_job(seconds=1.0)
+    fixture.recordings.objects[new.recording.key] = b"sound"
+    store.create(new)
+    before = take_snapshot(server)
+
+    def overtake(_: Report) -> None:
+        lose_newest_writes(server, before)
+        assert run_attempt(new.id, deps) is Outcome.SUCCEEDED
+
+    slow = deps.settings.model_copy(update={"lease_renewal_seconds": 9})
+    first = replace(deps, settings=slow, engine=lambda: CallingEngine(overtake))
+    assert run_attempt(new.id, first) is Outcome.ENDED
+    job = store.get(new.id)
+    assert (job.state, job.token) == (JobState.SUCCEEDED, 1)
+    assert job.result is not None
+    assert fixture.results() == [job.result.key]
 
 
 def test_nobody_is_reaped_right_after_a_restart(server: Valkey) -> None:

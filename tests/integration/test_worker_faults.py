@@ -57,7 +57,7 @@ def test_a_killed_child_costs_one_attempt_and_leaves_one_result(system: System) 
     job = system.wait_for_end(job_id)
     assert job.state is JobState.SUCCEEDED
     assert [attempt.error.code if attempt.error else None for attempt in job.attempts] == ["worker_lost", None]
-    assert system.results(job_id) == [f"{result_folder(job_id)}/2.json"]
+    assert system.results(job_id) == [f"{result_folder(job_id)}/{job.nonce}.json"]
 
 
 def test_the_same_message_for_two_workers_at_once_gives_one_result(system: System) -> None:
@@ -71,7 +71,7 @@ def test_the_same_message_for_two_workers_at_once_gives_one_result(system: Syste
     system.let_engines_end()
     job = system.wait_for_end(job_id)
     assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
-    assert system.results(job_id) == [f"{result_folder(job_id)}/1.json"]
+    assert system.results(job_id) == [f"{result_folder(job_id)}/{job.nonce}.json"]
     assert system.store.stats().counters["attempts_started|queue=interactive"] == 1
 
 
@@ -201,7 +201,7 @@ def test_a_worker_frozen_past_its_lease_wakes_without_a_say(system: System) -> N
     until(lambda: frozen.events("attempt ended"))
     assert frozen.events("attempt ended")[0]["outcome"] == "ended"
     assert system.store.get(job_id) == job
-    assert system.results(job_id) == [f"{result_folder(job_id)}/2.json"]
+    assert system.results(job_id) == [f"{result_folder(job_id)}/{job.nonce}.json"]
 
 
 def test_a_child_that_has_grown_is_replaced_after_its_job(system: System) -> None:

@@ -87,7 +87,7 @@ def test_running_and_waiting_jobs_end_once_whatever_befalls_redis(
     for job_id in [*running, *waiting]:
         job = system.wait_for_end(job_id)
         assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
-        assert system.results(job_id) == [f"{result_folder(job_id)}/1.json"]
+        assert system.results(job_id) == [f"{result_folder(job_id)}/{job.nonce}.json"]
     assert worker.process.poll() is None
 
 

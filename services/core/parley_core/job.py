@@ -152,7 +152,8 @@ class Job:
     """The record.
 
     Attributes:
-        token: the fencing token: number of the last attempt ever started, over manual retries too.
+        token: number of the last attempt ever started, over manual retries too: for people and for order.
+        nonce: identity of the last attempt started, empty before the first.
         run: number of retries by hand.
         attempts: of the present run; a manual retry begins a new list.
         position: number of jobs before this one in its queue while it is accepted or queued; else None.
@@ -170,6 +171,7 @@ class Job:
     phase: Phase | None = None
     progress: float = 0.0
     token: int = 0
+    nonce: str = ""
     run: int = 0
     attempts: tuple[Attempt, ...] = ()
     error: Failure | None = None
@@ -216,10 +218,16 @@ class JobTrace:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A worker's time-limited right to work on a job. Only the newest token may renew or commit."""
+    """A worker's time-limited right to work on a job.
+
+    Attributes:
+        token: number of the attempt; a Redis that has lost its newest writes gives it out twice.
+        nonce: random identity of the attempt. Only the newest may renew, commit or fail.
+    """
 
     job_id: str
     token: int
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True)

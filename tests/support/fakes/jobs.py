@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import Counter
@@ -63,7 +64,7 @@ class _Entry:
     not_before: float = 0.0
     published_at: float | None = None
     lease_until: float = 0.0
-    ended_token: int = 0
+    ended_nonce: str = ""
     expires: float | None = None
     events: list[JobEvent] = field(default_factory=list)
 
@@ -171,19 +172,20 @@ class MemoryJobStore:
                 entry,
                 state=JobState.RUNNING,
                 token=job.token + 1,
+                nonce=secrets.token_hex(8),
                 attempts=(*job.attempts, attempt),
                 started_at=job.started_at or _moment(now),
                 phase=Phase.DECODING,
                 progress=0.0,
             )
             self._count("attempts_started", job)
-            return entry.job, Lease(job_id, entry.job.token)
+            return entry.job, Lease(job_id, entry.job.token, entry.job.nonce)
 
     def _held_entry(self, lease: Lease) -> _Entry:
         entry = self._entries.get(lease.job_id)
-        if entry and entry.job.token == lease.token and entry.job.state is JobState.RUNNING:
+        if entry and entry.job.nonce == lease.nonce and entry.job.state is JobState.RUNNING:
             return entry
-        if entry and entry.job.token == lease.token and entry.job.state is JobState.CANCELLED:
+        if entry and entry.job.nonce == lease.nonce and entry.job.state is JobState.CANCELLED:
             raise JobCancelled("The job was cancelled.")
         raise LeaseLost("Another attempt owns the job, or it has ended.")
 
@@ -197,7 +199,7 @@ class MemoryJobStore:
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
         with self._move() as now:
             entry = self._entries.get(lease.job_id)
-            if entry and entry.job.token == lease.token and entry.job.result == result:
+            if entry and entry.job.nonce == lease.nonce and entry.job.result == result:
                 return entry.job
             try:
                 entry = self._held_entry(lease)
@@ -213,12 +215,12 @@ class MemoryJobStore:
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
         with self._move() as now:
             known = self._entries.get(lease.job_id)
-            if known and known.ended_token == lease.token:
+            if known and known.ended_nonce == lease.nonce:
                 return known.job
             entry = self._held_entry(lease)
             if failure.code == WorkerLost.code and entry.lease_until > now:
                 raise LeaseLost("Its worker is back.")
-            attempts, entry.ended_token = _ended(entry.job.attempts, now, failure), lease.token
+            attempts, entry.ended_nonce = _ended(entry.job.attempts, now, failure), lease.nonce
             self._count("attempts_failed", entry.job, code=failure.code)
             if isinstance(then, GiveUp):
                 self._finish(entry, now, JobState.FAILED, attempts=attempts, error=failure)
@@ -299,7 +301,7 @@ class MemoryJobStore:
         with self._move() as now:
             lapsed = [e.job for e in self._running() if e.lease_until <= now][:limit]
             return [
-                LapsedLease(Lease(job.id, job.token), job.attempts[-1].number, job.attempts[-1].worker)
+                LapsedLease(Lease(job.id, job.token, job.nonce), job.attempts[-1].number, job.attempts[-1].worker)
                 for job in lapsed
             ]
 

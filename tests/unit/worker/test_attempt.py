@@ -47,12 +47,12 @@ def raising(error: BaseException) -> CallingEngine:
     return CallingEngine(middle)
 
 
-def test_a_success_is_stored_under_its_token_and_committed(world: AttemptFixture) -> None:
+def test_a_success_is_stored_under_its_nonce_and_committed(world: AttemptFixture) -> None:
     assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
     job = world.job()
     assert job.state is JobState.SUCCEEDED
     assert job.result is not None
-    assert job.result.key == f"{result_folder(job.id)}/1.json"
+    assert job.result.key == f"{result_folder(job.id)}/{job.nonce}.json"
     assert (job.result.speakers, job.result.turns, job.result.seconds_of_speech) == (1, 1, 1.0)
     assert {"decoding", "segmentation", "embedding", "clustering", "engine"} <= set(job.result.timings)
     assert [(a.number, a.worker, a.error) for a in job.attempts] == [(1, "host/abc/1", None)]
@@ -60,7 +60,7 @@ def test_a_success_is_stored_under_its_token_and_committed(world: AttemptFixture
 
 def test_the_result_object_is_what_the_http_contract_says(world: AttemptFixture) -> None:
     run_attempt(world.job_id, world.deps)
-    stored = json.loads(world.recordings.read(f"{result_folder(world.job_id)}/1.json"))
+    stored = json.loads(world.recordings.read(f"{result_folder(world.job_id)}/{world.job().nonce}.json"))
     turn = {"start": 0.0, "end": 1.0, "speaker": "SPEAKER_00", "confidence": None}
     assert stored == {
         "job_id": world.job_id,
@@ -87,7 +87,9 @@ class KnowingEngine(ScriptedEngine):
 
 def stored_result(world: AttemptFixture, job_id: str, deps: Dependencies) -> dict[str, Any]:
     run_attempt(job_id, deps)
-    stored: dict[str, Any] = json.loads(world.recordings.read(f"{result_folder(job_id)}/1.json"))
+    stored: dict[str, Any] = json.loads(
+        world.recordings.read(f"{result_folder(job_id)}/{world.store.get(job_id).nonce}.json")
+    )
     return stored
 
 

@@ -198,4 +198,5 @@ def _event(entry_id: str, fields: dict[str, str]) -> JobEvent:
 
 
 def _lapsed(record: dict[str, str]) -> LapsedLease:
-    return LapsedLease(Lease(record["id"], int(record["token"])), int(record["attempt"]), record["worker"])
+    lease = Lease(record["id"], int(record["token"]), record["nonce"])
+    return LapsedLease(lease, int(record["attempt"]), record["worker"])

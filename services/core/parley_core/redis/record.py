@@ -107,6 +107,7 @@ def job_from(record: Record, position: int | None = None) -> Job:
         phase=Phase(phase) if phase else None,
         progress=float(record["progress"]),
         token=int(record["token"]),
+        nonce=record.get("nonce", ""),
         attempts=tuple(_attempt(record, n) for n in range(1, int(record["attempt"]) + 1)),
         error=Failure(code, record["error_detail"]) if code else None,
         result=ResultSummary(**json.loads(result), **json.loads(record.get("result_more", "{}"))) if result else None,

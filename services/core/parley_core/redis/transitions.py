@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
-from uuid import uuid4
 
 from redis import Redis
 
@@ -109,25 +109,25 @@ class RedisJobStore(Reads):
         self._run("mark_queued", dispatch.job_id, dispatch.token)
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
-        flat = self._run("start_attempt", job_id, worker, int(lease_seconds * 1000), uuid4().hex)
+        flat = self._run("start_attempt", job_id, worker, int(lease_seconds * 1000), secrets.token_hex(8))
         if not flat:
             return None
         job = job_from(dict(zip(flat[::2], flat[1::2], strict=True)))
-        return job, Lease(job.id, job.token)
+        return job, Lease(job.id, job.token, job.nonce)
 
     def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
         milliseconds = int(lease_seconds * 1000)
-        _require_held(self._run("renew", lease.job_id, lease.token, milliseconds, phase or "", f"{progress:.3f}"))
+        _require_held(self._run("renew", lease.job_id, lease.nonce, milliseconds, phase or "", f"{progress:.3f}"))
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
-        _require_held(self._run("succeed", lease.job_id, lease.token, *result_to_fields(result)))
+        _require_held(self._run("succeed", lease.job_id, lease.nonce, *result_to_fields(result)))
         return self.get(lease.job_id)
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
         retry, delay = ("retry", then.seconds) if isinstance(then, RetryIn) else ("fail", 0.0)
         reaping = int(failure.code == WorkerLost.code)
         arguments = (failure.code, failure.detail, retry, int(delay * 1000), reaping)
-        _require_held(self._run("fail_attempt", lease.job_id, lease.token, *arguments))
+        _require_held(self._run("fail_attempt", lease.job_id, lease.nonce, *arguments))
         return self.get(lease.job_id)
 
     def cancel(self, job_id: str) -> Job:

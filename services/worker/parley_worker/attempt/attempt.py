@@ -129,6 +129,6 @@ class _Attempt:
             job = retry_ignoring_soft_limit(lambda: self._deps.store.fail_attempt(self._lease, failure, then))
         except AttemptEnded:  # a result that was stored stays: the soft limit may strike right after its commit
             return Outcome.ENDED
-        if job.token != self._lease.token:  # a keeper had ended this attempt, and the next one is on its way
+        if job.nonce != self._lease.nonce:  # a keeper had ended this attempt, and the next one is on its way
             return Outcome.ENDED
         return Outcome.FAILED if job.state is JobState.FAILED else Outcome.WAITING

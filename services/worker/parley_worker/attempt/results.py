@@ -1,4 +1,4 @@
-"""The result object: what `GET /v1/jobs/{id}/turns` answers, kept under the token of the attempt that made it."""
+"""The result object: what `GET /v1/jobs/{id}/turns` answers, kept under the nonce of the attempt that made it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from parley_core.voiceprints import Role
 
 def result_key(lease: Lease) -> str:
     """Return where the result of one attempt is kept; two attempts can never overwrite each other's."""
-    return f"{result_folder(lease.job_id)}/{lease.token}.json"
+    return f"{result_folder(lease.job_id)}/{lease.nonce}.json"
 
 
 def result_object(job: Job, diarization: Diarization, engine: EngineInfo, roles: Mapping[str, Role]) -> bytes:

@@ -33,7 +33,7 @@ class Watch:
 
     def __init__(self, child: str) -> None:
         self._child = child
-        self._token: int | None = None
+        self._nonce: str | None = None
         self._lost_since: float | None = None
 
     def seconds_without_right(self, job: Job | None, now: float) -> float:
@@ -50,11 +50,11 @@ class Watch:
         return now - self._lost_since
 
     def _has_right(self, job: Job | None) -> bool:
-        if self._token is None and job is not None and _taken_by(job, self._child):
-            self._token = job.token
-        if self._token is None:
+        if self._nonce is None and job is not None and _taken_by(job, self._child):
+            self._nonce = job.nonce
+        if self._nonce is None:
             return True  # has not taken the job yet, or never will: a duplicate ends by itself
-        return job is not None and job.state is JobState.RUNNING and job.token == self._token
+        return job is not None and job.state is JobState.RUNNING and job.nonce == self._nonce
 
 
 def _taken_by(job: Job, child: str) -> bool:

@@ -60,10 +60,10 @@ local function finish(id, state, counter)
   changed(id)
 end
 
--- Does this token still own the job? 'held', 'cancelled' or 'lost'.
-local function holding(id, token)
-  local job = redis.call('HMGET', job_key(id), 'state', 'token')
-  if job[1] == 'running' and job[2] == token then return 'held' end
-  if job[1] == 'cancelled' and job[2] == token then return 'cancelled' end
+-- Does the attempt with this nonce still own the job? 'held', 'cancelled' or 'lost'.
+local function holding(id, nonce)
+  local job = redis.call('HMGET', job_key(id), 'state', 'nonce')
+  if job[1] == 'running' and job[2] == nonce then return 'held' end
+  if job[1] == 'cancelled' and job[2] == nonce then return 'cancelled' end
   return 'lost'
 end

@@ -1,4 +1,4 @@
--- LeaseRenewal: extend the lease, write progress. ARGV: id token lease_ms phase progress
+-- Extend the lease and write progress. ARGV: id nonce lease_ms phase progress
 local held = holding(ARGV[1], ARGV[2])
 if held ~= 'held' then return held end
 local key = job_key(ARGV[1])

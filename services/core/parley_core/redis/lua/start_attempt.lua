@@ -1,5 +1,5 @@
 -- Take the job: token and attempt number go up before work begins. ARGV: id worker lease_ms nonce
--- The nonce makes the call repeatable: a reply lost on the wire is asked for again and gives the same lease.
+-- The nonce identifies the attempt. It makes the call repeatable: after a lost reply, the same call gives the same lease.
 local id, key = ARGV[1], job_key(ARGV[1])
 local job = redis.call('HMGET', key, 'state', 'attempt', 'queue', 'nonce', 'published_at', 'accepted_at', 'started_at',
   'not_before')

@@ -1,6 +1,6 @@
--- Commit a result under its token. ARGV: id token result result_more
+-- Commit a result under the attempt's nonce. ARGV: id nonce result result_more
 local id, key = ARGV[1], job_key(ARGV[1])
-local done = redis.call('HMGET', key, 'state', 'token', 'result')
+local done = redis.call('HMGET', key, 'state', 'nonce', 'result')
 if done[1] == 'succeeded' and done[2] == ARGV[2] and done[3] == ARGV[3] then return 'held' end -- asked again
 local held = holding(id, ARGV[2])
 local job = redis.call('HMGET', key, 'attempt', 'queue')
