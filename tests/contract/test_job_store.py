@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -40,7 +41,8 @@ from parley_core.job import (
 from parley_core.ports import JobStore
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from tests.support.fakes import MemoryJobStore, new_job
+from parley_core.storage.manifests import Manifests
+from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 from tests.support.valkey import Valkey
 
 RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
@@ -48,10 +50,12 @@ LOST = Failure(WorkerLost.code, "The worker was not heard of.")
 BUSY = Failure("object_store_unavailable", "down")
 
 
-@pytest.fixture(params=["redis", "memory"])
+@pytest.fixture(params=["redis", "memory", "durable"])
 def make_store(request: pytest.FixtureRequest) -> Callable[..., JobStore]:
     if request.param == "memory":
         return lambda **limits: MemoryJobStore(**limits)
+    if request.param == "durable":
+        return lambda **limits: DurableJobStore(MemoryJobStore(**limits), Manifests(MemoryRecordingStore()))
     valkey: Valkey = request.getfixturevalue("valkey")
 
     def make(**limits: int) -> JobStore:

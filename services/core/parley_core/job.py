@@ -217,6 +217,25 @@ class JobTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """How far the history of one Redis is known to be complete.
+
+    Attributes:
+        id: of the data set, empty where there is none yet.
+        ticks: a number that only grows while nothing is lost.
+        complete_until: what was written later may be missing.
+        same_server: the process and its role have not changed since then.
+        server: identity of the process and of its replication history.
+    """
+
+    id: str
+    ticks: int
+    complete_until: datetime
+    same_server: bool
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A worker's time-limited right to work on a job.
 

@@ -32,3 +32,11 @@ def day_of(job_id: str) -> str:
         return made_at(job_id).date().isoformat()
     except ValueError:
         return UNDATED
+
+
+def accepted_at(job_id: str) -> datetime:
+    """Return when a job was submitted by its id, and now for an id that carries no time."""
+    try:
+        return made_at(job_id)
+    except ValueError:
+        return datetime.now(UTC)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from parley_core.errors import (
@@ -49,35 +49,21 @@ from parley_core.job import (
     StoreHealth,
     dispatch_of,
 )
+from tests.support.fakes.restoration import Entry, MemoryRestoration
 
 WAITING = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 
 
-@dataclass
-class _Entry:
-    """One job with what the indexes of the real store hold about it."""
-
-    job: Job
-    sequence: int
-    accepted_at: float
-    due: float | None = None
-    not_before: float = 0.0
-    published_at: float | None = None
-    lease_until: float = 0.0
-    ended_nonce: str = ""
-    expires: float | None = None
-    events: list[JobEvent] = field(default_factory=list)
-
-
-class MemoryJobStore:
+class MemoryJobStore(MemoryRestoration):
     """JobStore on dicts. `now` is its clock; `available = False` acts like a store that is down."""
 
     def __init__(
         self, now: Callable[[], float] = time.time, retain_seconds: float = 7 * 86400, queue_limit: int = 10_000
     ) -> None:
+        super().__init__()
         self._now, self._retain, self._queue_limit = now, retain_seconds, queue_limit
         self._lock = threading.RLock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._purged: set[str] = set()
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._held: dict[tuple[str, str], tuple[str, float]] = {}
@@ -93,14 +79,14 @@ class MemoryJobStore:
         with self._lock:
             yield self._now()
 
-    def _entry(self, job_id: str) -> _Entry:
+    def _entry(self, job_id: str) -> Entry:
         if job_id in self._purged:
             raise JobPurged("This job was purged: its recording, result and record are gone.")
         if job_id not in self._entries:
             raise JobNotFound("There is no job with this id.")
         return self._entries[job_id]
 
-    def _change(self, entry: _Entry, **changes: object) -> None:
+    def _change(self, entry: Entry, **changes: object) -> None:
         entry.job = replace(entry.job, **changes)  # type: ignore[arg-type]
         job, number = entry.job, len(entry.events) + 1
         entry.events.append(JobEvent(f"{number}-0", job.state, job.phase, job.progress, _moment(self._now())))
@@ -121,7 +107,7 @@ class MemoryJobStore:
             job = Job(
                 new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at=_moment(now)
             )
-            entry = self._entries[new.id] = _Entry(job, len(self._entries), accepted_at=now, due=now + 5)
+            entry = self._entries[new.id] = Entry(job, len(self._entries), accepted_at=now, due=now + 5)
             self._change(entry)
             self._count("jobs_accepted", job)
             if idempotency:
@@ -181,7 +167,7 @@ class MemoryJobStore:
             self._count("attempts_started", job)
             return entry.job, Lease(job_id, entry.job.token, entry.job.nonce)
 
-    def _held_entry(self, lease: Lease) -> _Entry:
+    def _held_entry(self, lease: Lease) -> Entry:
         entry = self._entries.get(lease.job_id)
         if entry and entry.job.nonce == lease.nonce and entry.job.state is JobState.RUNNING:
             return entry
@@ -230,7 +216,7 @@ class MemoryJobStore:
                 self._change(entry, state=JobState.QUEUED, attempts=attempts, phase=None, progress=0.0)
             return entry.job
 
-    def _finish(self, entry: _Entry, now: float, state: JobState, **changes: object) -> None:
+    def _finish(self, entry: Entry, now: float, state: JobState, **changes: object) -> None:
         retain = entry.job.options.retain_seconds
         entry.due, entry.published_at = None, None
         entry.expires = now + (self._retain if retain is None else retain)
@@ -256,9 +242,8 @@ class MemoryJobStore:
             if entry.job.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
             entry.due, entry.accepted_at, entry.not_before, entry.expires = now, now, 0.0, None
-            self._change(
-                entry, state=JobState.QUEUED, attempts=(), error=None, started_at=None, finished_at=None, progress=0.0
-            )
+            changes = {"attempts": (), "error": None, "started_at": None, "finished_at": None, "progress": 0.0}
+            self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, **changes)
             self._count("jobs_retried", entry.job)
             return self.get(job_id)
 
@@ -288,7 +273,7 @@ class MemoryJobStore:
                 self._count("messages_lost", entry.job)
             return [entry.job.id for entry in found]
 
-    def _forgotten(self, entry: _Entry, waiting: dict[Queue, int], now: float, grace: float) -> bool:
+    def _forgotten(self, entry: Entry, waiting: dict[Queue, int], now: float, grace: float) -> bool:
         queue = entry.job.options.queue
         if entry.published_at is None or queue not in waiting:
             return False
@@ -361,10 +346,10 @@ class MemoryJobStore:
             lag = max(0.0, now - min(due)) if due else 0.0
             return StoreHealth(0, 0, "noeviction", True, len(due), lag, len(self._running()))
 
-    def _running(self) -> list[_Entry]:
+    def _running(self) -> list[Entry]:
         return [e for e in self._entries.values() if e.job.state is JobState.RUNNING]
 
-    def _unfinished(self, queue: Queue) -> list[_Entry]:
+    def _unfinished(self, queue: Queue) -> list[Entry]:
         entries = [e for e in self._entries.values() if e.job.options.queue == queue and not e.job.state.terminal]
         return sorted(entries, key=lambda e: (e.accepted_at, e.sequence))
 

@@ -108,6 +108,7 @@ def job_from(record: Record, position: int | None = None) -> Job:
         progress=float(record["progress"]),
         token=int(record["token"]),
         nonce=record.get("nonce", ""),
+        run=int(record.get("run", "0")),
         attempts=tuple(_attempt(record, n) for n in range(1, int(record["attempt"]) + 1)),
         error=Failure(code, record["error_detail"]) if code else None,
         result=ResultSummary(**json.loads(result), **json.loads(record.get("result_more", "{}"))) if result else None,

@@ -40,6 +40,7 @@ from parley_core.job import (
 from parley_core.redis.connection import connect
 from parley_core.redis.queries import Reads
 from parley_core.redis.record import dump, job_from, options_to_plain, result_to_fields
+from parley_core.redis.restoration import Restoration
 from parley_core.redis.scripts import Scripts
 from parley_core.settings import Settings
 
@@ -55,11 +56,12 @@ def idempotency_redis_key(tenant: str, key: str) -> str:
     return f"parley:idempotency:{tenant}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-class RedisJobStore(Reads):
+class RedisJobStore(Restoration, Reads):
     """JobStore on Redis or Valkey. Threads may share it, and so may processes after a fork."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
-        super().__init__(client, settings.lease_seconds)
+        Reads.__init__(self, client, settings.lease_seconds)
+        Restoration.__init__(self, client, settings.retain_seconds)
         self._run = Scripts(client).run
         self._settings = settings
 

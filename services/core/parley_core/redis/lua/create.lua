@@ -15,7 +15,7 @@ if redis.call('ZCARD', unfinished_key(queue)) >= tonumber(ARGV[9]) then return {
 
 redis.call('HSET', job_key(id), 'id', id, 'tenant', tenant, 'queue', queue, 'reference', ARGV[4], 'options', ARGV[5],
   'recording', ARGV[6], 'limits', ARGV[7], 'retain_seconds', ARGV[8], 'state', 'accepted', 'created_at', int(now),
-  'accepted_at', int(now), 'token', '0', 'attempt', '0', 'progress', '0')
+  'accepted_at', int(now), 'token', '0', 'attempt', '0', 'progress', '0', 'run', '0')
 redis.call('ZADD', 'parley:jobs:' .. tenant, int(now), id)
 redis.call('ZADD', unfinished_key(queue), int(now), id)
 redis.call('ZADD', 'parley:due', int(now + ARGV[10]), id)

@@ -67,3 +67,15 @@ local function holding(id, nonce)
   if job[1] == 'cancelled' and job[2] == nonce then return 'cancelled' end
   return 'lost'
 end
+
+-- A terminal state as the object store keeps it. Counters were lost with the record, so they are raised as ever.
+local function end_as(id, state, finished_at, started_at, code, detail, result, result_more)
+  local key = job_key(id)
+  local queue = redis.call('HGET', key, 'queue')
+  if started_at ~= '' then redis.call('HSETNX', key, 'started_at', started_at) end
+  if code ~= '' then redis.call('HSET', key, 'error_code', code, 'error_detail', detail) end
+  if result ~= '' then redis.call('HSET', key, 'result', result, 'result_more', result_more, 'progress', '1') end
+  finish(id, state, 'jobs_' .. state .. (state == 'failed' and '|code=' .. code or '') .. '|queue=' .. queue)
+  redis.call('HSET', key, 'finished_at', finished_at)
+  redis.call('ZADD', 'parley:expiry', int(finished_at + redis.call('HGET', key, 'retain_seconds') * 1000), id)
+end

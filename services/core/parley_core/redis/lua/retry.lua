@@ -10,6 +10,7 @@ end
 redis.call('HDEL', key, 'started_at', 'finished_at', 'published_at', 'error_code', 'error_detail', 'worker',
   'not_before', 'result', 'result_more')
 redis.call('HSET', key, 'state', 'queued', 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
+redis.call('HINCRBY', key, 'run', 1)
 redis.call('ZREM', 'parley:expiry', id)
 redis.call('ZADD', unfinished_key(job[2]), int(now), id)
 redis.call('ZADD', 'parley:due', int(now), id)

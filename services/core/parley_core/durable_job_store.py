@@ -1,0 +1,380 @@
+"""The record as callers use it: Redis answers fast, the object store holds what was promised.
+
+Every promise and every end is in the object store before Redis shows it:
+
+- a job is accepted once its manifest is there; Redis may record it later,
+- a run of a job has one end, created conditionally, whatever Redis forgets,
+- a purged job leaves a tombstone, so nothing brings it back.
+
+Where the two disagree, the object store is right, and Redis is made to follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from parley_core.errors import (
+    AttemptEnded,
+    IdempotencyKeyReused,
+    JobAlreadyTerminal,
+    JobCancelled,
+    JobNotFound,
+    JobPurged,
+    JobStoreUnavailable,
+    LeaseLost,
+    ObjectStoreUnavailable,
+    ParleyError,
+)
+from parley_core.job import (
+    Attempt,
+    Created,
+    Dispatch,
+    Failure,
+    GiveUp,
+    History,
+    IdempotencyKey,
+    Job,
+    JobEnd,
+    JobEvent,
+    JobPage,
+    JobQuery,
+    JobState,
+    JobTrace,
+    LapsedLease,
+    Lease,
+    NewJob,
+    Phase,
+    Queue,
+    QueueStatus,
+    ResultSummary,
+    RetryIn,
+    Stats,
+    StoreHealth,
+)
+from parley_core.job_id import accepted_at
+from parley_core.logs import get_logger
+from parley_core.ports import JobStore
+from parley_core.redis import RedisJobStore
+from parley_core.settings import Settings
+from parley_core.storage.manifests import Manifests
+from parley_core.storage.objects import ObjectStore
+
+log = get_logger(__name__)
+
+
+class JobIndex(JobStore, Protocol):
+    """A job store that can be made to follow the object store."""
+
+    def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool: ...
+
+    def apply_end(self, job_id: str, run: int, end: JobEnd) -> None: ...
+
+    def history(self) -> History: ...
+
+    def confirm_history(self, server: str) -> tuple[str, int]: ...
+
+
+class DurableJobStore:
+    """JobStore on a Redis and an object store."""
+
+    def __init__(self, index: JobIndex, manifests: Manifests, lease_seconds: float = 30.0) -> None:
+        self.index, self.manifests = index, manifests
+        self._lease_seconds = lease_seconds
+
+    @classmethod
+    def from_settings(cls, settings: Settings, objects: ObjectStore | None = None) -> DurableJobStore:
+        """Return a store that connects at its first call."""
+        manifests = Manifests(objects or ObjectStore.from_settings(settings))
+        return cls(RedisJobStore.from_settings(settings), manifests, settings.lease_seconds)
+
+    # Submitting
+
+    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+        """See JobRecorder.create. With Redis down the job is accepted all the same, and recorded later.
+
+        Raises also ObjectStoreUnavailable: nothing was promised.
+        """
+        accepted = self.manifests.accept(new, idempotency)
+        try:
+            created = self.index.create(accepted, idempotency)
+        except JobStoreUnavailable:
+            self.manifests.mark_unrecorded(new.id)
+            log.warning("accepted without a record: the job store does not answer", job_id=new.id)
+            return Created(_as_accepted(accepted), replayed=False)
+        except ParleyError:
+            self.manifests.forget(new.id)  # refused: nothing was promised
+            raise
+        if created.job.id != new.id:
+            self.manifests.forget(new.id)
+        return created
+
+    def record(self, job_id: str) -> Job | None:
+        """Record an accepted job that Redis does not have, as the object store has it; None when nothing was accepted.
+
+        Raises:
+            ValueError: its manifest or end cannot be read.
+            QueueFull, JobStoreFull: no room yet.
+            JobPurged: it is gone.
+        """
+        trace = self.manifests.trace(job_id)
+        if trace.purged:
+            raise JobPurged("This job was purged: its recording, result and record are gone.")
+        found = self.manifests.find(job_id)
+        if found is None:
+            return None
+        new, idempotency = found
+        end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
+        if trace.run or end:
+            self.index.restore(new, accepted_at(job_id), trace.run, end)
+            return self.index.get(job_id)
+        try:
+            created = self.index.create(new, idempotency).job
+        except IdempotencyKeyReused:  # the key has served another job since
+            created = self.index.create(new).job
+        return created if created.id == new.id else self.index.create(new).job
+
+    def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
+        return self.index.reserve_key(tenant, key, holder, seconds)
+
+    def release_key(self, tenant: str, key: str, holder: str) -> None:
+        self.index.release_key(tenant, key, holder)
+
+    def mark_queued(self, dispatch: Dispatch) -> None:
+        self.index.mark_queued(dispatch)
+
+    # An attempt
+
+    def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
+        """See AttemptStore.start_attempt. A run that has an end, or whose job is purged, does not start.
+
+        Raises also ObjectStoreUnavailable.
+        """
+        trace = self.manifests.trace(job_id)
+        if trace.purged or trace.ended:
+            with suppress(JobNotFound, JobPurged):
+                self.follow(self.index.get(job_id), trace)
+        return self.index.start_attempt(job_id, worker, lease_seconds)
+
+    def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
+        self.index.renew(lease, lease_seconds, phase, progress)
+
+    def succeed(self, lease: Lease, result: ResultSummary) -> Job:
+        """See AttemptStore.succeed. Raises also ObjectStoreUnavailable: the commit may be asked for again.
+
+        The lease is renewed first, so that nobody takes the job away between the two stores.
+        """
+        try:
+            job = self._held(lease)
+            self.index.renew(lease, self._lease_seconds, job.phase, job.progress)
+        except AttemptEnded:
+            return self.index.succeed(lease, result)  # refuses and counts, or knows this commit already
+        winner = self.manifests.end(job.id, job.run, _end(job, JobState.SUCCEEDED, None, result))
+        if winner.result is None or winner.result.key != result.key:
+            self._follow(job, winner)
+        return self.index.succeed(lease, result)
+
+    def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
+        """See AttemptEnder.fail_attempt. The end of the job is in the object store first."""
+        if isinstance(then, RetryIn):
+            return self.index.fail_attempt(lease, failure, then)
+        job = self._held(lease)
+        if job.state.terminal:
+            return self.index.fail_attempt(lease, failure, then)
+        winner = self.manifests.end(job.id, job.run, _end(job, JobState.FAILED, failure, None))
+        if winner.state is not JobState.FAILED:
+            self._follow(job, winner)
+        try:
+            return self.index.fail_attempt(lease, failure, then)
+        except AttemptEnded:
+            self.index.apply_end(job.id, job.run, winner)
+            return self.index.get(job.id)
+
+    # By hand
+
+    def cancel(self, job_id: str) -> Job:
+        """See SubmitStore.cancel. Raises also ObjectStoreUnavailable: the job goes on."""
+        job = self._recorded(job_id)
+        if job.state.terminal:
+            return self.index.cancel(job_id)
+        failure = Failure("job_cancelled", "Cancelled while it ran.") if job.state is JobState.RUNNING else None
+        end = replace(_end(job, JobState.CANCELLED, failure, None), error=None)
+        winner = self.manifests.end(job_id, job.run, end)
+        if winner.state is not JobState.CANCELLED:
+            self.index.apply_end(job_id, job.run, winner)
+            raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
+        return self.index.cancel(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        """See SubmitStore.retry. Raises also ObjectStoreUnavailable: nothing was begun."""
+        job = self._recorded(job_id)
+        if job.state in (JobState.FAILED, JobState.CANCELLED):
+            if self.manifests.trace(job_id).purged:
+                raise JobPurged("This job is being deleted.")
+            self.manifests.begin_run(job_id, job.run + 1)
+        return self.index.retry(job_id)
+
+    def condemn(self, job_id: str) -> None:
+        """Leave the tombstone of an ended job: from now on nothing may bring it back.
+
+        To be called before its objects are removed. Raises ObjectStoreUnavailable.
+        """
+        self.manifests.condemn(job_id)
+
+    def purge(self, job_id: str) -> None:
+        """See JobRecorder.purge. The manifest goes before the record, so that a purge broken off is done again."""
+        self.manifests.forget(job_id)
+        self.index.purge(job_id)
+
+    # Looking
+
+    def get(self, job_id: str) -> Job:
+        """Return the job as recorded, or as the object store has it where Redis does not.
+
+        Raises:
+            JobNotFound, JobPurged: nobody has it.
+            JobStoreUnavailable: Redis does not answer, and the object store does not have it or does not answer.
+        """
+        try:
+            return self.index.get(job_id)
+        except (JobNotFound, JobStoreUnavailable) as error:
+            return self._stored(job_id, error)
+
+    def page(self, query: JobQuery) -> JobPage:
+        return self.index.page(query)
+
+    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
+        return self.index.events(job_id, after)
+
+    def queues(self) -> Sequence[QueueStatus]:
+        return self.index.queues()
+
+    def stats(self) -> Stats:
+        return self.index.stats()
+
+    def health(self) -> StoreHealth:
+        return self.index.health()
+
+    # Maintenance
+
+    def claim_due(self, limit: int) -> Sequence[Dispatch]:
+        return self.index.claim_due(limit)
+
+    def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
+        return self.index.republish_lost(waiting, grace_seconds)
+
+    def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
+        return self.index.lapsed_leases(limit)
+
+    def expired(self, limit: int) -> Sequence[Job]:
+        return self.index.expired(limit)
+
+    def running_by_worker(self) -> dict[str, int]:
+        return self.index.running_by_worker()
+
+    def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
+        self.index.register_worker(worker, queue, capacity, lasts_seconds)
+
+    # Where the two disagree
+
+    def follow(self, job: Job, trace: JobTrace) -> bool:
+        """Make a job's record follow the object store; say whether it had to.
+
+        Raises ObjectStoreUnavailable, or ValueError for an end that cannot be read.
+        """
+        if trace.purged:
+            self._drop(job)
+            return True
+        if job.run < trace.run and job.state in (JobState.FAILED, JobState.CANCELLED):
+            job = self.index.retry(job.id)
+        elif job.run < trace.run:
+            self._end_run(job)
+            return True
+        if trace.ended and not job.state.terminal:
+            self._end_run(job)
+            return True
+        return False
+
+    def _recorded(self, job_id: str) -> Job:
+        try:
+            return self.index.get(job_id)
+        except JobNotFound as error:
+            job = self.record(job_id)
+            if job is None:
+                raise error from None
+            return job
+
+    def _stored(self, job_id: str, error: JobNotFound | JobStoreUnavailable) -> Job:
+        try:
+            trace = self.manifests.trace(job_id)
+            if trace.purged:
+                raise JobPurged("This job was purged: its recording, result and record are gone.") from None
+            found = self.manifests.find(job_id) if trace.accepted else None
+            end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
+        except ObjectStoreUnavailable:
+            # "Not found" would be a guess: an accepted job may be in the object store that cannot be read.
+            raise JobStoreUnavailable("Neither the job store nor the object store answers.") from error
+        if found is None:
+            raise error
+        return _as_ended(_as_accepted(found[0], trace.run), end) if end else _as_accepted(found[0], trace.run)
+
+    def _held(self, lease: Lease) -> Job:
+        """Return the job of a lease. Raises LeaseLost when there is none, or when another attempt has been started."""
+        try:
+            job = self.index.get(lease.job_id)
+        except (JobNotFound, JobPurged):
+            raise LeaseLost("The job is gone.") from None
+        if job.nonce != lease.nonce:
+            raise LeaseLost("Another attempt owns the job, or it has ended.")
+        return job
+
+    def _follow(self, job: Job, winner: JobEnd) -> None:
+        """Show an end that somebody else wrote, and tell this attempt that it is over."""
+        self.index.apply_end(job.id, job.run, winner)
+        if winner.state is JobState.CANCELLED:
+            raise JobCancelled("The job was cancelled.")
+        raise LeaseLost("The job has ended.")
+
+    def _end_run(self, job: Job) -> None:
+        end = self.manifests.find_end(job.id, job.run)
+        if end is not None:
+            self.index.apply_end(job.id, job.run, end)
+
+    def _drop(self, job: Job) -> None:
+        """Forget the record of a job that was purged: a Redis that lost writes has brought it back."""
+        self.index.apply_end(job.id, job.run, JobEnd(JobState.CANCELLED, datetime.now(UTC), token=job.token))
+        with suppress(JobNotFound, JobPurged):
+            self.index.purge(job.id)
+
+
+def _as_accepted(new: NewJob, run: int = 0) -> Job:
+    state = JobState.QUEUED if run else JobState.ACCEPTED
+    made_at = accepted_at(new.id)
+    return Job(new.id, new.tenant, state, new.options, new.recording, new.limits, created_at=made_at, run=run)
+
+
+def _as_ended(job: Job, end: JobEnd) -> Job:
+    progress = 1.0 if end.state is JobState.SUCCEEDED else 0.0
+    return replace(
+        job,
+        state=end.state,
+        started_at=end.started_at,
+        finished_at=end.finished_at,
+        token=end.token,
+        attempts=end.attempts,
+        error=end.error,
+        result=end.result,
+        progress=progress,
+    )
+
+
+def _end(job: Job, state: JobState, failure: Failure | None, result: ResultSummary | None) -> JobEnd:
+    """Return the end of a job's present run, its last attempt ended with it."""
+    now = datetime.now(UTC)
+    attempts: tuple[Attempt, ...] = job.attempts
+    if attempts and attempts[-1].ended_at is None:
+        attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now, error=failure))
+    return JobEnd(state, now, job.started_at, job.token, attempts, failure, result)

@@ -1,0 +1,154 @@
+"""Every index brings jobs back as the object store has them: on Redis and in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+
+from parley_core.durable_job_store import JobIndex
+from parley_core.job import (
+    Attempt,
+    Failure,
+    GiveUp,
+    JobEnd,
+    JobOptions,
+    JobQuery,
+    JobState,
+    Queue,
+    ResultSummary,
+    dispatch_of,
+)
+from parley_core.redis import RedisJobStore
+from parley_core.settings import Settings
+from tests.support.fakes import MemoryJobStore, new_job
+from tests.support.valkey import Valkey
+
+MADE = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
+DONE = datetime.now(UTC).replace(microsecond=0)
+RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
+ATTEMPTS = (
+    Attempt(1, "w/1", DONE - timedelta(seconds=9), DONE - timedelta(seconds=5), Failure("worker_lost", "It was lost.")),
+    Attempt(2, "w/2", DONE - timedelta(seconds=4), DONE),
+)
+SUCCEEDED = JobEnd(JobState.SUCCEEDED, DONE, DONE - timedelta(seconds=9), 2, ATTEMPTS, None, RESULT)
+FAILED = JobEnd(
+    JobState.FAILED, DONE, DONE, 1, (replace(ATTEMPTS[0], ended_at=DONE),), Failure("engine_error", "It broke."), None
+)
+CANCELLED = JobEnd(JobState.CANCELLED, DONE)
+
+
+@pytest.fixture(params=["redis", "memory"])
+def index(request: pytest.FixtureRequest) -> JobIndex:
+    if request.param == "memory":
+        return MemoryJobStore()
+    valkey: Valkey = request.getfixturevalue("valkey")
+    Redis.from_url(valkey.url).flushall()
+    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
+
+
+def test_an_unfinished_job_waits_and_is_due_at_once(index: JobIndex) -> None:
+    new = new_job(options=JobOptions(queue=Queue.BATCH, reference="consult 7"))
+    assert index.restore(new, MADE, 0, None)
+    job = index.get(new.id)
+    assert (job.state, job.created_at, job.options, job.recording) == (
+        JobState.ACCEPTED,
+        MADE,
+        new.options,
+        new.recording,
+    )
+    assert [dispatch.job_id for dispatch in index.claim_due(10)] == [new.id]
+    assert next(status.unfinished for status in index.queues() if status.queue is Queue.BATCH) == 1
+    assert [job.id for job in index.page(JobQuery(new.tenant, reference="consult 7")).jobs] == [new.id]
+    assert index.stats().counters["jobs_accepted|queue=batch"] == 1
+
+
+@pytest.mark.parametrize("end", [SUCCEEDED, FAILED, CANCELLED], ids=lambda end: end.state.value)
+def test_an_ended_job_is_as_it_ended(index: JobIndex, end: JobEnd) -> None:
+    new = new_job()
+    assert index.restore(new, MADE, 3, end)
+    job = index.get(new.id)
+    assert (
+        JobEnd(job.state, job.finished_at or MADE, job.started_at, job.token, job.attempts, job.error, job.result)
+        == end
+    )
+    assert (job.run, job.created_at) == (3, MADE)
+    assert index.claim_due(10) == []
+    assert all(status.unfinished == 0 for status in index.queues())
+    labels = f"|code={end.error.code}" if end.error else ""
+    assert index.stats().counters[f"jobs_{end.state}{labels}|queue=interactive"] == 1
+
+
+def test_what_is_there_or_purged_is_not_restored(index: JobIndex) -> None:
+    there, purged = new_job(), new_job()
+    for new in (there, purged):
+        index.create(new)
+        index.cancel(new.id)
+    index.purge(purged.id)
+    assert not index.restore(there, MADE, 0, SUCCEEDED)
+    assert index.get(there.id).state is JobState.CANCELLED
+    assert not index.restore(purged, MADE, 0, None)
+
+
+@pytest.mark.parametrize("end", [SUCCEEDED, FAILED, CANCELLED], ids=lambda end: end.state.value)
+@pytest.mark.parametrize("state", [JobState.ACCEPTED, JobState.QUEUED, JobState.RUNNING])
+def test_a_stored_end_is_shown_whatever_the_record_says(index: JobIndex, state: JobState, end: JobEnd) -> None:
+    job = index.create(new_job()).job
+    if state is not JobState.ACCEPTED:
+        index.mark_queued(dispatch_of(job))
+    if state is JobState.RUNNING:
+        index.start_attempt(job.id, "w/1", 30)
+    index.apply_end(job.id, 0, end)
+    found = index.get(job.id)
+    assert (found.state, found.finished_at, found.error, found.result) == (
+        end.state,
+        end.finished_at,
+        end.error,
+        end.result,
+    )
+    assert all((status.unfinished, status.running) == (0, 0) for status in index.queues())
+    assert index.claim_due(10) == []
+    if state is JobState.RUNNING:
+        assert index.running_by_worker() == {}
+
+
+def test_an_end_of_another_run_or_of_an_ended_job_changes_nothing(index: JobIndex) -> None:
+    job = index.create(new_job()).job
+    index.apply_end(job.id, 1, SUCCEEDED)
+    assert index.get(job.id).state is JobState.ACCEPTED
+    index.apply_end(job.id, 0, CANCELLED)
+    index.apply_end(job.id, 0, SUCCEEDED)
+    assert index.get(job.id).state is JobState.CANCELLED
+    assert index.retry(job.id).run == 1
+    index.apply_end(job.id, 0, SUCCEEDED)
+    assert index.get(job.id).state is JobState.QUEUED
+    index.apply_end(new_job().id, 0, SUCCEEDED)
+
+
+def test_a_restored_job_is_purged_when_its_retention_is_over(index: JobIndex) -> None:
+    old, fresh = new_job(options=JobOptions(retain_seconds=60)), new_job(options=JobOptions(retain_seconds=60))
+    index.restore(old, MADE, 0, replace(SUCCEEDED, finished_at=DONE - timedelta(seconds=61)))
+    index.restore(fresh, MADE, 0, SUCCEEDED)
+    assert [job.id for job in index.expired(10)] == [old.id]
+
+
+def test_an_attempt_of_a_restored_job_counts_on(index: JobIndex) -> None:
+    new = new_job()
+    index.restore(new, MADE, 0, None)
+    started = index.start_attempt(new.id, "w/1", 30)
+    assert started is not None
+    assert index.fail_attempt(started[1], Failure("x", "y"), GiveUp()).state is JobState.FAILED
+
+
+def test_history_is_complete_up_to_the_last_note_of_the_same_server(index: JobIndex) -> None:
+    fresh = index.history()
+    assert (fresh.id, fresh.ticks, fresh.same_server) == ("", 0, False)
+    identity, ticks = index.confirm_history(fresh.server)
+    assert ticks == 1
+    noted = index.history()
+    assert (noted.id, noted.ticks, noted.same_server) == (identity, 1, True)
+    assert abs(datetime.now(UTC) - noted.complete_until) < timedelta(seconds=30)
+    index.confirm_history("another server")
+    assert (index.history().id, index.history().ticks, index.history().same_server) == (identity, 2, False)

@@ -1,0 +1,117 @@
+"""The restoring part of the job store in memory."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import Counter
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from parley_core.job import History, Job, JobEnd, JobEvent, JobState, NewJob
+
+
+@dataclass
+class Entry:
+    """One job with what the indexes of the real store hold about it."""
+
+    job: Job
+    sequence: int
+    accepted_at: float
+    due: float | None = None
+    not_before: float = 0.0
+    published_at: float | None = None
+    lease_until: float = 0.0
+    ended_nonce: str = ""
+    expires: float | None = None
+    events: list[JobEvent] = field(default_factory=list)
+
+
+class MemoryRestoration:
+    """Brings jobs back as the object store has them. `roll_back` forgets, like a Redis that lost its newest writes."""
+
+    _entries: dict[str, Entry]
+    _purged: set[str]
+    _counters: Counter[str]
+    _lock: threading.RLock
+    _retain: float
+
+    def __init__(self) -> None:
+        self._history = History("", 0, datetime(1970, 1, 1, tzinfo=UTC), same_server=False, server="server-1")
+
+    def _move(self) -> AbstractContextManager[float]:
+        raise NotImplementedError
+
+    def _change(self, entry: Entry, **changes: object) -> None:
+        raise NotImplementedError
+
+    def _count(self, what: str, job: Job, **labels: str) -> None:
+        raise NotImplementedError
+
+    def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool:
+        with self._move() as now:
+            if new.id in self._entries or new.id in self._purged:
+                return False
+            job = Job(
+                new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at, run=run
+            )
+            entry = self._entries[new.id] = Entry(job, len(self._entries), created_at.timestamp(), due=now)
+            self._count("jobs_accepted", job)
+            self._count("jobs_restored", job)
+            if end is None:
+                self._change(entry)
+            else:
+                self._show(entry, end)
+            return True
+
+    def apply_end(self, job_id: str, run: int, end: JobEnd) -> None:
+        with self._move():
+            entry = self._entries.get(job_id)
+            if entry and entry.job.run == run and not entry.job.state.terminal:
+                self._show(entry, end)
+
+    def _show(self, entry: Entry, end: JobEnd) -> None:
+        retain = entry.job.options.retain_seconds
+        entry.due, entry.published_at = None, None
+        entry.expires = end.finished_at.timestamp() + (self._retain if retain is None else retain)
+        labels = {"code": end.error.code} if end.state is JobState.FAILED and end.error else {}
+        self._count(f"jobs_{end.state}", entry.job, **labels)
+        self._change(
+            entry,
+            state=end.state,
+            started_at=entry.job.started_at or end.started_at,
+            finished_at=end.finished_at,
+            token=end.token,
+            attempts=end.attempts or entry.job.attempts,
+            error=end.error,
+            result=end.result,
+            phase=None,
+            progress=1.0 if end.result else entry.job.progress,
+        )
+
+    def snapshot(self) -> bytes:
+        """Return all that the store holds now."""
+        return pickle.dumps((self._entries, self._purged, self._counters, self._history))
+
+    def roll_back(self, snapshot: bytes) -> None:
+        """Hold what the store held then, as another server."""
+        with self._lock:
+            entries, purged, counters, history = pickle.loads(snapshot)
+            self._entries, self._purged, self._counters = entries, purged, counters
+            self._history = replace(history, same_server=False, server=f"{history.server}+")
+
+    def history(self) -> History:
+        with self._move():
+            return self._history
+
+    def confirm_history(self, server: str) -> tuple[str, int]:
+        with self._move() as now:
+            self._history = replace(
+                self._history,
+                id=self._history.id or server,
+                ticks=self._history.ticks + 1,
+                complete_until=datetime.fromtimestamp(now, UTC),
+                same_server=server == self._history.server,
+            )
+            return self._history.id, self._history.ticks
