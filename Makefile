@@ -67,14 +67,21 @@ faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an h
 
 ##@ Run it in Kubernetes
 
-.PHONY: images chart chart-readme e2e k8s-install
+# Where .ci/tools puts helm, helm-docs, versitygw and Prometheus; it is on PATH for everything below.
+TOOLS := $(or $(PARLEY_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley-tools)/bin
+images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
+
+.PHONY: images chart chart-tools chart-readme e2e k8s-install
 images: $(VENV)/dev.stamp  ## Build the images and print their sizes, with an SBOM beside each; ENGINE=pyannote for GPUs
 	@$(BIN)/python -m k8s.images $(or $(ENGINE),onnx)
 
-chart: $(VENV)/dev.stamp  ## Check the chart: lint, rendered objects, refusals
+chart: $(VENV)/dev.stamp  ## Check the chart: lint, rendered objects, refusals, alerts; what needs a missing tool skips
 	@$(BIN)/python -m pytest tests/chart $(ARGS)
 
-chart-readme:  ## Make the chart's README from values.yaml; needs helm-docs
+chart-tools:  ## Install the tools that these targets use into ~/.cache/parley-tools: ten minutes once, with Go
+	@.ci/tools >/dev/null
+
+chart-readme:  ## Write the chart's README from values.yaml
 	@cd charts/parley && helm-docs --sort-values-order file --skip-version-footer --log-level warning
 
 e2e: $(VENV)/dev.stamp  ## Prove the chart on the cluster that KUBECONFIG names; writes docs/kubernetes.md

@@ -10,8 +10,8 @@ import argparse
 import asyncio
 import difflib
 import json
-import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -29,7 +29,6 @@ from k8s.preflight import Finding, Verdict, has_api, preflight
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "parley"
 VALUES = ROOT / "k8s" / "values"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dev-cluster" / "bin"
 WORKERS = ",app.kubernetes.io/component=worker"
 UNITS = {"h": 3600, "m": 60, "s": 1}
 MARKS = {Verdict.OK: "  ok", Verdict.NOTE: "note", Verdict.MISSING: "MISSING"}
@@ -231,7 +230,9 @@ async def run(asked: argparse.Namespace) -> bool:
 def main() -> int:
     """Return the exit status: 1 when the cluster said no."""
     asked = arguments().parse_args()
-    os.environ["PATH"] += f"{os.pathsep}{CACHE}"  # helm of the development cluster, where no other is installed
+    if shutil.which("helm") is None:
+        print("Helm is not on PATH: https://helm.sh/docs/intro/install", file=sys.stderr)
+        return 1
     try:
         return 0 if asyncio.run(run(asked)) else 1
     except errors.Error as error:

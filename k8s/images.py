@@ -1,7 +1,8 @@
 """`make images`: build the images, print their sizes, and write an SBOM (CycloneDX) beside each into build/images.
 
-Uses docker where its daemon answers, else the development cluster's own builder, which needs no daemon and no registry.
-There it also makes stand-ins for the two upstream images that the chart names, which nothing can be pulled from.
+Uses docker where its daemon answers, else the program that PARLEY_IMAGE_BUILDER names: `PROGRAM build NAME:TAG CONTEXT
+[FLAGS]` and `PROGRAM buildah images --json NAME:TAG`. Such a program has no registry to pull from, so stand-ins for the
+two upstream images that the chart names are built too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 BUILT = ROOT / "build" / "images"
-CLUSTER_BUILDER = ROOT.parent / "shared" / "cluster" / "image"
 VERSION = "0.1.0"
 VERSITYGW = "v1.8.0"
 IMAGE_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"}
@@ -61,9 +61,9 @@ def builder() -> list[str]:
     """Return the command that builds: its name, then whatever goes before the build's own flags."""
     if has_docker():
         return ["docker", "build", "--tag"]
-    if CLUSTER_BUILDER.exists():
-        return [str(CLUSTER_BUILDER), "build"]
-    raise SystemExit("Nothing here can build images: install docker, and see that its daemon runs.")
+    if other := os.environ.get("PARLEY_IMAGE_BUILDER"):
+        return [other, "build"]
+    raise SystemExit("Nothing here can build images: install docker and start its daemon.")
 
 
 def build(image: Image) -> str:
@@ -81,9 +81,9 @@ def build(image: Image) -> str:
 
 def build_stand_ins() -> list[str]:
     """Build what stands in for the upstream Valkey and versitygw; return names and tags."""
-    server = shutil.which("versitygw", path=os.pathsep.join([os.environ["PATH"], str(Path.home() / "go" / "bin")]))
+    server = shutil.which("versitygw")
     if server is None:
-        raise SystemExit(f"versitygw is not here: go install github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}")
+        raise SystemExit("versitygw is not on PATH: `make chart-tools` installs it.")
     tags = ["localhost/valkey/valkey:9.1-alpine", f"localhost/versity/versitygw:{VERSITYGW}"]
     with tempfile.TemporaryDirectory() as context:
         shutil.copy(server, Path(context) / "versitygw")
@@ -106,9 +106,8 @@ def size(tag: str) -> int:
             ["docker", "image", "inspect", tag, "--format", "{{.Size}}"], capture_output=True, text=True, check=True
         )
         return int(said.stdout)
-    said = subprocess.run(
-        [str(CLUSTER_BUILDER), "buildah", "images", "--json", tag], capture_output=True, text=True, check=True
-    )
+    command = [os.environ["PARLEY_IMAGE_BUILDER"], "buildah", "images", "--json", tag]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
     return parse_size(json.loads(said.stdout)[0]["size"])
 
 

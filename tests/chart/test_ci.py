@@ -1,8 +1,9 @@
-"""`.ci/run cluster` takes its cluster down whatever happens, and is red when the cases are: with stand-ins for both."""
+"""`.ci/run` is red when a step is, ends in time, and takes its cluster down whatever happens: with stand-ins."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,9 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.chart.rendering import ROOT
+from k8s import images
+from tests.chart.rendering import CHART, ROOT, tool
 
+TARGETS = ("lint", "test", "chart-tools", "chart", "images", "e2e")
 STANDS, WORKS, FAILS = "sleep 60", "true", "false"
 
 
@@ -22,10 +26,10 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self._folder, self._calls = folder, folder / "calls"
         (folder / "main" / ".ci").mkdir(parents=True)
-        shutil.copy(ROOT / ".ci" / "run", folder / "main" / ".ci")
+        self.script = Path(shutil.copy(ROOT / ".ci" / "run", folder / "main" / ".ci"))
         self.does("up", WORKS)
         self.does("down", WORKS)
-        self.make(images=WORKS, e2e=WORKS)
+        self.make()
         self.program("cache/bin/kubelet", WORKS)
         self.program("cache/bin/kubectl", FAILS)  # no cluster answers
         self.program("cache/images/pause.tar", WORKS)
@@ -40,14 +44,16 @@ class Machine:
     def does(self, name: str, command: str) -> None:
         self.program(f"shared/cluster/{name}", f"echo {name} >> {self._calls}\n{command}")
 
-    def make(self, **targets: str) -> None:
+    def make(self, **given: str) -> None:
+        """Write a Makefile whose targets work, but those that are given."""
+        targets = dict.fromkeys(TARGETS, WORKS) | {name.replace("_", "-"): command for name, command in given.items()}
         rules = [f"{name}:\n\t@echo {name} >> {self._calls}\n\t@{command}\n" for name, command in targets.items()]
         (self._folder / "main" / "Makefile").write_text("".join(rules))
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, part: str = "cluster") -> subprocess.Popen[str]:
         own = {"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}", "CLUSTER_CACHE": str(self._folder / "cache")}
         return subprocess.Popen(
-            [self._folder / "main" / ".ci" / "run", "cluster"],
+            [self.script, part],
             env={**os.environ, **own, "CLUSTER_STATE": str(self._folder / "state")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,20 +74,20 @@ def test_cases_that_pass_are_green(machine: Machine) -> None:
     run = machine.start()
     said, _ = run.communicate(timeout=30)
     assert run.returncode == 0, said
-    assert machine.calls() == ["images", "up", "e2e", "down"]
+    assert machine.calls() == ["chart-tools", "images", "up", "e2e", "down"]
 
 
 def test_cases_that_fail_are_red_and_leave_no_cluster(machine: Machine) -> None:
-    machine.make(images=WORKS, e2e=FAILS)
+    machine.make(e2e=FAILS)
     run = machine.start()
     run.communicate(timeout=30)
     assert run.returncode != 0
-    assert machine.calls() == ["images", "up", "e2e", "down"]
+    assert machine.calls() == ["chart-tools", "images", "up", "e2e", "down"]
 
 
 @pytest.mark.parametrize("broken", ["images", "up"])
 def test_what_fails_before_the_cases_is_red_too(machine: Machine, broken: str) -> None:
-    machine.make(images=FAILS if broken == "images" else WORKS, e2e=WORKS)
+    machine.make(**{broken: FAILS} if broken == "images" else {})
     machine.does("up", FAILS)
     run = machine.start()
     run.communicate(timeout=30)
@@ -90,7 +96,7 @@ def test_what_fails_before_the_cases_is_red_too(machine: Machine, broken: str) -
 
 
 def test_a_run_that_is_broken_off_leaves_no_cluster(machine: Machine) -> None:
-    machine.make(images=WORKS, e2e=STANDS)
+    machine.make(e2e=STANDS)
     run = machine.start()
     deadline = time.monotonic() + 30
     while "e2e" not in machine.calls() and time.monotonic() < deadline:
@@ -99,6 +105,45 @@ def test_a_run_that_is_broken_off_leaves_no_cluster(machine: Machine) -> None:
     run.communicate(timeout=30)
     assert run.returncode != 0
     assert machine.calls()[-1] == "down"
+
+
+def test_the_code_is_checked_with_the_tools_that_its_tests_need(machine: Machine) -> None:
+    run = machine.start("code")
+    said, _ = run.communicate(timeout=30)
+    assert run.returncode == 0, said
+    assert machine.calls() == ["lint", "test", "chart-tools", "chart"]
+
+
+def test_tests_know_that_they_run_in_ci(machine: Machine) -> None:
+    machine.make(test='test "$$CI" = 1')
+    run = machine.start("code")
+    said, _ = run.communicate(timeout=30)
+    assert run.returncode == 0, said
+
+
+def test_a_run_that_takes_too_long_ends_red(machine: Machine) -> None:
+    script = machine.script.read_text()
+    machine.script.write_text(script.replace("LIMIT=$((90 * 60))", "LIMIT=1"))
+    machine.make(test=STANDS)
+    run = machine.start("code")
+    run.communicate(timeout=30)
+    assert run.returncode != 0
+    assert machine.calls() == ["lint", "test"]
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("1", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_missing_tool_fails_in_ci_and_skips_on_a_laptop(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="no-such-tool is not on PATH: `make chart-tools` installs it"):
+        tool("no-such-tool")
+
+
+def test_ci_installs_the_versions_that_the_chart_names() -> None:
+    pinned = dict(re.findall(r"^(\w+)=(v[\d.]+)", (ROOT / ".ci" / "tools").read_text(), re.MULTILINE))
+    assert pinned["VERSITYGW"] == images.VERSITYGW
+    assert pinned["VERSITYGW"] == yaml.safe_load((CHART / "values.yaml").read_text())["images"]["objects"]["tag"]
 
 
 def test_somebody_elses_cluster_is_left_alone(machine: Machine) -> None:

@@ -16,12 +16,14 @@ from kubernetes import client
 from k8s import preflight
 from k8s.deploy import VALUES, as_lines, is_ready, read_values, seconds_of
 from k8s.preflight import Verdict
-from tests.chart.rendering import KEDA, PROMETHEUS, render
+from tests.chart.rendering import KEDA, PROMETHEUS, render, tool
 
 ROOT = Path(__file__).parents[2]
 
 
-def drive(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def drive(kubeconfig: Path, *arguments: str, needs_helm: bool = True) -> subprocess.CompletedProcess[str]:
+    if needs_helm:
+        tool("helm")
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
     command = [sys.executable, "-m", "k8s.deploy", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -48,6 +50,13 @@ def test_values_that_are_nowhere_end_with_a_sentence(tmp_path: Path) -> None:
     assert done.stderr.strip() == (
         "There is no values file staging; in k8s/values are air-gapped, dev, production, single-node."
     )
+
+
+def test_without_helm_it_says_so_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = drive(tmp_path / "nowhere", "status", needs_helm=False)
+    assert done.returncode == 1
+    assert done.stderr == "Helm is not on PATH: https://helm.sh/docs/intro/install\n"
 
 
 def test_without_a_cluster_it_says_so_in_a_sentence(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,17 +11,15 @@ from typing import Any
 import pytest
 
 from parley_core.storage.objects import ObjectStore
-from tests.chart.rendering import render
+from tests.chart.rendering import render, tool
 
-SERVER = shutil.which("versitygw", path=os.pathsep.join([os.environ["PATH"], str(Path.home() / "go" / "bin")]))
 FOLDERS = ("recordings", "results", "journal", "idempotency", "checks")  # every one that core writes to
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     """The bucket after the init container, served by the pod's own command."""
-    if SERVER is None:
-        pytest.skip("versitygw is not installed")
+    program = tool("versitygw")
     pod: dict[str, Any] = render().pods()["release-parley-objects"]
     bucket, server = pod["initContainers"][0], pod["containers"][0]
     assert bucket["image"] == server["image"]  # a new image of ours starts no new pod
@@ -38,7 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectSto
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     for name in ("ROOT_ACCESS_KEY", "ROOT_SECRET_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "k" * 20)
-    process = subprocess.Popen([SERVER, *words])
+    process = subprocess.Popen([program, *words])
     yield ObjectStore("s3://parley")
     process.kill()
     process.wait()

@@ -8,18 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, KEDA, PROMETHEUS, Manifest, helms, render
+from tests.chart.rendering import CHART, KEDA, PROMETHEUS, Manifest, helm_of, render
 from tests.chart.test_rendered_objects import SHAPES
 
 MAJORS = ("3", "4")
 VALUES = CHART.parents[1] / "k8s" / "values"
 CASES: dict[str, Manifest] = SHAPES | {file.stem: yaml.safe_load(file.read_text()) for file in VALUES.glob("*.yaml")}
-
-
-def binary(major: str) -> str:
-    if major not in helms():
-        pytest.skip(f"Helm {major} is not installed")
-    return helms()[major]
 
 
 def without_fresh_secrets(manifest: Manifest) -> Any:
@@ -30,7 +24,7 @@ def without_fresh_secrets(manifest: Manifest) -> Any:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("major", MAJORS)
 def test_it_lints(major: str, case: str) -> None:
-    command = [binary(major), "lint", "--strict", str(CHART), "--values", "-"]
+    command = [helm_of(major), "lint", "--strict", str(CHART), "--values", "-"]
     done = subprocess.run(command, input=yaml.safe_dump(CASES[case]), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[WARNING]" not in done.stdout
@@ -42,7 +36,7 @@ def test_both_render_the_same(case: str) -> None:
         sorted(
             (
                 without_fresh_secrets(manifest)
-                for manifest in render(CASES[case], KEDA, PROMETHEUS, binary=binary(major))
+                for manifest in render(CASES[case], KEDA, PROMETHEUS, binary=helm_of(major))
             ),
             key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]),
         )

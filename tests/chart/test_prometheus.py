@@ -34,7 +34,7 @@ class Prometheus:
             yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]})
         )
         address = f"127.0.0.1:{free_port()}"
-        command = [tool("prometheus", "Debian: apt install prometheus"), f"--web.listen-address={address}"]
+        command = [tool("prometheus"), f"--web.listen-address={address}"]
         command += [f"--storage.tsdb.path={folder}/data", f"--config.file={folder}/prometheus.yml"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._http = httpx.Client(base_url=f"http://{address}")

@@ -60,7 +60,14 @@ def test_what_every_pod_takes_is_told_above_the_table() -> None:
 
 
 def test_it_is_what_helm_docs_makes() -> None:
-    helm_docs = tool("helm-docs", "go install github.com/norwoodj/helm-docs/cmd/helm-docs@latest")
-    command = [helm_docs, "--dry-run", "--sort-values-order", "file", "--skip-version-footer", "--log-level", "warning"]
+    command = [
+        tool("helm-docs"),
+        "--dry-run",
+        "--sort-values-order",
+        "file",
+        "--skip-version-footer",
+        "--log-level",
+        "warning",
+    ]
     made = subprocess.run(command, cwd=CHART, capture_output=True, text=True, check=True).stdout
     assert made.strip() == README.strip(), "run: make chart-readme"
