@@ -53,6 +53,9 @@ format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
 test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
+structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpers, files on one path; ARGS=--json or --list
+	@$(BIN)/python -m tools.structure $(ARGS)
+
 ##@ Measure it
 
 .PHONY: bench bench-engine faults

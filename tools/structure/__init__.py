@@ -1,0 +1,1 @@
+"""`make structure`: measures that say how much a newcomer has to read."""
