@@ -31,16 +31,18 @@ run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 12
 
 ##@ Work on it
 
-.PHONY: setup lint format types test
+.PHONY: setup lint format types test structure
 setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
 
-lint: $(VENV)/dev.stamp  ## Check style, types and the import rules
+lint: $(VENV)/dev.stamp  ## Check style, types, the import rules and the subjects of new commits
 	@echo "lint: ruff"
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Not formatted: run 'make format'."; exit 1; }
 	@$(MAKE) types
 	@echo "lint: import rules"
 	@$(BIN)/lint-imports --no-cache
+	@echo "lint: commit subjects"
+	@$(BIN)/python -m tools.commit_subjects
 
 types: $(VENV)/dev.stamp  ## Check types alone
 	@echo "lint: mypy"
