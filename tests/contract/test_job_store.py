@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from parley_core.errors import (
     InvalidRequest,
     JobAlreadyTerminal,
     JobCancelled,
+    JobNotFinished,
     JobNotFound,
     JobNotRetryable,
     JobPurged,
@@ -155,14 +157,64 @@ def test_unknown_and_purged_jobs_say_so(store: JobStore) -> None:
     with pytest.raises(JobNotFound):
         store.get(str(uuid4()))
     job, lease = running(store)
-    with pytest.raises(InvalidRequest):
-        store.purge(job.id)
+    for call in (store.purge, store.condemn):
+        with pytest.raises(JobNotFinished):
+            call(job.id)
+        with pytest.raises(JobNotFound):
+            call(str(uuid4()))
     store.succeed(lease, RESULT)
     store.purge(job.id)
-    for call in (store.get, store.cancel, store.retry, store.purge):
+    for call in (store.get, store.cancel, store.retry, store.condemn, store.purge):
         with pytest.raises(JobPurged):
             call(job.id)
     assert store.page(JobQuery(job.tenant)).jobs == ()
+
+
+def test_a_purged_job_is_not_created_again(store: JobStore) -> None:
+    new = new_job()
+    store.create(new)
+    store.cancel(new.id)
+    store.purge(new.id)
+    for accepted_at in (None, datetime.now(UTC)):
+        with pytest.raises(JobPurged):
+            store.create(new, IdempotencyKey("key", "digest"), accepted_at)
+    assert unfinished(store) == 0
+    assert not store.create(new_job(), IdempotencyKey("key", "other digest")).replayed
+
+
+def test_a_condemned_job_cannot_run_again_and_its_purge_can_be_completed(store: JobStore) -> None:
+    _, lease = running(store)
+    job = store.fail_attempt(lease, BUSY, GiveUp())
+    for _ in range(2):
+        store.condemn(job.id)
+    with pytest.raises(JobPurged):
+        store.retry(job.id)
+    assert store.get(job.id) == job
+    time.sleep(0.005)
+    assert list(store.expired(10)) == [job], "the purge was broken off"
+    store.purge(job.id)
+    with pytest.raises(JobPurged):
+        store.get(job.id)
+
+
+def test_a_job_recorded_late_keeps_its_place_before_newer_ones(store: JobStore) -> None:
+    newer = accepted(store)
+    earlier = newer.created_at - timedelta(minutes=10)
+    late = store.create(new_job(), accepted_at=earlier).job
+    assert (late.created_at, late.position) == (earlier, 0)
+    assert store.get(newer.id).position == 1
+    assert store.create(new_job(), accepted_at=datetime.now(UTC) + timedelta(hours=1)).job.position == 2
+    (interactive, _) = store.queues()
+    assert interactive.oldest_seconds is not None
+    assert interactive.oldest_seconds >= 600
+
+
+def test_a_promised_job_is_let_into_a_full_queue(make_store: Callable[..., JobStore]) -> None:
+    store = make_store(queue_limit=1)
+    accepted(store)
+    assert store.create(new_job(), accepted_at=datetime.now(UTC)).job.state is JobState.ACCEPTED
+    with pytest.raises(QueueFull):
+        accepted(store)
 
 
 def test_a_start_counts_the_attempt_and_raises_the_token(store: JobStore) -> None:

@@ -93,14 +93,16 @@ class DurableJobStore:
 
     # Submitting
 
-    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+    def create(
+        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+    ) -> Created:
         """See JobRecorder.create. With Redis down the job is accepted all the same, and recorded later.
 
         Raises also ObjectStoreUnavailable: nothing was promised.
         """
         accepted = self.manifests.accept(new, idempotency)
         try:
-            created = self.index.create(accepted, idempotency)
+            created = self.index.create(accepted, idempotency, accepted_at)
         except JobStoreUnavailable:
             self.manifests.mark_unrecorded(new.id)
             log.warning("accepted without a record: the job store does not answer", job_id=new.id)
@@ -117,7 +119,7 @@ class DurableJobStore:
 
         Raises:
             ValueError: its manifest or end cannot be read.
-            QueueFull, JobStoreFull: no room yet.
+            JobStoreFull: no room yet.
             JobPurged: it is gone.
         """
         trace = self.manifests.trace(job_id)
@@ -127,15 +129,16 @@ class DurableJobStore:
         if found is None:
             return None
         new, idempotency = found
+        moment = accepted_at(job_id)
         end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
         if trace.run or end:
-            self.index.restore(new, accepted_at(job_id), trace.run, end)
+            self.index.restore(new, moment, trace.run, end)
             return self.index.get(job_id)
         try:
-            created = self.index.create(new, idempotency).job
+            created = self.index.create(new, idempotency, moment).job
         except IdempotencyKeyReused:  # the key has served another job since
-            created = self.index.create(new).job
-        return created if created.id == new.id else self.index.create(new).job
+            created = self.index.create(new, None, moment).job
+        return created if created.id == new.id else self.index.create(new, None, moment).job
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         return self.index.reserve_key(tenant, key, holder, seconds)
@@ -218,10 +221,12 @@ class DurableJobStore:
         return self.index.retry(job_id)
 
     def condemn(self, job_id: str) -> None:
-        """Leave the tombstone of an ended job: from now on nothing may bring it back.
+        """See JobRecorder.condemn. A tombstone is left: from now on nothing may bring the job back.
 
-        To be called before its objects are removed. Raises ObjectStoreUnavailable.
+        Raises also ObjectStoreUnavailable.
         """
+        self._recorded(job_id)
+        self.index.condemn(job_id)
         self.manifests.condemn(job_id)
 
     def purge(self, job_id: str) -> None:

@@ -62,12 +62,19 @@ class JobReader(Protocol):
 class JobRecorder(Protocol):
     """Changes that both a submit and the keeper make."""
 
-    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+    def create(
+        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+    ) -> Created:
         """Record a job as accepted, due for publishing in a few seconds if the caller does not publish it first.
 
         The same id again, or the same idempotency key with the same digest, returns the job that is there.
 
+        Args:
+            accepted_at: for a job accepted earlier without a record. It keeps its place in the order of its queue, and
+                a full queue takes it in. A time to come counts as now.
+
         Raises:
+            JobPurged: the id is that of a purged job.
             IdempotencyKeyReused: the key was used for other content.
             QueueFull: the queue holds its limit of unfinished jobs.
             JobStoreFull: no memory left for another job.
@@ -78,8 +85,18 @@ class JobRecorder(Protocol):
         """Say that the id was handed to Celery. No effect once the job was started: the token tells."""
         ...
 
+    def condemn(self, job_id: str) -> None:
+        """Mark an ended job as being purged, before its objects go: it cannot be retried, and it is expired.
+
+        Raises JobNotFound, JobPurged or JobNotFinished.
+        """
+        ...
+
     def purge(self, job_id: str) -> None:
-        """Forget a terminal job; its id answers JobPurged for a while. Raises JobNotFound or InvalidRequest."""
+        """Forget an ended job; its id answers JobPurged for a while.
+
+        Raises JobNotFound, JobPurged or JobNotFinished.
+        """
         ...
 
 
@@ -121,7 +138,7 @@ class SubmitStore(JobReader, JobRecorder, Protocol):
     def retry(self, job_id: str) -> Job:
         """Put a failed or cancelled job back into its queue, due at once, with a new list of attempts.
 
-        Raises JobNotFound, JobPurged or JobNotRetryable.
+        Raises JobNotFound, JobPurged (also for a condemned job) or JobNotRetryable.
         """
         ...
 

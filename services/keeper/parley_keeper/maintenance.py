@@ -5,13 +5,14 @@ from __future__ import annotations
 from parley_core.errors import (
     AttemptEnded,
     IdempotencyKeyReused,
+    JobPurged,
     JobStoreFull,
     JobStoreUnavailable,
     ParleyError,
-    QueueFull,
     WorkerLost,
 )
 from parley_core.job import Dispatch, Failure, IdempotencyKey, Job, LapsedLease, NewJob, after_failure, dispatch_of
+from parley_core.job_id import made_at
 from parley_core.logs import get_logger
 from parley_core.ports import JobQueue, Journal, MaintenanceStore
 
@@ -78,8 +79,9 @@ def _import_one(
         job = _record(store, new, idempotency)
     except (JobStoreUnavailable, JobStoreFull):
         raise
-    except QueueFull:
-        return False  # stays in the journal, and accepted, until there is room
+    except JobPurged:
+        journal.remove(new.id)
+        return False
     except ParleyError as error:
         log.error("journal entry not imported", job_id=new.id, code=error.code, detail=error.detail)
         return False
@@ -91,8 +93,9 @@ def _import_one(
 
 def _record(store: MaintenanceStore, new: NewJob, idempotency: IdempotencyKey | None) -> Job:
     """Create the job under the id that its caller was given, whatever happened to its idempotency key meanwhile."""
+    at = made_at(new.id)
     try:
-        job = store.create(new, idempotency).job
+        job = store.create(new, idempotency, at).job
     except IdempotencyKeyReused:
-        return store.create(new).job
-    return job if job.id == new.id else store.create(new).job
+        return store.create(new, accepted_at=at).job
+    return job if job.id == new.id else store.create(new, accepted_at=at).job

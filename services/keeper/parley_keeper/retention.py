@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from parley_core.errors import InvalidRequest, JobNotFound, JobPurged
+from parley_core.errors import JobNotFinished, JobNotFound, JobPurged
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.ports import Journal, MaintenanceStore, RecordingStore
@@ -30,14 +30,12 @@ def purge_expired(store: MaintenanceStore, recordings: RecordingStore) -> int:
 
 
 def _purge(job: Job, store: MaintenanceStore, recordings: RecordingStore) -> None:
-    for key in [job.recording.key, *recordings.keys(result_folder(job.id))]:
-        recordings.delete(key)
     try:
+        store.condemn(job.id)
+        for key in [job.recording.key, *recordings.keys(result_folder(job.id))]:
+            recordings.delete(key)
         store.purge(job.id)
-    except (JobNotFound, JobPurged):  # another keeper was first
-        return
-    except InvalidRequest:
-        log.warning("job tried again while it was purged", job_id=job.id)
+    except (JobNotFound, JobPurged, JobNotFinished):  # another keeper was first, or it has been tried again
         return
     log.info("job purged", job_id=job.id)
 

@@ -17,6 +17,7 @@ from parley_core.errors import (
     InvalidRequest,
     JobAlreadyTerminal,
     JobCancelled,
+    JobNotFinished,
     JobNotFound,
     JobNotRetryable,
     JobPurged,
@@ -97,17 +98,21 @@ class MemoryJobStore(MemoryRestoration):
 
     # Submitting
 
-    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
+    def create(
+        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+    ) -> Created:
         with self._move() as now:
             known = self._known(new, idempotency)
             if known is not None:
                 return Created(self.get(known), replayed=True)
-            if len(self._unfinished(new.options.queue)) >= self._queue_limit:
+            if new.id in self._purged:
+                raise JobPurged("This job was purged: its recording, result and record are gone.")
+            if accepted_at is None and len(self._unfinished(new.options.queue)) >= self._queue_limit:
                 raise QueueFull(f"The queue {new.options.queue} holds its limit of unfinished jobs.")
-            job = Job(
-                new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at=_moment(now)
-            )
-            entry = self._entries[new.id] = Entry(job, len(self._entries), accepted_at=now, due=now + 5)
+            began = min(now, accepted_at.timestamp()) if accepted_at else now
+            created_at = _moment(began)
+            job = Job(new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at)
+            entry = self._entries[new.id] = Entry(job, len(self._entries), accepted_at=began, due=now + 5)
             self._change(entry)
             self._count("jobs_accepted", job)
             if idempotency:
@@ -241,17 +246,26 @@ class MemoryJobStore(MemoryRestoration):
             entry = self._entry(job_id)
             if entry.job.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
+            if entry.condemned:
+                raise JobPurged("This job is being purged.")
             entry.due, entry.accepted_at, entry.not_before, entry.expires = now, now, 0.0, None
             changes = {"attempts": (), "error": None, "started_at": None, "finished_at": None, "progress": 0.0}
             self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, **changes)
             self._count("jobs_retried", entry.job)
             return self.get(job_id)
 
+    def condemn(self, job_id: str) -> None:
+        with self._move() as now:
+            entry = self._entry(job_id)
+            if not entry.job.state.terminal:
+                raise JobNotFinished("The job has not ended; cancel it first.")
+            entry.condemned, entry.expires = True, now
+
     def purge(self, job_id: str) -> None:
         with self._move():
             entry = self._entry(job_id)
             if not entry.job.state.terminal:
-                raise InvalidRequest("The job has not ended; cancel it first.")
+                raise JobNotFinished("The job has not ended; cancel it first.")
             self._count("jobs_purged", entry.job)
             del self._entries[job_id]
             self._purged.add(job_id)

@@ -25,6 +25,7 @@ class Entry:
     lease_until: float = 0.0
     ended_nonce: str = ""
     expires: float | None = None
+    condemned: bool = False
     events: list[JobEvent] = field(default_factory=list)
 
 

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 
+from parley_core.errors import JobPurged
 from parley_core.job import Queue
 from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, ENGINE, TURN, ApiFixture, assert_problem, fail, succeed
 
@@ -151,6 +152,24 @@ async def test_a_deletion_removes_recording_result_and_record_and_says_so(
     for path in ("", "/turns", "/audio"):
         assert_problem(await client.get(f"/v1/jobs/{job['id']}{path}"), 410, "job_purged")
     assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 410, "job_purged")
+
+
+async def test_a_retry_in_the_middle_of_a_deletion_is_refused(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(api, job["id"])
+    tried: list[int] = []
+    delete = api.recordings.delete
+
+    def retry_meanwhile(key: str) -> None:
+        with pytest.raises(JobPurged):
+            api.store.retry(job["id"])
+        tried.append(1)
+        delete(key)
+
+    monkeypatch.setattr(api.recordings, "delete", retry_meanwhile)
+    assert (await client.delete(f"/v1/jobs/{job['id']}")).status_code == 200
+    assert tried
 
 
 async def test_an_unfinished_job_is_not_deleted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -158,14 +159,33 @@ def test_a_journalled_job_keeps_its_id_though_its_key_made_another_one_since(fix
     assert fixture.store.get(new.id).id == new.id
 
 
-def test_a_full_queue_leaves_the_entry_in_the_journal_until_there_is_room() -> None:
+def test_a_full_queue_takes_in_what_was_promised() -> None:
     fixture = ApiFixture(queue_limit=1)
-    before = fixture.submit()
+    fixture.submit()
     fixture.journal.add(new_job(), None)
-    assert fixture.import_journal() == 0
-    assert len(fixture.journal.entries()) == 1
-    fixture.store.cancel(before)
     assert fixture.import_journal() == 1
+    assert fixture.journal.entries() == []
+
+
+def test_an_imported_job_keeps_its_place_before_newer_ones(fixture: ApiFixture) -> None:
+    journalled = new_job()
+    fixture.clock.now = time.time() + 60
+    newer = fixture.submit()
+    fixture.journal.add(journalled, None)
+    fixture.import_journal()
+    assert fixture.store.get(journalled.id).position == 0
+    assert fixture.store.get(newer).position == 1
+
+
+def test_a_purged_job_does_not_come_back_from_the_journal(fixture: ApiFixture) -> None:
+    new = new_job()
+    fixture.store.create(new)
+    fixture.journal.add(new, None)
+    fixture.store.cancel(new.id)
+    fixture.store.purge(new.id)
+    assert fixture.import_journal() == 0
+    assert fixture.journal.entries() == []
+    assert fixture.published() == []
 
 
 def test_a_store_that_is_down_leaves_the_journal_as_it_is(fixture: ApiFixture) -> None:

@@ -64,6 +64,18 @@ def test_a_purge_that_cannot_remove_the_objects_keeps_the_record_to_try_again(fi
     assert fixture.objects.objects == {}
 
 
+def test_a_job_that_is_tried_again_keeps_its_objects(fixture: ApiFixture) -> None:
+    new = new_job(options=JobOptions(retain_seconds=0))
+    fixture.objects.put(new.recording.key, b"sound")
+    fixture.store.create(new)
+    cancelled = fixture.store.cancel(new.id)
+    fixture.store.retry(new.id)
+    fixture.store.expired = lambda limit: [cancelled]  # type: ignore[method-assign]
+    purge_expired(fixture.store, fixture.objects)
+    assert list(fixture.objects.objects) == [new.recording.key]
+    assert fixture.store.get(new.id).state is JobState.QUEUED
+
+
 def test_a_recording_of_no_job_is_removed_after_an_hour_and_not_before(fixture: ApiFixture) -> None:
     fixture.objects.put("recordings/undated/nobodys", b"sound")
     assert fixture.sweeper.collect() == 0

@@ -16,7 +16,6 @@ from parley_api.runtime.dependencies import Dependencies, Deps
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, RecordingAnswer
 from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.submit import Submission, Submitted, published, require_key
-from parley_core.errors import JobNotFinished
 from parley_core.job import Job, JobQuery, JobState, Queue
 from parley_core.recording import result_folder
 
@@ -109,8 +108,6 @@ async def retry(job_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> JobA
 async def delete(job_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> ReceiptAnswer:
     """Remove an ended job's recording, result and record, and say so in a receipt."""
     job = await find(deps, tenant, job_id)
-    if not job.state.terminal:
-        raise JobNotFinished("The job has not ended. Cancel it first, then delete it.")
     removed = await _remove(deps, job)
     recording = RecordingAnswer.of(job.recording)
     return ReceiptAnswer(job_id=job.id, deleted_at=datetime.now(UTC), recording=recording, removed=removed)
@@ -118,6 +115,7 @@ async def delete(job_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> Rec
 
 async def _remove(deps: Dependencies, job: Job) -> list[str]:
     """Objects first: a record whose objects are half gone can be deleted again, the reverse would be forgotten."""
+    await deps.calls.store(deps.store.condemn, job.id)
     await deps.calls.objects(deps.recordings.delete, job.recording.key)
     results = await deps.calls.objects(deps.recordings.keys, f"{result_folder(job.id)}/")
     for key in results:

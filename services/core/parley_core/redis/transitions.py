@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -14,10 +15,11 @@ from redis import Redis
 from parley_core.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
-    InvalidRequest,
     JobAlreadyTerminal,
     JobCancelled,
+    JobNotFinished,
     JobNotRetryable,
+    JobPurged,
     LeaseLost,
     QueueFull,
     WorkerLost,
@@ -70,14 +72,19 @@ class RedisJobStore(Restoration, Reads):
         """Return a store that connects at its first call."""
         return cls(connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds), settings)
 
-    def create(self, new: NewJob, idempotency: IdempotencyKey | None = None) -> Created:
-        outcome, job_id = self._run("create", *self._create_arguments(new, idempotency))
+    def create(
+        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+    ) -> Created:
+        moment = int(accepted_at.timestamp() * 1000) if accepted_at else ""
+        outcome, job_id = self._run("create", *self._create_arguments(new, idempotency), moment)
         if outcome == "full":
             raise QueueFull(
                 f"The queue {new.options.queue} holds its limit of {self._settings.queue_limit} unfinished jobs."
             )
         if outcome == "reused":
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
+        if outcome == "purged":
+            raise JobPurged("This job was purged: its recording, result and record are gone.")
         return Created(self.get(job_id), replayed=outcome == "replayed")
 
     def _create_arguments(self, new: NewJob, idempotency: IdempotencyKey | None) -> list[Any]:
@@ -138,13 +145,20 @@ class RedisJobStore(Restoration, Reads):
         return self.get(job_id)
 
     def retry(self, job_id: str) -> Job:
-        if self._known(self._run("retry", job_id), job_id) == "refused":
+        outcome = self._known(self._run("retry", job_id), job_id)
+        if outcome == "refused":
             raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
+        if outcome == "condemned":
+            raise JobPurged("This job is being purged.")
         return self.get(job_id)
+
+    def condemn(self, job_id: str) -> None:
+        if self._known(self._run("condemn", job_id), job_id) == "refused":
+            raise JobNotFinished("The job has not ended; cancel it first.")
 
     def purge(self, job_id: str) -> None:
         if self._known(self._run("purge", job_id, TOMBSTONE_MS), job_id) == "refused":
-            raise InvalidRequest("The job has not ended; cancel it first.")
+            raise JobNotFinished("The job has not ended; cancel it first.")
 
     def _known(self, reply: str, job_id: str) -> str:
         if reply == "missing":

@@ -10,6 +10,7 @@ local RUN_BUCKETS = {0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200}
 
 local function int(x) return string.format('%d', x) end
 local function job_key(id) return 'parley:job:' .. id end
+local function purged_key(id) return 'parley:purged:' .. id end
 local function unfinished_key(queue) return 'parley:unfinished:' .. queue end
 local function waiting_key(queue) return 'parley:waiting:' .. queue end
 

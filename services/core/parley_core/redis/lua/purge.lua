@@ -6,6 +6,6 @@ if job[1] ~= 'succeeded' and job[1] ~= 'failed' and job[1] ~= 'cancelled' then r
 redis.call('DEL', key, 'parley:events:' .. id)
 redis.call('ZREM', 'parley:jobs:' .. job[2], id)
 redis.call('ZREM', 'parley:expiry', id)
-redis.call('SET', 'parley:purged:' .. id, job[2], 'PX', ARGV[2])
+redis.call('SET', purged_key(id), job[2], 'PX', ARGV[2])
 count('jobs_purged|queue=' .. job[3])
 return 'ok'

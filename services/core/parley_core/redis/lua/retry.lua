@@ -1,8 +1,9 @@
 -- A failed or cancelled job runs again with a new list of attempts. ARGV: id
 local id, key = ARGV[1], job_key(ARGV[1])
-local job = redis.call('HMGET', key, 'state', 'queue', 'attempt')
+local job = redis.call('HMGET', key, 'state', 'queue', 'attempt', 'condemned')
 if not job[1] then return 'missing' end
 if job[1] ~= 'failed' and job[1] ~= 'cancelled' then return 'refused' end
+if job[4] then return 'condemned' end
 for number = 1, tonumber(job[3]) do
   local field = 'attempt:' .. number
   redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code', field .. ':detail')
