@@ -37,6 +37,11 @@ def result_folder(job_id: str) -> str:
     return f"results/{day_of(job_id)}/{job_id}"
 
 
+def result_key(job_id: str, nonce: str) -> str:
+    """Return the key of an attempt's result. The nonce of its lease keeps attempts from overwriting each other's."""
+    return f"{result_folder(job_id)}/{nonce}.json"
+
+
 def job_id_of(key: str) -> str:
     """Return the job that a recording or a result belongs to, by its key."""
     return key.split("/")[2].partition("_")[0]

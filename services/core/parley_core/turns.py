@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+REVIEW_BELOW = "review_below"  # name of an engine's parameter: the confidence below which a turn needs review
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -46,6 +48,18 @@ class EngineInfo:
     weights: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def review_below(self) -> float | None:
+        """Confidence below which a turn needs review; None if the engine states none."""
+        bound: float | None = self.parameters.get(REVIEW_BELOW)
+        return bound
+
+    def needs_review(self, turn: Turn) -> bool | None:
+        """Say whether a person should check a turn; None if turn or engine state no confidence."""
+        if turn.confidence is None or self.review_below is None:
+            return None
+        return turn.confidence < self.review_below
+
 
 @dataclass(frozen=True, slots=True)
 class Diarization:
@@ -70,11 +84,6 @@ class Diarization:
     def speakers(self) -> tuple[str, ...]:
         """Labels in order of first appearance."""
         return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
-
-    @property
-    def seconds_of_speech(self) -> float:
-        """Seconds in which at least one speaker talks."""
-        return sum(span.end - span.start for span in merge_spans(self.turns))
 
 
 def merge_spans(turns: Iterable[Turn | Span]) -> list[Span]:

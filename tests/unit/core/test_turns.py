@@ -17,10 +17,6 @@ def test_no_turns_are_an_empty_rttm() -> None:
     assert to_rttm((), "job-1") == ""
 
 
-def test_speech_counts_overlap_once() -> None:
-    assert Diarization(TURNS, TURNS, ()).seconds_of_speech == 3.75
-
-
 def test_touching_and_nested_stretches_become_one() -> None:
     spans = merge_spans([Span(3, 4), Span(0, 2), Span(0.5, 1), Span(2, 3)])
     assert spans == [Span(0, 4)]

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from parley_core.engine import Engine
 from parley_core.job import SpeakerBounds
-from parley_core.review import needs_review
 from parley_core.turns import Diarization
 from parley_worker.engines.onnx import grid, trunk
 from parley_worker.engines.onnx.calibration import FITTED
@@ -111,14 +110,14 @@ def test_every_turn_of_the_default_engine_has_a_confidence_and_says_whether_to_r
     turns = (*found.turns, *found.exclusive_turns)
     assert all(turn.confidence is not None and 0 <= turn.confidence <= 1 for turn in turns)
     assert all(turn.confidence == round(turn.confidence or 0, 3) for turn in turns)
-    assert {needs_review(turn.confidence, engine.info.parameters) for turn in found.turns} <= {True, False}
+    assert {engine.info.needs_review(turn) for turn in found.turns} <= {True, False}
 
 
 def test_the_stock_algorithm_does_not_claim_to_know(exact: Engine, conversation: Waveform) -> None:
     found = diarize(exact, conversation[: 6 * grid.SAMPLE_RATE])
     assert [turn.confidence for turn in found.turns] == [None] * len(found.turns)
     assert found.turns
-    assert needs_review(None, exact.info.parameters) is None
+    assert exact.info.needs_review(found.turns[0]) is None
 
 
 def test_two_recordings_over_each_other_lower_confidence(engine: Engine, conversation: Waveform) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +17,14 @@ from structlog.testing import capture_logs
 from parley_core.engine import Report
 from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable, LeaseLost, UnreadableRecording
 from parley_core.job import MAX_ATTEMPTS, Failure, JobOptions, JobState, Phase, RetryIn, SpeakerBounds
-from parley_core.recording import result_folder
+from parley_core.recording import result_key
+from parley_core.result_document import DiarizedRecording, ResultDocument
 from parley_core.turns import Diarization, EngineInfo, Turn
 from parley_core.voiceprints import Role
 from parley_worker.attempt import attempt
 from parley_worker.attempt.attempt import Outcome, run_attempt
 from parley_worker.attempt.retry import SoftLimitReached
-from parley_worker.dependencies import Dependencies, load
+from parley_worker.dependencies import load
 from parley_worker.engines.scripted import ScriptedEngine
 from tests.support.attempts import AttemptFixture, CallingEngine
 from tests.support.fakes import MemoryJobStore
@@ -52,59 +51,57 @@ def test_a_success_is_stored_under_its_nonce_and_committed(world: AttemptFixture
     job = world.job()
     assert job.state is JobState.SUCCEEDED
     assert job.result is not None
-    assert job.result.key == f"{result_folder(job.id)}/{job.nonce}.json"
+    assert job.result.key == result_key(job.id, job.nonce)
     assert (job.result.speakers, job.result.turns, job.result.seconds_of_speech) == (1, 1, 1.0)
     assert {"decoding", "segmentation", "embedding", "clustering", "engine"} <= set(job.result.timings)
     assert [(a.number, a.worker, a.error) for a in job.attempts] == [(1, "host/abc/1", None)]
 
 
-def test_the_result_object_is_what_the_http_contract_says(world: AttemptFixture) -> None:
+def test_the_stored_result_is_the_result_document(world: AttemptFixture) -> None:
     run_attempt(world.job_id, world.deps)
-    stored = json.loads(world.recordings.read(f"{result_folder(world.job_id)}/{world.job().nonce}.json"))
-    turn = {"start": 0.0, "end": 1.0, "speaker": "SPEAKER_00", "confidence": None}
-    assert stored == {
-        "job_id": world.job_id,
-        "turns": [turn],
-        "exclusive_turns": [turn],
-        "overlaps": [],
-        "speakers": ["SPEAKER_00"],
-        "engine": {"name": "scripted", "version": "1", "weights": {}, "parameters": {"seconds": 0.0}},
-        "recording": {"sha256": "0" * 64, "seconds": 1.0},
-    }
+    turn = Turn(0.0, 1.0, "SPEAKER_00")
+    assert stored_result(world, world.job_id) == ResultDocument(
+        job_id=world.job_id,
+        recording=DiarizedRecording("0" * 64, 1.0),
+        speakers=("SPEAKER_00",),
+        turns=(turn,),
+        exclusive_turns=(turn,),
+        overlaps=(),
+        engine=EngineInfo("scripted", "1", parameters={"seconds": 0.0}),
+    )
 
 
 class KnowingEngine(ScriptedEngine):
-    """Hears one speaker, and knows how that one sounds."""
+    """Finds one speaker and returns an embedding of this speaker."""
 
     def __init__(self, embedding_model: str = "knowing/abc") -> None:
         super().__init__(0.0)
-        self._voice_model = embedding_model
+        self._embedding_model = embedding_model
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         found = super().diarize(waveform, speakers, report)
-        return replace(found, speaker_embeddings={"SPEAKER_00": (0.6, 0.8)}, embedding_model=self._voice_model)
+        return replace(found, speaker_embeddings={"SPEAKER_00": (0.6, 0.8)}, embedding_model=self._embedding_model)
 
 
-def stored_result(world: AttemptFixture, job_id: str, deps: Dependencies) -> dict[str, Any]:
-    run_attempt(job_id, deps)
-    stored: dict[str, Any] = json.loads(
-        world.recordings.read(f"{result_folder(job_id)}/{world.store.get(job_id).nonce}.json")
-    )
-    return stored
+def stored_result(world: AttemptFixture, job_id: str) -> ResultDocument:
+    return ResultDocument.from_json(world.recordings.read(result_key(job_id, world.store.get(job_id).nonce)))
 
 
-def test_voices_are_stored_only_where_somebody_asked(world: AttemptFixture) -> None:
+def test_speaker_embeddings_are_stored_only_if_the_job_asks_for_them(world: AttemptFixture) -> None:
     deps = world.with_engine(KnowingEngine())
-    assert "speaker_embeddings" not in stored_result(world, world.job_id, deps)
-    asked = stored_result(world, world.submit(JobOptions(speaker_embeddings=True)), deps)
-    assert (asked["speaker_embeddings"], asked["embedding_model"]) == ({"SPEAKER_00": [0.6, 0.8]}, "knowing/abc")
+    run_attempt(world.job_id, deps)
+    plain = stored_result(world, world.job_id)
+    assert (plain.speaker_embeddings, plain.embedding_model) == ({}, "")
+    job_id = world.submit(JobOptions(speaker_embeddings=True))
+    run_attempt(job_id, deps)
+    asked = stored_result(world, job_id)
+    assert (asked.speaker_embeddings, asked.embedding_model) == ({"SPEAKER_00": (0.6, 0.8)}, "knowing/abc")
 
 
-def test_voices_of_an_engine_that_does_not_name_their_model_belong_to_its_version(world: AttemptFixture) -> None:
-    deps = world.with_engine(KnowingEngine(embedding_model=""))
-    assert (
-        stored_result(world, world.submit(JobOptions(speaker_embeddings=True)), deps)["embedding_model"] == "scripted 1"
-    )
+def test_embeddings_of_an_unnamed_model_belong_to_the_engines_version(world: AttemptFixture) -> None:
+    job_id = world.submit(JobOptions(speaker_embeddings=True))
+    run_attempt(job_id, world.with_engine(KnowingEngine(embedding_model="")))
+    assert stored_result(world, job_id).embedding_model == "scripted 1"
 
 
 def test_named_channels_give_speakers_roles(world: AttemptFixture) -> None:
@@ -112,9 +109,9 @@ def test_named_channels_give_speakers_roles(world: AttemptFixture) -> None:
         assert path.read_bytes() == b"sound"
         return np.full((50, channels), (1e-6, 1e-3), np.float32)
 
-    options = JobOptions(channels=(Role.CLINICIAN, Role.PATIENT))
-    stored = stored_result(world, world.submit(options), replace(world.deps, levels=levels))
-    assert stored["roles"] == {"SPEAKER_00": "patient"}
+    job_id = world.submit(JobOptions(channels=(Role.CLINICIAN, Role.PATIENT)))
+    run_attempt(job_id, replace(world.deps, levels=levels))
+    assert stored_result(world, job_id).roles == {"SPEAKER_00": Role.PATIENT}
 
 
 class UnsureEngine(ScriptedEngine):

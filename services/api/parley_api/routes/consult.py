@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -14,13 +13,13 @@ from parley_api.intake.options import OPTIONS, reference
 from parley_api.routes.auth import Tenant
 from parley_api.routes.jobs import Nothing, describe
 from parley_api.runtime.dependencies import Deps
-from parley_api.schemas import ConsultAccepted, ConsultAnswer, ErrorAnswer
-from parley_api.use_cases.identities import with_identities
+from parley_api.schemas import ConsultAccepted, ConsultAnswer
+from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.results import result_of
 from parley_api.use_cases.submit import Submission, require_key
 from parley_core.errors import JobNotFound
-from parley_core.job import Job, JobState
+from parley_core.job import JobState
 
 PATH = "/api/workflows/aurity/consult"
 router = APIRouter(prefix=PATH, tags=["consult"])
@@ -64,20 +63,7 @@ async def get(job_id: str, query: Nothing, deps: Deps, tenant: Tenant, session: 
     job = await find(deps, tenant, job_id)
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")
-    succeeded = job.state is JobState.SUCCEEDED
-    result = await with_identities(deps, job, await result_of(deps, job)) if succeeded else {}
-    return _answer(job, session, result)
-
-
-def _answer(job: Job, session: str, result: Mapping[str, Any]) -> ConsultAnswer:
-    return ConsultAnswer.model_validate(
-        {
-            "job_id": job.id,
-            "session_id": session,
-            "status": job.state,
-            "progress": job.progress,
-            "error": ErrorAnswer.of(job.error),
-            "turns": result.get("turns"),
-            "identities": result.get("identities"),
-        }
-    )
+    if job.state is not JobState.SUCCEEDED:
+        return ConsultAnswer.of(job)
+    result = await result_of(deps, job)
+    return ConsultAnswer.of(job, result, await identities_of(deps, job, result))

@@ -19,12 +19,13 @@ from parley_api.routes.auth import Tenant
 from parley_api.routes.jobs import Nothing
 from parley_api.runtime.dependencies import Dependencies, Deps
 from parley_api.schemas import EventAnswer, TurnsAnswer
-from parley_api.use_cases.identities import with_identities
+from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
 from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.results import result_of
-from parley_api.use_cases.turn_formats import JSON, RENDER, choose
+from parley_api.use_cases.turn_formats import JSON, choose, to_json
 from parley_core.errors import JobPurged, JobStoreUnavailable
 from parley_core.job import JobEvent
+from parley_core.turns import to_rttm
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -48,10 +49,14 @@ async def get_turns(
         raise InvalidOption("`embeddings` go with the format `json` only.")
     job = await find(deps, tenant, job_id)
     result = await result_of(deps, job)
+    if query.embeddings:
+        require_speaker_embeddings(job)
     if turns_format == JSON:
-        result = await with_identities(deps, job, result, query.embeddings)
-    turns = await anyio.to_thread.run_sync(RENDER[turns_format], result, job.id)  # of hours, they take a while to write
-    return Response(turns, media_type=media_type, headers={"Vary": "Accept"})
+        identities = await identities_of(deps, job, result)
+        content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings)
+    else:
+        content = to_rttm(result.turns, job.id).encode()
+    return Response(content, media_type=media_type, headers={"Vary": "Accept"})
 
 
 @router.get("/events", response_class=StreamingResponse, responses={**EVENTS, **problems(404, 410)})

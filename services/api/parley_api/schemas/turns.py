@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 from pydantic import Field
 
 from parley_api.schemas.base import Answer
 from parley_api.schemas.jobs import ErrorAnswer
-from parley_core.job import JobState
-from parley_core.voiceprints import Role
+from parley_core.job import Job, JobState
+from parley_core.result_document import ResultDocument
+from parley_core.turns import EngineInfo, Turn
+from parley_core.voiceprints import Role, SpeakerIdentity
 
 
 class TurnAnswer(Answer):
@@ -22,6 +25,19 @@ class TurnAnswer(Answer):
     needs_review: bool | None = Field(
         description="The engine is so unsure that a person should look; null where it cannot tell."
     )
+
+    @classmethod
+    def of(cls, turns: Sequence[Turn], engine: EngineInfo) -> list[Self]:
+        return [
+            cls(
+                start=turn.start,
+                end=turn.end,
+                speaker=turn.speaker,
+                confidence=turn.confidence,
+                needs_review=engine.needs_review(turn),
+            )
+            for turn in turns
+        ]
 
 
 class SpanAnswer(Answer):
@@ -50,24 +66,50 @@ class SpeakerIdentityAnswer(Answer):
     voiceprint_id: str | None
     role: Role | None
 
+    @classmethod
+    def of(cls, identities: Sequence[SpeakerIdentity]) -> list[Self]:
+        return [cls.model_validate(identity) for identity in identities]
+
 
 class TurnsAnswer(Answer):
     """Who spoke when. Seconds from the beginning of the recording."""
 
     job_id: str
-    turns: list[TurnAnswer]
-    exclusive_turns: list[TurnAnswer] = Field(description="At every moment at most one speaker.")
-    overlaps: list[SpanAnswer] = Field(description="Where two or more speak.")
-    speakers: list[str]
-    engine: EngineAnswer
     recording: DiarizedAnswer
+    speakers: list[str]
     identities: list[SpeakerIdentityAnswer] = Field(
         [], description="Of jobs with `voices` or `channels`; else left out."
     )
+    turns: list[TurnAnswer]
+    exclusive_turns: list[TurnAnswer] = Field(description="At every moment at most one speaker.")
+    overlaps: list[SpanAnswer] = Field(description="Where two or more speak.")
+    engine: EngineAnswer
     speaker_embeddings: dict[str, list[float]] = Field(
         {}, description="Unit vector by speaker; with `embeddings=true` only."
     )
     embedding_model: str = Field("", description="What made the vectors; with `embeddings=true` only.")
+
+    @classmethod
+    def of(cls, result: ResultDocument, identities: Sequence[SpeakerIdentity] | None, embeddings: bool) -> Self:
+        """Return the answer with its optional members unset unless `identities` and `embeddings` ask for them."""
+        optional: dict[str, object] = {}
+        if identities is not None:
+            optional["identities"] = SpeakerIdentityAnswer.of(identities)
+        if embeddings:
+            optional["speaker_embeddings"] = result.speaker_embeddings
+            optional["embedding_model"] = result.embedding_model
+        return cls.model_validate(
+            {
+                "job_id": result.job_id,
+                "recording": result.recording,
+                "speakers": result.speakers,
+                "turns": TurnAnswer.of(result.turns, result.engine),
+                "exclusive_turns": TurnAnswer.of(result.exclusive_turns, result.engine),
+                "overlaps": result.overlaps,
+                "engine": result.engine,
+                **optional,
+            }
+        )
 
 
 class ConsultAccepted(Answer):
@@ -85,3 +127,17 @@ class ConsultAnswer(ConsultAccepted):
     error: ErrorAnswer | None
     turns: list[TurnAnswer] | None
     identities: list[SpeakerIdentityAnswer] | None = Field(description="Of a consult with `voices` or `channels`.")
+
+    @classmethod
+    def of(
+        cls, job: Job, result: ResultDocument | None = None, identities: Sequence[SpeakerIdentity] | None = None
+    ) -> Self:
+        return cls(
+            job_id=job.id,
+            session_id=job.options.reference or "",
+            status=job.state,
+            progress=job.progress,
+            error=ErrorAnswer.of(job.error),
+            turns=None if result is None else TurnAnswer.of(result.turns, result.engine),
+            identities=None if identities is None else SpeakerIdentityAnswer.of(identities),
+        )

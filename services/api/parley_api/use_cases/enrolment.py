@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from parley_api.http.errors import SpeakerWithoutEmbedding, UnknownSpeaker
 from parley_api.http.ids import new_id
 from parley_api.runtime.dependencies import Dependencies
@@ -13,6 +10,7 @@ from parley_api.use_cases.identities import require_speaker_embeddings
 from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.results import result_of
 from parley_core.logs import get_logger
+from parley_core.result_document import ResultDocument
 from parley_core.voiceprints import NewVoiceprint, Vector, Voiceprint
 
 log = get_logger(__name__)
@@ -29,19 +27,17 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
     """
     job = await find(deps, tenant, asked.job_id)
     require_speaker_embeddings(job)
-    document = await result_of(deps, job)
-    vector = _vector_of(document, asked.speaker)
-    new = NewVoiceprint(new_id(), tenant, asked.name, asked.role, document["embedding_model"], vector)
+    result = await result_of(deps, job)
+    vector = _vector_of(result, asked.speaker)
+    new = NewVoiceprint(new_id(), tenant, asked.name, asked.role, result.embedding_model, vector)
     voice = await deps.calls.store(deps.voiceprints.enrol, new)
     log.info("voice enrolled", voiceprint_id=voice.id, job_id=job.id)
     return voice
 
 
-def _vector_of(document: Mapping[str, Any], speaker: str) -> Vector:
-    speakers, vectors = document["speakers"], document["speaker_embeddings"]
-    if speaker not in speakers:
-        raise UnknownSpeaker(f"The job has no such speaker; it has: {', '.join(speakers) or 'none'}.")
-    if speaker not in vectors:
+def _vector_of(result: ResultDocument, speaker: str) -> Vector:
+    if speaker not in result.speakers:
+        raise UnknownSpeaker(f"The job has no such speaker; it has: {', '.join(result.speakers) or 'none'}.")
+    if speaker not in result.speaker_embeddings:
         raise SpeakerWithoutEmbedding(f"{speaker} says too little alone for a voice. Enrol from a longer recording.")
-    vector: Vector = vectors[speaker]
-    return vector
+    return result.speaker_embeddings[speaker]

@@ -1,59 +1,41 @@
-"""Who the speakers of a result are, found out anew at every reading: a deleted voice is gone from all answers at once.
+"""Who the speakers of a result are.
 
-What a result keeps for this (vectors of voices, roles by channel) leaves here only as names and roles, unless somebody
-asks for the vectors themselves.
+Every answer works this out again, so a deleted voiceprint disappears from all answers at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-
 from parley_api.http.errors import SpeakerEmbeddingsNotKept
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.use_cases.results import Document
 from parley_core.job import Job
 from parley_core.ports import VoiceprintStore
-from parley_core.voiceprints import Role, identify, people
+from parley_core.result_document import ResultDocument
+from parley_core.voiceprints import SpeakerIdentity, identify, people
 
 
 def require_speaker_embeddings(job: Job) -> None:
-    """Raise SpeakerEmbeddingsNotKept unless the job was told to keep them."""
+    """Raise SpeakerEmbeddingsNotKept unless the job keeps speaker embeddings."""
     if not job.options.speaker_embeddings:
         raise SpeakerEmbeddingsNotKept(
             "This job kept no voices. Submit the recording again with `speaker_embeddings=true`."
         )
 
 
-async def with_identities(deps: Dependencies, job: Job, result: Document, embeddings: bool = False) -> Document:
-    """Return a result object as callers see it: with `people` where voices or channels were asked for.
-
-    Args:
-        embeddings: add the vectors too.
+async def identities_of(deps: Dependencies, job: Job, result: ResultDocument) -> tuple[SpeakerIdentity, ...] | None:
+    """Return who the speakers are; None if the job neither keeps speaker embeddings nor names its channels.
 
     Raises:
-        SpeakerEmbeddingsNotKept: `embeddings` of a job that kept none.
-        JobStoreUnavailable: nobody can say who is enrolled.
+        JobStoreUnavailable: the voiceprints cannot be read.
     """
-    if embeddings:
-        require_speaker_embeddings(job)
     if not job.options.speaker_embeddings and not job.options.channels:
-        return result
+        return None
     threshold = deps.settings.speaker_identification_threshold
-    return await deps.calls.store(_named, deps.voiceprints, threshold, job, result, embeddings)
+    return await deps.calls.store(_identities, deps.voiceprints, threshold, job.tenant, result)
 
 
-def _named(voices: VoiceprintStore, threshold: float, job: Job, result: Document, embeddings: bool) -> Document:
-    document = dict(result)
-    vectors, model = document.pop("speaker_embeddings", {}), document.pop("embedding_model", "")
-    enrolled = voices.all(job.tenant) if vectors else ()
-    matches = identify(vectors, model, enrolled, threshold)
-    found = people(document["speakers"], matches, _roles(document.pop("roles", {})))
-    document["identities"] = [asdict(person) for person in found]
-    if embeddings:
-        document |= {"speaker_embeddings": vectors, "embedding_model": model}
-    return document
-
-
-def _roles(plain: Mapping[str, str]) -> dict[str, Role]:
-    return {speaker: Role(role) for speaker, role in plain.items()}
+def _identities(
+    voiceprints: VoiceprintStore, threshold: float, tenant: str, result: ResultDocument
+) -> tuple[SpeakerIdentity, ...]:
+    enrolled = voiceprints.all(tenant) if result.speaker_embeddings else ()
+    matches = identify(result.speaker_embeddings, result.embedding_model, enrolled, threshold)
+    return people(result.speakers, matches, result.roles)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from parley_api.http.errors import InvalidOption, NotAcceptable
-from parley_api.use_cases.results import Document
-from parley_core.redis.record import dump
-from parley_core.turns import Turn, to_rttm
+from parley_api.schemas import TurnsAnswer
+from parley_core.result_document import ResultDocument
+from parley_core.voiceprints import SpeakerIdentity
 
 JSON, RTTM = "json", "rttm"
 MEDIA_TYPES: Mapping[str, str] = {  # media type to format; of equals, the first is meant
@@ -18,24 +18,16 @@ MEDIA_TYPES: Mapping[str, str] = {  # media type to format; of equals, the first
 DEFAULT_TYPE: Mapping[str, str] = {JSON: "application/json", RTTM: "text/x-rttm"}
 
 
-def _json(result: Document, job_id: str) -> bytes:
-    return dump(result).encode()
-
-
-def _rttm(result: Document, job_id: str) -> bytes:
-    turns = (Turn(turn["start"], turn["end"], turn["speaker"]) for turn in result["turns"])
-    return to_rttm(turns, job_id).encode()
-
-
-RENDER: Mapping[str, Callable[[Document, str], bytes]] = {JSON: _json, RTTM: _rttm}
-"""Format to a function of the result object and the job's id."""
+def to_json(result: ResultDocument, identities: Sequence[SpeakerIdentity] | None, embeddings: bool) -> bytes:
+    """Return a result as TurnsAnswer; `embeddings` adds the speaker embeddings. Hours of audio take a while."""
+    return TurnsAnswer.of(result, identities, embeddings).model_dump_json(exclude_unset=True).encode()
 
 
 def choose(wanted: str | None, accept: str) -> tuple[str, str]:
     """Return (format, media type). Raises InvalidOption for an unknown `?format=`, NotAcceptable for the header."""
     if wanted is not None:
-        if wanted not in RENDER:
-            raise InvalidOption(f"`format` must be one of: {', '.join(RENDER)}.")
+        if wanted not in DEFAULT_TYPE:
+            raise InvalidOption(f"`format` must be one of: {', '.join(DEFAULT_TYPE)}.")
         return wanted, DEFAULT_TYPE[wanted]
     for media_type, _ in sorted(_ranges(accept), key=lambda item: -item[1]):
         chosen = next((known for known in MEDIA_TYPES if _covers(media_type, known)), None)

@@ -23,9 +23,10 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary, after_failure
 from parley_core.logs import get_logger
+from parley_core.recording import result_key
+from parley_core.result_document import ResultDocument
 from parley_worker.attempt.channel_roles import roles_by_channel
 from parley_worker.attempt.lease_renewal import LeaseRenewal
-from parley_worker.attempt.results import result_key, result_object, summary
 from parley_worker.attempt.retry import SoftLimitReached, retry_ignoring_soft_limit, retry_while_unavailable
 from parley_worker.dependencies import Dependencies
 
@@ -96,9 +97,11 @@ class _Attempt:
         seconds = time.monotonic() - began
         heartbeat.report(Phase.STORING, 0.0)
         roles = roles_by_channel(diarization, levels, self._job.options.channels)
-        self._store(result_object(self._job, diarization, engine.info, roles))
+        document = ResultDocument.of(self._job, diarization, engine.info, roles)
+        key = result_key(self._lease.job_id, self._lease.nonce)
+        self._store(key, document.to_json())
         timings = {**heartbeat.progress.timings(), "engine": round(seconds, 3)}
-        return summary(self._lease, diarization, engine.info, timings)
+        return document.summary(key, timings)
 
     def _decode(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The waveform, and the levels of as many channels as the caller has named."""
@@ -111,13 +114,13 @@ class _Attempt:
             levels = self._deps.levels(path, channels) if channels else np.zeros((0, 0), np.float32)
             return self._deps.decode(path), levels
 
-    def _store(self, data: bytes) -> None:
-        retry_while_unavailable(lambda: self._deps.recordings.put(result_key(self._lease), data), STORING_PATIENCE)
+    def _store(self, key: str, data: bytes) -> None:
+        retry_while_unavailable(lambda: self._deps.recordings.put(key, data), STORING_PATIENCE)
 
     def _discard(self, reason: AttemptEnded) -> Outcome:
         log.info("attempt no longer owns the job", code=reason.code)
         try:
-            self._deps.recordings.delete(result_key(self._lease))
+            self._deps.recordings.delete(result_key(self._lease.job_id, self._lease.nonce))
         except ObjectStoreUnavailable as error:
             log.warning("result of an ended attempt left to the keeper", code=error.code)
         return Outcome.ENDED

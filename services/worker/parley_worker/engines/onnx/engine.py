@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from parley_core import __version__
 from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.review import REVIEW_BELOW
-from parley_core.turns import Diarization, EngineInfo
+from parley_core.turns import REVIEW_BELOW, Diarization, EngineInfo
 from parley_worker.engines.onnx import assignment, embedding, models, segmentation, trunk
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
