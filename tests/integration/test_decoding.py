@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from parley_audio import SAMPLE_RATE, DecodeLimits, decode, probe
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
-from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, tone
+from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, encoded, tone
 
 SECONDS = 2.5
 
@@ -71,6 +71,34 @@ def test_no_engine_meets_what_is_no_number(file: Path) -> None:
     assert np.abs(waveform).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["ogg vorbis", "ogg opus", "amr", "wma"])
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 2.0])
+def test_a_short_clip_is_not_taken_for_damage_because_of_its_headers(name: str, seconds: float, file: Path) -> None:
+    file.write_bytes(FORMATS[name][1](seconds))
+    assert probe(file).seconds == pytest.approx(seconds, abs=0.06)
+
+
+@pytest.mark.parametrize(("rate", "codec"), [(16_000, "VORBIS"), (48_000, "OPUS")])
+def test_silence_in_an_ogg_file_takes_a_byte_a_packet_and_is_not_taken_for_damage(
+    rate: int, codec: str, file: Path
+) -> None:
+    soundfile.write(file, np.zeros(rate * 20, np.float32), rate, format="OGG", subtype=codec)
+    assert probe(file).seconds == pytest.approx(20, abs=0.1)
+
+
+def test_the_comfort_noise_of_a_telephone_is_no_damage(file: Path) -> None:
+    """Telephones send a description of the noise in pauses (DTX), which FFmpeg's own AMR decoder cannot read."""
+    speech = tone(1.0, 8_000)
+    pause = np.zeros((16_000, 1), np.float32)
+    samples = np.concatenate([speech, pause, speech])
+    file.write_bytes(encoded(samples, "amr", "libopencore_amrnb", 8_000, {"dtx": "1"}))
+    assert len(file.read_bytes()) < 4 * 50 * 13  # the pause is shorter than frames of speech
+    assert probe(file).seconds == pytest.approx(4, abs=0.05)
+    waveform = decode(file)
+    assert len(waveform) / SAMPLE_RATE == pytest.approx(4, abs=0.05)
+    assert np.abs(waveform[-SAMPLE_RATE // 2 :]).max() > LEVEL / 2
+
+
 @pytest.mark.parametrize("samples", [160, 800, 9_600])
 def test_clips_as_short_as_a_word_are_read(samples: int, file: Path) -> None:
     file.write_bytes(flac(samples / SAMPLE_RATE))
@@ -91,12 +119,14 @@ def test_a_wav_that_was_piped_has_no_length_in_its_header(file: Path) -> None:
     assert len(decode(file)) == SAMPLE_RATE
 
 
-CUT = {"flac": flac(3), "m4a": m4a(3), "wav": pcm(3)}
+CUT = {"flac": flac(3), "m4a": m4a(3), "wav": pcm(3)} | {
+    name: FORMATS[name][1](3.0) for name in ("aiff", "aiff-c ima", "caf", "caf alac", "amr in 3gp", "wma", "matroska")
+}
 
 
 @pytest.mark.parametrize("name", CUT)
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.9])
-def test_a_file_that_was_cut_off_is_told(name: str, share: float, file: Path) -> None:
+def test_a_file_that_was_cut_off_is_refused(name: str, share: float, file: Path) -> None:
     file.write_bytes(CUT[name][: int(len(CUT[name]) * share)])
     with pytest.raises((UnreadableRecording, EmptyRecording)):
         probe(file)

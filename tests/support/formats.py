@@ -1,9 +1,13 @@
-"""One tone in every container that Parley reads, made by FFmpeg's and libsndfile's encoders."""
+"""One tone in every container that Parley reads, made by FFmpeg's and libsndfile's encoders.
+
+tone.awb is the tone by libvo-amrwbenc 0.1.3, which FFmpeg's builds leave out: three seconds in 12.65 kbit/s frames.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,6 +15,8 @@ import soundfile
 from numpy.typing import NDArray
 
 HERTZ, LEVEL = 440.0, 0.25
+AMR_WB = Path(__file__).parent / "tone.awb"
+AMR_WB_FRAME_BYTES, AMR_FRAMES_PER_SECOND = 33, 50
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> NDArray[np.float32]:
@@ -29,21 +35,31 @@ def by_sndfile(form: str, subtype: str, rate: int = 16_000, channels: int = 1) -
     return make
 
 
-def by_ffmpeg(form: str, codec: str, rate: int, channels: int = 1) -> Callable[[float], bytes]:
-    layout = {1: "mono", 2: "stereo"}[channels]
+def by_ffmpeg(
+    form: str, codec: str, rate: int, channels: int = 1, options: dict[str, str] | None = None
+) -> Callable[[float], bytes]:
+    return lambda seconds: encoded(tone(seconds, rate, channels), form, codec, rate, options)
 
-    def make(seconds: float) -> bytes:
-        buffer = BytesIO()
-        with av.open(buffer, "w", format=form) as container:
-            stream = container.add_stream(codec, rate=rate, layout=layout)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone(seconds, rate, channels).T), "fltp", layout)
-            frame.sample_rate = rate
-            for part in av.AudioResampler(stream.format, layout, rate, stream.frame_size or None).resample(frame):
-                container.mux(stream.encode(part))
-            container.mux(stream.encode(None))
-        return buffer.getvalue()
 
-    return make
+def encoded(
+    samples: NDArray[np.float32], form: str, codec: str, rate: int, options: dict[str, str] | None = None
+) -> bytes:
+    """Return samples, shape (samples, channels), as FFmpeg's encoder and muxer write them."""
+    buffer, layout = BytesIO(), {1: "mono", 2: "stereo"}[samples.shape[1]]
+    with av.open(buffer, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout, options=options)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), "fltp", layout)
+        frame.sample_rate = rate
+        for part in av.AudioResampler(stream.format, layout, rate, stream.frame_size or None).resample(frame):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def amr_wideband(seconds: float) -> bytes:
+    """Return the first seconds of tone.awb; its frames do not depend on later ones."""
+    head = len(b"#!AMR-WB\n")
+    return AMR_WB.read_bytes()[: head + AMR_WB_FRAME_BYTES * round(seconds * AMR_FRAMES_PER_SECOND)]
 
 
 FORMATS: dict[str, tuple[str, Callable[[float], bytes]]] = {
@@ -54,6 +70,21 @@ FORMATS: dict[str, tuple[str, Callable[[float], bytes]]] = {
     "wav mu-law, 8 kHz": ("audio/wav", by_sndfile("WAV", "ULAW", 8_000)),
     "wav extensible": ("audio/wav", by_sndfile("WAVEX", "PCM_16")),
     "rf64": ("audio/wav", by_sndfile("RF64", "PCM_16")),
+    "aiff": ("audio/aiff", by_sndfile("AIFF", "PCM_16")),
+    "aiff 8 bit": ("audio/aiff", by_sndfile("AIFF", "PCM_S8")),
+    "aiff 24 bit, 44.1 kHz": ("audio/aiff", by_sndfile("AIFF", "PCM_24", 44_100)),
+    "aiff-c float": ("audio/aiff", by_sndfile("AIFF", "FLOAT", 48_000)),
+    "aiff-c ima": ("audio/aiff", by_sndfile("AIFF", "IMA_ADPCM")),
+    "aiff by ffmpeg": ("audio/aiff", by_ffmpeg("aiff", "pcm_s16be", 44_100)),
+    "caf": ("audio/x-caf", by_sndfile("CAF", "PCM_16")),
+    "caf float": ("audio/x-caf", by_sndfile("CAF", "FLOAT", 48_000)),
+    "caf alac": ("audio/x-caf", by_sndfile("CAF", "ALAC_16", 44_100)),
+    "caf by ffmpeg": ("audio/x-caf", by_ffmpeg("caf", "pcm_s16le", 44_100)),
+    "amr": ("audio/amr", by_ffmpeg("amr", "libopencore_amrnb", 8_000)),
+    "amr wideband": ("audio/amr", amr_wideband),
+    "amr in 3gp": ("audio/mp4", by_ffmpeg("3gp", "libopencore_amrnb", 8_000)),
+    "wma": ("audio/x-ms-wma", by_ffmpeg("asf", "wmav2", 44_100, options={"b": "64000"})),
+    "wma 1, 16 kHz": ("audio/x-ms-wma", by_ffmpeg("asf", "wmav1", 16_000, options={"b": "32000"})),
     "flac": ("audio/flac", by_sndfile("FLAC", "PCM_16")),
     "flac 24 bit, 96 kHz": ("audio/flac", by_sndfile("FLAC", "PCM_24", 96_000)),
     "ogg vorbis": ("audio/ogg", by_sndfile("OGG", "VORBIS", 44_100)),

@@ -1,6 +1,6 @@
-"""Which container the bytes are, by the bytes alone: the caller's content type and file name never count.
+"""Recognises the container of a recording by its bytes. The caller's content type and file name do not count.
 
-Playlists (m3u, pls, ffconcat) are text and therefore no audio: nothing in a recording may name another file.
+Playlists (m3u, pls, ffconcat) are text and are refused: nothing in a recording may name another file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from parley_core.errors import EmptyRecording, NotAudio
 HEAD_BYTES = 4096  # two MP3 frames of the largest size (1441 bytes) fit
 ID3_HEADER_BYTES = 10
 
+EBML_HEADER = b"\x1aE\xdf\xa3"
+ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")  # GUID of the ASF header object
+
 IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"mif1", b"msf1", b"crx ")  # ISO files without sound
 
 # kbit/s by index, layer III: MPEG-1, then MPEG-2 and 2.5 (ISO 11172-3 table 3-B.2, ISO 13818-3)
@@ -23,36 +26,52 @@ MPEG_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 120
 
 
 class Container(Enum):
-    """A container that Parley reads: its media type and the one demuxer that may touch it."""
+    """A container that Parley reads: its name for people, its media type and the one demuxer that may open it."""
 
-    WAV = ("audio/wav", "wav")
-    FLAC = ("audio/flac", "flac")
-    OGG = ("audio/ogg", "ogg")
-    MP3 = ("audio/mpeg", "mp3")
-    AAC = ("audio/aac", "aac")
-    MP4 = ("audio/mp4", "mp4")
-    WEBM = ("audio/webm", "matroska")
-    MATROSKA = ("audio/x-matroska", "matroska")
+    WAV = ("WAV", "audio/wav", "wav")
+    AIFF = ("AIFF", "audio/aiff", "aiff")
+    CAF = ("CAF", "audio/x-caf", "caf")
+    FLAC = ("FLAC", "audio/flac", "flac")
+    OGG = ("Ogg (Vorbis, Opus, FLAC)", "audio/ogg", "ogg")
+    MP3 = ("MP3", "audio/mpeg", "mp3")
+    AAC = ("AAC", "audio/aac", "aac")
+    MP4 = ("M4A/MP4/3GP", "audio/mp4", "mp4")
+    AMR = ("AMR", "audio/amr", "amr")
+    WMA = ("WMA", "audio/x-ms-wma", "asf")
+    WEBM = ("WebM", "audio/webm", "matroska")
+    MATROSKA = ("Matroska", "audio/x-matroska", "matroska")
 
-    def __init__(self, media_type: str, demuxer: str) -> None:
+    def __init__(self, title: str, media_type: str, demuxer: str) -> None:
+        self.title = title
         self.media_type = media_type
         self.demuxer = demuxer
+
+
+SIGNATURES = {
+    b"fLaC": Container.FLAC,
+    b"OggS": Container.OGG,
+    b"caff\x00\x01": Container.CAF,  # version 1, the only one there is
+    b"#!AMR\n": Container.AMR,  # RFC 4867, section 5: one channel; those with more have another signature
+    b"#!AMR-WB\n": Container.AMR,
+    ASF_HEADER: Container.WMA,
+}
+FORMATS_READ = ", ".join(container.title for container in Container)  # for messages and the API's reference
 
 
 def sniff(head: bytes) -> Container:
     """Return the container that begins with these bytes (the first 4 KiB are enough).
 
     Raises:
-        EmptyRecording: there are none.
-        NotAudio: no container that Parley reads begins like this.
+        EmptyRecording: there are no bytes.
+        NotAudio: no container that Parley reads begins with these bytes.
     """
     if not head:
         raise EmptyRecording("The recording is empty: no bytes arrived. Send the audio itself as the body.")
     found = _by_signature(head) or _by_frames(head)
     if found is None:
         raise NotAudio(
-            "These bytes are no audio that Parley reads. Send WAV, FLAC, OGG (Vorbis, Opus, FLAC), MP3, "
-            "M4A/MP4, AAC or WebM; a playlist, a text or a picture is not a recording."
+            f"Parley does not read this format. Send one of these: {FORMATS_READ}. "
+            "A playlist, a text or a picture is not a recording."
         )
     return found
 
@@ -76,26 +95,24 @@ def id3_bytes(head: bytes) -> int:
 def _by_signature(head: bytes) -> Container | None:
     if head[:4] in {b"RIFF", b"RF64", b"BW64"} and head[8:12] == b"WAVE":
         return Container.WAV
-    if head[:4] == b"fLaC":
-        return Container.FLAC
-    if head[:4] == b"OggS":
-        return Container.OGG
+    if head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}:
+        return Container.AIFF
     if head[4:8] == b"ftyp" and head[8:12] not in IMAGE_BRANDS:
         return Container.MP4
-    if head[:4] == b"\x1aE\xdf\xa3":
+    if head[:4] == EBML_HEADER:
         return _ebml(head)
-    return None
+    return next((container for start, container in SIGNATURES.items() if head.startswith(start)), None)
 
 
 def _ebml(head: bytes) -> Container | None:
-    """DocType (0x4282) stands in the EBML header, among its first few dozen bytes."""
+    """Read the DocType (0x4282), which is among the first few dozen bytes of the EBML header."""
     if b"\x42\x82\x84webm" in head[:64]:
         return Container.WEBM
     return Container.MATROSKA if b"\x42\x82\x88matroska" in head[:64] else None
 
 
 def _by_frames(head: bytes) -> Container | None:
-    """MP3 and ADTS have no signature: the second frame must stand where the first one says."""
+    """Recognise MP3 and ADTS, which have no signature: a second frame must follow where the first one ends."""
     tag = id3_bytes(head)
     if tag >= len(head):
         return Container.MP3  # an ID3v2 tag longer than the head: `sniff_file` looks behind it
@@ -113,7 +130,7 @@ def _is_frame_chain(audio: bytes, frame_bytes: Callable[[bytes], int]) -> bool:
 
 
 def mp3_frame_bytes(header: bytes) -> int:
-    """Return the length of the layer III frame that begins here, 0 when none does. Free-format counts as none."""
+    """Return the length of the layer III frame that begins here, 0 if none does; free-format frames have none."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:  # sync, layer III
         return 0
     version, bitrate_index, rate_index = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
@@ -125,7 +142,7 @@ def mp3_frame_bytes(header: bytes) -> int:
 
 
 def adts_frame_bytes(header: bytes) -> int:
-    """Return the length of the ADTS frame that begins here, 0 when none does (ISO 13818-7, section 6.2)."""
+    """Return the length of the ADTS frame that begins here, 0 if none does (ISO 13818-7, section 6.2)."""
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0 or header[2] >> 2 & 15 > 12:
         return 0
     size = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5

@@ -33,6 +33,10 @@ def test_an_mp3_is_found_behind_its_tag() -> None:
         b"<?xml version='1.0'?><smil/>",
         b"\x89PNG\r\n\x1a\n" + bytes(32),
         b"RIFF\x24\x00\x00\x00AVI LIST",
+        b"FORM\x00\x00\x10\x008SVXVHDR" + bytes(32),
+        b"caff\x00\x02\x00\x00desc" + bytes(32),
+        b"#!AMR_MC1.0\n\x00\x00\x00\x02" + bytes(32),
+        b"[Reference]\r\nRef1=http://example.org/visit.asf\r\n",
         b"\x00\x00\x00\x1cftypheic" + bytes(32),
         b"\x1aE\xdf\xa3" + bytes(60),
         b"%PDF-1.7",
@@ -44,7 +48,7 @@ def test_an_mp3_is_found_behind_its_tag() -> None:
     ],
 )
 def test_what_is_no_audio_is_refused(head: bytes) -> None:
-    with pytest.raises(NotAudio, match="Send WAV"):
+    with pytest.raises(NotAudio, match="Send one of these: WAV, AIFF"):
         sniff(head)
 
 

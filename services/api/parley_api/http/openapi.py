@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from parley_api.http.problems import MEDIA_TYPE, title
 from parley_api.schemas import MOST_CHANNELS, EnrolRequest, EventAnswer, ProblemAnswer
+from parley_audio.container import FORMATS_READ
 from parley_core.voiceprints import Role
 
 Responses = dict[int | str, dict[str, Any]]
@@ -43,7 +44,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "description": "Whose microphone each channel is, in order: `clinician,patient` for left and right.",
     },
 }
-_AUDIO = {"type": "string", "format": "binary", "description": "WAV, FLAC, OGG, MP3, M4A/AAC, Opus, WebM or MP4."}
+_AUDIO = {"type": "string", "format": "binary", "description": f"The recording: {FORMATS_READ}."}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",

@@ -1,4 +1,4 @@
-"""What the bytes of a container say about its length, held against the bytes that are there.
+"""Holds what a container states about its own length against the bytes that are there.
 
 Runs in the confined process only. Parses as little as the question needs, in plain Python, with every size checked.
 """
@@ -6,117 +6,97 @@ Runs in the confined process only. Parses as little as the question needs, in pl
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 from parley_audio.container import HEAD_BYTES, Container, id3_bytes
+from parley_audio.reading.chunks import (
+    Chunk,
+    WalkChunks,
+    aiff_chunks,
+    asf_objects,
+    caf_chunks,
+    mp4_boxes,
+    riff_chunks,
+)
 from parley_core.errors import UnreadableRecording
 
-CHUNK_SLACK_BYTES = 4096  # writers that crashed or count their own header are off by less than this
-STREAMED_FROM = 0x7FFF_F000  # WAV sizes from here on are what pipe writers put where the size is not known
-MAX_BOXES = 1_000_000  # a fragmented MP4 of a day has fewer
+WAV_SLACK_BYTES = 4096  # WAV writers that crashed or count their own header are off by less than this
+ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 RESEND = "The upload was cut off or the recorder did not finish the file. Send the whole file again."
 
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A named stretch of a file: where its content begins, its size by its own word, None when that is unknown."""
-
-    name: bytes
-    start: int
-    size: int | None
+DATA_CHUNKS: dict[Container, tuple[WalkChunks, bytes]] = {
+    Container.WAV: (riff_chunks, b"data"),
+    Container.AIFF: (aiff_chunks, b"SSND"),
+    Container.CAF: (caf_chunks, b"data"),
+    Container.WMA: (asf_objects, ASF_DATA),
+}
+"""How to walk a container, and the name of the chunk that holds its audio."""
 
 
 def check_layout(descriptor: int, container: Container) -> None:
-    """Raise UnreadableRecording when the container says that more bytes follow than do."""
-    checks = {
-        Container.WAV: _check_wav,
-        Container.MP4: _check_mp4,
-        Container.WEBM: _check_ebml,
-        Container.MATROSKA: _check_ebml,
-    }
-    if container in checks:
-        checks[container](descriptor, os.fstat(descriptor).st_size)
+    """Raise UnreadableRecording if the container states more bytes than there are, or has too many parts."""
+    length = os.fstat(descriptor).st_size
+    if container in DATA_CHUNKS:
+        _check_data(descriptor, length, container)
+    elif container is Container.MP4:
+        _check_mp4(descriptor, length)
+    elif container in {Container.WEBM, Container.MATROSKA}:
+        _check_ebml(descriptor, length)
 
 
-def _check_wav(descriptor: int, length: int) -> None:
-    data = next((chunk for chunk in riff_chunks(descriptor, length) if chunk.name == b"data"), None)
-    if data is None:
-        raise UnreadableRecording(f"The WAV file has no data chunk. {RESEND}")
-    if data.size is not None and data.start + data.size > length + CHUNK_SLACK_BYTES:
+def _check_data(descriptor: int, length: int, container: Container) -> None:
+    walk, name = DATA_CHUNKS[container]
+    found = [chunk for chunk in walk(descriptor, length) if chunk.name == name]  # FFmpeg walks to the end as well
+    if not found:
+        raise UnreadableRecording(f"The {container.title} file has no data chunk. {RESEND}")
+    data, slack = found[0], WAV_SLACK_BYTES if container is Container.WAV else 0
+    if data.end is not None and data.end > length + slack:
         raise UnreadableRecording(
-            f"The WAV header promises {data.size} bytes of audio and {length - data.start} are there. {RESEND}"
+            f"The {container.title} header states {data.size} bytes of audio and {length - data.start} are there. "
+            f"{RESEND}"
         )
 
 
-def wav_data_bytes(descriptor: int) -> int:
-    """Return how many bytes of audio a WAV file that passed `check_layout` really holds."""
+def pcm_bytes(descriptor: int, container: Container) -> int:
+    """Return how many bytes of audio a WAV, AIFF or CAF file that passed `check_layout` really holds."""
+    walk, name = DATA_CHUNKS[container]
     length = os.fstat(descriptor).st_size
-    data = next(chunk for chunk in riff_chunks(descriptor, length) if chunk.name == b"data")
+    data = next(chunk for chunk in walk(descriptor, length) if chunk.name == name)
     there = length - data.start
-    return there if data.size is None else min(data.size, there)
+    stated = there if data.size is None else min(data.size, there)
+    return max(0, stated - _leading_bytes(descriptor, container, data))
 
 
-def riff_chunks(descriptor: int, length: int) -> Iterator[Chunk]:
-    """Yield the chunks of a WAV or RF64 file (EBU Tech 3306); one of unknown size is the last."""
-    position, data_bytes = 12, None
-    while position + 8 <= length:
-        name, size = struct.unpack("<4sI", os.pread(descriptor, 8, position))
-        if name == b"ds64":
-            data_bytes = struct.unpack("<8xQ", os.pread(descriptor, 16, position + 8).ljust(16, b"\0"))[0]
-        real = _data_bytes(size, data_bytes) if name == b"data" else size
-        yield Chunk(name, position + 8, real)
-        if real is None:
-            return
-        position += 8 + real + real % 2
-
-
-def _data_bytes(size: int, from_ds64: int | None) -> int | None:
-    if size == 0xFFFF_FFFF and from_ds64:
-        return from_ds64
-    return size if 0 < size < STREAMED_FROM else None
+def _leading_bytes(descriptor: int, container: Container, data: Chunk) -> int:
+    """Return how many bytes of a data chunk come before the audio."""
+    if container is Container.CAF:
+        return 4  # the edit count
+    if container is Container.AIFF:
+        return 8 + int.from_bytes(os.pread(descriptor, 4, data.start), "big")  # offset, block size, then the offset
+    return 0
 
 
 def _check_mp4(descriptor: int, length: int) -> None:
     names = set()
     for box in mp4_boxes(descriptor, length):
         names.add(box.name)
-        if box.size is not None and box.start + box.size > length:
+        if box.end is not None and box.end > length:
             raise UnreadableRecording(
-                f"The MP4 box '{box.name.decode('latin-1')}' goes on behind the end of the file. {RESEND}"
+                f"The MP4 box '{box.name.decode('latin-1')}' continues after the end of the file. {RESEND}"
             )
     if b"moov" not in names:
         raise UnreadableRecording(f"The MP4 file has no index (moov box). {RESEND}")
-
-
-def mp4_boxes(descriptor: int, length: int) -> Iterator[Chunk]:
-    """Yield the top-level boxes (ISO 14496-12, section 4.2); one of size zero reaches to the end."""
-    position = 0
-    for _ in range(MAX_BOXES):
-        head = os.pread(descriptor, 16, position)
-        if len(head) < 8:
-            return
-        size, name = struct.unpack(">I4s", head[:8])
-        start = 8
-        if size == 1 and len(head) == 16:
-            size, start = struct.unpack(">Q", head[8:])[0], 16
-        yield Chunk(name, position + start, size - start if size else None)
-        if size < start or position + size > length:
-            return
-        position += size
 
 
 def _check_ebml(descriptor: int, length: int) -> None:
     segment = _ebml_segment(os.pread(descriptor, HEAD_BYTES, 0))
     if segment is not None and segment.size is not None and segment.start + segment.size > length:
         raise UnreadableRecording(
-            f"The WebM segment promises {segment.size} bytes and {length - segment.start} are there. {RESEND}"
+            f"The WebM segment states {segment.size} bytes and {length - segment.start} are there. {RESEND}"
         )
 
 
 def _ebml_segment(head: bytes) -> Chunk | None:
-    """Return the Segment, which follows the EBML header (RFC 8794); a live recording does not know its size."""
+    """Return the Segment, which follows the EBML header (RFC 8794); a live recording states no size."""
     header_bytes, start = _ebml_size(head, 4)
     position = start + (header_bytes or 0)
     if head[position : position + 4] != b"\x18\x53\x80\x67":
@@ -126,7 +106,7 @@ def _ebml_segment(head: bytes) -> Chunk | None:
 
 
 def _ebml_size(head: bytes, position: int) -> tuple[int | None, int]:
-    """Return a variable-length size, None when unknown, and where the content begins (RFC 8794, section 6)."""
+    """Return a variable-length size, None if it is unknown, and where the content begins (RFC 8794, section 6)."""
     first = head[position] if position < len(head) else 0
     width = 9 - first.bit_length()
     if width > 8:
@@ -137,7 +117,7 @@ def _ebml_size(head: bytes, position: int) -> tuple[int | None, int]:
 
 
 def flac_total_samples(descriptor: int) -> int:
-    """Return what STREAMINFO says, 0 when it does not know (RFC 9639, section 8.2)."""
+    """Return the number of samples in STREAMINFO, 0 if it states none (RFC 9639, section 8.2)."""
     start = id3_bytes(os.pread(descriptor, HEAD_BYTES, 0))
     info = os.pread(descriptor, 42, start)
     if len(info) < 42:

@@ -13,7 +13,7 @@ from typing import Any
 import av.error
 
 from parley_audio.container import HEAD_BYTES, Container, id3_bytes
-from parley_audio.reading.layout import RESEND, check_layout, flac_total_samples, wav_data_bytes
+from parley_audio.reading.layout import RESEND, check_layout, flac_total_samples, pcm_bytes
 from parley_audio.reading.source import (
     Source,
     empty_recording,
@@ -27,10 +27,14 @@ from parley_core.errors import UnreadableRecording
 
 PROOF_PACKETS = 32  # decoded for proof that they can be: under a second of sound
 MIN_AUDIO_SHARE = 0.5  # of the bytes of a plain stream; below, most of the file is something else
-PLAIN_STREAMS = frozenset({Container.MP3, Container.AAC, Container.OGG})  # nearly all bytes are packets
+PCM_CONTAINERS = frozenset({Container.WAV, Container.AIFF, Container.CAF})
+PLAIN_STREAMS = frozenset({Container.MP3, Container.AAC, Container.AMR, Container.OGG})  # nearly all bytes are packets
 
 # Milliseconds of one Opus frame by the configuration in its first byte (RFC 6716, section 3.1, table 2)
 OPUS_MILLISECONDS = (10.0, 20.0, 40.0, 60.0) * 3 + (10.0, 20.0) * 2 + (2.5, 5.0, 10.0, 20.0) * 4
+
+CLOCKED_CODECS = frozenset({"vorbis", "wmav1", "wmav2"})  # packets do not state their length
+OGG_PAGE_BYTES = 27  # head of a page, without its table of lengths
 
 PCM_BYTES = {"u8": 1, "s8": 1, "alaw": 1, "mulaw": 1, "s16": 2, "s24": 3, "s32": 4, "f32": 4, "f64": 8}
 
@@ -46,7 +50,7 @@ def measure(source: int, sink: int, container: str, max_seconds: float) -> dict[
     kind = Container[container]
     check_layout(source, kind)
     with open_source(source, kind) as opened:
-        context = opened.stream.codec_context
+        context = opened.decoder
         require_plausible(context.sample_rate, context.channels)
         seconds = _seconds(source, kind, opened, max_seconds)
         if not seconds:
@@ -55,24 +59,24 @@ def measure(source: int, sink: int, container: str, max_seconds: float) -> dict[
 
 
 def _seconds(descriptor: int, kind: Container, opened: Source, max_seconds: float) -> float:
-    if kind is Container.WAV and opened.codec.startswith("pcm_"):
-        return _pcm_seconds(descriptor, opened, max_seconds)
+    if kind in PCM_CONTAINERS and opened.codec.startswith("pcm_"):
+        return _pcm_seconds(descriptor, kind, opened, max_seconds)
     tally = Tally(opened, max_seconds)
     if kind is Container.FLAC:
-        opened.stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        opened.decoder.options = {"err_detect": "crccheck+explode"}
     tally.count_all()
     if kind is Container.FLAC:
         _require_whole_flac(descriptor, tally)
     if kind in PLAIN_STREAMS and len(opened.container.streams) == 1:
-        _require_mostly_audio(descriptor, tally)
+        _require_mostly_audio(descriptor, kind, tally)
     return tally.seconds
 
 
-def _pcm_seconds(descriptor: int, opened: Source, max_seconds: float) -> float:
+def _pcm_seconds(descriptor: int, kind: Container, opened: Source, max_seconds: float) -> float:
     """PCM needs no packets: two gigabytes of it are measured without reading them."""
-    context = opened.stream.codec_context
+    context = opened.decoder
     frame_bytes = PCM_BYTES[opened.codec.removeprefix("pcm_").removesuffix("le").removesuffix("be")] * context.channels
-    seconds = wav_data_bytes(descriptor) // frame_bytes / context.sample_rate
+    seconds = pcm_bytes(descriptor, kind) // frame_bytes / context.sample_rate
     if seconds > max_seconds:
         raise too_long(max_seconds)
     return float(seconds)
@@ -88,24 +92,27 @@ class Tally:
         self._time_base = float(opened.stream.time_base)
         self.counted = 0.0
         self.bytes = 0
+        self.packets = 0
+        self.pages = 0  # of an Ogg stream, whose packets have the position of their page
+        self.first_position: int | None = None
         self.last: Any = None
         self._first_time: int | None = None
         self._end_time = 0
 
     @property
     def sample_rate(self) -> int:
-        return int(self._opened.stream.codec_context.sample_rate)
+        return int(self._opened.decoder.sample_rate)
 
     @property
     def seconds(self) -> float:
-        """Seconds of audio. Only Vorbis packets do not tell their own length: there the clock of the pages helps."""
-        if self._opened.codec != "vorbis":
+        """Seconds of audio, by the packets' own length or, where they state none, by the container's clock."""
+        if self._opened.codec not in CLOCKED_CODECS:
             return self.counted
         return max(self.counted, (self._end_time - (self._first_time or 0)) * self._time_base)
 
     def count_all(self) -> None:
         """Go through the stream once. Raises UnreadableRecording when nothing at its beginning decodes."""
-        proof = Proof(self._opened.stream.codec_context)
+        proof = Proof(self._opened.decoder)
         for packet in packets(self._opened):
             self._count(packet)
             proof.show(packet)
@@ -114,7 +121,7 @@ class Tally:
 
     def require_whole_last(self) -> None:
         """Raise UnreadableRecording when the last packet does not decode, checksum included."""
-        context = self._opened.stream.codec_context
+        context = self._opened.decoder
         context.flush_buffers()  # the proof of a short recording has told the decoder that nothing more comes
         try:
             context.decode(self.last)
@@ -124,6 +131,11 @@ class Tally:
     def _count(self, packet: Any) -> None:
         self.counted += self._seconds_of(packet)
         self.bytes += packet.size
+        self.packets += 1
+        if self.last is None:
+            self.first_position = packet.pos
+        if self.last is None or packet.pos != self.last.pos:
+            self.pages += 1
         self.last = packet
         if packet.pts is not None:
             self._first_time = packet.pts if self._first_time is None else self._first_time
@@ -160,7 +172,7 @@ class Proof:
 
 def _packet_clock(opened: Source) -> Callable[[Any], float]:
     """Return how to tell a packet's seconds: by the codec's own frame length, where it has one."""
-    context, time_base = opened.stream.codec_context, float(opened.stream.time_base)
+    context, time_base = opened.decoder, float(opened.stream.time_base)
     if opened.codec in {"opus", "libopus"}:
         return opus_seconds
     if opened.codec in {"aac", "mp3", "mp3float"} and context.frame_size:
@@ -187,10 +199,14 @@ def _require_whole_flac(descriptor: int, tally: Tally) -> None:
         tally.require_whole_last()
 
 
-def _require_mostly_audio(descriptor: int, tally: Tally) -> None:
-    tag = id3_bytes(os.pread(descriptor, HEAD_BYTES, 0))
-    length = os.fstat(descriptor).st_size - tag
-    if tally.bytes < MIN_AUDIO_SHARE * length:
+def _require_mostly_audio(descriptor: int, kind: Container, tally: Tally) -> None:
+    """Raise UnreadableRecording if less than half of the bytes behind tag or headers belong to packets."""
+    start, audio = id3_bytes(os.pread(descriptor, HEAD_BYTES, 0)), tally.bytes
+    if kind is Container.OGG:
+        start = tally.first_position or 0  # the codec's headers: of a short Vorbis file they are the larger part
+        audio += tally.packets + OGG_PAGE_BYTES * tally.pages  # a packet takes a byte in the table of its page
+    length = os.fstat(descriptor).st_size - start
+    if audio < MIN_AUDIO_SHARE * length:
         raise UnreadableRecording(
-            f"Only {tally.bytes} of {length} bytes are audio: the recording is damaged. Send the original again."
+            f"Only {audio} of {length} bytes are audio: the recording is damaged. Send the original again."
         )

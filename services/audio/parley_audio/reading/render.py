@@ -78,7 +78,7 @@ class Decoding:
 
     def __init__(self, opened: Source, mixer: Mixer) -> None:
         self._opened = opened
-        self._context = opened.stream.codec_context
+        self._context = opened.decoder
         self._mixer = mixer
         self._packets = 0
         self._lost = 0

@@ -15,6 +15,7 @@ from typing import Any
 import av
 import av.error
 import av.logging
+from av.codec import CodecContext
 from av.stream import Discard
 
 from parley_audio.container import Container
@@ -25,8 +26,11 @@ av.logging.set_level(av.logging.PANIC)
 DECODERS = frozenset(
     {"flac", "alac", "vorbis", "opus", "libopus", "mp3", "mp3float", "aac", "pcm_alaw", "pcm_mulaw"}
     | {f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")}
-    | {"pcm_u8", "pcm_s8", "adpcm_ima_wav", "adpcm_ms", "gsm_ms"}
+    | {"pcm_u8", "pcm_s8", "adpcm_ima_wav", "adpcm_ima_qt", "adpcm_ms", "gsm_ms"}
+    | {"libopencore_amrnb", "libopencore_amrwb", "wmav1", "wmav2"}
 )
+# FFmpeg's own AMR decoders stop at the comfort noise that telephones send in pauses, and damp a steady tone by 2 dB.
+IN_PLACE_OF = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
 MIN_RATE, MAX_RATE = 4_000, 384_000  # Hz: below telephony, and the fastest converters sold
 MAX_CHANNELS = 32
 READ_BYTES = 64 * 1024
@@ -36,14 +40,15 @@ RESEND = "Send the original again."
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open container and its one audio stream that is read."""
+    """An open container, its one audio stream that is read, and the decoder of that stream."""
 
     container: Any
     stream: Any
+    decoder: Any
 
     @property
     def codec(self) -> str:
-        return str(self.stream.codec_context.name)
+        return str(self.decoder.name)
 
 
 @contextmanager
@@ -56,7 +61,8 @@ def open_source(descriptor: int, container: Container) -> Iterator[Source]:
             also for FFmpeg errors inside the context.
     """
     with damage_named(), closing(_open(descriptor, container)) as opened:
-        yield Source(opened, _audio_stream(opened))
+        stream = _audio_stream(opened)
+        yield Source(opened, stream, _decoder(stream))
 
 
 @contextmanager
@@ -94,18 +100,24 @@ def _audio_stream(opened: Any) -> Any:
         other.discard = Discard.all
     stream = opened.streams.audio[0]
     stream.discard = Discard.default
-    _require_decoder(stream)
-    stream.codec_context.thread_count = 1
     return stream
 
 
-def _require_decoder(stream: Any) -> None:
-    context = stream.codec_context
-    if context is None or context.name not in DECODERS:
-        name = context.name if context is not None else "unknown"
+def _decoder(stream: Any) -> Any:
+    """Return the decoder of a stream. Raises UnreadableRecording if Parley does not use it."""
+    context: Any = stream.codec_context
+    name = IN_PLACE_OF.get(context.name, context.name) if context is not None else "unknown"
+    if name not in DECODERS:
         raise UnreadableRecording(
             f"Parley does not decode the codec '{name}'. Convert the recording to FLAC, WAV, Opus, MP3 or AAC."
         )
+    if name != context.name:
+        stated = context
+        context = CodecContext.create(name, "r")
+        context.sample_rate = stated.sample_rate
+        context.layout = stated.layout
+    context.thread_count = 1
+    return context
 
 
 def require_plausible(sample_rate: int, channels: int) -> None:
