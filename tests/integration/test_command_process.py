@@ -1,4 +1,4 @@
-"""`parley` as people start it: a process of its own, on a terminal, in a pipe, stopped by Ctrl-C."""
+"""`parley` as a process: on a terminal, in a pipe, and interrupted by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.client.scripted import Reply, ScriptedServer, job_document, turns_document
+from tests.unit.client.scripted import JOB_ID, Reply, ScriptedServer, job_document, turns_document
 
 Start = Callable[..., "subprocess.Popen[str]"]
 PARLEY = (sys.executable, "-m", "parley")
+JOB = f"/v1/jobs/{JOB_ID}"
 SUCCEEDED = job_document(state="succeeded", result={"speakers": 2, "turns": 2, "seconds_of_speech": 30.0})
 
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     scripted = ScriptedServer()
-    scripted.on("GET", "/livez", Reply(document={"status": "ok"}))
     yield scripted
     scripted.close()
 
@@ -39,7 +39,7 @@ def recording(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(server: ScriptedServer) -> Iterator[Start]:
-    """Starts `parley`; whatever still runs after the test is killed."""
+    """Starts `parley` processes; those that still run after the test are killed."""
     with ExitStack() as processes:
 
         def start_one(*arguments: object, **streams: int) -> subprocess.Popen[str]:
@@ -61,22 +61,22 @@ def wait_for_request(server: ScriptedServer, method: str, path: str) -> None:
         time.sleep(0.02)
 
 
-def test_ctrl_c_while_waiting_says_that_the_job_goes_on(server: ScriptedServer, start: Start, recording: Path) -> None:
+def test_ctrl_c_while_waiting_names_the_job(server: ScriptedServer, start: Start, recording: Path) -> None:
     server.on("POST", "/v1/jobs", Reply(202, job_document()))
     running = Reply(document=job_document(state="running"), before=lambda: time.sleep(0.2))
-    server.on("GET", "/v1/jobs/job-1", running)
+    server.on("GET", JOB, running)
     process = start("submit", recording)
-    wait_for_request(server, "GET", "/v1/jobs/job-1")
+    wait_for_request(server, "GET", JOB)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=5)
     assert process.returncode == 130
-    assert "The accepted job goes on" in stderr
-    assert "parley job job-1 --wait" in stderr
+    assert "The accepted job continues" in stderr
+    assert f"parley job {JOB_ID} --wait" in stderr
     assert "Traceback" not in stderr
     assert stdout == ""
 
 
-def test_ctrl_c_in_the_middle_of_an_upload_says_that_nothing_was_accepted(
+def test_ctrl_c_during_an_upload_says_that_no_job_was_accepted(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     path = tmp_path / "long.wav"
@@ -89,20 +89,21 @@ def test_ctrl_c_in_the_middle_of_an_upload_says_that_nothing_was_accepted(
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert "Nothing was accepted." in stderr
+    assert "No job was accepted." in stderr
 
 
 def test_ctrl_c_while_watching_one_job(server: ScriptedServer, start: Start) -> None:
-    server.on("GET", "/v1/jobs/job-1", Reply(document=job_document(state="queued"), before=lambda: time.sleep(0.2)))
-    process = start("job", "job-1", "--wait")
-    wait_for_request(server, "GET", "/v1/jobs/job-1")
+    server.on("GET", JOB, Reply(document=job_document(state="queued"), before=lambda: time.sleep(0.2)))
+    process = start("job", JOB_ID, "--wait", "--json")
+    wait_for_request(server, "GET", JOB)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=5)
+    stdout, stderr = process.communicate(timeout=5)
     assert process.returncode == 130
-    assert "The job goes on" in stderr
+    assert "The job continues" in stderr
+    assert json.loads(stdout)["error"]["jobs"] == [JOB_ID]
 
 
-def test_a_reader_that_has_had_enough_is_no_error(server: ScriptedServer, start: Start) -> None:
+def test_a_closed_pipe_is_not_an_error(server: ScriptedServer, start: Start) -> None:
     jobs = [job_document(f"job-{number:05}") for number in range(2000)]
     server.on("GET", "/v1/jobs", Reply(document={"jobs": jobs, "next_cursor": None}))
     process = start("jobs", "--limit", "2000")
@@ -113,10 +114,10 @@ def test_a_reader_that_has_had_enough_is_no_error(server: ScriptedServer, start:
     assert (process.returncode, stderr) == (0, "")
 
 
-def test_on_a_terminal_there_are_bars_and_colours(server: ScriptedServer, start: Start, recording: Path) -> None:
+def test_a_terminal_gets_bars_and_colours(server: ScriptedServer, start: Start, recording: Path) -> None:
     server.on("POST", "/v1/jobs", Reply(202, job_document()))
-    server.on("GET", "/v1/jobs/job-1", Reply(document=SUCCEEDED))
-    server.on("GET", "/v1/jobs/job-1/turns", Reply(document=turns_document()))
+    server.on("GET", JOB, Reply(document=SUCCEEDED))
+    server.on("GET", f"{JOB}/turns", Reply(document=turns_document()))
     screen, inside = pty.openpty()
     process = start("submit", recording, stdout=inside, stderr=inside, stdin=inside)
     os.close(inside)
@@ -128,13 +129,15 @@ def test_on_a_terminal_there_are_bars_and_colours(server: ScriptedServer, start:
     assert "SPEAKER_01" in shown
 
 
-def test_many_files_go_up_together_and_come_out_in_order(server: ScriptedServer, start: Start, tmp_path: Path) -> None:
+def test_many_files_are_submitted_at_once_and_printed_in_order(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
     paths = [tmp_path / f"{number:02}.wav" for number in range(30)]
     for path in paths:
         path.write_bytes(path.name.encode())
     server.on("POST", "/v1/jobs", Reply(202, job_document()))
-    server.on("GET", "/v1/jobs/job-1", Reply(document=SUCCEEDED))
-    server.on("GET", "/v1/jobs/job-1/turns", Reply(document=turns_document()))
+    server.on("GET", JOB, Reply(document=SUCCEEDED))
+    server.on("GET", f"{JOB}/turns", Reply(document=turns_document()))
     process = start("submit", *paths, "--json")
     stdout, _ = process.communicate(timeout=30)
     assert [entry["file"] for entry in json.loads(stdout)] == [str(path) for path in paths]
@@ -144,7 +147,7 @@ def test_many_files_go_up_together_and_come_out_in_order(server: ScriptedServer,
 
 
 def read_all(screen: int) -> str:
-    """Everything written to a pseudo-terminal until its other side is closed."""
+    """Return everything written to a pseudo-terminal until its other side is closed."""
     shown = b""
     while True:
         try:

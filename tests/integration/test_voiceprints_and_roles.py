@@ -116,8 +116,8 @@ def test_an_enrolled_voice_is_named_where_it_speaks_and_nobody_else_is(
     turns = fixture.turns(written(tmp_path, cut(KIM_LATER)), speaker_embeddings=True)
     (found,) = [person for person in turns.identities if person.name]
     assert (found.name, found.voiceprint_id, found.role) == ("Kim", kim, "clinician")
-    assert found.score is not None
-    assert found.score >= fixture.settings.speaker_identification_threshold
+    assert found.similarity is not None
+    assert found.similarity >= fixture.settings.speaker_identification_threshold
     heard = {turn.speaker for turn in turns.exclusive_turns if turn.start < KIM[1] - KIM_LATER[0] - 1}
     assert heard == {found.speaker}
     shown = fixture.command("turns", turns.job_id).stdout

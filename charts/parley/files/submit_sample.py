@@ -1,4 +1,4 @@
-"""`helm test`: the sample conversation through the installed service, and the turns that come back."""
+"""`helm test`: submit the sample conversation to the installed service and check its turns."""
 
 import importlib.resources
 import sys
@@ -6,13 +6,14 @@ import sys
 from parley import Parley, RetryPolicy
 
 WAIT_SECONDS = 600
+START_SECONDS = 60  # a new service can refuse connections for a moment
 
 sample = next(
     entry
     for entry in (importlib.resources.files("parley") / "sample").iterdir()
     if entry.name.endswith((".flac", ".wav"))
 )
-with importlib.resources.as_file(sample) as path, Parley(retry=RetryPolicy()) as parley:
+with importlib.resources.as_file(sample) as path, Parley(retry=RetryPolicy(connect_seconds=START_SECONDS)) as parley:
     job = parley.wait(parley.submit(path).id, timeout=WAIT_SECONDS)
     if not job.succeeded:
         sys.exit(f"The job {job.id} ended as {job.state}: {job.error}")

@@ -1,22 +1,41 @@
-"""Parley's Python client: submit recordings of conversations and learn who spoke when."""
+"""Parley's Python client: submit recordings of conversations and get their speaker turns."""
 
-from parley._transport import RetryPolicy
-from parley.cli.timeline import render_turns
-from parley.client import Parley
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from parley._retry import RetryPolicy
 from parley.errors import (
     ParleyApiError,
     ParleyClientError,
     ParleyConnectionError,
     ParleyUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     WaitTimedOut,
 )
-from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary, Turn, Turns
-from parley.voiceprints import SpeakerIdentity, Voiceprint
+from parley.models import (
+    Attempt,
+    Failure,
+    Job,
+    QueueStatus,
+    Recording,
+    ResultSummary,
+    SpeakerIdentity,
+    Turn,
+    Turns,
+    Voiceprint,
+)
+from parley.options import SubmitOptions
+
+if TYPE_CHECKING:
+    from parley.async_client import AsyncParley
+    from parley.client import Parley
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncParley",
     "Attempt",
     "Failure",
     "Job",
@@ -30,10 +49,20 @@ __all__ = [
     "ResultSummary",
     "RetryPolicy",
     "SpeakerIdentity",
+    "SubmitOptions",
     "Turn",
     "Turns",
-    "UnexpectedAnswer",
+    "UnexpectedResponse",
     "Voiceprint",
     "WaitTimedOut",
-    "render_turns",
 ]
+
+
+CLIENTS = {"AsyncParley": "parley.async_client", "Parley": "parley.client"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a client at its first use: httpx costs `parley --help` more than everything else together."""
+    if name not in CLIENTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(CLIENTS[name]), name)

@@ -1,5 +1,5 @@
 """`python -m parley` is `parley`."""
 
-from parley.cli.app import main
+from parley.cli import main
 
 main()

@@ -1,214 +1,179 @@
-"""One HTTP call, tried again for as long as that is safe and useful, and its errors as ours."""
+"""Sending calls: a request per try, retries where they are safe, httpx's errors as this package's."""
 
 from __future__ import annotations
 
-import random
+import asyncio
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-import httpx
+from parley._calls import Call
+from parley._httpx import httpx
+from parley._responses import api_error
+from parley._retry import CallError, Retries, RetryPolicy
+from parley.errors import ParleyApiError, ParleyConnectionError
 
-from parley.errors import ParleyApiError, ParleyConnectionError, ParleyUnavailable
-
+DEFAULT_URL = "http://127.0.0.1:7001"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 60.0  # an upload is answered after the server has stored it durably
-
-NOT_DONE = frozenset({429, 503})  # the server says that it did nothing: any call may be repeated
-PERHAPS_DONE = frozenset({502, 504})  # something between us and the server gave up on the answer
-KEY_IN_USE = "idempotency_key_in_use"  # our own first try, which the server is still busy with
-KEY_LOOK_SECONDS = 2.0
-CallError = ParleyApiError | ParleyConnectionError
-NEVER_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how patiently a call is tried again.
-
-    Attributes:
-        tries: in all; seven with the waits below sit through half a minute of a server that restarts.
-        first_wait: seconds before the second try; doubles every time.
-        longest_wait: seconds; a server that wants to be left alone for longer is not asked again.
-        key_wait: seconds in all for a first try that the server still has in hand, beside the tries. A server that
-            died in the middle of an upload leaves the key held for 15 seconds.
-    """
-
-    tries: int = 7
-    first_wait: float = 0.5
-    longest_wait: float = 30.0
-    key_wait: float = 90.0
-
-    def backoff(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures when the server does not say."""
-        backoff = min(self.first_wait * 2.0 ** (failures - 1), self.longest_wait)
-        # Jitter, so that many clients do not come back in step. https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-        return backoff * random.uniform(0.5, 1.0)
-
-
-class _Patience:
-    """What is left of a policy for one call."""
-
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy, self._failures, self._key_waited = policy, 0, 0.0
-
-    def wait_after(self, error: CallError) -> float | None:
-        """Return the seconds before the next try, or None when there is none."""
-        asked = error.retry_after if isinstance(error, ParleyApiError) else None
-        if isinstance(error, ParleyApiError) and error.code == KEY_IN_USE:
-            return self._wait_for_key(asked or KEY_LOOK_SECONDS)
-        self._failures += 1
-        if self._failures >= self._policy.tries or (asked or 0.0) > self._policy.longest_wait:
-            return None
-        return self._policy.backoff(self._failures) if asked is None else asked
-
-    def _wait_for_key(self, seconds: float) -> float | None:
-        self._key_waited += seconds
-        return seconds if self._key_waited <= self._policy.key_wait else None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request that can be sent more than once.
-
-    Attributes:
-        body: gives the bytes anew for every try; None sends none.
-        repeatable: doing it twice is the same as doing it once.
-        once: never try again; the first answer is what the caller wants to know.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, str | int | float | None] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Callable[[], Iterable[bytes]] | None = None
-    repeatable: bool = True
-    once: bool = False
-    answer_seconds: float = ANSWER_SECONDS
-
+NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+ACCEPT = "application/json, application/problem+json;q=0.9, */*;q=0.1"
 
 OnRetry = Callable[[Exception, float], None]
-"""Told of an error and the seconds until the next try."""
+"""Called before each retry with the error and the seconds until the retry."""
+
+T = TypeVar("T")
 
 
-class Transport:
-    """Sends calls to one server. Threads may share it."""
+class BaseTransport:
+    """What both transports share: the address, the request of a call, its errors, and the decision to retry."""
+
+    def __init__(
+        self, url: str | None, api_key: str | None, retry: RetryPolicy | None, on_retry: OnRetry | None
+    ) -> None:
+        self.url = (url or os.environ.get("PARLEY_URL") or DEFAULT_URL).rstrip("/")
+        self._base = _server_address(self.url)
+        self._api_key = api_key or os.environ.get("PARLEY_API_KEY")
+        self._policy = retry or RetryPolicy()
+        self._on_retry = on_retry
+        self._server_seen = False
+
+    def _http_options(self) -> dict[str, Any]:
+        headers = {"Accept": ACCEPT}
+        if self._api_key:
+            headers["Authorization"] = f"Bearer {self._api_key.strip()}"
+        return {
+            "base_url": self._base,
+            "headers": headers,
+            "limits": httpx.Limits(max_connections=None),
+            "trust_env": self._base.host not in LOOPBACK,  # a proxy cannot reach this machine's own loopback
+        }
+
+    def _request_options(self, call: Call[T]) -> dict[str, Any]:
+        return {
+            "method": call.method,
+            "url": call.path,
+            "params": {name: value for name, value in call.params.items() if value is not None},
+            "headers": dict(call.headers),
+            "json": call.json,
+            "timeout": httpx.Timeout(call.read_seconds, connect=CONNECT_SECONDS, pool=None),
+        }
+
+    def _result(self, call: Call[T], response: httpx.Response) -> T:
+        self._server_seen = True
+        if response.is_error and response.status_code not in call.accept:
+            raise api_error(response)
+        return call.read(response)
+
+    def _connection_error(self, error: httpx.RequestError) -> ParleyConnectionError:
+        connected = not isinstance(error, NEVER_CONNECTED)
+        self._server_seen = self._server_seen or connected
+        timed_out = isinstance(error, httpx.TimeoutException)
+        reason = "the time limit ended" if timed_out else str(error) or type(error).__name__
+        return ParleyConnectionError(
+            f"No response from {self.url}: {reason}.",
+            "Start a server on this machine with `make run`, or set PARLEY_URL to the address of another one.",
+            connected=connected,
+            timed_out=timed_out,
+        )
+
+    def _seconds_before_retry(self, retries: Retries, error: CallError) -> float:
+        """Return the seconds to wait. Raises the error if the call must not be repeated."""
+        seconds = retries.seconds_before_next(error, server_seen=self._server_seen)
+        if seconds is None:
+            raise error
+        if self._on_retry is not None:
+            self._on_retry(error, seconds)
+        return seconds
+
+
+class Transport(BaseTransport):
+    """Sends calls and blocks. Threads may share it."""
 
     def __init__(
         self,
-        url: str,
+        url: str | None,
         api_key: str | None,
-        retry: RetryPolicy,
-        *,
-        pause: Callable[[float], None] = time.sleep,
-        on_retry: OnRetry = lambda error, seconds: None,
+        retry: RetryPolicy | None,
+        on_retry: OnRetry | None,
+        sleep: Callable[[float], None] = time.sleep,
         http_transport: httpx.BaseTransport | None = None,
     ) -> None:
-        base = httpx.URL(url)
-        if base.scheme not in ("http", "https") or not base.host:
-            raise ValueError(f"{url!r} is not the address of a server: write it like http://127.0.0.1:7001")
-        self.url = url.rstrip("/")
-        self._retry, self._pause, self._on_retry = retry, pause, on_retry
-        self._http = httpx.Client(
-            base_url=base,
-            headers=_headers(api_key),
-            transport=http_transport,
-            limits=httpx.Limits(max_connections=None),
-            # A proxy from the environment cannot reach this machine's own loopback.
-            trust_env=base.host not in LOOPBACK,
-        )
+        super().__init__(url, api_key, retry, on_retry)
+        self._sleep = sleep
+        self._http = httpx.Client(transport=http_transport, **self._http_options())
 
     def close(self) -> None:
-        """Drop the connections."""
         self._http.close()
 
-    def send(self, call: Call) -> httpx.Response:
-        """Return the server's answer to a call, of a status below 400.
+    def send(self, call: Call[T]) -> T:
+        """Return the result of a call.
 
         Raises:
-            ParleyConnectionError: no answer came, as often as it was safe to ask.
-            ParleyApiError: the server refused; ParleyUnavailable when it may do it later.
+            ParleyConnectionError: no response arrived.
+            ParleyApiError: the server refused the request.
+            UnexpectedResponse: the response does not come from Parley.
         """
-        patience = _Patience(self._retry)
+        retries = Retries(self._policy, repeatable=call.repeatable)
         while True:
             try:
                 return self._try(call)
             except (ParleyConnectionError, ParleyApiError) as error:
-                wait = patience.wait_after(error) if _may_repeat(call, error) else None
-                if wait is None:
-                    raise
-                self._on_retry(error, wait)
-                self._pause(wait)
+                self._sleep(self._seconds_before_retry(retries, error))
 
-    def _try(self, call: Call) -> httpx.Response:
+    def _try(self, call: Call[T]) -> T:
+        content = call.upload.chunks() if call.upload else None
         try:
-            response = self._http.request(
-                call.method,
-                call.path,
-                params={name: value for name, value in call.params.items() if value is not None},
-                headers=dict(call.headers),
-                content=call.body() if call.body else None,
-                timeout=httpx.Timeout(call.answer_seconds, connect=CONNECT_SECONDS, pool=None),
-            )
-        except httpx.TransportError as error:
-            raise self._no_answer(error) from error
-        if response.status_code >= 400:
-            raise _problem(response)
-        return response
-
-    def _no_answer(self, error: httpx.TransportError) -> ParleyConnectionError:
-        reason = "it took too long" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
-        return ParleyConnectionError(
-            f"No answer from {self.url}: {reason}.",
-            "Is Parley running there? `make run` starts it on this machine; PARLEY_URL says where else to look.",
-            reached=not isinstance(error, NEVER_REACHED),
-        )
+            response = self._http.request(**self._request_options(call), content=content)
+        except httpx.RequestError as error:
+            raise self._connection_error(error) from error
+        return self._result(call, response)
 
 
-def _may_repeat(call: Call, error: CallError) -> bool:
-    if call.once:
-        return False
-    if isinstance(error, ParleyConnectionError):
-        return call.repeatable or not error.reached
-    return error.status in NOT_DONE or error.code == KEY_IN_USE or (call.repeatable and error.status in PERHAPS_DONE)
+class AsyncTransport(BaseTransport):
+    """Sends calls without blocking the event loop."""
+
+    def __init__(
+        self,
+        url: str | None,
+        api_key: str | None,
+        retry: RetryPolicy | None,
+        on_retry: OnRetry | None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        http_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, api_key, retry, on_retry)
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(transport=http_transport, **self._http_options())
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def send(self, call: Call[T]) -> T:
+        """Return the result of a call; raises what Transport.send raises."""
+        retries = Retries(self._policy, repeatable=call.repeatable)
+        while True:
+            try:
+                return await self._try(call)
+            except (ParleyConnectionError, ParleyApiError) as error:
+                await self._sleep(self._seconds_before_retry(retries, error))
+
+    async def _try(self, call: Call[T]) -> T:
+        content = call.upload.async_chunks() if call.upload else None
+        try:
+            response = await self._http.request(**self._request_options(call), content=content)
+        except httpx.RequestError as error:
+            raise self._connection_error(error) from error
+        return self._result(call, response)
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
-    accept = {"Accept": "application/json, application/problem+json;q=0.9, */*;q=0.1"}
-    return accept | ({"Authorization": f"Bearer {api_key.strip()}"} if api_key else {})
-
-
-def _problem(response: httpx.Response) -> ParleyApiError:
-    document = _json_object(response)
-    kind = ParleyUnavailable if response.status_code == 429 or response.status_code >= 500 else ParleyApiError
-    return kind(
-        response.status_code,
-        str(document.get("code") or f"http_{response.status_code}"),
-        str(document.get("detail") or document.get("title") or response.reason_phrase or "The server gave no reason."),
-        _retry_after(response.headers.get("Retry-After")),
-    )
-
-
-def _json_object(response: httpx.Response) -> Mapping[str, object]:
-    """The body as an object; empty when something else answered, such as a proxy with a page of its own."""
+def _server_address(url: str) -> httpx.URL:
+    """Return the address of a server. Raises ValueError with a sentence for people."""
     try:
-        document = response.json()
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, from either form that RFC 9110 section 10.2.3 allows; None for anything else."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    if address.scheme not in ("http", "https") or not address.host:
+        raise ValueError(f"{url!r} is not the address of a server. Write it like {DEFAULT_URL}")
+    return address

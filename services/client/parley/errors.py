@@ -1,13 +1,13 @@
 """Every error that the client raises, by class.
 
     ParleyClientError
-    ├── ParleyConnectionError    no answer came
-    ├── ParleyApiError           the server answered with a problem: status, code, detail
-    │   └── ParleyUnavailable    it cannot do it now (429 or 5xx); the same call can succeed later
-    ├── UnexpectedAnswer         what answered does not speak like Parley
-    └── WaitTimedOut             the job is still unfinished after the time given to wait()
+    ├── ParleyConnectionError    no response arrived
+    ├── ParleyApiError           the server refused the request: status, code, detail
+    │   └── ParleyUnavailable    the server cannot do it now (429 or 5xx); the same call can succeed later
+    ├── UnexpectedResponse       the response does not come from Parley
+    └── WaitTimedOut             the job is unfinished when the timeout of wait() ends
 
-The message is for people and says what to do.
+Every error has a stable `code` for programs and a `detail` for people.
 """
 
 from __future__ import annotations
@@ -19,52 +19,80 @@ if TYPE_CHECKING:
 
 
 class ParleyClientError(Exception):
-    """Base of every error of this package."""
+    """Base class of every error of this package.
+
+    Attributes:
+        code: stable name of the error, for programs.
+        detail: what happened, in a sentence.
+    """
+
+    code = "client_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class ParleyConnectionError(ParleyClientError):
-    """No answer came.
+    """No response arrived.
 
     Attributes:
-        summary: what happened, without what to do about it.
-        reached: False when the request certainly never arrived, so that repeating it cannot do harm.
+        advice: what to do about it.
+        connected: False if the connection was never made. The server has not seen the request, so it is safe to
+            send it again.
+        timed_out: True if the time limit ended first.
     """
 
-    def __init__(self, summary: str, advice: str, *, reached: bool) -> None:
-        super().__init__(f"{summary} {advice}")
-        self.summary = summary
-        self.reached = reached
+    code = "connection_failed"
+
+    def __init__(self, detail: str, advice: str, *, connected: bool, timed_out: bool) -> None:
+        super().__init__(detail)
+        self.advice = advice
+        self.connected = connected
+        self.timed_out = timed_out
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.advice}"
 
 
 class ParleyApiError(ParleyClientError):
-    """The server answered with a problem.
+    """The server refused the request.
 
     Attributes:
         status: HTTP status.
-        code: stable name of the problem (`job_not_found`), made for programs.
-        detail: one sentence for people.
-        retry_after: seconds after which the server wants to be asked again, if it said so.
+        code: the server's stable name of the problem, such as `job_not_found`.
+        retry_after: seconds to wait before the next request, if the server says so.
     """
 
     def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(f"{detail} ({status} {code})")
+        super().__init__(detail)
         self.status = status
         self.code = code
-        self.detail = detail
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.status} {self.code})"
 
 
 class ParleyUnavailable(ParleyApiError):
     """The server cannot do it now; the same call can succeed later."""
 
 
-class UnexpectedAnswer(ParleyClientError):
-    """What answered does not speak like Parley."""
+class UnexpectedResponse(ParleyClientError):
+    """The response does not come from Parley, or comes from another major version."""
+
+    code = "unexpected_response"
 
 
 class WaitTimedOut(ParleyClientError):
-    """The job is still unfinished; it goes on. `job` is how it was last seen."""
+    """The job is unfinished when the timeout ends. It continues.
+
+    Attributes:
+        job: the job in its last known state.
+    """
+
+    code = "wait_timed_out"
 
     def __init__(self, job: Job, seconds: float) -> None:
-        super().__init__(f"Job {job.id} is still {job.state} after {seconds:g} s. It goes on; wait again later.")
+        super().__init__(f"Job {job.id} is still {job.state} after {seconds:g} s. It continues; wait again later.")
         self.job = job

@@ -1,13 +1,17 @@
-"""What the server says, as frozen values. Fields that a newer server adds are kept in `document` and ignored here."""
+"""The server's JSON as frozen values.
+
+Each value keeps the members that are described here; `document` holds all members as the server sent them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
-from parley._answers import Document
-from parley.voiceprints import SpeakerIdentity
+Document = Mapping[str, Any]
+"""A JSON object as the server sent it."""
 
 UNFINISHED_STATES = ("accepted", "queued", "running")
 TERMINAL_STATES = ("succeeded", "failed", "cancelled")
@@ -15,21 +19,41 @@ TERMINAL_STATES = ("succeeded", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Stored audio. `seconds` is its length."""
+    """Stored audio.
+
+    Attributes:
+        sha256: hash of the bytes.
+        bytes: size.
+        seconds: length.
+        media_type: such as `audio/flac`.
+        file_name: name of the submitted file; None if it was submitted without a name.
+    """
 
     sha256: str
     bytes: int
     seconds: float
     media_type: str
+    file_name: str | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        return cls(document["sha256"], document["bytes"], document["seconds"], document["media_type"])
+        return cls(
+            sha256=document["sha256"],
+            bytes=document["bytes"],
+            seconds=document["seconds"],
+            media_type=document["media_type"],
+            file_name=document.get("file_name"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt or a job ended badly: a stable code and a sentence."""
+    """Why an attempt or a job failed.
+
+    Attributes:
+        code: stable name, for programs.
+        detail: a sentence, for people.
+    """
 
     code: str
     detail: str
@@ -41,7 +65,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one job by one worker."""
+    """One try of one job by one worker.
+
+    Attributes:
+        number: 1 for the first attempt.
+        worker: name of the worker.
+        started_at: start time.
+        ended_at: end time; None while the attempt runs.
+        error: why it failed; None if it did not.
+    """
 
     number: int
     worker: str
@@ -62,9 +94,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ResultSummary:
-    """How many speakers and turns; in how many seconds at least one speaker talks.
+    """The result in numbers; `Parley.turns` returns the result itself.
 
-    `turns_to_review` and how long they are together; None where the engine does not know how sure it is.
+    Attributes:
+        speakers: number of speakers.
+        turns: number of turns.
+        seconds_of_speech: seconds in which at least one person speaks.
+        turns_to_review: number of turns that need review; None if the engine states no confidence.
+        seconds_to_review: total length of these turns; None if the engine states no confidence.
     """
 
     speakers: int
@@ -78,24 +115,35 @@ class ResultSummary:
         if document is None:
             return None
         return cls(
-            document["speakers"],
-            document["turns"],
-            document["seconds_of_speech"],
-            document.get("turns_to_review"),
-            document.get("seconds_to_review"),
+            speakers=document["speakers"],
+            turns=document["turns"],
+            seconds_of_speech=document["seconds_of_speech"],
+            turns_to_review=document.get("turns_to_review"),
+            seconds_to_review=document.get("seconds_to_review"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The record of one request to diarize one recording.
+    """A request to diarize one recording.
 
     Attributes:
-        state: accepted, queued, running, succeeded, failed or cancelled.
-        phase: what a running job is doing: decoding, segmentation, embedding, clustering or storing.
-        progress: 0 to 1.
+        id: UUID.
+        state: `accepted`, `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+        queue: `interactive` or `batch`.
+        reference: the caller's own name for the conversation.
+        created_at: time of the submit.
+        started_at: start of the first attempt.
+        finished_at: end of the job.
+        recording: the submitted audio.
         position: number of jobs before this one in its queue, while it waits.
-        document: all of the above and more, as the server sent it.
+        eta_seconds: estimated seconds until the job ends.
+        phase: step of a running job: `decoding`, `segmentation`, `embedding`, `clustering` or `storing`.
+        progress: 0 to 1.
+        attempts: attempts so far, oldest first.
+        error: why the job failed.
+        result: the result in numbers, once the job has succeeded.
+        document: the whole job as the server sent it.
     """
 
     id: str
@@ -117,11 +165,12 @@ class Job:
 
     @property
     def terminal(self) -> bool:
-        """True when nothing will change any more, unless somebody retries the job."""
+        """True if the job has ended. Only a retry changes its state again."""
         return self.state in TERMINAL_STATES
 
     @property
     def succeeded(self) -> bool:
+        """True if the job has turns."""
         return self.state == "succeeded"
 
     @classmethod
@@ -147,12 +196,27 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPage:
+    """One page of a list of jobs; `next_cursor` names the next page, None on the last one."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(tuple(Job.from_document(job) for job in document["jobs"]), document.get("next_cursor"))
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One speaker talking without a break: seconds from the beginning of the recording, and a label of this job.
+    """An interval in which one speaker talks without a break.
 
     Attributes:
-        confidence: 0 to 1, how likely a moment of it is given to the right person; None where the engine cannot tell.
-        needs_review: the engine is so unsure that a person should look; None where it cannot tell.
+        start: seconds from the beginning of the recording.
+        end: seconds from the beginning of the recording.
+        speaker: label of the speaker, such as `SPEAKER_00`; valid within its job.
+        confidence: probability, 0 to 1, that the speaker label is correct; None if the engine states none.
+        needs_review: True if the confidence is below the engine's bound; None if the engine states none.
     """
 
     start: float
@@ -164,25 +228,61 @@ class Turn:
     @classmethod
     def from_document(cls, document: Document) -> Self:
         return cls(
-            document["start"],
-            document["end"],
-            document["speaker"],
-            document.get("confidence"),
-            document.get("needs_review"),
+            start=document["start"],
+            end=document["end"],
+            speaker=document["speaker"],
+            confidence=document.get("confidence"),
+            needs_review=document.get("needs_review"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerIdentity:
+    """Who a speaker is, as far as it is known.
+
+    Attributes:
+        speaker: label of the speaker.
+        name: name of the matching voiceprint; None if no voiceprint matches.
+        similarity: cosine similarity of speaker embedding and voiceprint; None if no voiceprint matches.
+        voiceprint_id: id of the matching voiceprint.
+        role: `clinician`, `patient`, `other` or None.
+    """
+
+    speaker: str
+    name: str | None
+    similarity: float | None
+    voiceprint_id: str | None
+    role: str | None
+
+    @property
+    def label(self) -> str:
+        """The speaker's label, followed by name and role if they are known: `SPEAKER_00 (Dr. Weber, clinician)`."""
+        known = ", ".join(filter(None, (self.name, self.role)))
+        return f"{self.speaker} ({known})" if known else self.speaker
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(
+            speaker=document["speaker"],
+            name=document["name"],
+            similarity=document["score"],
+            voiceprint_id=document["voiceprint_id"],
+            role=document["role"],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Who spoke when.
+    """The result of a job.
 
     Attributes:
-        turns: by start time; different speakers may overlap.
-        exclusive_turns: at every moment at most one speaker, for joining with a transcript.
+        job_id: the job.
+        turns: by start time; turns of different speakers may overlap.
+        exclusive_turns: the same without overlaps, to join with a transcript.
         speakers: labels in order of first appearance.
-        people: who they are, where the job kept voices or knows its channels; else empty.
+        identities: who the speakers are, if the job keeps speaker embeddings or knows its channels; else empty.
         seconds: length of the recording.
-        document: all of it, with overlaps and engine, as the server sent it.
+        document: the whole result, with overlaps and engine, as the server sent it.
     """
 
     job_id: str
@@ -200,21 +300,56 @@ class Turns:
             turns=tuple(Turn.from_document(turn) for turn in document["turns"]),
             exclusive_turns=tuple(Turn.from_document(turn) for turn in document["exclusive_turns"]),
             speakers=tuple(document["speakers"]),
-            identities=tuple(SpeakerIdentity.from_document(person) for person in document.get("identities", ())),
+            identities=tuple(SpeakerIdentity.from_document(identity) for identity in document.get("identities", ())),
             seconds=document["recording"]["seconds"],
             document=document,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """One queue now.
+class Voiceprint:
+    """The stored voice of a person. It names this person in your jobs until it is deleted.
 
     Attributes:
-        unfinished: jobs accepted and not yet ended; `waiting` and `running` are its parts.
-        oldest_seconds: age of the oldest unfinished job, None when there is none.
-        workers: that serve it, None when the server does not know.
-        document: all of it, as the server sent it.
+        id: UUID.
+        name: name of the person.
+        role: `clinician`, `patient` or None.
+        enrolled_at: time of the enrolment.
+        model: name of the model of the embedding. Only embeddings of the same model are compared.
+        document: all members as the server sent them; the embedding itself stays on the server.
+    """
+
+    id: str
+    name: str
+    role: str | None
+    enrolled_at: datetime
+    model: str
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(
+            id=document["id"],
+            name=document["name"],
+            role=document["role"],
+            enrolled_at=datetime.fromisoformat(document["enrolled_at"]),
+            model=document["model"],
+            document=document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """The load of one queue.
+
+    Attributes:
+        queue: name.
+        unfinished: number of jobs that have not ended: `waiting` plus `running`.
+        waiting: number of jobs without a worker.
+        running: number of jobs with a worker.
+        oldest_seconds: age of the oldest unfinished job; None if there is none.
+        workers: number of workers that serve the queue; None if the server does not know.
+        document: all members as the server sent them.
     """
 
     queue: str

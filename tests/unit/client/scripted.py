@@ -1,4 +1,4 @@
-"""A small HTTP server that says what a test tells it to, so that the client meets real sockets and real faults."""
+"""A small HTTP server with scripted replies, so that the client meets real sockets and real faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-HANG_UP = object()  # a reply: close the connection without an answer
+JOB_ID = "01a21a6c-6601-7000-8000-000000000001"
+HANG_UP = object()  # a reply: reset the connection without a response
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """`before` runs when the request is in, before the answer goes out."""
+    """`before` runs after the request has arrived, before the response is sent."""
 
     status: int = 200
     document: Any = None
@@ -48,12 +49,12 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.slow = threading.Event()  # once set, bodies are read a little at a time
-        self.slowed = threading.Event()  # the first piece of such a body is here
+        self.slow = threading.Event()  # once set, bodies are read slowly
+        self.slowed = threading.Event()  # the first chunk of such a body has arrived
         self._replies: dict[tuple[str, str], list[Any]] = defaultdict(list)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
-        self._http.handle_error = lambda request, address: None  # type: ignore[method-assign]  # clients may go away
+        self._http.handle_error = lambda request, address: None  # type: ignore[method-assign]  # clients may disconnect
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
@@ -65,8 +66,7 @@ class ScriptedServer:
         self._replies[method, path].extend(replies)
 
     def reply_to(self, request: Request) -> Any:
-        if request.path != "/livez":  # asked before a long command; no test counts it
-            self.requests.append(request)
+        self.requests.append(request)
         replies = self._replies[request.method, request.path]
         if not replies:
             return problem(404, "job_not_found", "There is no such job.")
@@ -82,13 +82,13 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def answer(self) -> None:
+        def respond(self) -> None:
             parts = urlsplit(self.path)
             body = self.body(int(self.headers.get("Content-Length", 0)))
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             reply = server.reply_to(Request(self.command, parts.path, query, dict(self.headers), body))
             if reply is HANG_UP:
-                # A reset, not a polite end: as when a process is killed.
+                # A reset instead of an orderly close, as when a process is killed.
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.close_connection = True
                 return
@@ -101,7 +101,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             while self.rfile.read(64 * 1024):
                 server.slowed.set()
                 time.sleep(0.05)
-            raise ConnectionAbortedError("the client went away in the middle of its body")
+            raise ConnectionAbortedError("the client disconnected during its request body")
 
         def write(self, reply: Reply) -> None:
             payload = (reply.text if reply.text is not None else json.dumps(reply.document)).encode()
@@ -113,15 +113,15 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(payload)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-            """Tests read the requests themselves."""
+            """Log nothing: tests read the requests."""
 
     for method in ("GET", "POST", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.answer)
+        setattr(Handler, f"do_{method}", Handler.respond)
     return Handler
 
 
-def job_document(job_id: str = "job-1", state: str = "accepted", **changes: Any) -> dict[str, Any]:
-    """A job as the HTTP contract writes it."""
+def job_document(job_id: str = JOB_ID, state: str = "accepted", **changes: Any) -> dict[str, Any]:
+    """A job in the JSON of the HTTP API."""
     document = {
         "id": job_id,
         "state": state,
@@ -144,8 +144,8 @@ def job_document(job_id: str = "job-1", state: str = "accepted", **changes: Any)
     return document | changes
 
 
-def turns_document(job_id: str = "job-1") -> dict[str, Any]:
-    """Two speakers, one of whom is interrupted; of the first the engine does not say how sure it is."""
+def turns_document(job_id: str = JOB_ID) -> dict[str, Any]:
+    """Two speakers who overlap; the first turn has no confidence."""
     turns = [
         {"start": 0.0, "end": 12.5, "speaker": "SPEAKER_00", "confidence": None},
         {"start": 12.0, "end": 30.0, "speaker": "SPEAKER_01", "confidence": 0.6, "needs_review": True},

@@ -1,4 +1,4 @@
-"""What the client asks, how it understands the answers, and how it says that something is wrong."""
+"""What both clients send, how they read responses, and how they report errors."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 import parley
-from parley import Parley, ParleyApiError, ParleyConnectionError, ParleyUnavailable, UnexpectedAnswer, WaitTimedOut
-from parley._upload import PIECE_BYTES, Upload
-from tests.unit.client.scripted import Reply, ScriptedServer, job_document, problem, turns_document
+from parley import Parley, ParleyApiError, ParleyUnavailable, UnexpectedResponse, WaitTimedOut
+from parley._upload import CHUNK_BYTES, Upload
+from tests.unit.client.conftest import Connect
+from tests.unit.client.scripted import JOB_ID, Reply, ScriptedServer, job_document, problem, turns_document
 
-JOB = "/v1/jobs/job-1"
+JOB = f"/v1/jobs/{JOB_ID}"
 
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert set(parley.__all__) == {
+        "AsyncParley",
         "Attempt",
         "Failure",
         "Job",
@@ -30,12 +32,12 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "Recording",
         "ResultSummary",
         "RetryPolicy",
+        "SubmitOptions",
         "Turn",
         "Turns",
-        "UnexpectedAnswer",
+        "UnexpectedResponse",
         "Voiceprint",
         "WaitTimedOut",
-        "render_turns",
     }
     assert all(hasattr(parley, name) for name in parley.__all__)
 
@@ -47,44 +49,48 @@ def test_submit_sends_the_bytes_with_the_options_and_a_key_of_its_own(
     job = client.submit(recording, num_speakers=2, queue="batch", reference="consult 7")
     client.submit(recording)
     first, second = server.requests
-    assert (job.id, job.state, job.terminal) == ("job-1", "accepted", False)
+    assert (job.id, job.state, job.terminal) == (JOB_ID, "accepted", False)
     assert first.body == b"fLaC"
     assert first.query == {"num_speakers": "2", "queue": "batch", "reference": "consult 7"}
     assert first.headers["Content-Type"] == "audio/flac"
     assert first.headers["Idempotency-Key"] != second.headers["Idempotency-Key"]
 
 
-def test_a_large_recording_is_read_in_pieces(tmp_path: Path) -> None:
+def test_a_large_recording_is_read_in_chunks(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     with path.open("wb") as file:
         file.truncate(64 * 1024 * 1024)
     tracemalloc.start()
-    read = sum(len(piece) for piece in Upload(path).pieces())
+    read = sum(len(chunk) for chunk in Upload(path).chunks())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert read == path.stat().st_size
-    assert peak < 4 * PIECE_BYTES
+    assert peak < 4 * CHUNK_BYTES
 
 
-def test_the_api_key_travels_as_a_bearer_token(server: ScriptedServer) -> None:
+def test_an_unknown_option_is_a_type_error(client: Parley, recording: Path) -> None:
+    with pytest.raises(TypeError, match="speakers"):
+        client.submit(recording, speakers=2)  # type: ignore[call-arg]
+
+
+def test_the_api_key_is_sent_as_a_bearer_token(server: ScriptedServer, connect: Connect) -> None:
     server.on("GET", JOB, Reply(document=job_document()))
-    with Parley(server.url, api_key="secret\n") as client:
-        client.job("job-1")
+    connect(server.url, api_key="secret\n").job(JOB_ID)
     assert server.requests[0].headers["Authorization"] == "Bearer secret"
 
 
 def test_wait_follows_the_job_to_its_end(server: ScriptedServer, client: Parley) -> None:
     states = [job_document(state=state) for state in ("queued", "running", "succeeded")]
     server.on("GET", JOB, *(Reply(document=state) for state in states))
-    assert client.wait("job-1").succeeded
+    assert client.wait(JOB_ID).succeeded
     assert [request.query for request in server.requests] == [{}, {"wait": "30.0"}, {"wait": "30.0"}]
 
 
-def test_wait_with_a_timeout_gives_up_on_the_job_not_on_the_record(server: ScriptedServer, client: Parley) -> None:
+def test_wait_with_a_timeout_raises_with_the_job(server: ScriptedServer, client: Parley) -> None:
     server.on("GET", JOB, Reply(document=job_document(state="queued")))
     with pytest.raises(WaitTimedOut, match="still queued") as caught:
-        client.wait("job-1", timeout=0.05)
-    assert caught.value.job.id == "job-1"
+        client.wait(JOB_ID, timeout=0.05)
+    assert caught.value.job.id == JOB_ID
 
 
 def test_jobs_walks_all_pages(server: ScriptedServer, client: Parley) -> None:
@@ -100,24 +106,24 @@ def test_jobs_walks_all_pages(server: ScriptedServer, client: Parley) -> None:
 
 
 def test_turns_come_as_values_and_as_rttm(server: ScriptedServer, client: Parley) -> None:
-    server.on("GET", f"{JOB}/turns", Reply(document=turns_document()), Reply(text="SPEAKER job-1 1 0.000\n"))
-    turns = client.turns("job-1")
+    server.on("GET", f"{JOB}/turns", Reply(document=turns_document()), Reply(text="SPEAKER consult 1 0.000\n"))
+    turns = client.turns(JOB_ID)
     assert [(turn.start, turn.speaker) for turn in turns.turns] == [(0.0, "SPEAKER_00"), (12.0, "SPEAKER_01")]
     assert [(turn.confidence, turn.needs_review) for turn in turns.turns] == [(None, None), (0.6, True)]
     assert (turns.seconds, turns.speakers) == (30.0, ("SPEAKER_00", "SPEAKER_01"))
-    assert client.rttm("job-1") == "SPEAKER job-1 1 0.000\n"
+    assert client.rttm(JOB_ID) == "SPEAKER consult 1 0.000\n"
     assert [request.query["format"] for request in server.requests] == ["json", "rttm"]
 
 
-def test_a_refusal_is_an_error_with_the_servers_own_words(server: ScriptedServer, client: Parley) -> None:
+def test_a_refusal_is_an_error_with_the_servers_code_and_detail(server: ScriptedServer, client: Parley) -> None:
     server.on("POST", f"{JOB}/cancel", problem(409, "job_already_terminal", "The job has already succeeded."))
     with pytest.raises(ParleyApiError, match="The job has already succeeded") as caught:
-        client.cancel("job-1")
+        client.cancel(JOB_ID)
     assert (caught.value.status, caught.value.code) == (409, "job_already_terminal")
     assert not isinstance(caught.value, ParleyUnavailable)
 
 
-def test_a_server_that_is_not_ready_says_what_is_missing_at_once(
+def test_a_server_that_is_not_ready_names_the_component_without_retries(
     server: ScriptedServer, client: Parley, pauses: list[float]
 ) -> None:
     server.on("GET", "/readyz", problem(503, "not_ready", "The job store does not answer.", Retry_After="5"))
@@ -125,43 +131,36 @@ def test_a_server_that_is_not_ready_says_what_is_missing_at_once(
     assert pauses == []
 
 
-@pytest.mark.parametrize("answer", [Reply(text="<html>Welcome</html>"), Reply(document=[1]), Reply(document={"id": 1})])
-def test_an_answer_of_something_else_is_said_to_be_one(server: ScriptedServer, client: Parley, answer: Reply) -> None:
-    server.on("GET", JOB, answer)
-    with pytest.raises(UnexpectedAnswer, match="PARLEY_URL"):
-        client.job("job-1")
+@pytest.mark.parametrize(
+    "response", [Reply(text="<html>Welcome</html>"), Reply(document=[1]), Reply(document={"id": 1})]
+)
+def test_a_response_of_another_server_is_unexpected(server: ScriptedServer, client: Parley, response: Reply) -> None:
+    server.on("GET", JOB, response)
+    with pytest.raises(UnexpectedResponse, match="PARLEY_URL"):
+        client.job(JOB_ID)
 
 
-def test_a_page_of_a_proxy_in_between_still_names_the_status(server: ScriptedServer, client: Parley) -> None:
+def test_an_error_page_of_a_proxy_has_its_status_as_code(server: ScriptedServer, client: Parley) -> None:
     server.on("GET", JOB, Reply(403, text="<html>Forbidden</html>"))
     with pytest.raises(ParleyApiError, match="403 http_403"):
-        client.job("job-1")
+        client.job(JOB_ID)
 
 
-def test_a_job_id_cannot_leave_its_place_in_the_path(server: ScriptedServer, client: Parley) -> None:
+def test_a_job_id_is_one_segment_of_the_path(server: ScriptedServer, client: Parley) -> None:
     with pytest.raises(ParleyApiError):
         client.job("../../readyz?x=1")
     assert server.requests[0].path == "/v1/jobs/..%2F..%2Freadyz%3Fx%3D1"
 
 
-@pytest.mark.parametrize("url", ["parley.example:7001", "ftp://parley.example", "http://"])
-def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+@pytest.mark.parametrize("url", ["parley.example:7001", "ftp://parley.example", "http://", "http://a\x00b"])
+def test_an_invalid_address_is_refused_at_once(connect: Connect, url: str) -> None:
     with pytest.raises(ValueError, match="is not the address of a server"):
-        Parley(url)
+        connect(url)
 
 
-def test_a_proxy_from_the_environment_is_not_asked_for_this_machine(
-    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
+    server: ScriptedServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     server.on("GET", JOB, Reply(document=job_document()))
-    with Parley(server.url, retry=parley.RetryPolicy(tries=1)) as client:
-        assert client.job("job-1").id == "job-1"
-
-
-def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
-    with (
-        Parley("http://127.0.0.1:9", retry=parley.RetryPolicy(tries=1)) as client,
-        pytest.raises(ParleyConnectionError, match=r"No answer from http://127\.0\.0\.1:9.*make run"),
-    ):
-        client.job("job-1")
+    assert connect(server.url, retry=parley.RetryPolicy(tries=1)).job(JOB_ID).id == JOB_ID

@@ -1,4 +1,4 @@
-"""`parley doctor`: a line per question, what to do about each that failed, and an exit code."""
+"""`parley doctor`: a line per check, advice for each failure, and an exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import parley
 from parley.cli.app import app
-from parley.cli.exits import Exit
+from parley.cli.exit_codes import Exit
 from tests.unit.client.scripted import Reply, ScriptedServer, problem
 
 IDLE = {"queue": "interactive", "unfinished": 0, "waiting": 0, "running": 0, "oldest_seconds": None, "workers": 1}
@@ -29,7 +29,7 @@ def doctor() -> tuple[int, dict[str, dict[str, Any]]]:
     return result.exit_code, {finding["subject"]: finding for finding in json.loads(result.stdout)}
 
 
-def test_all_is_well(server: ScriptedServer) -> None:
+def test_a_healthy_server_has_no_failures(server: ScriptedServer) -> None:
     healthy(server)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == Exit.OK
@@ -42,7 +42,7 @@ def test_all_is_well(server: ScriptedServer) -> None:
     ]
 
 
-def test_a_part_that_is_missing_is_named(server: ScriptedServer) -> None:
+def test_a_component_that_is_down_is_named(server: ScriptedServer) -> None:
     healthy(server, ready=problem(503, "not_ready", "The job store does not answer."))
     code, findings = doctor()
     assert code == Exit.UNAVAILABLE
@@ -50,7 +50,7 @@ def test_a_part_that_is_missing_is_named(server: ScriptedServer) -> None:
     assert findings["access"]["ok"]
 
 
-def test_a_missing_key_is_said_to_be_one(server: ScriptedServer) -> None:
+def test_a_missing_api_key_is_named(server: ScriptedServer) -> None:
     healthy(server, queues=problem(401, "unauthorized", "This server wants a key."))
     code, findings = doctor()
     assert code == Exit.REFUSED
@@ -67,7 +67,7 @@ def test_a_missing_key_is_said_to_be_one(server: ScriptedServer) -> None:
         ({"waiting": 3, "running": 2, "workers": 1, "oldest_seconds": 3600.0}, Exit.OK),
     ],
 )
-def test_a_queue_that_nobody_works_on_is_a_failure(server: ScriptedServer, queue: dict[str, Any], code: Exit) -> None:
+def test_a_queue_without_progress_is_a_failure(server: ScriptedServer, queue: dict[str, Any], code: Exit) -> None:
     healthy(server, queues=Reply(document={"queues": [IDLE | queue]}))
     exit_code, findings = doctor()
     assert exit_code == code
@@ -81,7 +81,7 @@ def test_another_major_version_is_a_failure(server: ScriptedServer) -> None:
     assert "7.*" in findings["server"]["advice"]
 
 
-def test_something_else_at_the_address_is_a_failure(server: ScriptedServer) -> None:
+def test_another_server_at_the_address_is_a_failure(server: ScriptedServer) -> None:
     server.on("GET", "/openapi.json", Reply(text="<html>Welcome to nginx</html>"))
     code, findings = doctor()
     assert code == Exit.UNAVAILABLE
@@ -120,7 +120,9 @@ def test_an_engine_that_does_not_exist_is_named(server: ScriptedServer, monkeypa
     assert "nonesuch" in engine_finding()["detail"]
 
 
-def test_no_worker_here_is_said_without_a_traceback(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_worker_is_a_failure_without_a_traceback(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     healthy(server)
     monkeypatch.setitem(sys.modules, "parley_worker.engines.base", None)
     assert "no worker is installed here" in engine_finding()["detail"]

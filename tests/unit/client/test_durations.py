@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from parley.cli.durations import parse_duration, short
+from parley.cli.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
     ("seconds", "text"), [(0, "0s"), (59, "59s"), (60, "1m"), (7300, "2h"), (200_000, "2d"), (-5, "0s")]
 )
 def test_the_largest_whole_unit_is_shown(seconds: int, text: str) -> None:
-    assert short(timedelta(seconds=seconds)) == text
+    assert format_duration(timedelta(seconds=seconds)) == text

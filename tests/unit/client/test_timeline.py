@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from parley import Turn, render_turns
-from parley.cli.timeline import clock, timeline
+from parley import Turn
+from parley.cli.timeline import clock, render_turns, timeline
 
 TURNS = [Turn(0.0, 30.0, "SPEAKER_00"), Turn(45.0, 60.0, "SPEAKER_01"), Turn(50.0, 60.0, "SPEAKER_00")]
 
@@ -33,16 +33,16 @@ def test_each_turn_has_a_line_and_each_speaker_a_row() -> None:
 
 
 def test_a_turn_that_needs_review_is_marked_and_counted() -> None:
-    unsure = Turn(45.0, 60.0, "SPEAKER_01", confidence=0.617, needs_review=True)
-    sure = Turn(0.0, 30.0, "SPEAKER_00", confidence=0.998, needs_review=False)
-    text = rendered([sure, unsure], 60.0)
+    uncertain = Turn(45.0, 60.0, "SPEAKER_01", confidence=0.617, needs_review=True)
+    certain = Turn(0.0, 30.0, "SPEAKER_00", confidence=0.998, needs_review=False)
+    text = rendered([certain, uncertain], 60.0)
     assert "    45.00     60.00  SPEAKER_01  ? 0.62\n" in text
     assert "     0.00     30.00  SPEAKER_00\n" in text
-    assert text.endswith("1 turn needs review (?): the engine is unsure who speaks.\n")
-    assert rendered([unsure, unsure], 60.0).endswith("2 turns need review (?): the engine is unsure who speaks.\n")
+    assert text.endswith("1 turn needs review (?): the speaker is uncertain.\n")
+    assert rendered([uncertain, uncertain], 60.0).endswith("2 turns need review (?): the speaker is uncertain.\n")
 
 
-def test_a_cell_is_full_where_the_speaker_talks_and_only_there() -> None:
+def test_a_column_is_full_where_the_speaker_talks_and_only_there() -> None:
     first, second, _ = (
         str(row) for row in timeline(TURNS, 60.0, Console(width=len("SPEAKER_00 ") + 60 + len("  00:00:00 100%")))
     )
@@ -55,11 +55,11 @@ def test_a_short_turn_in_a_long_recording_still_shows() -> None:
     assert str(row).count("█") == 1
 
 
-def test_a_recording_without_speech_says_so() -> None:
+def test_a_recording_without_speech_has_a_sentence() -> None:
     assert rendered([], 61.0) == "Nobody speaks in this recording of 1:01.\n"
 
 
-def test_a_terminal_without_unicode_gets_plain_letters() -> None:
+def test_a_terminal_without_unicode_gets_ascii() -> None:
     text = rendered(TURNS, 60.0, encoding="ascii")
     assert "#" in text
     assert text.isascii()

@@ -1,93 +1,127 @@
-"""The `parley` command."""
+"""The `parley` command: its subcommands by name, and what is common to all of them.
+
+The module of a subcommand is imported when it runs, so that `parley --help` imports neither httpx nor rich.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
-import parley
-from parley.cli.changes import cancel, purge, retry
-from parley.cli.doctor import doctor
-from parley.cli.exits import EXIT_CODES_HELP, Exit, exit_for
-from parley.cli.jobs import job, jobs
-from parley.cli.options import AsJson, terminal_of
-from parley.cli.queues import queues
-from parley.cli.submit import submit
-from parley.cli.terminal import Terminal
-from parley.cli.turns import turns
-from parley.cli.voiceprints import enrol, voiceprints_app
-from parley.client import DEFAULT_URL
-from parley.errors import ParleyClientError
+from parley.cli.exit_codes import EXIT_CODES_HELP, Exit
+from parley.cli.failures import FAILURES, CommandFailed, report
+
+
+class Subcommand(NamedTuple):
+    """Where a subcommand is (`module:name`), and what it does in one sentence."""
+
+    target: str
+    summary: str
+
+
+SUBCOMMANDS = {
+    "submit": Subcommand("parley.cli.submit:submit", "Submit recordings, wait for their jobs and print the turns."),
+    "jobs": Subcommand("parley.cli.jobs:jobs", "List your jobs, newest first."),
+    "job": Subcommand("parley.cli.jobs:job", "Show one job."),
+    "turns": Subcommand("parley.cli.turns:turns", "Print the turns of a job that succeeded."),
+    "cancel": Subcommand("parley.cli.changes:cancel", "Cancel unfinished jobs."),
+    "retry": Subcommand("parley.cli.changes:retry", "Run failed or cancelled jobs again."),
+    "purge": Subcommand("parley.cli.changes:purge", "Delete recording, result and record of jobs that have ended."),
+    "enrol": Subcommand("parley.cli.voiceprints:enrol", "Enrol the voiceprint of a person."),
+    "voiceprints": Subcommand("parley.cli.voiceprints:voiceprints_app", "List or delete voiceprints."),
+    "queues": Subcommand("parley.cli.queues:queues", "Show the load of every queue."),
+    "doctor": Subcommand("parley.cli.doctor:doctor", "Check server, components, access and workers."),
+    "version": Subcommand("parley.cli.version:version", "Print the version of this command."),
+}
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PARLEY_URL",
+        metavar="URL",
+        help="Address of the server; by default port 7001 of this machine. PARLEY_API_KEY holds the API key.",
+    ),
+]
+
+
+def load(name: str) -> Any:
+    """Return the click command of a subcommand."""
+    module, attribute = SUBCOMMANDS[name].target.split(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(name)(found)
+        found = single
+    return get_command(found)
 
 
 class ParleyGroup(TyperGroup):
-    """Ends every command that goes wrong with a sentence and an exit code, never with a traceback."""
+    """Loads subcommands when they run, and turns their errors into messages and exit codes."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        given = sys.argv[1:] if args is None else list(args)
+        as_json = "--json" in given
+        extra["standalone_mode"] = not as_json  # with --json, errors of typer come here too
+        try:
+            sys.exit(super().main(given, *rest, **extra))
+        except FAILURES as error:
+            sys.exit(report(error, as_json=as_json))
+        finally:
+            _flush_stdout()
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(args[0]), rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _forget_stdout()
+            _discard_stdout()
             raise typer.Exit(Exit.OK) from None
-        except (ParleyClientError, OSError) as error:
-            Terminal().fail(str(error), exit_for(error))
         except KeyboardInterrupt:
-            Terminal().fail("Interrupted.", Exit.INTERRUPTED)
+            raise CommandFailed(Exit.INTERRUPTED, "interrupted", "Interrupted.") from None
 
 
 app = typer.Typer(
     cls=ParleyGroup,
     no_args_is_help=True,
     epilog=EXIT_CODES_HELP,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (submit, jobs, job, turns, cancel, retry, purge, enrol, queues, doctor):
-    app.command(name=command.__name__)(command)
-app.add_typer(voiceprints_app, name="voiceprints")
-
-Url = Annotated[
-    str, typer.Option(envvar="PARLEY_URL", help="The server. PARLEY_API_KEY holds the key, if it wants one.")
-]
-
 
 @app.callback()
-def connect(ctx: typer.Context, url: Url = DEFAULT_URL) -> None:
-    """Send recordings of conversations to Parley and learn who spoke when."""
-    ctx.obj = Terminal(url)
+def connect(ctx: typer.Context, url: Url = None) -> None:
+    """Submit recordings of conversations to Parley and get their speaker turns."""
+    ctx.obj = url
 
 
-@app.command()
-def version(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Print the version of this command; `parley doctor` shows the server's."""
-    terminal = terminal_of(ctx)
-    if as_json:
-        terminal.print_json({"version": parley.__version__})
-    else:
-        terminal.print_text(f"parley {parley.__version__}\n")
+def _placeholder() -> None:
+    """Stand in for a subcommand in the help of the group."""
 
 
-def main() -> None:
-    """Run the command."""
-    try:
-        app(prog_name="parley")
-    finally:
-        _flush_stdout()
+for name, subcommand in SUBCOMMANDS.items():
+    app.command(name, help=subcommand.summary)(_placeholder)
 
 
 def _flush_stdout() -> None:
-    """Notice here, and not in the interpreter's last breath, that the reader of a pipe has had enough."""
+    """Flush before the interpreter exits, where a closed pipe could not be handled any more."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        _discard_stdout()
 
 
-def _forget_stdout() -> None:
-    """`parley jobs | head`: what is still in the buffer has no reader. https://docs.python.org/3/library/signal.html#note-on-sigpipe"""
+def _discard_stdout() -> None:
+    """Discard buffered output that has no reader (`parley jobs | head`). https://docs.python.org/3/library/signal.html#note-on-sigpipe"""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

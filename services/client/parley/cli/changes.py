@@ -1,4 +1,4 @@
-"""`parley cancel`, `parley retry` and `parley purge`: what an operator does to jobs."""
+"""`parley cancel`, `parley retry` and `parley purge`."""
 
 from __future__ import annotations
 
@@ -8,86 +8,85 @@ from typing import Annotated, Any
 
 import typer
 
+from parley import ParleyApiError
 from parley.cli.durations import age
-from parley.cli.exits import Exit, exit_for
+from parley.cli.exit_codes import Exit
+from parley.cli.failures import error_document, exit_code_of
 from parley.cli.options import AsJson, JobIds, State, duration_option, terminal_of
 from parley.cli.terminal import Terminal
-from parley.client import Parley
-from parley.errors import ParleyApiError
-from parley.models import TERMINAL_STATES, Job
+from parley.models import TERMINAL_STATES, Document
 
-Document = dict[str, Any]
-
-MaybeIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="The jobs.", show_default=False)]
+OptionalJobIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Job ids.", show_default=False)]
 OlderThan = Annotated[
     timedelta | None,
-    typer.Option(parser=duration_option, metavar="DURATION", help="Instead of ids: all that ended so long ago."),
+    typer.Option(
+        parser=duration_option, metavar="DURATION", help="Instead of ids: all jobs that ended at least this long ago."
+    ),
 ]
-EndedAs = Annotated[State | None, typer.Option("--state", help="With --older-than: only those that ended like this.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+EndState = Annotated[State | None, typer.Option("--state", help="With --older-than: only jobs that ended like this.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def cancel(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
-    """Cancel unfinished jobs, for good."""
-    with terminal_of(ctx).parley() as parley:
-        each(terminal_of(ctx), ids, lambda job_id: dict(parley.cancel(job_id).document), "cancelled", as_json)
+    """Cancel unfinished jobs."""
+    terminal = terminal_of(ctx)
+    with terminal.parley() as parley:
+        apply(terminal, ids, lambda job_id: parley.cancel(job_id).document, "cancelled", as_json)
 
 
 def retry(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
-    """Run failed or cancelled jobs again, as they were submitted."""
-    with terminal_of(ctx).parley() as parley:
-        each(terminal_of(ctx), ids, lambda job_id: dict(parley.retry(job_id).document), "runs again", as_json)
+    """Run failed or cancelled jobs again.
+
+    A job keeps the options that it was submitted with.
+    """
+    terminal = terminal_of(ctx)
+    with terminal.parley() as parley:
+        apply(terminal, ids, lambda job_id: parley.retry(job_id).document, "queued again", as_json)
 
 
 def purge(
     ctx: typer.Context,
-    ids: MaybeIds = None,
+    ids: OptionalJobIds = None,
     older_than: OlderThan = None,
-    state: EndedAs = None,
+    state: EndState = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete recording, result and record of jobs that have ended. There is no way back."""
+    """Delete recording, result and record of jobs that have ended.
+
+    They cannot be restored.
+    """
     if bool(ids) == (older_than is not None):
-        raise typer.BadParameter("say either which jobs, or --older-than")
+        raise typer.BadParameter("Give either job ids or --older-than.")
     if state is not None and (older_than is None or state.value not in TERMINAL_STATES):
-        raise typer.BadParameter("--state goes with --older-than and is succeeded, failed or cancelled")
+        raise typer.BadParameter("--state needs --older-than, and one of succeeded, failed and cancelled.")
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
-        chosen = list(ids or []) if older_than is None else _ended_before(parley, older_than, state)
+        chosen = list(ids or [])
+        if older_than is not None:
+            states = [state.value] if state else TERMINAL_STATES
+            ended = (job for each in states for job in parley.jobs(state=each))
+            chosen = [job.id for job in ended if job.finished_at and age(job.finished_at) >= older_than]
         if not chosen:
-            terminal.say("Nothing to delete.")
-        elif not yes:
-            _ask(terminal, chosen)
-        each(terminal, chosen, lambda job_id: dict(parley.delete(job_id)), "deleted", as_json)
+            terminal.say("There is nothing to delete.")
+        what = f"job {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} jobs"
+        if chosen and not yes and not terminal.confirm_deletion(f"Delete recording, result and record of {what}?"):
+            chosen = []
+        apply(terminal, chosen, parley.delete, "deleted", as_json)
 
 
-def _ended_before(parley: Parley, older_than: timedelta, state: State | None) -> list[str]:
-    def wanted(job: Job) -> bool:
-        return job.finished_at is not None and age(job.finished_at) >= older_than
-
-    states = [state.value] if state else TERMINAL_STATES
-    return [job.id for one in states for job in parley.jobs(state=one) if wanted(job)]
-
-
-def _ask(terminal: Terminal, chosen: Sequence[str]) -> None:
-    what = f"job {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} jobs"
-    if not terminal.sure(f"Delete recording, result and record of {what}, for good? [y/N]", "Nothing was deleted."):
-        raise typer.Exit(Exit.OK)
-
-
-def each(terminal: Terminal, ids: Sequence[str], act: Callable[[str], Document], done: str, as_json: bool) -> None:
-    """Act on every id, whatever becomes of the others, and exit with the worst of it."""
-    worst, documents = Exit.OK, []
-    for job_id in ids:
+def apply(terminal: Terminal, ids: Sequence[str], change: Callable[[str], Document], done: str, as_json: bool) -> None:
+    """Change each of the ids, and exit with the highest exit code. A refused change does not stop the others."""
+    exit_code = Exit.OK
+    documents: list[dict[str, Any]] = []
+    for each in ids:
         try:
-            documents.append(act(job_id))
+            documents.append(dict(change(each)))
+            terminal.say(f"{each}: {done}")
         except ParleyApiError as error:
-            worst = max(worst, exit_for(error))
-            documents.append({"id": job_id, "error": {"code": error.code, "detail": error.detail}})
-            terminal.say(f"{job_id}: {error}", "red")
-        else:
-            terminal.say(f"{job_id}: {done}")
+            exit_code = max(exit_code, exit_code_of(error))
+            documents.append({"id": each, "error": error_document(error)})
+            terminal.say(f"{each}: {error}", "red")
     if as_json:
         terminal.print_json(documents)
-    raise typer.Exit(worst)
+    raise typer.Exit(exit_code)

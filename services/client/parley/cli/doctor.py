@@ -1,29 +1,31 @@
-"""`parley doctor`: what is well, what is not, and what to do about it."""
+"""`parley doctor`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from parley.cli.checks import Finding, examine
+from parley.cli.checks import Finding, check_server
 from parley.cli.engine_check import check_engine
 from parley.cli.options import AsJson, terminal_of
-from parley.cli.terminal import Terminal, printable
-from parley.client import Parley
+from parley.cli.terminal import ONCE, Terminal, printable
 
 Engine = Annotated[bool, typer.Option("--engine", help="Also load the engine and its models on this machine.")]
 
 
 def doctor(ctx: typer.Context, engine: Engine = False, as_json: AsJson = False) -> None:
-    """Check server, stores, access and workers, and if asked the engine on this machine."""
+    """Check server, components, access and workers.
+
+    Prints what is wrong and what to do about it.
+    """
     terminal = terminal_of(ctx)
     findings = []
-    with terminal.parley(tries=1) as parley:
-        for finding in _findings(parley, engine):
+    with terminal.parley(ONCE) as parley:
+        for finding in chain(check_server(parley), [check_engine()] if engine else []):
             findings.append(finding)
             if not as_json:
                 _show(terminal, finding)
@@ -32,14 +34,8 @@ def doctor(ctx: typer.Context, engine: Engine = False, as_json: AsJson = False) 
     raise typer.Exit(max(finding.exit for finding in findings))
 
 
-def _findings(parley: Parley, engine: bool) -> Iterator[Finding]:
-    yield from examine(parley)
-    if engine:
-        yield check_engine()
-
-
 def _show(terminal: Terminal, finding: Finding) -> None:
-    verdict = ("ok    ", "green") if finding.ok else ("failed", "bold red")
-    terminal.out.print(Text.assemble(verdict, f"  {finding.subject}: {printable(finding.detail)}"), soft_wrap=True)
+    result = ("ok    ", "green") if finding.ok else ("failed", "bold red")
+    terminal.out.print(Text.assemble(result, f"  {finding.subject}: {printable(finding.detail)}"), soft_wrap=True)
     if finding.advice:
         terminal.out.print(Text(f"        {printable(finding.advice)}", style="yellow"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Whether the engine of this machine works. Imported by name: the client installs without worker and core."""
+"""The check of the engine on this machine. It imports worker and core by name: the client installs without them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 from importlib import import_module
 
 from parley.cli.checks import Finding
-from parley.cli.exits import Exit
+from parley.cli.exit_codes import Exit
 
 SUBJECT = "engine"
 
 
 def check_engine() -> Finding:
-    """Load the engine that a worker here would use, which holds its model files against their pins."""
+    """Load the engine that a worker on this machine uses; this compares its model files with their pinned hashes."""
     name = os.environ.get("PARLEY_ENGINE") or "onnx"
     try:
         load_engine = import_module("parley_worker.engines.base").load_engine

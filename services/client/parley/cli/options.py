@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several subcommands share."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class State(StrEnum):
 
 
 class Queue(StrEnum):
-    """The queues a job can wait in."""
+    """The queues of jobs."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
 
 
-class Format(StrEnum):
+class TurnFormat(StrEnum):
     """How turns are printed or written."""
 
     TABLE = "table"
@@ -39,23 +39,22 @@ class Format(StrEnum):
 
 
 def terminal_of(ctx: typer.Context) -> Terminal:
-    """Return the terminal that the command was started with."""
-    terminal = ctx.obj
-    assert isinstance(terminal, Terminal), "the group sets it before any command"
-    return terminal
+    """Return a terminal with the server that `parley --url` names."""
+    return Terminal(ctx.obj)
 
 
 def duration_option(text: str) -> timedelta:
-    """Parse an option's duration; a wrong one is a usage error."""
+    """Parse a duration. Raises BadParameter if it is invalid."""
     try:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job.", show_default=False)]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs.", show_default=False)]
-WhichQueue = Annotated[Queue | None, typer.Option(help="interactive: a person waits. batch: nobody does.")]
-WhichState = Annotated[State | None, typer.Option(help="Only jobs in this state.")]
-Reference = Annotated[str | None, typer.Option(help="Your own name for the conversation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for errors too.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Job id.", show_default=False)]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Job ids.", show_default=False)]
+QueueOption = Annotated[
+    Queue | None, typer.Option("--queue", help="`interactive` if a person waits for the result, else `batch`.")
+]
+Reference = Annotated[str | None, typer.Option(metavar="TEXT", help="Your own name for the conversation.")]

@@ -1,11 +1,10 @@
-"""How far each file is: a bar per file where a person watches, a line per change where none does."""
+"""The progress of each file: bars on a terminal, else a line per change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 
 from rich.console import Console
@@ -15,11 +14,11 @@ from rich.text import Text
 from parley.cli.terminal import printable
 from parley.models import Job
 
-MOST_BARS = 20  # with more files, a finished one makes room
+MAX_BARS = 20  # with more files, bars of finished files are hidden
 
 
 class ProgressView(Protocol):
-    """Told of every step of every file, by any thread."""
+    """Shows every step of every file."""
 
     def uploading(self, path: Path, sent: int, total: int) -> None: ...
 
@@ -34,67 +33,60 @@ def progress_view(console: Console, files: int) -> Iterator[ProgressView]:
     if not console.is_terminal:
         yield LineView(console)
         return
-    columns = (TextColumn("{task.fields[name]}"), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        yield BarView(progress, keep=files <= MOST_BARS)
+    name = TextColumn("{task.fields[name]}", markup=False)
+    step = TextColumn("{task.description}", markup=False)
+    with Progress(name, step, BarColumn(), TimeElapsedColumn(), console=console) as progress:
+        yield BarView(progress, keep=files <= MAX_BARS)
 
 
 class BarView:
-    """A bar per file; it fills once for the upload and once for every phase."""
+    """A bar per file; it fills once for the upload and once for the job."""
 
     def __init__(self, progress: Progress, *, keep: bool) -> None:
-        self._progress, self._keep = progress, keep
+        self._progress = progress
+        self._keep = keep
         self._bars: dict[Path, TaskID] = {}
-        self._lock = Lock()
 
     def uploading(self, path: Path, sent: int, total: int) -> None:
         self._show(path, "uploading", sent / total if total else 1.0)
 
     def watching(self, path: Path, job: Job) -> None:
-        self._show(path, describe(job), job.progress if job.phase else None)
+        self._show(path, describe(job), job.progress if job.phase else 0.0)
 
     def ended(self, path: Path, outcome: str) -> None:
         self._show(path, outcome, 1.0)
-        self._progress.stop_task(self._bar(path))
-        if not self._keep:
-            self._progress.update(self._bar(path), visible=False)
+        self._progress.stop_task(self._bars[path])
+        self._progress.update(self._bars[path], visible=self._keep)
 
-    def _show(self, path: Path, description: str, share: float | None) -> None:
-        self._progress.update(self._bar(path), description=description, completed=share or 0.0, total=1.0)
-
-    def _bar(self, path: Path) -> TaskID:
-        with self._lock:
-            if path not in self._bars:
-                self._bars[path] = self._progress.add_task("waiting", total=1.0, name=printable(path.name))
-            return self._bars[path]
+    def _show(self, path: Path, description: str, share: float) -> None:
+        if path not in self._bars:
+            self._bars[path] = self._progress.add_task(description, total=1.0, name=printable(path.name))
+        self._progress.update(self._bars[path], description=printable(description), completed=share)
 
 
 class LineView:
-    """A line whenever a file comes to another state or phase."""
+    """A line whenever a file reaches another state or phase."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last: dict[Path, str] = {}
-        self._lock = Lock()
 
     def uploading(self, path: Path, sent: int, total: int) -> None:
-        self._tell(path, "uploading")
+        self._show(path, "uploading")
 
     def watching(self, path: Path, job: Job) -> None:
-        if not job.terminal:  # how it ended is told once, by the one who knows the reason
-            self._tell(path, f"{describe(job)} ({job.id})")
+        if not job.terminal:  # `ended` shows the end, with the reason
+            self._show(path, f"{describe(job)} ({job.id})")
 
     def ended(self, path: Path, outcome: str) -> None:
-        self._tell(path, outcome)
+        self._show(path, outcome)
 
-    def _tell(self, path: Path, step: str) -> None:
-        with self._lock:
-            if self._last.get(path) == step:
-                return
+    def _show(self, path: Path, step: str) -> None:
+        if self._last.get(path) != step:
             self._last[path] = step
             self._console.print(Text(printable(f"{path.name}: {step}")), soft_wrap=True)
 
 
 def describe(job: Job) -> str:
-    """Return where a job stands, in two words at most."""
+    """Return the phase of a running job, else its state."""
     return job.phase if job.state == "running" and job.phase else job.state

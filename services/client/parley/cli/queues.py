@@ -1,4 +1,4 @@
-"""`parley queues`: how busy the server is."""
+"""`parley queues`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import typer
 
-from parley.cli.durations import short
+from parley.cli.durations import format_duration
 from parley.cli.options import AsJson, terminal_of
 from parley.models import QueueStatus
 
@@ -14,7 +14,10 @@ COLUMNS = ("QUEUE", "UNFINISHED", "WAITING", "RUNNING", "OLDEST")
 
 
 def queues(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show every queue: unfinished, waiting and running jobs, and the age of the oldest."""
+    """Show the load of every queue.
+
+    That is: its unfinished, waiting and running jobs, and the age of the oldest unfinished job.
+    """
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         found = parley.queues()
@@ -25,5 +28,5 @@ def queues(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _row(queue: QueueStatus) -> tuple[str, ...]:
-    oldest = "" if queue.oldest_seconds is None else short(timedelta(seconds=queue.oldest_seconds))
+    oldest = "" if queue.oldest_seconds is None else format_duration(timedelta(seconds=queue.oldest_seconds))
     return queue.queue, str(queue.unfinished), str(queue.waiting), str(queue.running), oldest

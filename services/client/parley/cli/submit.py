@@ -1,46 +1,52 @@
-"""`parley submit`: recordings in, turns out."""
+"""`parley submit`."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from parley.cli.exits import Exit
-from parley.cli.options import AsJson, Format, Reference, WhichQueue, terminal_of
+from parley import Job, SubmitOptions
+from parley.cli.batch import Batch, Outcome, TurnFiles
+from parley.cli.display import show_turns
+from parley.cli.exit_codes import Exit
+from parley.cli.failures import CommandFailed
+from parley.cli.options import AsJson, QueueOption, Reference, TurnFormat, terminal_of
 from parley.cli.progress import progress_view
-from parley.cli.sending import Outcome, Sender, Stop
-from parley.cli.showing import show_turns, turns_json
 from parley.cli.terminal import Terminal, printable
-from parley.client import Parley
-from parley.models import Job, Turns
 
-MOST_IDS_TOLD = 5  # after Ctrl-C; more would push the reason off the screen
+MAX_IDS_SHOWN = 5  # after Ctrl-C; more would scroll the reason off the screen
 
 Files = Annotated[
     list[Path],
     typer.Argument(metavar="FILE...", help="Recordings.", exists=True, dir_okay=False, readable=True),
 ]
-Speakers = Annotated[int | None, typer.Option("--speakers", help="How many speakers there are.")]
-MinSpeakers = Annotated[int | None, typer.Option(help="At least so many speakers.")]
-MaxSpeakers = Annotated[int | None, typer.Option(help="At most so many speakers.")]
+Wait = Annotated[bool, typer.Option(help="Wait for the turns. With --no-wait, print the job ids instead.")]
+Speakers = Annotated[int | None, typer.Option("--speakers", metavar="N", help="Number of speakers, if known.")]
+MinSpeakers = Annotated[int | None, typer.Option(metavar="N", help="Minimum number of speakers.")]
+MaxSpeakers = Annotated[int | None, typer.Option(metavar="N", help="Maximum number of speakers.")]
 SpeakerEmbeddings = Annotated[
-    bool, typer.Option("--speaker-embeddings", help="Keep the speakers' voices, to enrol and to be named.")
+    bool,
+    typer.Option(
+        "--speaker-embeddings", help="Keep speaker embeddings, to enrol voiceprints and to identify speakers."
+    ),
 ]
 Channels = Annotated[
     str | None,
-    typer.Option(help="Whose microphone each channel is: clinician,patient for left and right."),
+    typer.Option(metavar="ROLES", help="Role per channel: `clinician,patient` for a clinician on the left channel."),
 ]
-Wait = Annotated[bool, typer.Option(help="Wait for the turns; --no-wait prints the job ids instead.")]
-TurnsFormat = Annotated[
-    Format | None, typer.Option("--format", help="Of the turns; table on the terminal and rttm with -o unless said.")
+Format = Annotated[
+    TurnFormat | None,
+    typer.Option("--format", help="Format of the turns; by default `table` on stdout and `rttm` with --output."),
 ]
-Folder = Annotated[
-    Path | None, typer.Option("-o", "--output", file_okay=False, help="Write each file's turns into this folder.")
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FOLDER", file_okay=False, help="Write the turns of each file here."),
 ]
 
 
@@ -48,120 +54,99 @@ def submit(
     ctx: typer.Context,
     files: Files,
     wait: Wait = True,
-    queue: WhichQueue = None,
+    queue: QueueOption = None,
     speakers: Speakers = None,
     min_speakers: MinSpeakers = None,
     max_speakers: MaxSpeakers = None,
     reference: Reference = None,
     speaker_embeddings: SpeakerEmbeddings = False,
     channels: Channels = None,
-    turns_format: TurnsFormat = None,
-    folder: Folder = None,
+    turns_format: Format = None,
+    output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send recordings, wait for their jobs and print who spoke when."""
-    if not wait and (turns_format or folder):
-        raise typer.BadParameter("--format and -o need the turns, and --no-wait does not wait for them")
-    terminal, stop = terminal_of(ctx), Stop()
-    options = {
-        "queue": queue,
-        "num_speakers": speakers,
-        "min_speakers": min_speakers,
-        "max_speakers": max_speakers,
-        "reference": reference,
-        "speaker_embeddings": speaker_embeddings,
-        "channels": channels.split(",") if channels else None,
-    }
-    with terminal.patient_parley(pause=stop.pause) as parley:
-        keep = _keeper_of_turns(parley, folder, turns_format, files) if folder else _keep_nothing
-        outcomes = send(terminal, parley, stop, files, options, wait, keep)
-        if as_json:
-            terminal.print_json([_document(outcome) for outcome in outcomes])
-        elif not wait:
-            _print_ids(terminal, outcomes)
-        elif not folder:
-            _print_turns(terminal, parley, outcomes, turns_format or Format.TABLE)
-    raise typer.Exit(max(outcome.exit for outcome in outcomes))
+    """Submit recordings, wait for their jobs and print the turns."""
+    if not wait and (turns_format or output):
+        raise typer.BadParameter("--format and --output need the turns; --no-wait does not wait for them.")
+    turn_files = _turn_files(output, turns_format, files) if output else None
+    terminal = terminal_of(ctx)
+    options = SubmitOptions(
+        queue=queue,
+        num_speakers=speakers,
+        min_speakers=min_speakers,
+        max_speakers=max_speakers,
+        reference=reference,
+        speaker_embeddings=speaker_embeddings,
+        channels=channels.split(",") if channels else None,
+    )
+    outcomes = submit_files(terminal, files, options, wait=wait, turn_files=turn_files)
+    if as_json:
+        terminal.print_json([outcome.document() for outcome in outcomes])
+    elif not wait:
+        terminal.print_text("".join(f"{outcome.job.id}\n" for outcome in outcomes if outcome.job))
+    elif not output:
+        _print_turns(terminal, outcomes, turns_format or TurnFormat.TABLE)
+    raise typer.Exit(max(outcome.exit_code for outcome in outcomes))
 
 
-def _keep_nothing(path: Path, turns: Turns) -> None:
-    """The turns are printed at the end instead."""
-
-
-def send(
+def submit_files(
     terminal: Terminal,
-    parley: Parley,
-    stop: Stop,
     files: Sequence[Path],
-    options: dict[str, Any],
+    options: SubmitOptions,
+    *,
     wait: bool,
-    keep: Callable[[Path, Turns], None] = _keep_nothing,
+    turn_files: TurnFiles | None = None,
 ) -> list[Outcome]:
-    """Return what became of each file, with progress on stderr. Ctrl-C ends the command and names accepted jobs."""
-    with progress_view(terminal.err, len(files)) as view:
-        sender = Sender(parley, view, stop, options=options, wait=wait, keep=keep)
-        try:
-            return sender.send(files)
-        except KeyboardInterrupt:
-            accepted = sender.accepted
-    _say_interrupted(terminal, accepted)
-    raise typer.Exit(Exit.INTERRUPTED)
+    """Submit files with their progress on stderr, and return their outcomes.
+
+    Raises:
+        CommandFailed: Ctrl-C was pressed; the error names the accepted jobs.
+    """
+    accepted: list[Job] = []
+
+    async def run() -> list[Outcome]:
+        async with terminal.async_parley() as parley:
+            with progress_view(terminal.err, len(files)) as view:
+                return await Batch(parley, view, options, wait, turn_files, accepted).run(files)
+
+    try:
+        return asyncio.run(run())
+    except KeyboardInterrupt:
+        ids = [job.id for job in accepted]
+        raise CommandFailed(Exit.INTERRUPTED, "interrupted", _interrupted(ids), jobs=ids) from None
 
 
-def _say_interrupted(terminal: Terminal, accepted: Sequence[Job]) -> None:
+def _interrupted(accepted: Sequence[str]) -> str:
     if not accepted:
-        terminal.say("Interrupted. Nothing was accepted.", "red")
-        return
-    commands = [f"  parley job {job.id} --wait" for job in accepted[:MOST_IDS_TOLD]]
-    if len(accepted) > MOST_IDS_TOLD:
-        commands = ["  parley jobs"]
-    told = "The accepted job goes on" if len(accepted) == 1 else f"The {len(accepted)} accepted jobs go on"
-    terminal.say("\n".join([f"Interrupted. {told}; to see what becomes of it:", *commands]), "red")
+        return "Interrupted. No job was accepted."
+    jobs = "The accepted job continues" if len(accepted) == 1 else f"The {len(accepted)} accepted jobs continue"
+    commands = [f"parley job {job_id} --wait" for job_id in accepted]
+    if len(accepted) > MAX_IDS_SHOWN:
+        commands = ["parley jobs"]
+    return "\n  ".join([f"Interrupted. {jobs}. To see what becomes of it:", *commands])
 
 
-def _keeper_of_turns(
-    parley: Parley, folder: Path, form: Format | None, files: Sequence[Path]
-) -> Callable[[Path, Turns], None]:
-    """Return what writes a file's turns into the folder; two files that would write the same one are refused."""
-    if form is Format.TABLE:
-        raise typer.BadParameter("-o writes json or rttm; a table is for the eye")
-    suffix = (form or Format.RTTM).value
-    for name, count in Counter(path.stem for path in files).items():
+def _turn_files(folder: Path, turns_format: TurnFormat | None, recordings: Sequence[Path]) -> TurnFiles:
+    """Return the files for the turns. Raises BadParameter if two recordings would share a file."""
+    if turns_format is TurnFormat.TABLE:
+        raise typer.BadParameter("--output writes json or rttm; `table` is for the terminal.")
+    files = TurnFiles(folder, turns_format or TurnFormat.RTTM)
+    for path, count in Counter(files.path(recording) for recording in recordings).items():
         if count > 1:
-            raise typer.BadParameter(f"{count} files would all write {name}.{suffix}: rename or submit them apart")
+            raise typer.BadParameter(f"{count} recordings would write {path.name}. Rename them or submit them apart.")
     folder.mkdir(parents=True, exist_ok=True)
-
-    def keep(path: Path, turns: Turns) -> None:
-        text = turns_json(turns) if form is Format.JSON else parley.rttm(turns.job_id)
-        (folder / f"{path.stem}.{suffix}").write_text(text, encoding="utf-8")
-
-    return keep
+    return files
 
 
-def _print_ids(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.job is not None:
-            terminal.out.print(outcome.job.id, soft_wrap=True)
-
-
-def _print_turns(terminal: Terminal, parley: Parley, outcomes: Sequence[Outcome], form: Format) -> None:
-    if form is Format.JSON:
-        terminal.print_json([outcome.turns.document for outcome in outcomes if outcome.turns])
-        return
-    for outcome in outcomes:
-        if outcome.turns is None:
-            continue
-        if form is Format.RTTM:
-            terminal.print_text(parley.rttm(outcome.turns.job_id))
-        else:
-            terminal.out.print(Text(f"\n{printable(outcome.path.name)}  job {outcome.turns.job_id}", style="bold"))
-            show_turns(terminal, outcome.turns)
-
-
-def _document(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "file": str(outcome.path),
-        "job": outcome.job.document if outcome.job else None,
-        "turns": outcome.turns.document if outcome.turns else None,
-        "error": str(outcome.error) if outcome.error else None,
-    }
+def _print_turns(terminal: Terminal, outcomes: Sequence[Outcome], turns_format: TurnFormat) -> None:
+    succeeded = [(outcome.path, outcome.turns) for outcome in outcomes if outcome.turns]
+    if turns_format is TurnFormat.JSON:
+        terminal.print_json([turns.document for _, turns in succeeded])
+    elif turns_format is TurnFormat.RTTM:
+        with terminal.parley() as parley:
+            for _, turns in succeeded:
+                terminal.print_text(parley.rttm(turns.job_id))
+    else:
+        for path, turns in succeeded:
+            terminal.out.print(Text(f"\n{printable(path.name)}  job {turns.job_id}", style="bold"))
+            show_turns(terminal, turns)

@@ -1,57 +1,66 @@
-"""Where a command reads its settings and writes its words: answers to stdout, everything else to stderr."""
+"""The terminal of one command: results to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TextIO
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO, TypeVar
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from parley._transport import RetryPolicy
-from parley.cli.exits import Exit
-from parley.client import Parley
+from parley import AsyncParley, Parley, RetryPolicy
+from parley.cli.exit_codes import Exit
+from parley.cli.failures import CommandFailed
 from parley.errors import ParleyConnectionError
 
-PIPE_WIDTH = 240  # columns where nobody looks: ids and sentences stay in one piece
-IMPATIENT_TRIES = 3  # somebody who asks a question sits there: 1.5 s at most
+PIPE_WIDTH = 240  # columns if stdout is not a terminal, so that ids and sentences stay in one piece
+ONCE = RetryPolicy(tries=1)
+SHORT = RetryPolicy(tries=3)  # 1.5 s of backoff: a person waits for the answer
+PATIENT = RetryPolicy()  # covers a restart of the server
 
-Pause = Callable[[float], None]
+Client = TypeVar("Client", Parley, AsyncParley)
 
 
 class Terminal:
-    """One run of the command: its two consoles, and the server that it talks to."""
+    """Two consoles, and the clients for one server.
+
+    Args:
+        url: address of the server.
+    """
 
     def __init__(self, url: str | None = None) -> None:
         self.out = _console(sys.stdout, stderr=False)
         self.err = _console(sys.stderr, stderr=True)
         self._url = url
 
-    def parley(self, *, tries: int = IMPATIENT_TRIES, pause: Pause = time.sleep) -> Parley:
-        """Return a client that says on stderr when it tries again. An address that is none ends the command."""
-        try:
-            return Parley(self._url, retry=RetryPolicy(tries=tries), pause=pause, on_retry=self._tell_retry)
-        except ValueError as error:
-            self.fail(str(error), Exit.USAGE)
+    def parley(self, retry: RetryPolicy = SHORT) -> Parley:
+        """Return a client that prints its retries to stderr."""
+        return self._client(Parley, retry)
 
-    def patient_parley(self, *, pause: Pause = time.sleep) -> Parley:
-        """Return a client that sits through a restart of the server, once there has been a server."""
-        with self.parley(pause=pause) as impatient:
-            impatient.alive()
-        return self.parley(tries=RetryPolicy().tries, pause=pause)
+    def async_parley(self) -> AsyncParley:
+        """Return a client for asyncio that prints its retries to stderr."""
+        return self._client(AsyncParley, PATIENT)
+
+    def _client(self, kind: type[Client], retry: RetryPolicy) -> Client:
+        try:
+            return kind(self._url, retry=retry, on_retry=self._print_retry)
+        except ValueError as error:
+            raise CommandFailed(Exit.USAGE, "invalid_usage", str(error)) from error
+
+    def _print_retry(self, error: Exception, seconds: float) -> None:
+        what = error.detail if isinstance(error, ParleyConnectionError) else str(error)
+        self.say(f"{what} Trying again in {seconds:.1f} s.", "yellow")
 
     def print_json(self, document: Any) -> None:
-        """Print a JSON value to stdout, and nothing else."""
+        """Print a JSON value to stdout."""
         self.out.file.write(json.dumps(document, indent=2) + "\n")
 
     def print_text(self, text: str) -> None:
-        """Print text made for programs to stdout, unchanged."""
+        """Print text for programs to stdout, unchanged."""
         self.out.file.write(text)
 
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
@@ -60,44 +69,36 @@ class Terminal:
         for row in rows:
             table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
         for column in table.columns:
-            column.no_wrap, column.overflow = True, "ellipsis"
+            column.no_wrap = True
+            column.overflow = "ellipsis"
         table.columns[0].overflow = "ignore"  # ids are there to be copied
         table.columns[0].min_width = max((len(str(cell)) for cell in table.columns[0].cells), default=0)
         self.out.print(table)
 
     def say(self, message: str, style: str = "") -> None:
-        """Print a sentence for people on stderr."""
+        """Print a sentence to stderr."""
         self.err.print(Text(printable(message), style=style), soft_wrap=True)
 
-    def ask(self, question: str) -> str | None:
-        """Return the answer typed to a question on stderr; None when nobody is there to answer."""
-        # typer.confirm(err=True) still writes a blank to stdout, where only answers of ours belong.
-        self.err.print(Text(printable(question)), end=" ", soft_wrap=True)
-        line = sys.stdin.readline()
-        return line.strip() if line else None
+    def confirm_deletion(self, question: str) -> bool:
+        """Return whether a person answers yes.
 
-    def sure(self, question: str, otherwise: str) -> bool:
-        """Return whether somebody says yes; say what becomes of it if not, and end the command if nobody is there."""
-        answer = self.ask(question)
-        if answer is None:
-            self.fail(f"{otherwise} --yes does it without asking.", Exit.USAGE)
-        if answer.lower() in ("y", "yes"):
-            return True
-        self.say(otherwise)
-        return False
-
-    def fail(self, message: str, code: Exit) -> NoReturn:
-        """Say why, and end the command."""
-        self.say(message, "red")
-        raise typer.Exit(code)
-
-    def _tell_retry(self, error: Exception, seconds: float) -> None:
-        what = error.summary if isinstance(error, ParleyConnectionError) else str(error)
-        self.say(f"{what} Trying again in {seconds:.1f} s.", "yellow")
+        Raises:
+            CommandFailed: stdin has no answer.
+        """
+        # typer.confirm(err=True) writes a blank to stdout, which belongs to results.
+        self.err.print(Text(printable(f"{question} [y/N]")), end=" ", soft_wrap=True)
+        answer = sys.stdin.readline()
+        if not answer:
+            detail = "Nothing was deleted. There was no answer; with --yes the command does not ask."
+            raise CommandFailed(Exit.USAGE, "not_confirmed", detail)
+        confirmed = answer.strip().lower() in ("y", "yes")
+        if not confirmed:
+            self.say("Nothing was deleted.")
+        return confirmed
 
 
 def printable(text: str) -> str:
-    """Return text without control characters: a name from elsewhere must not command this terminal."""
+    """Return text without control characters: a name from elsewhere must not control the terminal."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
 
 

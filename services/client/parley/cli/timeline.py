@@ -1,4 +1,4 @@
-"""Turns in the terminal: one line per turn, and a coloured timeline with one row per speaker."""
+"""Turns on a terminal: a line per turn, and a coloured timeline with a row per speaker."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from rich.text import Text
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_cyan", "bright_magenta")
 FULL, EMPTY = "█", "·"
-ASCII_FULL, ASCII_EMPTY = "#", "."  # where the terminal cannot show the others
-DOUBT = "?"  # marks a turn that needs review
-WIDEST_ROW = 100  # cells; a wider one is hard to read across
+ASCII_FULL, ASCII_EMPTY = "#", "."  # for encodings without the characters above
+REVIEW_MARK = "?"
+MAX_ROW_WIDTH = 100  # columns; a longer row is hard to follow
 SHARE_WIDTH = len("  00:00:00 100%")
 
 
 class TurnLike(Protocol):
-    """One speaker talking without a break: this package's Turn, or any other with these three.
-
-    Where it has `needs_review` and `confidence` too, they are shown.
-    """
+    """A turn of this package or any other one. `needs_review` and `confidence` are shown if it has them."""
 
     @property
     def start(self) -> float: ...
@@ -33,12 +30,12 @@ class TurnLike(Protocol):
 
 
 def render_turns(turns: Sequence[TurnLike], seconds: float, console: Console) -> None:
-    """Print the turns by start time, and under them the timeline.
+    """Print the turns by start time, and the timeline below them.
 
     Args:
-        turns: may overlap; none is fine.
+        turns: may overlap, and may be empty.
         seconds: length of the recording.
-        console: where to; its width is used, its colours as far as it has any.
+        console: where to print; its width and its colours are used.
     """
     if not turns:
         console.print(f"Nobody speaks in this recording of {clock(seconds)}.", highlight=False)
@@ -49,23 +46,24 @@ def render_turns(turns: Sequence[TurnLike], seconds: float, console: Console) ->
     console.print()
     for line in timeline(turns, seconds, console):
         console.print(line, soft_wrap=True)
-    if doubtful := sum(map(_doubtful, turns)):
-        subject = "1 turn needs" if doubtful == 1 else f"{doubtful} turns need"
-        console.print(f"\n{subject} review ({DOUBT}): the engine is unsure who speaks.", highlight=False)
+    if to_review := sum(map(_needs_review, turns)):
+        subject = "1 turn needs" if to_review == 1 else f"{to_review} turns need"
+        console.print(f"\n{subject} review ({REVIEW_MARK}): the speaker is uncertain.", highlight=False)
 
 
 def timeline(turns: Sequence[TurnLike], seconds: float, console: Console) -> list[Text]:
-    """Return one row per speaker, in order of first appearance, and the axis under them."""
+    """Return a row per speaker, in order of first appearance, and the axis below them."""
     colours = _colours(turns)
-    full, empty = _cells(console)
+    full, empty = _characters(console)
     label_width = max((len(speaker) for speaker in colours), default=0)
-    width = max(10, min(WIDEST_ROW, console.width - label_width - 1 - SHARE_WIDTH))
+    width = max(10, min(MAX_ROW_WIDTH, console.width - label_width - 1 - SHARE_WIDTH))
     rows = []
     for speaker, colour in colours.items():
         own = [turn for turn in turns if turn.speaker == speaker]
-        bar = "".join(full if spoken else empty for spoken in _spoken(own, seconds, width))
-        row = Text.assemble(f"{speaker:<{label_width}} ", (bar, colour), _share(own, seconds))
-        rows.append(row)
+        row = "".join(full if talking else empty for talking in _talking(own, seconds, width))
+        talked = sum(turn.end - turn.start for turn in own)
+        share = f"  {clock(talked):>8} {talked / max(seconds, 1e-3):4.0%}"
+        rows.append(Text.assemble(f"{speaker:<{label_width}} ", (row, colour), share))
     return [*rows, _axis(seconds, label_width, width)]
 
 
@@ -83,28 +81,23 @@ def _colours(turns: Iterable[TurnLike]) -> dict[str, str]:
 
 
 def _turn_line(turn: TurnLike, colour: str) -> Text:
-    doubt = f"  {DOUBT} {getattr(turn, 'confidence', 0):.2f}" if _doubtful(turn) else ""
-    return Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", (turn.speaker, colour), (doubt, "bold"))
+    review = f"  {REVIEW_MARK} {getattr(turn, 'confidence', 0):.2f}" if _needs_review(turn) else ""
+    return Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", (turn.speaker, colour), (review, "bold"))
 
 
-def _doubtful(turn: TurnLike) -> bool:
+def _needs_review(turn: TurnLike) -> bool:
     return bool(getattr(turn, "needs_review", None))
 
 
-def _spoken(turns: Iterable[TurnLike], seconds: float, width: int) -> list[bool]:
-    """Say of each cell whether a turn touches it, so that a short turn in a long recording still shows."""
-    cells = [False] * width
-    per_cell = max(seconds, 1e-3) / width
+def _talking(turns: Iterable[TurnLike], seconds: float, width: int) -> list[bool]:
+    """Return for each column whether a turn touches it, so that short turns of long recordings are visible."""
+    columns = [False] * width
+    seconds_per_column = max(seconds, 1e-3) / width
     for turn in turns:
-        first = min(width - 1, int(turn.start / per_cell))
-        last = min(width - 1, int(turn.end / per_cell))
-        cells[first : last + 1] = [True] * (last + 1 - first)
-    return cells
-
-
-def _share(turns: Iterable[TurnLike], seconds: float) -> str:
-    talking = sum(turn.end - turn.start for turn in turns)
-    return f"  {clock(talking):>8} {talking / max(seconds, 1e-3):4.0%}"
+        first = min(width - 1, int(turn.start / seconds_per_column))
+        last = min(width - 1, int(turn.end / seconds_per_column))
+        columns[first : last + 1] = [True] * (last + 1 - first)
+    return columns
 
 
 def _axis(seconds: float, label_width: int, width: int) -> Text:
@@ -113,7 +106,7 @@ def _axis(seconds: float, label_width: int, width: int) -> Text:
     return Text(" " * (label_width + 1) + left + f"{middle:^{room}}" + right, style="dim")
 
 
-def _cells(console: Console) -> tuple[str, str]:
+def _characters(console: Console) -> tuple[str, str]:
     try:
         (FULL + EMPTY).encode(console.encoding)
     except (UnicodeEncodeError, LookupError):

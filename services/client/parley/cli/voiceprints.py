@@ -1,74 +1,78 @@
-"""`parley enrol` and `parley voiceprints`: whose voices the server knows."""
+"""`parley enrol` and `parley voiceprints`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from parley.cli.changes import Yes, each
-from parley.cli.durations import age, short
-from parley.cli.exits import Exit
+from parley import SubmitOptions, Voiceprint
+from parley.cli.changes import Yes, apply
+from parley.cli.durations import age, format_duration
+from parley.cli.exit_codes import Exit
+from parley.cli.failures import CommandFailed
 from parley.cli.options import AsJson, terminal_of
-from parley.cli.sending import Stop
-from parley.cli.submit import send
-from parley.cli.terminal import Terminal
-from parley.client import Parley
-from parley.voiceprints import Voiceprint
+from parley.cli.submit import submit_files
+from parley.cli.terminal import PATIENT, Terminal
 
 COLUMNS = ("ID", "NAME", "ROLE", "AGE", "MODEL")
 MODEL_WIDTH = 24  # characters: the engine's name and the beginning of a hash
 
-voiceprints_app = typer.Typer(help="List enrolled voiceprints, or delete them.", invoke_without_command=True)
+voiceprints_app = typer.Typer(
+    help="List or delete voiceprints.", invoke_without_command=True, add_completion=False, rich_markup_mode=None
+)
 
 
 class Role(StrEnum):
-    """What somebody can be enrolled as."""
+    """Roles of an enrolled person."""
 
     CLINICIAN = "clinician"
     PATIENT = "patient"
 
 
-Name = Annotated[str, typer.Argument(help="Whose voiceprint it is; a name can be enrolled once.", show_default=False)]
-Alone = Annotated[
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the person; unique.", show_default=False)]
+Recording = Annotated[
     Path | None,
     typer.Argument(
         metavar="[RECORDING]",
-        help="A recording of this person alone.",
+        help="A recording in which only this person speaks.",
         exists=True,
         dir_okay=False,
         readable=True,
         show_default=False,
     ),
 ]
-OfJob = Annotated[
-    str | None, typer.Option("--job", help="Instead: a job that was submitted with --speaker-embeddings.")
+JobOption = Annotated[
+    str | None,
+    typer.Option("--job", metavar="ID", help="Instead of a recording: a job with speaker embeddings."),
 ]
-Speaker = Annotated[str | None, typer.Option("--speaker", help="With --job: which of its speakers.")]
-AsRole = Annotated[Role | None, typer.Option("--role", help="What this person is.")]
-Which = Annotated[list[str], typer.Argument(metavar="VOICEPRINT...", help="Ids or names.", show_default=False)]
+Speaker = Annotated[str | None, typer.Option("--speaker", metavar="LABEL", help="With --job: label of the speaker.")]
+RoleOption = Annotated[Role | None, typer.Option("--role", help="Role of the person.")]
+Voiceprints = Annotated[list[str], typer.Argument(metavar="VOICEPRINT...", help="Names or ids.", show_default=False)]
 
 
 def enrol(
     ctx: typer.Context,
     name: Name,
-    recording: Alone = None,
-    job: OfJob = None,
+    recording: Recording = None,
+    job: JobOption = None,
     speaker: Speaker = None,
-    role: AsRole = None,
+    role: RoleOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a voiceprint: its person is named in every job that keeps voices."""
+    """Enrol the voiceprint of a person.
+
+    Jobs that keep speaker embeddings then show the name of this person.
+    """
     if (recording is None) == (job is None) or (job is None) != (speaker is None):
-        raise typer.BadParameter("say either a recording of this person alone, or --job and --speaker")
-    terminal, stop = terminal_of(ctx), Stop()
-    with terminal.patient_parley(pause=stop.pause) as parley:
-        if job is None or speaker is None:
-            assert recording is not None, "one of the two was given"
-            job, speaker = _only_speaker(terminal, parley, stop, recording)
+        raise typer.BadParameter("Give either a recording of this person, or --job and --speaker.")
+    terminal = terminal_of(ctx)
+    if recording is not None:
+        job, speaker = _only_speaker(terminal, recording)
+    assert job is not None and speaker is not None, "given, or found in the recording"
+    with terminal.parley(PATIENT) as parley:
         voiceprint = parley.enrol(name, job, speaker, role=role)
     terminal.say(f"{voiceprint.name} is enrolled.")
     if as_json:
@@ -77,19 +81,22 @@ def enrol(
         terminal.print_text(f"{voiceprint.id}\n")
 
 
-def _only_speaker(terminal: Terminal, parley: Parley, stop: Stop, recording: Path) -> tuple[str, str]:
-    """Return the job and the label of the one person in a recording, or end the command."""
-    (outcome,) = send(terminal, parley, stop, [recording], {"speaker_embeddings": True, "num_speakers": 1}, wait=True)
+def _only_speaker(terminal: Terminal, recording: Path) -> tuple[str, str]:
+    """Return the job id and the label of the only speaker of a recording."""
+    options = SubmitOptions(speaker_embeddings=True, num_speakers=1)
+    (outcome,) = submit_files(terminal, [recording], options, wait=True)
+    if outcome.error is not None:
+        raise outcome.error
     if outcome.turns is None:
-        raise typer.Exit(outcome.exit)
+        raise CommandFailed(outcome.exit_code, "job_failed", outcome.summary)
     if not outcome.turns.speakers:
-        terminal.fail("Nobody speaks in this recording.", Exit.REFUSED)
+        raise CommandFailed(Exit.REFUSED, "no_speech", "Nobody speaks in this recording.")
     return outcome.turns.job_id, outcome.turns.speakers[0]
 
 
 @voiceprints_app.callback()
 def voiceprints(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List enrolled voiceprints."""
+    """List or delete voiceprints."""
     if ctx.invoked_subcommand is not None:
         return
     terminal = terminal_of(ctx)
@@ -104,29 +111,21 @@ def voiceprints(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _row(voiceprint: Voiceprint) -> tuple[str, ...]:
-    return (
-        voiceprint.id,
-        voiceprint.name,
-        voiceprint.role or "",
-        short(age(voiceprint.enrolled_at)),
-        voiceprint.model[:MODEL_WIDTH],
-    )
+    age_text = format_duration(age(voiceprint.enrolled_at))
+    return voiceprint.id, voiceprint.name, voiceprint.role or "", age_text, voiceprint.model[:MODEL_WIDTH]
 
 
 @voiceprints_app.command()
-def delete(ctx: typer.Context, which: Which, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Forget voices, for good: no job names these people any more."""
+def delete(ctx: typer.Context, voiceprints: Voiceprints, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete voiceprints.
+
+    No job shows the names of these people any more. Deleted voiceprints cannot be restored.
+    """
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
-        ids = [_id_of(parley.voiceprints(), one) for one in which]
-        if not yes and not terminal.sure(f"Delete {_counted(ids)}, for good? [y/N]", "Nothing was deleted."):
-            raise typer.Exit(Exit.OK)
-        each(terminal, ids, lambda voiceprint_id: dict(parley.delete_voiceprint(voiceprint_id)), "deleted", as_json)
-
-
-def _id_of(known: Sequence[Voiceprint], which: str) -> str:
-    return next((voiceprint.id for voiceprint in known if voiceprint.name == which), which)
-
-
-def _counted(ids: Sequence[str]) -> str:
-    return "this voice" if len(ids) == 1 else f"{len(ids)} voices"
+        ids_by_name = {voiceprint.name: voiceprint.id for voiceprint in parley.voiceprints()}
+        ids = [ids_by_name.get(name_or_id, name_or_id) for name_or_id in voiceprints]
+        what = "this voiceprint" if len(ids) == 1 else f"{len(ids)} voiceprints"
+        if not yes and not terminal.confirm_deletion(f"Delete {what}?"):
+            ids = []
+        apply(terminal, ids, parley.delete_voiceprint, "deleted", as_json)

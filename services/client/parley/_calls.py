@@ -1,0 +1,194 @@
+"""The calls of the HTTP API: what each one sends, and how its response is read.
+
+`Parley` and `AsyncParley` send the same calls; they differ only in how they wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from parley._httpx import httpx
+from parley._responses import api_error, parse
+from parley._upload import OnBytes, Upload
+from parley.errors import WaitTimedOut
+from parley.models import Document, Job, JobPage, QueueStatus, Turns, Voiceprint
+from parley.options import SubmitOptions
+
+T = TypeVar("T")
+Read = Callable[[httpx.Response], T]
+
+READ_SECONDS = 60.0  # an upload is answered after the server has stored it durably
+LONG_POLL_SECONDS = 30.0  # the server answers earlier if the job changes
+LONG_POLL_MARGIN = 15.0  # seconds for network and server on top of a long poll
+PAGE_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request and the reader of its response.
+
+    Attributes:
+        read: makes the result from the response.
+        params: query parameters; those that are None are left out.
+        json: request body as a JSON object.
+        upload: request body as a recording.
+        repeatable: the call has the same effect when the server receives it twice.
+        accept: status codes from 400 on that `read` expects.
+        read_seconds: how long to wait for the response.
+    """
+
+    method: str
+    path: str
+    read: Read[T]
+    params: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Document | None = None
+    upload: Upload | None = None
+    repeatable: bool = True
+    accept: tuple[int, ...] = ()
+    read_seconds: float = READ_SECONDS
+
+
+def submit(recording: Path, idempotency_key: str | None, on_bytes: OnBytes | None, options: SubmitOptions) -> Call[Job]:
+    """Submit a recording. One idempotency key for all tries makes the call repeatable."""
+    if unknown := options.keys() - SubmitOptions.__optional_keys__:
+        raise TypeError(f"submit() has no option {', '.join(sorted(unknown))}")
+    channels = options.get("channels")
+    params: dict[str, object] = dict(options)
+    params["channels"] = ",".join(channels) if channels else None
+    params["speaker_embeddings"] = "true" if options.get("speaker_embeddings") else None
+    upload = Upload(recording, on_bytes)
+    headers = upload.headers | {"Idempotency-Key": idempotency_key or str(uuid4())}
+    return Call("POST", "/v1/jobs", _job, params=params, headers=headers, upload=upload)
+
+
+def job(job_id: str, wait: float) -> Call[Job]:
+    """Get a job; with `wait` at its next change of state, or after this number of seconds."""
+    params = {"wait": wait} if wait else {}
+    return Call("GET", _job_path(job_id), _job, params=params, read_seconds=wait + LONG_POLL_MARGIN)
+
+
+def jobs(filters: Mapping[str, str | None], cursor: str | None) -> Call[JobPage]:
+    """Get one page of jobs."""
+    params = {**filters, "limit": PAGE_SIZE, "cursor": cursor}
+    return Call("GET", "/v1/jobs", lambda response: parse(response, JobPage.from_document), params=params)
+
+
+def turns(job_id: str, embeddings: bool) -> Call[Turns]:
+    """Get the turns of a job."""
+    params = {"format": "json", "embeddings": "true" if embeddings else None}
+    path = f"{_job_path(job_id)}/turns"
+    return Call("GET", path, lambda response: parse(response, Turns.from_document), params=params)
+
+
+def rttm(job_id: str) -> Call[str]:
+    """Get the turns of a job as RTTM."""
+    return Call("GET", f"{_job_path(job_id)}/turns", lambda response: response.text, params={"format": "rttm"})
+
+
+def cancel(job_id: str) -> Call[Job]:
+    """Cancel a job. A second cancel is refused, so that the call is not repeatable."""
+    return Call("POST", f"{_job_path(job_id)}/cancel", _job, repeatable=False)
+
+
+def retry(job_id: str) -> Call[Job]:
+    """Run a job again."""
+    return Call("POST", f"{_job_path(job_id)}/retry", _job, repeatable=False)
+
+
+def delete(job_id: str) -> Call[Document]:
+    """Delete a job and get the receipt."""
+    return Call("DELETE", _job_path(job_id), _document, repeatable=False)
+
+
+def enrol(name: str, job_id: str, speaker: str, role: str | None) -> Call[Voiceprint]:
+    """Enrol a voiceprint. A second enrolment is refused because the name is taken."""
+    enrolment = {"name": name, "job_id": job_id, "speaker": speaker, "role": role}
+    return Call("POST", "/v1/voiceprints", _voiceprint, json=enrolment, repeatable=False)
+
+
+def voiceprints() -> Call[list[Voiceprint]]:
+    """Get all voiceprints."""
+
+    def build(document: Document) -> list[Voiceprint]:
+        return [Voiceprint.from_document(voiceprint) for voiceprint in document["voiceprints"]]
+
+    return Call("GET", "/v1/voiceprints", lambda response: parse(response, build))
+
+
+def delete_voiceprint(voiceprint_id: str) -> Call[Document]:
+    """Delete a voiceprint and get the receipt."""
+    return Call("DELETE", f"/v1/voiceprints/{_segment(voiceprint_id)}", _document, repeatable=False)
+
+
+def queues() -> Call[list[QueueStatus]]:
+    """Get the load of every queue."""
+
+    def build(document: Document) -> list[QueueStatus]:
+        return [QueueStatus.from_document(queue) for queue in document["queues"]]
+
+    return Call("GET", "/v1/queues", lambda response: parse(response, build))
+
+
+def ready() -> Call[Document]:
+    """Get the readiness of the server; 503 is a result here, not an error."""
+
+    def read(response: httpx.Response) -> Document:
+        if response.is_success:
+            return _document(response)
+        error = api_error(response)
+        return {"status": "unavailable", "code": error.code, "detail": error.detail}
+
+    return Call("GET", "/readyz", read, accept=(httpx.codes.SERVICE_UNAVAILABLE,))
+
+
+def version() -> Call[str]:
+    """Get the version of the server."""
+    return Call(
+        "GET",
+        "/openapi.json",
+        lambda response: parse(response, lambda document: str(document["info"]["version"])),
+    )
+
+
+class LongPolls:
+    """The seconds of each long poll of a wait with a timeout."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._started = time.monotonic()
+
+    def next(self, job: Job) -> float:
+        """Return the seconds of the next poll. Raises WaitTimedOut when none are left."""
+        if self._timeout is None:
+            return LONG_POLL_SECONDS
+        left = self._timeout - (time.monotonic() - self._started)
+        if left <= 0:
+            raise WaitTimedOut(job, self._timeout)
+        return min(LONG_POLL_SECONDS, left)
+
+
+def _job(response: httpx.Response) -> Job:
+    return parse(response, Job.from_document)
+
+
+def _voiceprint(response: httpx.Response) -> Voiceprint:
+    return parse(response, Voiceprint.from_document)
+
+
+def _document(response: httpx.Response) -> Document:
+    return parse(response, dict)
+
+
+def _job_path(job_id: str) -> str:
+    return f"/v1/jobs/{_segment(job_id)}"
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")

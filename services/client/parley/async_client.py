@@ -1,0 +1,159 @@
+"""The Python client of Parley for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+
+from parley import _calls
+from parley._calls import LONG_POLL_SECONDS, LongPolls
+from parley._retry import RetryPolicy
+from parley._transport import AsyncTransport, OnRetry
+from parley._upload import OnBytes
+from parley.models import Document, Job, QueueStatus, Turns, Voiceprint
+from parley.options import SubmitOptions
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class AsyncParley:
+    """A Parley server, for programs that use asyncio. The methods do what those of Parley do.
+
+        async with AsyncParley() as parley:
+            job = await parley.submit("consult.flac", num_speakers=2)
+            if (await parley.wait(job.id)).succeeded:
+                print((await parley.turns(job.id)).turns)
+
+    Args:
+        url: address of the server; by default PARLEY_URL, else http://127.0.0.1:7001.
+        api_key: by default PARLEY_API_KEY, else none.
+        retry: how often calls are tried.
+        on_retry: called before each retry with the error and the seconds until the retry.
+        sleep: waits between tries.
+        http_transport: replaces the network, in tests.
+
+    Raises:
+        ValueError: the URL is invalid.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        on_retry: OnRetry | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        http_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._transport = AsyncTransport(url, api_key, retry, on_retry, sleep, http_transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self._transport.url
+
+    async def submit(
+        self,
+        recording: str | os.PathLike[str],
+        *,
+        idempotency_key: str | None = None,
+        on_bytes: OnBytes | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Job:
+        """Submit the recording in a file and return its job."""
+        return await self._transport.send(_calls.submit(Path(recording), idempotency_key, on_bytes, options))
+
+    async def job(self, job_id: str, *, wait: float = 0.0) -> Job:
+        """Return a job: now, or with `wait` at its next change of state, at the latest after `wait` seconds."""
+        return await self._transport.send(_calls.job(job_id, wait))
+
+    async def watch(self, job_id: str, *, every: float = LONG_POLL_SECONDS) -> AsyncIterator[Job]:
+        """Yield a job now, at every change of state and at least every `every` seconds, until it is terminal."""
+        job = await self.job(job_id)
+        yield job
+        while not job.terminal:
+            job = await self.job(job_id, wait=every)
+            yield job
+
+    async def wait(self, job_id: str, *, timeout: float | None = None) -> Job:  # noqa: ASYNC109 - as in Parley.wait
+        """Return a job as soon as it is terminal. Raises WaitTimedOut if it is unfinished after `timeout` seconds."""
+        polls = LongPolls(timeout)
+        job = await self.job(job_id)
+        while not job.terminal:
+            job = await self.job(job_id, wait=polls.next(job))
+        return job
+
+    async def jobs(
+        self, *, state: str | None = None, queue: str | None = None, reference: str | None = None
+    ) -> AsyncIterator[Job]:
+        """Yield your jobs, newest first. Pages are requested as they are needed."""
+        filters = {"state": state, "queue": queue, "reference": reference}
+        page = await self._transport.send(_calls.jobs(filters, cursor=None))
+        while True:
+            for job in page.jobs:
+                yield job
+            if page.next_cursor is None:
+                return
+            page = await self._transport.send(_calls.jobs(filters, page.next_cursor))
+
+    async def turns(self, job_id: str, *, embeddings: bool = False) -> Turns:
+        """Return the turns of a job that succeeded; with `embeddings` the document holds the speaker embeddings too."""
+        return await self._transport.send(_calls.turns(job_id, embeddings))
+
+    async def rttm(self, job_id: str) -> str:
+        """Return the turns of a job as NIST RTTM, a line per turn."""
+        return await self._transport.send(_calls.rttm(job_id))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel an unfinished job and return it."""
+        return await self._transport.send(_calls.cancel(job_id))
+
+    async def retry(self, job_id: str) -> Job:
+        """Run a failed or cancelled job again with its options, and return it."""
+        return await self._transport.send(_calls.retry(job_id))
+
+    async def delete(self, job_id: str) -> Document:
+        """Delete recording, result and record of a terminal job, and return the receipt."""
+        return await self._transport.send(_calls.delete(job_id))
+
+    async def enrol(self, name: str, job_id: str, speaker: str, *, role: str | None = None) -> Voiceprint:
+        """Enrol a speaker of a job as a voiceprint. The job must keep speaker embeddings."""
+        return await self._transport.send(_calls.enrol(name, job_id, speaker, role))
+
+    async def voiceprints(self) -> list[Voiceprint]:
+        """Return your voiceprints, oldest first."""
+        return await self._transport.send(_calls.voiceprints())
+
+    async def delete_voiceprint(self, voiceprint_id: str) -> Document:
+        """Delete a voiceprint and return the receipt."""
+        return await self._transport.send(_calls.delete_voiceprint(voiceprint_id))
+
+    async def queues(self) -> list[QueueStatus]:
+        """Return the load of every queue."""
+        return await self._transport.send(_calls.queues())
+
+    async def ready(self) -> Document:
+        """Return the readiness of the server."""
+        return await self._transport.send(_calls.ready())
+
+    async def version(self) -> str:
+        """Return the version of the server."""
+        return await self._transport.send(_calls.version())

@@ -1,0 +1,127 @@
+"""Submitting many files at once: a few uploads at a time, then every job is followed until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parley import AsyncParley, Job, ParleyClientError, SubmitOptions, Turns
+from parley.cli.display import turns_json
+from parley.cli.exit_codes import Exit
+from parley.cli.failures import error_document, exit_code_of
+from parley.cli.options import TurnFormat
+from parley.cli.progress import ProgressView
+
+UPLOADS = 4  # at once; more do not use a line better
+WATCHES = 16  # at once; jobs end roughly in the order of their submits
+WATCH_SECONDS = 1.0  # between two looks at the progress of a job
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file: `job` is None if it was not accepted, `turns` unless the job succeeded."""
+
+    path: Path
+    job: Job | None = None
+    turns: Turns | None = None
+    error: Exception | None = None
+
+    @property
+    def exit_code(self) -> Exit:
+        if self.error is not None:
+            return exit_code_of(self.error)
+        failed = self.job is not None and self.job.terminal and not self.job.succeeded
+        return Exit.JOB_FAILED if failed else Exit.OK
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        if self.error is not None:
+            return str(self.error) if self.job is None else f"{self.error} The server keeps job {self.job.id}."
+        assert self.job is not None, "an outcome has an error or a job"
+        if self.job.error is not None:
+            return f"{self.job.state}: {self.job.error.detail} ({self.job.error.code})"
+        return self.job.state
+
+    def document(self) -> dict[str, Any]:
+        """The outcome as JSON."""
+        return {
+            "file": str(self.path),
+            "job": self.job.document if self.job else None,
+            "turns": self.turns.document if self.turns else None,
+            "error": error_document(self.error) if self.error else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFiles:
+    """A folder with the turns of each recording in a file."""
+
+    folder: Path
+    format: TurnFormat
+
+    def path(self, recording: Path) -> Path:
+        return self.folder / f"{recording.stem}.{self.format}"
+
+    async def write(self, parley: AsyncParley, recording: Path, turns: Turns) -> None:
+        """Write the turns of a recording."""
+        text = turns_json(turns) if self.format is TurnFormat.JSON else await parley.rttm(turns.job_id)
+        await asyncio.to_thread(self.path(recording).write_text, text, encoding="utf-8")
+
+
+@dataclass
+class Batch:
+    """Submits files and follows their jobs.
+
+    Attributes:
+        options: options of every submit.
+        wait: follow every job to its end and get its turns; else the accepted job is the outcome.
+        turn_files: where the turns of each file are written as soon as they are there.
+        accepted: the jobs so far, also if the batch is interrupted.
+    """
+
+    parley: AsyncParley
+    view: ProgressView
+    options: SubmitOptions
+    wait: bool
+    turn_files: TurnFiles | None = None
+    accepted: list[Job] = field(default_factory=list)
+    _uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
+    _watches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WATCHES))
+
+    async def run(self, paths: Sequence[Path]) -> list[Outcome]:
+        """Return the outcome of each file, in the given order. The failure of one file does not stop the others."""
+        return await asyncio.gather(*(self._run_one(path) for path in paths))
+
+    async def _run_one(self, path: Path) -> Outcome:
+        job: Job | None = None
+        turns: Turns | None = None
+        error: Exception | None = None
+        try:
+            job = await self._submit(path)
+            if self.wait:
+                async with self._watches:
+                    async for seen in self.parley.watch(job.id, every=WATCH_SECONDS):
+                        self.view.watching(path, seen)
+                        job = seen
+            if job.succeeded:
+                turns = await self.parley.turns(job.id)
+                if self.turn_files is not None:
+                    await self.turn_files.write(self.parley, path, turns)
+        except (ParleyClientError, OSError) as caught:
+            error = caught
+        outcome = Outcome(path, job, turns, error)
+        self.view.ended(path, outcome.summary)
+        return outcome
+
+    async def _submit(self, path: Path) -> Job:
+        async with self._uploads:
+            job = await self.parley.submit(
+                path, on_bytes=lambda sent, total: self.view.uploading(path, sent, total), **self.options
+            )
+        self.accepted.append(job)
+        self.view.watching(path, job)
+        return job

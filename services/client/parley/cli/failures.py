@@ -1,0 +1,68 @@
+"""How a command fails: a sentence on stderr, with --json also a JSON object on stdout, and an exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from parley.cli.exit_codes import Exit
+from parley.errors import ParleyApiError, ParleyClientError, ParleyUnavailable
+
+
+class CommandFailed(Exception):  # noqa: N818 - says what happened, like the errors of the library
+    """The command ends here.
+
+    Args:
+        exit_code: the exit code.
+        code: stable name, for programs.
+        detail: a sentence, for people.
+        members: further members of the JSON object.
+    """
+
+    def __init__(self, exit_code: Exit, code: str, detail: str, **members: object) -> None:
+        super().__init__(detail)
+        self.exit_code = exit_code
+        self.code = code
+        self.members = members
+
+
+FAILURES = (CommandFailed, ParleyClientError, OSError, typer.TyperException)
+"""Every error that ends a command with a sentence. Any other one is a defect and ends it with a traceback."""
+
+
+def exit_code_of(error: Exception) -> Exit:
+    """Return the exit code for an error."""
+    if isinstance(error, CommandFailed):
+        return error.exit_code
+    if isinstance(error, ParleyApiError) and not isinstance(error, ParleyUnavailable):
+        return Exit.REFUSED
+    return Exit.UNAVAILABLE if isinstance(error, ParleyClientError) else Exit.USAGE
+
+
+def error_document(error: Exception) -> dict[str, Any]:
+    """Return an error as a JSON object with at least `code` and `detail`."""
+    if isinstance(error, ParleyApiError):
+        members = {"status": error.status, "retry_after": error.retry_after}
+        return {"code": error.code, "detail": error.detail} | members
+    if isinstance(error, CommandFailed):
+        return {"code": error.code, "detail": str(error)} | error.members
+    if isinstance(error, ParleyClientError):
+        return {"code": error.code, "detail": str(error)}
+    code = "invalid_usage" if isinstance(error, typer.TyperException) else "file_error"
+    return {"code": code, "detail": _sentence(error)}
+
+
+def report(error: Exception, *, as_json: bool) -> Exit:
+    """Print why the command failed, and return its exit code."""
+    from parley.cli.terminal import Terminal  # imports rich, which invalid options do not need
+
+    terminal = Terminal()
+    if as_json:
+        terminal.print_json({"error": error_document(error)})
+    terminal.say(_sentence(error), "red")
+    return exit_code_of(error)
+
+
+def _sentence(error: Exception) -> str:
+    return error.format_message() if isinstance(error, typer.TyperException) else str(error)

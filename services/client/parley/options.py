@@ -1,0 +1,32 @@
+"""What a caller can ask for with a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+class SubmitOptions(TypedDict, total=False):
+    """Options of a submit; the server's default applies to those that are left out or None.
+
+    Attributes:
+        num_speakers: number of speakers, if known. Excludes `min_speakers` and `max_speakers`.
+        min_speakers: minimum number of speakers.
+        max_speakers: maximum number of speakers.
+        queue: `interactive` (a person waits; the default) or `batch`.
+        reference: your own name for the conversation.
+        callback_url: where the server delivers the end of the job.
+        retain_seconds: how long recording and result are kept after the end of the job.
+        speaker_embeddings: keep an embedding of each speaker, to enrol voiceprints and to identify speakers.
+        channels: role per channel, in order: `clinician`, `patient` or `other`.
+    """
+
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+    queue: str | None
+    reference: str | None
+    callback_url: str | None
+    retain_seconds: int | None
+    speaker_embeddings: bool
+    channels: Sequence[str] | None

@@ -1,0 +1,161 @@
+"""`parley jobs`, `job`, `turns`, `cancel`, `retry`, `purge` and `queues`: what they print where, and how they exit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from parley.cli.exit_codes import Exit
+from tests.unit.client.command import FAILED, RTTM, SUCCEEDED, ago, parley
+from tests.unit.client.scripted import JOB_ID, Reply, ScriptedServer, job_document, turns_document
+
+JOB = f"/v1/jobs/{JOB_ID}"
+OTHER_ID = "01a21a6c-6602-7000-8000-000000000002"
+
+
+def test_jobs_lists_a_row_each_and_ids_in_full(server: ScriptedServer) -> None:
+    long_id = "01234567-89ab-cdef-0123-456789abcdef"
+    running = job_document(long_id, "running", phase="embedding", progress=0.5, reference="consult 7")
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": [running, FAILED], "next_cursor": None}))
+    result = parley("jobs", "--state", "running", env={"COLUMNS": "60"})
+    assert result.exit_code == Exit.OK
+    assert long_id in result.stdout
+    assert server.requests[0].query["state"] == "running"
+    wide = parley("jobs", env={"COLUMNS": "200"}).stdout
+    assert "embedding 50%" in wide
+    assert "consult 7" in wide
+    assert "unreadable_recording" in wide
+
+
+@pytest.mark.parametrize(("to_review", "outcome"), [(0, "2 turns"), (1, "2 turns, 1 to review"), (None, "2 turns")])
+def test_a_job_says_how_many_turns_need_review(server: ScriptedServer, to_review: int | None, outcome: str) -> None:
+    result = SUCCEEDED["result"] | {"turns_to_review": to_review, "seconds_to_review": 9.5}
+    server.on("GET", JOB, Reply(document=SUCCEEDED | {"result": result}))
+    assert f"result    2 speakers, {outcome}\n" in parley("job", JOB_ID).stdout
+
+
+def test_jobs_requests_no_page_beyond_the_limit(server: ScriptedServer) -> None:
+    page = {"jobs": [job_document("a"), job_document("b")], "next_cursor": "more"}
+    server.on("GET", "/v1/jobs", Reply(document=page))
+    result = parley("jobs", "--limit", 2, "--json")
+    assert [job["id"] for job in json.loads(result.stdout)] == ["a", "b"]
+    assert len(server.requests) == 1
+
+
+def test_stuck_jobs_are_the_old_unfinished_ones_oldest_first(server: ScriptedServer) -> None:
+    queued = [
+        job_document("young", "queued", created_at=ago(minutes=3)),
+        job_document("old", "queued", created_at=ago(hours=1)),
+    ]
+    running = [job_document("older", "running", created_at=ago(hours=2))]
+    pages = [[], queued, running]
+    server.on("GET", "/v1/jobs", *(Reply(document={"jobs": jobs, "next_cursor": None}) for jobs in pages))
+    result = parley("jobs", "--stuck", "--json")
+    assert [job["id"] for job in json.loads(result.stdout)] == ["older", "old"]
+    assert [request.query["state"] for request in server.requests] == ["accepted", "queued", "running"]
+
+
+def test_stuck_with_another_minimum_age(server: ScriptedServer) -> None:
+    young = job_document("young", "queued", created_at=ago(minutes=3))
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": [young], "next_cursor": None}))
+    assert len(json.loads(parley("jobs", "--stuck", "--older-than", "1m", "--json").stdout)) == 1
+    assert len(json.loads(parley("jobs", "--stuck", "--older-than", "0s", "--json").stdout)) == 1
+    assert "No job is unfinished for more than 10m." in parley("jobs", "--stuck").stderr
+    assert parley("jobs", "--stuck", "--older-than", "soon").exit_code == Exit.USAGE
+    assert parley("jobs", "--older-than", "1m").exit_code == Exit.USAGE
+
+
+def test_job_shows_attempts_and_errors(server: ScriptedServer) -> None:
+    attempt = {"number": 1, "worker": "worker-a", "started_at": ago(minutes=2), "ended_at": ago(minutes=1)}
+    lost = attempt | {"error": {"code": "worker_lost", "detail": "The worker did not renew its lease."}}
+    server.on("GET", JOB, Reply(document=FAILED | {"attempts": [lost]}))
+    result = parley("job", JOB_ID)
+    assert result.exit_code == Exit.OK
+    assert "The recording is damaged. (unreadable_recording)" in result.stdout
+    assert "attempt 1 by worker-a" in result.stdout
+    assert "The worker did not renew its lease. (worker_lost)" in result.stdout
+
+
+@pytest.mark.parametrize(("final", "code"), [(SUCCEEDED, Exit.OK), (FAILED, Exit.JOB_FAILED)])
+def test_job_wait_exits_according_to_the_end_of_the_job(
+    server: ScriptedServer, final: dict[str, Any], code: Exit
+) -> None:
+    server.on("GET", JOB, Reply(document=job_document(state="queued")), Reply(document=final))
+    result = parley("job", JOB_ID, "--wait", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout) == final
+
+
+def test_turns_in_every_format(server: ScriptedServer) -> None:
+    server.on("GET", f"{JOB}/turns", Reply(text=RTTM), Reply(document=turns_document()))
+    assert parley("turns", JOB_ID, "--format", "rttm").stdout == RTTM
+    assert json.loads(parley("turns", JOB_ID, "--format", "json").stdout) == turns_document()
+    assert json.loads(parley("turns", JOB_ID, "--json").stdout) == turns_document()
+    assert "SPEAKER_01  ? 0.60" in parley("turns", JOB_ID).stdout
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry"])
+def test_a_refused_change_does_not_stop_the_others(server: ScriptedServer, command: str) -> None:
+    server.on("POST", f"{JOB}/{command}", Reply(202, job_document()))
+    result = parley(command, OTHER_ID, JOB_ID, "--json")
+    assert result.exit_code == Exit.REFUSED
+    refused, done = json.loads(result.stdout)
+    assert (refused["id"], refused["error"]["code"]) == (OTHER_ID, "job_not_found")
+    assert done == job_document()
+    assert "job_not_found" in result.stderr
+
+
+def test_purge_asks_and_deletes_nothing_after_a_no(server: ScriptedServer) -> None:
+    result = parley("purge", JOB_ID, input="n\n")
+    assert (result.exit_code, server.requests) == (Exit.OK, [])
+    assert f"Delete recording, result and record of job {JOB_ID}? [y/N]" in result.stderr
+    assert "Nothing was deleted." in result.stderr
+
+
+def test_purge_without_an_answer_deletes_nothing(server: ScriptedServer) -> None:
+    result = parley("purge", JOB_ID, input="")
+    assert (result.exit_code, server.requests) == (Exit.USAGE, [])
+    assert "--yes" in result.stderr
+
+
+def test_purge_prints_the_receipts(server: ScriptedServer) -> None:
+    receipt = {"id": JOB_ID, "deleted": ["recording", "result", "record"], "at": "2026-01-02T03:04:05Z"}
+    server.on("DELETE", JOB, Reply(document=receipt))
+    result = parley("purge", JOB_ID, "--json", input="y\n")
+    assert json.loads(result.stdout) == [receipt]
+
+
+def test_purge_older_than_deletes_the_old_jobs_of_a_state(server: ScriptedServer) -> None:
+    old = FAILED | {"id": "old", "finished_at": ago(days=31)}
+    young = FAILED | {"id": "young", "finished_at": ago(days=29)}
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": [young, old], "next_cursor": None}))
+    server.on("DELETE", "/v1/jobs/old", Reply(document={"id": "old"}))
+    result = parley("purge", "--older-than", "30d", "--state", "failed", "--yes", "--json")
+    assert json.loads(result.stdout) == [{"id": "old"}]
+    assert server.requests[0].query["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), (JOB_ID, "--older-than", "1d"), (JOB_ID, "--state", "failed"), ("--older-than", "1d", "--state", "queued")],
+)
+def test_purge_without_a_clear_choice_is_invalid_usage(server: ScriptedServer, arguments: tuple[str, ...]) -> None:
+    assert parley("purge", *arguments, "--yes").exit_code == Exit.USAGE
+    assert server.requests == []
+
+
+def test_queues_as_a_table_and_as_json(server: ScriptedServer) -> None:
+    queue = {"queue": "batch", "unfinished": 5, "running": 2, "oldest_seconds": 130.0}
+    server.on("GET", "/v1/queues", Reply(document={"queues": [queue]}))
+    assert parley("queues").stdout.splitlines()[1].split() == ["batch", "5", "3", "2", "2m"]
+    assert json.loads(parley("queues", "--json").stdout) == [queue]
+
+
+def test_names_from_elsewhere_do_not_control_the_terminal(server: ScriptedServer) -> None:
+    evil = job_document(reference="\x1b]0;owned\x07[red]x[/red]")
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": [evil], "next_cursor": None}))
+    output = parley("jobs").stdout
+    assert "\x1b" not in output
+    assert "[red]x[/red]" in output
