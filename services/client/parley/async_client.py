@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class AsyncParley:
-    """A Parley server, for programs that use asyncio. The methods do what those of Parley do.
+    """A Parley server, for programs that use asyncio. The methods do what those of Parley do;
+    `watch` and `jobs` are asynchronous iterators.
 
         async with AsyncParley() as parley:
             job = await parley.submit("consult.flac", num_speakers=2)

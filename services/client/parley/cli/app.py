@@ -59,7 +59,18 @@ def load(name: str) -> Any:
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(name)(found)
         found = single
-    return get_command(found)
+    command = get_command(found)
+    _hide_types_of_arguments(command)
+    return command
+
+
+def _hide_types_of_arguments(command: Any) -> None:
+    """Keep Python's types (`list[Path]`) out of the help, where typer puts them behind the names of arguments."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None
+    for subcommand in getattr(command, "commands", {}).values():
+        _hide_types_of_arguments(subcommand)
 
 
 class ParleyGroup(TyperGroup):

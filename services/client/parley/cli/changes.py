@@ -12,18 +12,20 @@ from parley import ParleyApiError
 from parley.cli.durations import age
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import error_document, exit_code_of
-from parley.cli.options import AsJson, JobIds, State, duration_option, terminal_of
+from parley.cli.options import AsJson, EndState, JobIds, duration_option, terminal_of
 from parley.cli.terminal import Terminal
-from parley.models import TERMINAL_STATES, Document
+from parley.models import Document
 
-OptionalJobIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Job ids.", show_default=False)]
+OptionalJobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Job ids.", show_default=False)]
 OlderThan = Annotated[
     timedelta | None,
     typer.Option(
         parser=duration_option, metavar="DURATION", help="Instead of ids: all jobs that ended at least this long ago."
     ),
 ]
-EndState = Annotated[State | None, typer.Option("--state", help="With --older-than: only jobs that ended like this.")]
+StateOption = Annotated[
+    EndState | None, typer.Option("--state", help="With --older-than: only jobs that ended like this.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
@@ -48,7 +50,7 @@ def purge(
     ctx: typer.Context,
     ids: OptionalJobIds = None,
     older_than: OlderThan = None,
-    state: EndState = None,
+    state: StateOption = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,13 +60,13 @@ def purge(
     """
     if bool(ids) == (older_than is not None):
         raise typer.BadParameter("Give either job ids or --older-than.")
-    if state is not None and (older_than is None or state.value not in TERMINAL_STATES):
-        raise typer.BadParameter("--state needs --older-than, and one of succeeded, failed and cancelled.")
+    if state is not None and older_than is None:
+        raise typer.BadParameter("--state needs --older-than.")
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         chosen = list(ids or [])
         if older_than is not None:
-            states = [state.value] if state else TERMINAL_STATES
+            states = [state] if state else EndState
             ended = (job for each in states for job in parley.jobs(state=each))
             chosen = [job.id for job in ended if job.finished_at and age(job.finished_at) >= older_than]
         if not chosen:

@@ -9,11 +9,21 @@ class Exit(IntEnum):
     """How a command ended. If several things failed, the highest number is the exit code."""
 
     OK = 0
-    JOB_FAILED = 1  # a job that the command waited for failed or was cancelled
-    USAGE = 2  # invalid options, or a file that cannot be read or written
-    REFUSED = 3  # the server refused the request (4xx); the same request is refused again
-    UNAVAILABLE = 4  # no response, or not now (429, 5xx); the same request can succeed later
-    INTERRUPTED = 130  # Ctrl-C; accepted jobs continue
+    JOB_FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    UNAVAILABLE = 4
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Exit.OK: "The command succeeded.",
+    Exit.JOB_FAILED: "A job that the command waited for failed or was cancelled.",
+    Exit.USAGE: "The options are invalid, or a file cannot be read or written.",
+    Exit.REFUSED: "The server refused the request (4xx). It refuses the same request again.",
+    Exit.UNAVAILABLE: "The server did not respond, or cannot do it now (429, 5xx). The command can succeed later.",
+    Exit.INTERRUPTED: "Ctrl-C was pressed. Accepted jobs continue.",
+}
 
 
 EXIT_CODES_HELP = (

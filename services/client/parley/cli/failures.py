@@ -9,6 +9,18 @@ import typer
 from parley.cli.exit_codes import Exit
 from parley.errors import ParleyApiError, ParleyClientError, ParleyUnavailable
 
+ERROR_CODES = {
+    "connection_failed": "The server did not respond.",
+    "file_error": "A file cannot be read or written.",
+    "interrupted": "Ctrl-C was pressed. `jobs` has the ids of the accepted jobs, which continue.",
+    "invalid_usage": "The options or arguments are invalid.",
+    "job_failed": "The job of the recording failed or was cancelled.",
+    "no_speech": "Nobody speaks in the recording.",
+    "not_confirmed": "The command asks for confirmation, and there was no answer.",
+    "unexpected_response": "The response does not come from Parley.",
+}
+"""The codes of errors that the command finds itself, with their meanings; all others are codes of the server."""
+
 
 class CommandFailed(Exception):  # noqa: N818 - says what happened, like the errors of the library
     """The command ends here.
@@ -21,6 +33,7 @@ class CommandFailed(Exception):  # noqa: N818 - says what happened, like the err
     """
 
     def __init__(self, exit_code: Exit, code: str, detail: str, **members: object) -> None:
+        assert code in ERROR_CODES, code
         super().__init__(detail)
         self.exit_code = exit_code
         self.code = code

@@ -23,6 +23,14 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class EndState(StrEnum):
+    """The states of a job that has ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class Queue(StrEnum):
     """The queues of jobs."""
 
@@ -53,7 +61,7 @@ def duration_option(text: str) -> timedelta:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for errors too.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Job id.", show_default=False)]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Job ids.", show_default=False)]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Job ids.", show_default=False)]
 QueueOption = Annotated[
     Queue | None, typer.Option("--queue", help="`interactive` if a person waits for the result, else `batch`.")
 ]

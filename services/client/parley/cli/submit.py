@@ -24,7 +24,7 @@ MAX_IDS_SHOWN = 5  # after Ctrl-C; more would scroll the reason off the screen
 
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Recordings.", exists=True, dir_okay=False, readable=True),
+    typer.Argument(metavar="FILE", help="Recordings.", exists=True, dir_okay=False, readable=True),
 ]
 Wait = Annotated[bool, typer.Option(help="Wait for the turns. With --no-wait, print the job ids instead.")]
 Speakers = Annotated[int | None, typer.Option("--speakers", metavar="N", help="Number of speakers, if known.")]

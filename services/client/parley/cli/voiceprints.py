@@ -36,7 +36,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the person; u
 Recording = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RECORDING]",
+        metavar="RECORDING",
         help="A recording in which only this person speaks.",
         exists=True,
         dir_okay=False,
@@ -50,7 +50,7 @@ JobOption = Annotated[
 ]
 Speaker = Annotated[str | None, typer.Option("--speaker", metavar="LABEL", help="With --job: label of the speaker.")]
 RoleOption = Annotated[Role | None, typer.Option("--role", help="Role of the person.")]
-Voiceprints = Annotated[list[str], typer.Argument(metavar="VOICEPRINT...", help="Names or ids.", show_default=False)]
+Voiceprints = Annotated[list[str], typer.Argument(metavar="VOICEPRINT", help="Names or ids.", show_default=False)]
 
 
 def enrol(
