@@ -13,7 +13,7 @@ import httpx
 
 from parley_api.main import create_app
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.runtime.probe import Measured
+from parley_audio import Probe
 from parley_core.errors import EngineError, NotAudio, UnreadableRecording
 from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
 from parley_core.recording import result_folder
@@ -34,8 +34,8 @@ ANSWERED_TURNS = {"turns": [ANSWERED_TURN], "exclusive_turns": [ANSWERED_TURN]}
 ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}}
 
 
-class ScriptedInspector:
-    """Takes what begins like FLAC for a recording of `seconds`, and `damaged` for its word."""
+class ScriptedProbe:
+    """RecordingProbe that takes bytes beginning like FLAC for a recording, unless they say `damaged`."""
 
     def __init__(self) -> None:
         self.seconds, self.channels = 3.0, 1
@@ -44,13 +44,13 @@ class ScriptedInspector:
         if not head.startswith(b"fLaC"):
             raise NotAudio("This is no audio container that Parley reads.")
 
-    def measure(self, path: Path) -> Measured:
+    def measure(self, path: Path) -> Probe:
         if b"damaged" in path.read_bytes():
             raise UnreadableRecording("The recording is damaged.")
-        return Measured("audio/flac", self.seconds, self.channels)
+        return Probe("audio/flac", self.seconds, 16_000, self.channels)
 
     def warm(self) -> None:
-        """Nothing to get ready."""
+        """Nothing to start."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class ApiFixture:
     store: MemoryJobStore = field(default_factory=MemoryJobStore)
     recordings: MemoryRecordingStore = field(default_factory=MemoryRecordingStore)
     queue: MemoryJobQueue = field(default_factory=MemoryJobQueue)
-    audio: ScriptedInspector = field(default_factory=ScriptedInspector)
+    probe: ScriptedProbe = field(default_factory=ScriptedProbe)
     voiceprints: MemoryVoiceprintStore = field(default_factory=MemoryVoiceprintStore)
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class ApiFixture:
 
     def deps(self) -> Dependencies:
         return Dependencies(
-            self.settings, self.store, self.recordings, self.queue, self.journal, self.audio, self.voiceprints
+            self.settings, self.store, self.recordings, self.queue, self.journal, self.probe, self.voiceprints
         )
 
     @asynccontextmanager

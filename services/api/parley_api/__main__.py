@@ -14,44 +14,44 @@ from parley_core.errors import UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
 from parley_core.settings import Settings
 
-DRAIN_SECONDS = 25  # for uploads under way; below Kubernetes' default grace of 30
+DRAIN_SECONDS = 25  # for uploads in progress; below Kubernetes' default grace period of 30
 log = get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Lets those who wait for a job go at the first signal, so that only uploads hold a stop up."""
+    """Answers the requests that wait for a job at the first signal, so that only uploads delay a stop."""
 
-    def __init__(self, config: uvicorn.Config, changes: JobNotifications) -> None:
+    def __init__(self, config: uvicorn.Config, notifications: JobNotifications) -> None:
         super().__init__(config)
-        self._changes = changes
+        self._notifications = notifications
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._changes.close()
+        self._notifications.close()
         super().handle_exit(sig, frame)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop. Raises UnsafeSettings."""
+    """Serve until a signal stops the process. Raises UnsafeSettings."""
     settings.require_safe_address()
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http="h11",  # the one whose behaviour after an early answer is tested
+        http="h11",  # its behaviour after an early response is tested
         ws="none",
         loop="asyncio",
         log_config=None,
-        access_log=False,  # middleware.py writes it, without addresses
-        proxy_headers=False,  # nothing here depends on who forwarded a request
+        access_log=False,  # http/middleware.py writes it, without addresses
+        proxy_headers=False,  # nothing depends on the forwarding host
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    Server(config, app.state.deps.changes).run()
+    Server(config, app.state.deps.notifications).run()
 
 
 def main() -> int:
-    """Return the exit status: 2 for settings that must not be used."""
+    """Return the exit status: 2 for settings that are invalid or unsafe."""
     configure_logs()
     try:
         serve(Settings())

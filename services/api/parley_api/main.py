@@ -8,11 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from parley_api.http import openapi, problems
-from parley_api.http.http_metrics import HttpMetrics
 from parley_api.http.middleware import RequestMiddleware
-from parley_api.routes import consult, health, jobs, metrics, queues, turns, voiceprints
+from parley_api.routes import consult, events, health, jobs, metrics, queues, recordings, turns, voiceprints
 from parley_api.runtime.dependencies import Dependencies, connect
-from parley_api.runtime.readiness import Readiness
 from parley_core import __version__
 from parley_core.settings import Settings
 
@@ -20,13 +18,13 @@ from parley_core.settings import Settings
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     deps: Dependencies = app.state.deps
-    await deps.calls.probe(deps.audio.warm)
-    async with deps.changes.running():
+    await deps.blocking.probe(deps.probe.warm)
+    async with deps.notifications.running():
         yield
 
 
 def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
-    """Return the API on the ports of the settings, or on the given ones.
+    """Return the API on the ports that the settings name, or on the given ones.
 
     Raises:
         UnsafeSettings: the API keys file cannot be used.
@@ -39,15 +37,15 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        # It would send exception messages, which may hold anything, to whatever collector the environment names.
+        # Telemetry would send exception messages, which may hold patient data, to a collector.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.deps = deps or connect(settings)
-    app.state.readiness, app.state.http_metrics = Readiness(app.state.deps), HttpMetrics()
+    deps = deps or connect(settings)
+    app.state.deps = deps
     problems.install(app)
-    for module in (jobs, turns, voiceprints, consult, queues, health, metrics):
+    for module in (jobs, turns, events, recordings, voiceprints, consult, queues, health, metrics):
         app.include_router(module.router)
     openapi.install_docs(app)
-    openapi.describe_access(app, needs_key=app.state.deps.keys is not None)
-    app.add_middleware(RequestMiddleware, metrics=app.state.http_metrics)
+    openapi.describe_access(app, needs_key=deps.keys is not None)
+    app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)
     return app

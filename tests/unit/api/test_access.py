@@ -121,7 +121,7 @@ async def test_another_tenants_journalled_job_is_not_there(keyed: ApiFixture) ->
 
 
 async def test_a_changed_keys_file_counts_without_a_restart(keyed: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "RELOAD_SECONDS", 0.0)
     file = keyed.settings.api_keys_file
     assert file is not None
     known = ApiKeys(file)

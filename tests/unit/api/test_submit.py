@@ -193,7 +193,7 @@ async def test_a_bad_option_is_a_problem_and_leaves_nothing(
 async def test_a_recording_longer_than_an_attempt_may_take_is_refused_with_the_reason(
     api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
-    api.audio.seconds = 5 * 3600
+    api.probe.seconds = 5 * 3600
     problem = assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=RAW), 422, "recording_too_long")
     assert "PARLEY_MAX_RECORDING_SECONDS" in str(problem["detail"])
     assert api.empty()

@@ -137,7 +137,7 @@ async def test_labels_stay_in_rttm(api: ApiFixture, client: httpx.AsyncClient) -
 
 
 async def test_named_channels_give_roles_without_any_voice(api: ApiFixture, client: httpx.AsyncClient) -> None:
-    api.audio.channels = 2
+    api.probe.channels = 2
     job_id = await submit(client, channels="clinician,patient")
     assert (await client.get(f"/v1/jobs/{job_id}")).json()["channels"] == ["clinician", "patient"]
     succeed(api, job_id, speakers=["SPEAKER_00", "SPEAKER_01"], roles={"SPEAKER_01": "clinician"})
@@ -148,7 +148,7 @@ async def test_named_channels_give_roles_without_any_voice(api: ApiFixture, clie
 async def test_more_or_fewer_channels_than_the_recording_has_are_refused(
     api: ApiFixture, client: httpx.AsyncClient, channels: int
 ) -> None:
-    api.audio.channels = channels
+    api.probe.channels = channels
     for body, headers in (
         (AUDIO, {"Content-Type": "audio/flac"}),
         form(("audio", AUDIO), ("channels", b"clinician,patient")),
@@ -172,7 +172,7 @@ WRONG_OPTIONS = [
 async def test_wrong_options_are_refused_before_the_recording_is_stored(
     api: ApiFixture, client: httpx.AsyncClient, name: str, value: str
 ) -> None:
-    api.audio.channels = 2
+    api.probe.channels = 2
     response = await client.post(
         "/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"}, params={name: value}
     )

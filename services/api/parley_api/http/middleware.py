@@ -1,26 +1,28 @@
-"""Around every request: an id, a line in the log, headers that browsers heed, and an answer when all else fails."""
+"""Around every request: a request id, a log line, metrics, security headers, and the answer to unexpected errors."""
 
 from __future__ import annotations
 
 import re
-import sys
 import time
 import traceback
 from collections.abc import Mapping
 from uuid import uuid4
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley_api.http.http_metrics import HttpMetrics
 from parley_api.http.problems import internal_error
 from parley_core.logs import get_logger
 
 log = get_logger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-QUIET_ROUTES = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})  # asked every few seconds, for ever
+QUIET_ROUTES = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})  # polled every few seconds
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)  # seconds; long polls and uploads are long
+LOGGED_FRAMES = 12
 
 HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
@@ -28,15 +30,39 @@ HEADERS: Mapping[str, str] = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",  # answers are about patients; a page of ours may say otherwise
+    "cache-control": "no-store",  # responses hold patient data; the documentation's files set their own
 }
 
 
+class HttpMetrics:
+    """Requests of this process by method, route pattern and status. The jobs' counters live in the record."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "parley_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "parley_http_request_seconds",
+            "Seconds from the request's head to the end of its response.",
+            ("method", "route"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request. Status 0 means that no response was sent."""
+        method = method if method in METHODS else "other"  # callers may send any text; labels must stay few
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+
 class RequestMiddleware:
-    """ASGI middleware, outermost. Logs the route's pattern, never the address: a query may hold a reference."""
+    """The outermost ASGI middleware. Logs the route's pattern, not the path or query: these may hold patient data."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
-        self._app, self._metrics = app, metrics
+        self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,43 +70,42 @@ class RequestMiddleware:
             return
         exchange = _Exchange(scope, send)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            await self._answer(exchange, receive)
-            self._note(exchange)
+            try:
+                await self._app(scope, receive, exchange.send)
+            except Exception as error:  # noqa: BLE001 - the outermost handler; the message may hold patient data
+                log.error("unhandled error", error=_innermost(error).__name__, where=_frames(error))
+                if exchange.status is not None:
+                    raise _AbortedError from None
+                await internal_error()(scope, receive, exchange.send)
+            finally:
+                self._record(exchange)
 
-    async def _answer(self, exchange: _Exchange, receive: Receive) -> None:
-        try:
-            await self._app(exchange.scope, receive, exchange.send)
-        except Exception as error:  # noqa: BLE001 - the last one who can answer; the message may hold anything
-            log.error("unhandled error", error=type(error).__name__, where=_where(error))
-            if exchange.status is None:
-                await internal_error()(exchange.scope, receive, exchange.send)
-            else:
-                raise _AbortedError from None
-
-    def _note(self, exchange: _Exchange) -> None:
-        route, seconds = exchange.route, time.perf_counter() - exchange.began
-        status, method = exchange.status or 0, exchange.scope["method"]
+    def _record(self, exchange: _Exchange) -> None:
+        method, route, status = exchange.scope["method"], exchange.route, exchange.status or 0
+        seconds = time.perf_counter() - exchange.began
         self._metrics.observe(method, route, status, seconds)
         if route not in QUIET_ROUTES or status >= 500:
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 class _AbortedError(RuntimeError):
-    """The answer had begun, so that the server can only cut the connection."""
+    """The response had begun, so the server can only close the connection."""
 
 
 class _Exchange:
-    """One request and what was answered."""
+    """One request and its response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope, self._send, self.began = scope, send, time.perf_counter()
+        self.scope = scope
+        self.began = time.perf_counter()
         self.status: int | None = None
+        self._send = send
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
 
     @property
     def route(self) -> str:
-        """The pattern that matched: `/v1/jobs/{job_id}`."""
+        """The pattern that matched, for example `/v1/jobs/{job_id}`."""
         return str(getattr(self.scope.get("route"), "path", "unmatched"))
 
     async def send(self, message: Message) -> None:
@@ -93,7 +118,14 @@ class _Exchange:
         await self._send(message)
 
 
-def _where(error: Exception) -> list[str]:
-    """File and line of every frame; no message and no values, which may be a patient's."""
-    frames = traceback.extract_tb(error.__traceback__ or sys.exc_info()[2])
-    return [f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]]
+def _innermost(error: BaseException) -> type[BaseException]:
+    """Return the class of an error, or of the only error in a group: a streamed response raises a group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return type(error)
+
+
+def _frames(error: Exception) -> list[str]:
+    """Return file, line and function of the last frames, without messages and values: these may be a patient's."""
+    frames = traceback.extract_tb(error.__traceback__)[-LOGGED_FRAMES:]
+    return [f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 
 from parley_api.runtime.blocking_calls import BlockingCalls
-from parley_api.runtime.probe import AudioInspector
+from parley_api.runtime.probe import RecordingProbe
 from parley_core.errors import EmptyRecording, ObjectStoreUnavailable, RecordingTooLarge
 from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
@@ -30,7 +30,7 @@ class Draft:
         bytes: how many came.
     """
 
-    def __init__(self, key: str, recordings: RecordingStore, audio: AudioInspector, max_bytes: int) -> None:
+    def __init__(self, key: str, recordings: RecordingStore, audio: RecordingProbe, max_bytes: int) -> None:
         self.key, self.sha256, self.bytes = key, "", 0
         self._recordings, self._audio, self._max_bytes = recordings, audio, max_bytes
         self.stored = self.kept = False

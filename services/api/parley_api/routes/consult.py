@@ -10,12 +10,10 @@ from parley_api.http.errors import InvalidOption, SessionIdMissing
 from parley_api.http.openapi import CONSULT_BODY, SESSION_HEADER, problems
 from parley_api.intake.body import Body
 from parley_api.intake.options import OPTIONS, reference
-from parley_api.routes.auth import Tenant
-from parley_api.routes.jobs import Nothing, describe
-from parley_api.runtime.dependencies import Deps
+from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
+from parley_api.routes.jobs import describe
 from parley_api.schemas import ConsultAccepted, ConsultAnswer
 from parley_api.use_cases.identities import identities_of
-from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.results import result_of
 from parley_api.use_cases.submit import Submission, require_key
 from parley_core.errors import JobNotFound
@@ -58,9 +56,8 @@ async def submit(request: Request, response: Response, deps: Deps, tenant: Tenan
 
 
 @router.get("/{job_id}", openapi_extra=SESSION_HEADER, responses=problems(404, 410))
-async def get(job_id: str, query: Nothing, deps: Deps, tenant: Tenant, session: SessionId) -> ConsultAnswer:
+async def get(query: NoQuery, tenant: Tenant, session: SessionId, deps: Deps, job: FoundJob) -> ConsultAnswer:
     """Return where the consult's job stands and, once it has succeeded, its turns and who speaks in them."""
-    job = await find(deps, tenant, job_id)
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")
     if job.state is not JobState.SUCCEEDED:

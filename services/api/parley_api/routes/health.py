@@ -1,13 +1,13 @@
-"""Does it live, is it ready: for Kubernetes and for people, without a key."""
+"""Liveness and readiness, for Kubernetes and for people. No key is needed."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
 from parley_api.http.openapi import problems
-from parley_api.runtime.readiness import Readiness
+from parley_api.routes.context import Deps
 from parley_api.schemas import OkAnswer
 
 router = APIRouter(tags=["health"])
@@ -15,8 +15,8 @@ router = APIRouter(tags=["health"])
 Degraded = Annotated[
     bool,
     Query(
-        description="Answer ok also while one part of two is there: without Redis submits are journalled, without the "
-        "object store jobs can be read. For whatever decides where requests go."
+        description="Answer 200 with one of two stores too. Without Redis submits are journalled; without the object "
+        "store jobs can be read. For load balancers."
     ),
 ]
 
@@ -34,8 +34,7 @@ async def livez() -> OkAnswer:
 
 
 @router.get("/readyz", responses=problems())
-async def readyz(request: Request, degraded: Degraded = False) -> OkAnswer:
-    """Answer ok, or 503 naming the part that is missing. Within 2 seconds."""
-    readiness: Readiness = request.app.state.readiness
-    await readiness.require(degraded)
+async def readyz(deps: Deps, degraded: Degraded = False) -> OkAnswer:
+    """Answer within 2 seconds: ok, or 503 with the components that are down."""
+    await deps.readiness.require(degraded)
     return OkAnswer()

@@ -9,10 +9,9 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from parley_api.http.http_metrics import HttpMetrics
-from parley_api.runtime.dependencies import Dependencies, Deps
-from parley_api.runtime.readiness import Readiness
-from parley_api.runtime.record_metrics import Snapshot, registry_of
+from parley_api.routes.context import Deps
+from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.record_metrics import RecordCollector, Snapshot
 from parley_core.errors import JobStoreUnavailable
 from parley_core.logs import get_logger
 
@@ -20,32 +19,22 @@ router = APIRouter(tags=["health"])
 log = get_logger(__name__)
 
 
-class _Both(CollectorRegistry):
-    """The record's numbers and this process's own."""
-
-    def __init__(self, *registries: CollectorRegistry) -> None:
-        super().__init__()
-        for registry in registries:
-            self.register(registry)
-
-
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request, deps: Deps) -> Response:
-    """Return the counters of the record and of this process, as Prometheus text or OpenMetrics by `Accept`."""
-    own: HttpMetrics = request.app.state.http_metrics
+    """Return the metrics of the record and of this process, as Prometheus text or OpenMetrics by `Accept`."""
+    snapshot, down = await asyncio.gather(_snapshot(deps), deps.readiness.down())
+    registry = CollectorRegistry()
+    registry.register(RecordCollector(snapshot, down))
+    registry.register(deps.http_metrics.registry)
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    readiness: Readiness = request.app.state.readiness
-    snapshot, missing = await asyncio.gather(_snapshot(deps), readiness.missing())
-    body = encode(_Both(registry_of(snapshot, missing), own.registry))
-    return Response(body, headers={"Content-Type": content_type})
+    return Response(encode(registry), headers={"Content-Type": content_type})
 
 
 async def _snapshot(deps: Dependencies) -> Snapshot | None:
-    calls, store = deps.calls, deps.store
+    store = deps.blocking.store
     try:
-        return Snapshot(
-            await calls.store(store.stats), await calls.store(store.queues), await calls.store(store.health)
-        )
+        stats, queues = await store(deps.store.stats), await store(deps.store.queues)
+        return Snapshot(stats, queues, await store(deps.store.health))
     except JobStoreUnavailable:
-        log.warning("metrics without the record's: the job store does not answer")
+        log.warning("metrics without the record's values: the job store does not answer")
         return None

@@ -5,16 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from parley_api.http.openapi import problems
-from parley_api.routes.auth import Tenant
-from parley_api.routes.jobs import Nothing
-from parley_api.runtime.dependencies import Deps
+from parley_api.routes.context import Deps, NoQuery, Tenant
 from parley_api.schemas import QueueAnswer, QueuesAnswer
 
 router = APIRouter(tags=["queues"])
 
 
 @router.get("/v1/queues", responses=problems())
-async def queues(query: Nothing, deps: Deps, tenant: Tenant) -> QueuesAnswer:
-    """Return every queue's unfinished, waiting and running jobs, of all tenants."""
-    statuses = await deps.calls.store(deps.store.queues)
+async def queues(query: NoQuery, deps: Deps, tenant: Tenant) -> QueuesAnswer:
+    """Return the jobs and workers of each queue, over all tenants."""
+    statuses = await deps.blocking.store(deps.store.queues)
     return QueuesAnswer(queues=[QueueAnswer.of(status) for status in statuses])

@@ -9,9 +9,7 @@ from fastapi import APIRouter, Request, Response
 from parley_api.http.ids import require_id
 from parley_api.http.openapi import ENROL_BODY, problems
 from parley_api.intake.json_body import read_json
-from parley_api.routes.auth import Tenant
-from parley_api.routes.jobs import Nothing
-from parley_api.runtime.dependencies import Deps
+from parley_api.routes.context import Deps, NoQuery, Tenant
 from parley_api.schemas import EnrolRequest, VoiceprintAnswer, VoiceprintReceiptAnswer, VoiceprintsAnswer
 from parley_api.use_cases.enrolment import enrol
 from parley_core.errors import VoiceprintNotFound
@@ -23,7 +21,7 @@ log = get_logger(__name__)
 
 
 @router.post("", status_code=201, openapi_extra=ENROL_BODY, responses=problems(404, 408, 409, 410, 413, 415))
-async def create(request: Request, response: Response, query: Nothing, deps: Deps, tenant: Tenant) -> VoiceprintAnswer:
+async def create(request: Request, response: Response, query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintAnswer:
     """Enrol a speaker of one of your jobs: from now on the voice has a name in every job that keeps voices."""
     voiceprint = await enrol(deps, tenant, await read_json(request, EnrolRequest))
     response.headers["Location"] = f"/v1/voiceprints/{voiceprint.id}"
@@ -31,27 +29,27 @@ async def create(request: Request, response: Response, query: Nothing, deps: Dep
 
 
 @router.get("", responses=problems())
-async def list_voiceprints(query: Nothing, deps: Deps, tenant: Tenant) -> VoiceprintsAnswer:
+async def list_voiceprints(query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintsAnswer:
     """Return all your voices, in order of enrolment."""
-    voiceprints = await deps.calls.store(deps.voiceprints.all, tenant)
+    voiceprints = await deps.blocking.store(deps.voiceprints.all, tenant)
     return VoiceprintsAnswer(voiceprints=[VoiceprintAnswer.of(voiceprint) for voiceprint in voiceprints])
 
 
 @router.get("/{voiceprint_id}", responses=problems(404))
-async def get_voiceprint(voiceprint_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> VoiceprintAnswer:
+async def get_voiceprint(voiceprint_id: str, query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintAnswer:
     """Return one of your voices."""
     return VoiceprintAnswer.of(
-        await deps.calls.store(
+        await deps.blocking.store(
             deps.voiceprints.get, tenant, require_id(voiceprint_id, VoiceprintNotFound, "voiceprint")
         )
     )
 
 
 @router.delete("/{voiceprint_id}", responses=problems(404))
-async def delete(voiceprint_id: str, query: Nothing, deps: Deps, tenant: Tenant) -> VoiceprintReceiptAnswer:
+async def delete(voiceprint_id: str, query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintReceiptAnswer:
     """Forget a voice, at once and for good; no answer names it any more, also not of earlier jobs."""
     known = require_id(voiceprint_id, VoiceprintNotFound, "voiceprint")
-    await deps.calls.store(deps.voiceprints.remove, tenant, known)
+    await deps.blocking.store(deps.voiceprints.remove, tenant, known)
     log.info("voice deleted", voiceprint_id=known)
     return VoiceprintReceiptAnswer(
         voiceprint_id=known, deleted_at=datetime.now(UTC), removed=["name", "role", "vector"]

@@ -1,4 +1,4 @@
-"""May another job come in? Asked before a body is read, so that a full house costs the caller nothing."""
+"""Decides before a body is read whether another job may come in, so that a refusal costs the caller little."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from parley_core.job import JobOptions, Queue, StoreHealth
 from parley_core.ports import SubmitStore
 from parley_core.settings import Settings
 
-FRESH_SECONDS = 1.0  # how long one look at the store is good for; `create` refuses exactly, this one early
+FRESH_SECONDS = 1.0  # age up to which a snapshot is used; this check is early, the one in `create` is exact
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What the store said, or None when it was down."""
+    """What the store answered; `health` is None when it was down. `at` is a monotonic time in seconds."""
 
     at: float
     health: StoreHealth | None
@@ -24,36 +24,41 @@ class _Snapshot:
 
 
 class Admission:
-    """Remembers for a second how the job store is, so that a burst of submits asks it once."""
+    """Keeps a snapshot of the job store for a second, so that a burst of submits costs two calls."""
 
-    def __init__(self, store: SubmitStore, calls: BlockingCalls, settings: Settings) -> None:
-        self._store, self._calls, self._settings = store, calls, settings
-        self._look: _Snapshot | None = None
+    def __init__(self, store: SubmitStore, blocking: BlockingCalls, settings: Settings) -> None:
+        self._store = store
+        self._blocking = blocking
+        self._settings = settings
+        self._snapshot: _Snapshot | None = None
 
-    async def store_answers(self) -> bool:
-        """Say whether the job store is there, without which submits are journalled. Raises JobStoreFull."""
+    async def require_memory(self) -> bool:
+        """Return whether the job store answers; without it submits are journalled.
+
+        Raises:
+            JobStoreFull: used memory is over the configured share of the limit.
+        """
         health = (await self._fresh()).health
         if health is not None and health.max_memory:
             share = health.used_memory / health.max_memory
             if share > self._settings.admission_memory_share:
-                raise JobStoreFull(f"The job store is {share:.0%} full; what it holds needs the rest to finish.")
+                raise JobStoreFull(f"The job store is {share:.0%} full. The rest is kept for the jobs it holds.")
         return health is not None
 
     async def require_room(self, options: JobOptions) -> None:
-        """Raise QueueFull when the job's queue holds its limit of unfinished jobs."""
+        """Raise QueueFull if the job's queue holds its limit of unfinished jobs."""
         limit = self._settings.queue_limit
         if (await self._fresh()).unfinished.get(options.queue, 0) >= limit:
             raise QueueFull(f"The queue {options.queue} holds its limit of {limit} unfinished jobs.")
 
     async def _fresh(self) -> _Snapshot:
-        if self._look is None or time.monotonic() - self._look.at > FRESH_SECONDS:
-            self._look = await self._new_look()
-        return self._look
-
-    async def _new_look(self) -> _Snapshot:
-        try:
-            health = await self._calls.store(self._store.health)
-            queues = await self._calls.store(self._store.queues)
-        except JobStoreUnavailable:
-            return _Snapshot(time.monotonic(), None, {})
-        return _Snapshot(time.monotonic(), health, {status.queue: status.unfinished for status in queues})
+        now = time.monotonic()
+        if self._snapshot is None or now - self._snapshot.at > FRESH_SECONDS:
+            try:
+                health = await self._blocking.store(self._store.health)
+                queues = await self._blocking.store(self._store.queues)
+                unfinished = {status.queue: status.unfinished for status in queues}
+                self._snapshot = _Snapshot(time.monotonic(), health, unfinished)
+            except JobStoreUnavailable:
+                self._snapshot = _Snapshot(time.monotonic(), None, {})
+        return self._snapshot

@@ -1,4 +1,4 @@
-"""The ports are synchronous; here their calls run in threads, so that the event loop never waits."""
+"""Runs the synchronous ports in threads, so that the event loop never blocks."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from parley_core.errors import JobStoreUnavailable
 
 T = TypeVar("T")
 
-THREADS = 40  # per kind of call: a store that hangs must not take the threads of the other
-PROBES = 2  # recordings looked into at once; each may cost a processor for a second
-GRACE_SECONDS = 1.0  # on top of the socket's own timeout, which knows better what went wrong
+THREADS = 40  # per kind of call: a job store that hangs must not take the threads of the object store
+PROBES = 2  # recordings measured at a time; each may use a processor for a second
+GRACE_SECONDS = 1.0  # beyond the socket's own timeout, whose error says more
 
 
 class BlockingCalls:
-    """Runs blocking calls: `store` with a deadline, `objects` and `probe` with their port's own."""
+    """Runs blocking calls. Each kind has its own limit of threads."""
 
     def __init__(self, redis_timeout_seconds: float) -> None:
         self._deadline = redis_timeout_seconds + GRACE_SECONDS
-        self._store, self._objects = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(THREADS)
+        self._store = anyio.CapacityLimiter(THREADS)
+        self._objects = anyio.CapacityLimiter(THREADS)
         self._probes = anyio.CapacityLimiter(PROBES)
 
     async def store(self, call: Callable[..., T], *arguments: object, deadline: float | None = None) -> T:
         """Call the job store or the queue.
 
+        Args:
+            deadline: seconds to wait for the call; by default Redis's timeout and a second.
+
         Raises:
-            JobStoreUnavailable: no answer within `deadline` seconds (Redis's timeout and a little by default).
-                The call may take effect all the same.
+            JobStoreUnavailable: no answer before the deadline. The call may still take effect.
         """
         try:
             with anyio.fail_after(self._deadline if deadline is None else deadline):
@@ -46,5 +49,5 @@ class BlockingCalls:
         return await anyio.to_thread.run_sync(partial(call, *arguments), limiter=self._objects)
 
     async def probe(self, call: Callable[..., T], *arguments: object) -> T:
-        """Look into a recording."""
+        """Measure a recording."""
         return await anyio.to_thread.run_sync(partial(call, *arguments), limiter=self._probes)

@@ -1,7 +1,7 @@
-"""Waiting for a job to change, by thousands of requests, without a thread or a connection for each.
+"""Lets thousands of requests wait for changes of jobs without a thread or a connection each.
 
-Every move of the record publishes the job's id. One subscriber per process wakes those who wait for it; a second
-look every so often makes up for what a broken connection did not deliver.
+Every transition of the record publishes the job's id. One subscriber per process wakes the requests that wait for that
+job. They also look again every few seconds, because a broken connection loses messages.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from parley_core.redis.connection import HEALTH_CHECK_SECONDS
 log = get_logger(__name__)
 
 CHANNEL = "parley:changed"
-LOOK_AGAIN_SECONDS = 2.0  # the safety net under the subscription
+POLL_SECONDS = 2.0  # with a subscription: the fallback for lost messages
+POLL_ONLY_SECONDS = 0.05  # without one
 RECONNECT_SECONDS = 1.0
 LISTEN_SECONDS = 5.0  # then the connection is checked
 
 
 class JobNotifications:
-    """Wakes those who wait for a job. Without a subscription (in-memory ports) they look again and again."""
+    """Wakes requests that wait for a job. This class has no subscription: its requests poll (in-memory ports)."""
 
-    def __init__(self, look_again_seconds: float = 0.05) -> None:
-        self._look_again_seconds = look_again_seconds
+    def __init__(self, poll_seconds: float = POLL_ONLY_SECONDS) -> None:
+        self._poll_seconds = poll_seconds
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self.closed = False
 
@@ -40,19 +41,19 @@ class JobNotifications:
         event = asyncio.Event()
         self._waiting[job_id].add(event)
         try:
-            yield Watch(event, self._look_again_seconds)
+            yield Watch(event, self._poll_seconds)
         finally:
             self._waiting[job_id].discard(event)
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
 
     def wake(self, job_id: str) -> None:
-        """Tell those who wait for this job to look."""
+        """Wake the requests that wait for this job."""
         for event in self._waiting.get(job_id, ()):
             event.set()
 
     def close(self) -> None:
-        """Let nobody wait any more: the process is about to stop, and whoever waits can ask its successor."""
+        """Wake all requests and set `closed`: the process is about to stop, and callers can ask its successor."""
         self.closed = True
         for job_id in list(self._waiting):
             self.wake(job_id)
@@ -66,27 +67,30 @@ class JobNotifications:
 class Watch:
     """One request's wait."""
 
-    def __init__(self, event: asyncio.Event, look_again_seconds: float) -> None:
-        self._event, self._look_again_seconds = event, look_again_seconds
+    def __init__(self, event: asyncio.Event, poll_seconds: float) -> None:
+        self._event = event
+        self._poll_seconds = poll_seconds
 
     async def changed(self, at_most: float) -> None:
-        """Return when it is time to look at the job again: it changed, or so many seconds have passed, or a few."""
+        """Return when the job has changed, after `at_most` seconds, or when it is time to poll."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(at_most, self._look_again_seconds)):
+            async with asyncio.timeout(min(at_most, self._poll_seconds)):
                 await self._event.wait()
         self._event.clear()
 
 
 class RedisJobNotifications(JobNotifications):
-    """JobNotifications as Redis publishes them."""
+    """JobNotifications that Redis publishes."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        super().__init__(LOOK_AGAIN_SECONDS)
-        self._url, self._timeout = url, timeout
+        """Connect when `running` begins; `timeout` is in seconds."""
+        super().__init__(POLL_SECONDS)
+        self._url = url
+        self._timeout = timeout
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        listener = asyncio.create_task(self._listen_for_ever())
+        listener = asyncio.create_task(self._listen_until_cancelled())
         try:
             yield
         finally:
@@ -94,12 +98,12 @@ class RedisJobNotifications(JobNotifications):
             with suppress(asyncio.CancelledError):
                 await listener
 
-    async def _listen_for_ever(self) -> None:
+    async def _listen_until_cancelled(self) -> None:
         while True:
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                log.warning("not told of changes; looking every few seconds", error=type(error).__name__)
+                log.warning("no notifications; polling instead", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self) -> None:

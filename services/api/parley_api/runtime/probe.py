@@ -1,32 +1,47 @@
-"""What the API asks of audio: is this a recording, and how long is it."""
+"""What the API asks about a recording: is it audio, how long is it, how many channels does it have?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What was found in a recording: its media type by content, its length in seconds by its packets, its channels."""
-
-    media_type: str
-    seconds: float
-    channels: int
+import parley_audio
+from parley_audio import Probe
+from parley_core.settings import Settings
 
 
-class AudioInspector(Protocol):
-    """Looks into recordings that nobody has vouched for."""
+class RecordingProbe(Protocol):
+    """Inspects recordings from untrusted callers."""
 
     def sniff(self, head: bytes) -> None:
-        """Raise NotAudio when a recording cannot begin like this."""
+        """Raise NotAudio if no recording can begin with these bytes."""
         ...
 
-    def measure(self, path: Path) -> Measured:
-        """Raises NotAudio, UnreadableRecording, EmptyRecording, RecordingTooLong or DecodingInterrupted."""
+    def measure(self, path: Path) -> Probe:
+        """Return media type, length in seconds and number of channels, measured from the packets.
+
+        Raises:
+            EmptyRecording, NotAudio, RecordingTooLong, UnreadableRecording: the recording cannot be accepted.
+            DecodingInterrupted: the confined process was killed; the same recording may succeed later.
+        """
         ...
 
     def warm(self) -> None:
-        """Get ready, so that the first recording does not wait for it."""
+        """Start what the first measurement needs, so that it does not wait for it."""
         ...
+
+
+class SandboxedProbe:
+    """RecordingProbe that reads every recording in a confined process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = parley_audio.DecodeLimits.from_settings(settings)
+
+    def sniff(self, head: bytes) -> None:
+        parley_audio.sniff(head)
+
+    def measure(self, path: Path) -> Probe:
+        return parley_audio.probe(path, self._limits)
+
+    def warm(self) -> None:
+        parley_audio.warm()

@@ -1,4 +1,4 @@
-"""Which parts that Parley needs are missing."""
+"""Which components that Parley needs are down."""
 
 from __future__ import annotations
 
@@ -11,62 +11,63 @@ import anyio
 import anyio.to_thread
 
 from parley_api.http.errors import NotReady
-from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.blocking_calls import BlockingCalls
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
+from parley_core.ports import RecordingStore, SubmitStore
 
-LOOK_SECONDS = 1.5  # for each part, side by side: the answer is there within 2 s even if nothing else is
-OBJECTS_FRESH_SECONDS = 5.0  # proving that objects can be written costs a write
-# A pod that has just started may not reach what it soon will: network policies and names take a moment to be there.
-# Taken into service then, it refuses what the pod before it would have answered. In an outage one part is enough after.
+CHECK_SECONDS = 1.5  # per component, both at a time: /readyz answers within 2 s
+OBJECTS_FRESH_SECONDS = 5.0  # the check of the object store costs a write
+# A pod that has just started may not reach its stores yet: network policies and names take a moment. If it got requests
+# then, it would refuse what the pod before it would have served. During an outage it serves with one store after this.
 SETTLE_SECONDS = 20.0
-PARTS = ("redis", "objects")
+COMPONENTS = ("redis", "objects")
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentDown:
-    """Why a part is missing. `bearable`: requests that need the other part alone can still be answered well."""
+    """Why a component is down. `bearable`: requests that need the other component alone can still be served."""
 
     detail: str
     bearable: bool = True
 
 
 class Readiness:
-    """Looks at the job store and the object store."""
+    """Checks the job store and the object store."""
 
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
-        self._began, self._was_whole = time.monotonic(), False
-        self._objects_seen = float("-inf")
-        self._objects_missing: ComponentDown | None = None
-        self._threads = anyio.CapacityLimiter(2)  # its own: hanging requests must not make us blind
+    def __init__(self, store: SubmitStore, recordings: RecordingStore, blocking: BlockingCalls) -> None:
+        self._store = store
+        self._recordings = recordings
+        self._blocking = blocking
+        self._began = time.monotonic()
+        self._was_ready = False
+        self._objects_checked = float("-inf")
+        self._objects_down: ComponentDown | None = None
+        self._threads = anyio.CapacityLimiter(2)  # its own: requests that hang must not block the check
 
-    async def missing(self) -> Mapping[str, ComponentDown]:
-        """Return what is missing by part."""
-        found = await asyncio.gather(self._redis(), self._objects())
-        missing = {part: lack for part, lack in zip(PARTS, found, strict=True) if lack}
-        self._was_whole |= not missing
-        return missing
+    async def down(self) -> Mapping[str, ComponentDown]:
+        """Return the components that are down, by name."""
+        checks = await asyncio.gather(self._check_redis(), self._check_objects())
+        down = {name: check for name, check in zip(COMPONENTS, checks, strict=True) if check}
+        self._was_ready |= not down
+        return down
 
     async def require(self, degraded: bool = False) -> None:
-        """Raise NotReady, naming what is missing.
+        """Raise NotReady, naming what is down.
 
         Args:
-            degraded: be content with one part of two: without Redis submits are journalled, without the object store
-                jobs can be read. A Redis that would lose jobs is never good enough, nor is one part for a process
-                that has just started and has not seen both.
+            degraded: accept one component of two. Without Redis submits are journalled; without the object store jobs
+                can be read. A Redis that would lose jobs is never accepted, nor is one component for a process that
+                has just started and has not reached both yet.
         """
-        missing = await self.missing()
-        bearable = len(missing) < len(PARTS) and all(lack.bearable for lack in missing.values())
-        enough = degraded and bearable and self._settled()
-        if missing and not enough:
-            raise NotReady({part: lack.detail for part, lack in missing.items()})
+        down = await self.down()
+        bearable = len(down) < len(COMPONENTS) and all(component.bearable for component in down.values())
+        settled = self._was_ready or time.monotonic() - self._began >= SETTLE_SECONDS
+        if down and not (degraded and bearable and settled):
+            raise NotReady({name: component.detail for name, component in down.items()})
 
-    def _settled(self) -> bool:
-        return self._was_whole or time.monotonic() - self._began >= SETTLE_SECONDS
-
-    async def _redis(self) -> ComponentDown | None:
+    async def _check_redis(self) -> ComponentDown | None:
         try:
-            health = await self._deps.calls.store(self._deps.store.health, deadline=LOOK_SECONDS)
+            health = await self._blocking.store(self._store.health, deadline=CHECK_SECONDS)
         except JobStoreUnavailable as error:
             return ComponentDown(error.detail)
         if health.eviction_policy != "noeviction":
@@ -74,18 +75,17 @@ class Readiness:
             return ComponentDown(detail, bearable=False)
         return None
 
-    async def _objects(self) -> ComponentDown | None:
-        if time.monotonic() - self._objects_seen > OBJECTS_FRESH_SECONDS:
-            self._objects_missing = await self._look_at_objects()
-            self._objects_seen = time.monotonic()
-        return self._objects_missing
+    async def _check_objects(self) -> ComponentDown | None:
+        if time.monotonic() - self._objects_checked > OBJECTS_FRESH_SECONDS:
+            self._objects_down = await self._written_object()
+            self._objects_checked = time.monotonic()
+        return self._objects_down
 
-    async def _look_at_objects(self) -> ComponentDown | None:
+    async def _written_object(self) -> ComponentDown | None:
+        """Write an object, read it and delete it."""
         try:
-            with anyio.fail_after(LOOK_SECONDS):
-                await anyio.to_thread.run_sync(
-                    self._deps.recordings.check, limiter=self._threads, abandon_on_cancel=True
-                )
+            with anyio.fail_after(CHECK_SECONDS):
+                await anyio.to_thread.run_sync(self._recordings.check, limiter=self._threads, abandon_on_cancel=True)
         except TimeoutError:
             return ComponentDown("the object store does not answer in time")
         except ObjectStoreUnavailable as error:

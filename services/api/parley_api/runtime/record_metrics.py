@@ -1,6 +1,6 @@
-"""The record's own numbers as Prometheus metrics, read when asked for: they are exact however workers die.
+"""The record's counters and gauges as Prometheus metrics, read at every scrape: exact even when workers die.
 
-What cannot be read is left out. A zero instead would look like an empty house, and an autoscaler would act on it.
+Values that cannot be read are left out. An autoscaler would take a zero for an empty queue and remove workers.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from parley_api.runtime.readiness import PARTS
+from parley_api.runtime.readiness import COMPONENTS
 from parley_core.errors import (
     AttemptTimedOut,
     DecodingInterrupted,
@@ -29,16 +28,16 @@ from parley_core.job import Queue, QueueStatus, Stats, StoreHealth
 COUNTERS: Mapping[str, str] = {
     "jobs_accepted": "Jobs recorded.",
     "jobs_succeeded": "Jobs that ended with a result.",
-    "jobs_failed": "Jobs that ended without one.",
-    "jobs_cancelled": "Jobs that somebody cancelled.",
-    "jobs_retried": "Failed or cancelled jobs that somebody started again.",
-    "jobs_purged": "Ended jobs that were forgotten, with recording and result.",
-    "messages_lost": "Queued jobs whose message was gone and that were published again.",
-    "attempts_started": "Attempts begun.",
+    "jobs_failed": "Jobs that ended with an error.",
+    "jobs_cancelled": "Jobs that a caller cancelled.",
+    "jobs_retried": "Failed or cancelled jobs that a caller retried.",
+    "jobs_purged": "Ended jobs that were deleted with recording and result.",
+    "messages_lost": "Queued jobs that were published again because their message was lost.",
+    "attempts_started": "Attempts that began.",
     "attempts_failed": "Attempts that ended with an error, by its code.",
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
 }
-"""What the moves count. Known names stand at 0 until first raised, so that a first increase shows in a rate."""
+"""What the transitions count. Counters start at 0, so that their first increase shows in a rate."""
 
 BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
 ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
@@ -50,9 +49,9 @@ ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
     ObjectStoreUnavailable,
     WorkerLost,
 )
-"""Errors that an attempt can end with: their counters stand at 0 too, or an alert would miss the first ones."""
+"""Errors that an attempt can end with. Their counters start at 0 too, or an alert would miss the first errors."""
 
-HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # the bounds are those of lua/lib.lua
+HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # bounds in seconds, as in redis/lua/lib.lua
     "wait_seconds": (
         "Seconds from acceptance to the first attempt.",
         (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
@@ -70,7 +69,7 @@ Samples = Mapping[str, Mapping[Labels, int]]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the store said, all or nothing."""
+    """What the store answered, all or nothing."""
 
     stats: Stats
     queues: Sequence[QueueStatus]
@@ -78,13 +77,18 @@ class Snapshot:
 
 
 class RecordCollector(Collector):
-    """One scrape's numbers; `snapshot` is None when the store does not answer."""
+    """The values of one scrape."""
 
-    def __init__(self, snapshot: Snapshot | None, missing: Collection[str]) -> None:
-        self._snapshot, self._missing = snapshot, missing
+    def __init__(self, snapshot: Snapshot | None, down: Collection[str]) -> None:
+        """Take the snapshot, None when the store does not answer, and the names of the components that are down."""
+        self._snapshot = snapshot
+        self._down = down
 
     def collect(self) -> Iterator[Metric]:
-        yield _parts(self._missing)
+        ready = GaugeMetricFamily("parley_part_ready", "1 when the component is ready, as in /readyz.", labels=["part"])
+        for component in COMPONENTS:
+            ready.add_metric([component], component not in self._down)
+        yield ready
         yield GaugeMetricFamily("parley_up", "1 when the job store answers.", value=self._snapshot is not None)
         if self._snapshot is not None:
             samples = _parsed(self._snapshot.stats)
@@ -94,35 +98,23 @@ class RecordCollector(Collector):
             yield from _store_gauges(self._snapshot.health)
 
 
-def registry_of(snapshot: Snapshot | None, missing: Collection[str]) -> CollectorRegistry:
-    """Return a registry of one scrape; `missing` names the parts that are not ready."""
-    registry = CollectorRegistry()
-    registry.register(RecordCollector(snapshot, missing))
-    return registry
-
-
-def _parts(missing: Collection[str]) -> Metric:
-    family = GaugeMetricFamily("parley_part_ready", "1 when /readyz has nothing against the part.", labels=["part"])
-    for part in PARTS:
-        family.add_metric([part], part not in missing)
-    return family
-
-
 def _parsed(stats: Stats) -> Samples:
-    """What -> labels -> value, from names like `jobs_accepted|queue=batch`."""
+    """Return what -> labels -> value from names like `jobs_accepted|queue=batch`."""
     samples: defaultdict[str, dict[Labels, int]] = defaultdict(dict)
     for name, value in stats.counters.items():
         what, *pairs = name.split("|")
-        samples[what][tuple((pair.partition("=")[0], pair.partition("=")[2]) for pair in pairs)] = value
+        labels = tuple((pair.partition("=")[0], pair.partition("=")[2]) for pair in pairs)
+        samples[what][labels] = value
     return samples
 
 
 def _counters(samples: Samples) -> Iterator[Metric]:
-    parts = {what + suffix for what in HISTOGRAMS for suffix in PART_SUFFIXES}
-    for what in [*COUNTERS, *sorted(samples.keys() - COUNTERS.keys() - parts)]:
-        values = {**_zeros(what), **samples.get(what, {})}
+    of_histograms = {what + suffix for what in HISTOGRAMS for suffix in PART_SUFFIXES}
+    unknown = samples.keys() - COUNTERS.keys() - of_histograms
+    for what in [*COUNTERS, *sorted(unknown)]:
+        values = _zeros(what) | dict(samples.get(what, {}))
         names = [name for name, _ in next(iter(values))]
-        family = CounterMetricFamily(f"parley_{what}", COUNTERS.get(what, "Counted by the moves."), labels=names)
+        family = CounterMetricFamily(f"parley_{what}", COUNTERS.get(what, "Counted by a transition."), labels=names)
         for labels, value in values.items():
             family.add_metric([text for _, text in labels], value)
         yield family
@@ -148,9 +140,10 @@ def _histogram(what: str, samples: Samples) -> Metric:
 
 
 def _cumulative(counts: Mapping[str, int], bounds: Iterable[float]) -> list[tuple[str, float]]:
-    """Buckets as Prometheus wants them; the moves count each sample in one bucket only."""
+    """Return cumulative buckets, as Prometheus expects them; a transition counts each sample in one bucket."""
     by_bound = {float(bound): count for bound, count in counts.items()}
-    buckets, so_far = [], 0
+    buckets = []
+    so_far = 0
     for bound in (*map(float, bounds), float("inf")):
         so_far += by_bound.get(bound, 0)
         buckets.append((str(bound) if bound < float("inf") else "+Inf", float(so_far)))
@@ -161,27 +154,29 @@ def _queue_gauges(queues: Sequence[QueueStatus]) -> Iterator[Metric]:
     unfinished = GaugeMetricFamily("parley_queue_unfinished", "Jobs accepted and not ended.", labels=["queue"])
     running = GaugeMetricFamily("parley_queue_running", "Jobs that a worker holds a lease on.", labels=["queue"])
     oldest = GaugeMetricFamily(
-        "parley_queue_oldest_seconds", "Age of the oldest unfinished job; absent when there is none.", labels=["queue"]
+        "parley_queue_oldest_seconds", "Age of the oldest unfinished job; absent without one.", labels=["queue"]
     )
     workers = GaugeMetricFamily("parley_queue_workers", "Workers that serve the queue.", labels=["queue"])
-    capacity = GaugeMetricFamily("parley_queue_capacity", "Jobs that these can run at a time.", labels=["queue"])
+    capacity = GaugeMetricFamily("parley_queue_capacity", "Jobs that these workers run at a time.", labels=["queue"])
     for status in queues:
-        workers.add_metric([status.queue], status.workers)
-        capacity.add_metric([status.queue], status.capacity)
         unfinished.add_metric([status.queue], status.unfinished)
         running.add_metric([status.queue], status.running)
+        workers.add_metric([status.queue], status.workers)
+        capacity.add_metric([status.queue], status.capacity)
         if status.oldest_seconds is not None:
             oldest.add_metric([status.queue], status.oldest_seconds)
-    return iter((unfinished, running, oldest, workers, capacity))
+    yield from (unfinished, running, oldest, workers, capacity)
 
 
 def _store_gauges(health: StoreHealth) -> Iterator[Metric]:
     yield GaugeMetricFamily("parley_store_used_memory_bytes", "Memory that Redis uses.", value=health.used_memory)
     if health.max_memory:
-        yield GaugeMetricFamily("parley_store_max_memory_bytes", "Redis's limit.", value=health.max_memory)
+        yield GaugeMetricFamily("parley_store_max_memory_bytes", "Memory limit of Redis.", value=health.max_memory)
     safe = health.eviction_policy == "noeviction"
     yield GaugeMetricFamily("parley_store_keeps_everything", "1 when Redis evicts nothing.", value=safe)
-    yield GaugeMetricFamily("parley_store_append_only", "1 when Redis writes its log.", value=health.append_only)
-    yield GaugeMetricFamily("parley_due_jobs", "Jobs to be published, now or later.", value=health.due)
+    yield GaugeMetricFamily(
+        "parley_store_append_only", "1 when Redis writes its append-only file.", value=health.append_only
+    )
+    yield GaugeMetricFamily("parley_due_jobs", "Jobs that wait to be published, now or later.", value=health.due)
     yield GaugeMetricFamily("parley_due_lag_seconds", "How late the oldest due job is.", value=health.lag_seconds)
     yield GaugeMetricFamily("parley_leases", "Leases held by workers.", value=health.leases)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from parley_api.http.errors import SpeakerWithoutEmbedding, UnknownSpeaker
-from parley_api.http.ids import new_id
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas import EnrolRequest
 from parley_api.use_cases.identities import require_speaker_embeddings
 from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.results import result_of
+from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.result_document import ResultDocument
 from parley_core.voiceprints import NewVoiceprint, Vector, Voiceprint
@@ -30,7 +30,7 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
     result = await result_of(deps, job)
     vector = _vector_of(result, asked.speaker)
     new = NewVoiceprint(new_id(), tenant, asked.name, asked.role, result.embedding_model, vector)
-    voice = await deps.calls.store(deps.voiceprints.enrol, new)
+    voice = await deps.blocking.store(deps.voiceprints.enrol, new)
     log.info("voice enrolled", voiceprint_id=voice.id, job_id=job.id)
     return voice
 

@@ -30,7 +30,7 @@ async def identities_of(deps: Dependencies, job: Job, result: ResultDocument) ->
     if not job.options.speaker_embeddings and not job.options.channels:
         return None
     threshold = deps.settings.speaker_identification_threshold
-    return await deps.calls.store(_identities, deps.voiceprints, threshold, job.tenant, result)
+    return await deps.blocking.store(_identities, deps.voiceprints, threshold, job.tenant, result)
 
 
 def _identities(

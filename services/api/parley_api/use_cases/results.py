@@ -22,7 +22,7 @@ async def result_of(deps: Dependencies, job: Job) -> ResultDocument:
         raise TurnsNotYet(job)
     if job.state is not JobState.SUCCEEDED or job.result is None:
         raise NoTurns(job)
-    return await deps.calls.objects(_read, deps.recordings, job.result.key)
+    return await deps.blocking.objects(_read, deps.recordings, job.result.key)
 
 
 def _read(recordings: RecordingStore, key: str) -> ResultDocument:

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import anyio
 
-from parley_api.http.ids import new_id
 from parley_api.intake.body import Body
 from parley_api.intake.options import canonical, require_channels, with_reference
 from parley_api.intake.upload import Draft, discarded_unless_kept, move
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.runtime.probe import Measured
-from parley_api.use_cases.job_lookup import accepted, look_up
+from parley_api.use_cases.job_lookup import accepted, find_of_any_tenant
+from parley_audio import Probe
 from parley_core.errors import (
     IdempotencyKeyInUse,
     InvalidRequest,
@@ -32,6 +31,7 @@ from parley_core.errors import (
     ParleyError,
 )
 from parley_core.job import IdempotencyKey, Job, JobOptions, NewJob, dispatch_of
+from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
 
@@ -74,28 +74,28 @@ class Submission:
             ParleyError: by class what is wrong with the request, the recording or the stores. Nothing stays then.
         """
         deps = self._deps
-        answers = await deps.admission.store_answers()
-        draft = Draft(recording_key(self._id), deps.recordings, deps.audio, deps.settings.max_recording_bytes)
-        async with self._reserved(answers), discarded_unless_kept(draft, deps.recordings, deps.calls):
+        answers = await deps.admission.require_memory()
+        draft = Draft(recording_key(self._id), deps.recordings, deps.probe, deps.settings.max_recording_bytes)
+        async with self._reserved(answers), discarded_unless_kept(draft, deps.recordings, deps.blocking):
             options = with_reference(await body.receive(draft, deps.admission.require_room), self._session_id)
             return await self._accept(await self._new_job(draft, options), draft)
 
     async def _new_job(self, draft: Draft, options: JobOptions) -> NewJob:
-        measured = await self._deps.calls.probe(self._measure, draft.key)
+        measured = await self._deps.blocking.probe(self._measure, draft.key)
         require_channels(options, measured.channels)
         recording = Recording(draft.key, draft.sha256, draft.bytes, measured.seconds, measured.media_type)
         limits = self._deps.settings.limits_for(measured.seconds)
         return NewJob(self._id, self._tenant, recording, options, limits)
 
-    def _measure(self, key: str) -> Measured:
+    def _measure(self, key: str) -> Probe:
         with self._deps.recordings.fetch(key) as path:
-            return self._deps.audio.measure(Path(path))
+            return self._deps.probe.measure(Path(path))
 
     async def _accept(self, new: NewJob, draft: Draft) -> Submitted:
         deps = self._deps
         binding = IdempotencyKey(self._key, digest(new)) if self._key else None
         if binding:
-            bound = await deps.calls.objects(deps.journal.remember_key, new.tenant, binding, new.id)
+            bound = await deps.blocking.objects(deps.journal.remember_key, new.tenant, binding, new.id)
             if bound != new.id:
                 if known := await self._known(bound):
                     return Submitted(known, replayed=True)
@@ -106,7 +106,7 @@ class Submission:
         deps = self._deps
         draft.keep()  # until a refusal is certain: a record without its recording would be worse than the reverse
         try:
-            created = await deps.calls.store(deps.store.create, new, binding)
+            created = await deps.blocking.store(deps.store.create, new, binding)
         except JobStoreUnavailable:
             return await self._journalled(new, binding)
         except ParleyError:
@@ -120,19 +120,19 @@ class Submission:
     async def _known(self, job_id: str) -> Job | None:
         """The job that the caller's key made; None when its request died first, or when nobody can say."""
         try:
-            return await look_up(self._deps, job_id)
+            return await find_of_any_tenant(self._deps, job_id)
         except (JobNotFound, JobStoreUnavailable):
             return None
 
     async def _made_good(self, job_id: str, new: NewJob, draft: Draft) -> NewJob:
         """The job that an earlier request did not get to make, with this recording under its name."""
         key = recording_key(job_id, again=new.id)
-        await move(draft, key, self._deps.recordings, self._deps.calls)
+        await move(draft, key, self._deps.recordings, self._deps.blocking)
         return replace(new, id=job_id, recording=replace(new.recording, key=key))
 
     async def _journalled(self, new: NewJob, binding: IdempotencyKey | None) -> Submitted:
         deps = self._deps
-        await deps.calls.objects(deps.journal.add, new, binding)
+        await deps.blocking.objects(deps.journal.add, new, binding)
         log.warning("journalled: the job store is down", job_id=new.id)
         return Submitted(accepted(new), replayed=False)
 
@@ -154,7 +154,7 @@ class Submission:
                 await self._release()
 
     async def _reserve(self) -> bool:
-        calls, store = self._deps.calls, self._deps.store
+        calls, store = self._deps.blocking, self._deps.store
         try:
             await calls.store(store.reserve_key, self._tenant, self._key, self._id, RESERVED_SECONDS)
         except JobStoreUnavailable:
@@ -170,12 +170,12 @@ class Submission:
 
     async def _release(self) -> None:
         with suppress(JobStoreUnavailable):
-            await self._deps.calls.store(self._deps.store.release_key, self._tenant, self._key, self._id)
+            await self._deps.blocking.store(self._deps.store.release_key, self._tenant, self._key, self._id)
 
 
 async def published(deps: Dependencies, job: Job) -> Job:
     """Hand the job to Celery and return it as it is then; what fails here is the keeper's to put right."""
-    calls, store, dispatch = deps.calls, deps.store, dispatch_of(job)
+    calls, store, dispatch = deps.blocking, deps.store, dispatch_of(job)
     try:
         await calls.store(deps.queue.publish, dispatch)
         await calls.store(store.mark_queued, dispatch)

@@ -1,0 +1,70 @@
+"""What routes ask the framework for: the ports, the caller's tenant, the job of the path."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict
+
+from parley_api.http.errors import Unauthenticated, UnknownHost
+from parley_api.runtime.dependencies import Dependencies
+from parley_api.use_cases.job_lookup import find
+from parley_core.job import DEFAULT_TENANT, Job
+from parley_core.settings import LOOPBACK
+
+bearer = HTTPBearer(auto_error=False, description="An API key of your tenant.")
+
+
+async def dependencies(request: Request) -> Dependencies:
+    """Return the application's ports and state."""
+    deps: Dependencies = request.app.state.deps
+    return deps
+
+
+Deps = Annotated[Dependencies, Depends(dependencies)]
+
+
+async def authenticate(
+    request: Request,
+    deps: Deps,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> str:
+    """Return the caller's tenant.
+
+    Without a keys file, a web page in a browser on this machine could reach the server under a name of its own (DNS
+    rebinding) or send requests from another site. So only the names of this machine are served, and no requests from
+    other sites.
+
+    Raises:
+        Unauthenticated: no key, or an unknown one.
+        UnknownHost: the server has no keys, and the request does not come from this machine.
+    """
+    if deps.keys is None:
+        if request.url.hostname not in LOOPBACK or request.headers.get("sec-fetch-site") == "cross-site":
+            raise UnknownHost("Without API keys this server answers to programs and pages of this machine only.")
+        return DEFAULT_TENANT
+    tenant = deps.keys.tenant_of(credentials.credentials) if credentials else None
+    if tenant is None:
+        raise Unauthenticated("Send your API key: `Authorization: Bearer <key>`.")
+    return tenant
+
+
+Tenant = Annotated[str, Depends(authenticate)]
+
+
+async def job_of_path(job_id: str, deps: Deps, tenant: Tenant) -> Job:
+    """Return the tenant's job. Raises what `find` raises."""
+    return await find(deps, tenant, job_id)
+
+
+FoundJob = Annotated[Job, Depends(job_of_path)]
+
+
+class _NoQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+NoQuery = Annotated[_NoQuery, Query()]
+"""The call takes no query parameters; unknown ones are refused."""

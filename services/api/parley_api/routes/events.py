@@ -1,0 +1,40 @@
+"""The events of a job while they happen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from parley_api.http.errors import InvalidOption
+from parley_api.http.openapi import EVENTS, problems
+from parley_api.routes.context import Deps, FoundJob, NoQuery
+from parley_api.schemas import EventAnswer
+from parley_api.use_cases.watching import events_of
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
+
+
+async def resume_after(
+    last_event_id: Annotated[
+        str, Header(description="Id of the last event received; the stream continues after it.")
+    ] = "0",
+) -> str:
+    """Return the id after which the stream begins. Raises InvalidOption."""
+    if not EVENT_ID.fullmatch(last_event_id):
+        raise InvalidOption("`Last-Event-ID` must be the id of an event of this stream.")
+    return last_event_id
+
+
+@router.get("/events", response_class=EventSourceResponse, responses={**EVENTS, **problems(404, 410)})
+async def events(
+    query: NoQuery, deps: Deps, job: FoundJob, after: Annotated[str, Depends(resume_after)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the changes of a job's state, phase and progress until the job has ended."""
+    async for event in events_of(deps, job.id, after):
+        yield ServerSentEvent(data=EventAnswer.of(event), event="change", id=event.id)

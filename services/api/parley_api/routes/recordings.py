@@ -1,0 +1,72 @@
+"""The recording of a job, whole or in ranges."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, Response
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from parley_api.http.openapi import RECORDING, problems
+from parley_api.http.problems import problem
+from parley_api.routes.context import Deps, FoundJob, NoQuery
+from parley_api.runtime.dependencies import Dependencies
+from parley_core.errors import JobPurged
+from parley_core.job import Job
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+
+@router.get("/audio", response_class=FileResponse, responses={**RECORDING, **problems(404, 410)})
+async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
+    """Return the recording as it was sent, whole or in ranges."""
+    response = RecordingResponse(deps, job)
+    try:
+        await response.open()
+    except KeyError:
+        raise JobPurged("The recording is gone: the job is being deleted.") from None
+    return response
+
+
+class RecordingResponse(FileResponse):
+    """A stored recording. The local file is released when the response ends, however it ends."""
+
+    def __init__(self, deps: Dependencies, job: Job) -> None:
+        self._deps = deps
+        self._key = job.recording.key
+        self._fetched = ExitStack()
+        headers = {"ETag": f'"{job.recording.sha256}"'}
+        super().__init__("", media_type=job.recording.media_type, headers=headers, filename=job.id)
+
+    async def open(self) -> None:
+        """Fetch the file. Raises KeyError if the recording is gone."""
+        fetched = self._deps.recordings.fetch(self._key)
+        self.path = await self._deps.blocking.objects(self._fetched.enter_context, fetched)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, _RangeProblems(scope, receive, send))
+        finally:
+            self._fetched.close()
+
+
+class _RangeProblems:
+    """Sends a problem where starlette answers a wrong `Range` in plain text."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._refused = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] in (400, 416):
+            self._refused = True
+            size = Headers(raw=message["headers"]).get("content-range")
+            headers = {"Content-Range": size} if size else None
+            answer = problem(message["status"], "invalid_range", "`Range` asks for bytes that do not exist.", headers)
+            await answer(self._scope, self._receive, self._send)
+        elif not self._refused:
+            await self._send(message)
