@@ -265,7 +265,7 @@ class SpeakerIdentity:
         return cls(
             speaker=document["speaker"],
             name=document["name"],
-            similarity=document["score"],
+            similarity=document["similarity"],
             voiceprint_id=document["voiceprint_id"],
             role=document["role"],
         )

@@ -51,10 +51,10 @@ class Voiceprint(NewVoiceprint):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An enrolled voice found in a recording; `score` is its cosine to the speaker."""
+    """An enrolled voice found in a recording; `similarity` is its cosine similarity to the speaker."""
 
     voice: Voiceprint
-    score: float
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class SpeakerIdentity:
 
     speaker: str
     name: str | None = None
-    score: float | None = None
+    similarity: float | None = None
     voiceprint_id: str | None = None
     role: Role | None = None
 
@@ -87,9 +87,9 @@ def identify(
     pairs = [(cosine(vector, voice.vector), label, voice) for label, vector in vectors.items() for voice in comparable]
     found: dict[str, Match] = {}
     named: set[str] = set()
-    for score, label, voice in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2].id)):
-        if score >= threshold and label not in found and voice.id not in named:
-            found[label] = Match(voice, score)
+    for similarity, label, voice in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2].id)):
+        if similarity >= threshold and label not in found and voice.id not in named:
+            found[label] = Match(voice, similarity)
             named.add(voice.id)
     return found
 
@@ -121,4 +121,4 @@ def _only_other(speakers: Sequence[str], matches: Mapping[str, Match]) -> str | 
 def _person(speaker: str, match: Match | None, role: Role | None) -> SpeakerIdentity:
     if match is None:
         return SpeakerIdentity(speaker, role=role)
-    return SpeakerIdentity(speaker, match.voice.name, round(match.score, 3), match.voice.id, role)
+    return SpeakerIdentity(speaker, match.voice.name, round(match.similarity, 3), match.voice.id, role)

@@ -73,8 +73,8 @@ async def test_an_enrolled_voice_is_found_in_earlier_and_later_jobs_until_it_is_
     before = await heard(api, client, NOBODY, WEBER)
     voice = await enrolled(api, client, [0.8, 0.0, 0.6])
     after = await heard(api, client, WEBER, OKAFOR, NOBODY)
-    unknown = {"name": None, "score": None, "voiceprint_id": None, "role": None}
-    weber = {"name": "Dr. Weber", "score": 0.8, "voiceprint_id": voice["id"], "role": "clinician"}
+    unknown = {"name": None, "similarity": None, "voiceprint_id": None, "role": None}
+    weber = {"name": "Dr. Weber", "similarity": 0.8, "voiceprint_id": voice["id"], "role": "clinician"}
     assert await people_of(client, before) == [
         {"speaker": "SPEAKER_00", **unknown, "role": "patient"},
         {"speaker": "SPEAKER_01", **weber},

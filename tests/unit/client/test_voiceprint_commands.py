@@ -27,11 +27,11 @@ IDENTITIES = [
     {
         "speaker": "SPEAKER_00",
         "name": "Dr. Weber",
-        "score": 0.71,
+        "similarity": 0.71,
         "voiceprint_id": "voiceprint-1",
         "role": "clinician",
     },
-    {"speaker": "SPEAKER_01", "name": None, "score": None, "voiceprint_id": None, "role": "patient"},
+    {"speaker": "SPEAKER_01", "name": None, "similarity": None, "voiceprint_id": None, "role": "patient"},
 ]
 
 

@@ -27,7 +27,7 @@ def names(found: dict[str, Match]) -> dict[str, str]:
 def test_the_nearest_voice_names_a_speaker() -> None:
     found = identify({"A": (1.0, 0.0)}, MODEL, [voice("far", 0.6, 0.8), voice("near", 0.8, 0.6)], 0.5)
     assert names(found) == {"A": "near"}
-    assert found["A"].score == 0.8
+    assert found["A"].similarity == 0.8
 
 
 def test_below_the_threshold_nobody_is_named() -> None:

@@ -62,7 +62,9 @@ class SpeakerIdentityAnswer(Answer):
 
     speaker: str
     name: str | None
-    score: float | None = Field(description="Cosine to the enrolled voice; null without a name.")
+    similarity: float | None = Field(
+        description="Cosine similarity of speaker embedding and voiceprint; null without a name."
+    )
     voiceprint_id: str | None
     role: Role | None
 
