@@ -8,9 +8,9 @@ from chaos.control import Wounds
 from chaos.faults_process import (
     AFTER_LEASE,
     CARRIED,
-    JOURNAL,
     LEASE,
     LONGER_RUN,
+    MANIFESTS,
     QUEUE,
     REPLACED,
     STORE,
@@ -31,7 +31,7 @@ KEEPER_STEPS = ",".join(
         f"{STORE}.fail_attempt",
     )
 )
-IMPORT_STEPS = ",".join((f"{STORE}.create", f"{JOURNAL}.remove", f"{QUEUE}.publish", f"{STORE}.mark_queued"))
+IMPORT_STEPS = ",".join((f"{STORE}.create", f"{MANIFESTS}.mark_recorded", f"{QUEUE}.publish", f"{STORE}.mark_queued"))
 
 
 def kill_keepers(testbed: Testbed) -> None:
@@ -43,7 +43,7 @@ def kill_keepers(testbed: Testbed) -> None:
 
 
 def die_importing(testbed: Testbed) -> None:
-    """Redis is away for 3 s, so that submits are journalled; keepers die while they import them."""
+    """Redis is away for 3 s, so that submits are accepted without a record; keepers die while they record them."""
     for _ in range(2):
         testbed.system.control.set(Wounds(die_chance=0.2))
         testbed.system.valkey.kill()
@@ -80,7 +80,7 @@ FAULTS = (
     ),
     Fault(
         "keeper killed between two steps of an import",
-        "keepers die right after recording, publishing, or striking out a journalled job, while Redis comes back twice",
+        "keepers die right after recording, publishing or marking jobs accepted without Redis, which returns twice",
         die_importing,
         Layout(keepers=2, wounded={"keeper": {"FAULTS_DIE_AFTER": IMPORT_STEPS}}),
         rate=4,

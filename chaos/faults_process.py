@@ -24,16 +24,17 @@ CARRIED = 1.0  # jobs per second that one worker can do alone: a wait in an over
 REPLACED = (7.0, 9.0)  # seconds in which a killed worker is at work again: the next blow meets two workers
 
 STORE, QUEUE = "parley_core.redis:RedisJobStore", "parley_core.celery_queue:CeleryJobQueue"
-OBJECTS, JOURNAL = "parley_core.storage.objects:ObjectStore", "parley_core.storage.journal:ObjectJournal"
+OBJECTS, MANIFESTS = "parley_core.storage.objects:ObjectStore", "parley_core.storage.manifests:Manifests"
 SUBMIT_STEPS = {
     "reserving the key": f"{STORE}.reserve_key",
     "storing the recording": f"{OBJECTS}.save",
-    "binding the key": f"{JOURNAL}.remember_key",
+    "binding the key": f"{MANIFESTS}.bind_key",
+    "leaving the manifest": f"{MANIFESTS}.accept",
     "creating the record": f"{STORE}.create",
     "publishing": f"{QUEUE}.publish",
     "marking it queued": f"{STORE}.mark_queued",
 }
-ATTEMPT_STEPS = ",".join((f"{STORE}.start_attempt", f"{OBJECTS}.put", f"{STORE}.succeed"))
+ATTEMPT_STEPS = ",".join((f"{STORE}.start_attempt", f"{OBJECTS}.put", f"{MANIFESTS}.end", f"{STORE}.succeed"))
 
 
 def kill_children(testbed: Testbed) -> None:

@@ -101,7 +101,7 @@ FAULTS = (
     Fault("Redis killed, back after 8 s", "kill -9 under load, twice", kill_redis(2, 8), bound=BACK),
     Fault(
         "Redis killed, back after 120 s",
-        "kill -9 under load; submits go on and are journalled",
+        "kill -9 under load; submits go on and are accepted without a record",
         kill_redis(1, 120),
         Layout(run_seconds=STALLED_RUN),
         rate=1.0,

@@ -33,7 +33,7 @@ def drag(testbed: Testbed) -> None:
 
 
 def vanish_with_redis(testbed: Testbed) -> None:
-    """Neither the record nor the journal can be written: every submit is refused, and nothing stays behind."""
+    """Neither the record nor a manifest can be written: every submit is refused, and nothing stays behind."""
     with testbed.outage():
         testbed.system.control.set(Wounds(objects_fail=1.0))
         testbed.system.valkey.kill()

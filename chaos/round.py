@@ -78,7 +78,7 @@ def _come_to_rest(system: System, ledger: Ledger) -> tuple[str, ...]:
     def unfinished() -> list[str]:
         try:
             jobs = [job.id for job in system.unfinished()]
-            return jobs + list(system.objects.keys("journal"))
+            return jobs + list(system.objects.keys("unrecorded"))
         except (JobStoreUnavailable, ObjectStoreUnavailable) as error:
             return [error.detail]
 

@@ -21,8 +21,8 @@ from chaos.control import VARIABLE, Control
 from chaos.engines import ORDINARY
 from chaos.parts import Part, Supervisor, until
 from chaos.proxy import Network
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
-from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from tests.support.valkey import Valkey
@@ -87,7 +87,7 @@ class System:
         self.settings = Settings(
             redis_url=self.valkey.url, objects_url=f"file://{self.objects_folder}", lease_seconds=layout.lease_seconds
         )
-        self.store = RedisJobStore.from_settings(self.settings)
+        self.store = DurableJobStore.from_settings(self.settings)
 
     def _make_parts(self, api_ports: list[int]) -> list[Part]:
         layout = self.layout

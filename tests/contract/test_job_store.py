@@ -41,9 +41,8 @@ from parley_core.job import (
     dispatch_of,
 )
 from parley_core.ports import JobStore
-from parley_core.redis import RedisJobStore
+from parley_core.redis import RedisJobStore, transitions
 from parley_core.settings import Settings
-from parley_core.storage.manifests import Manifests
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 from tests.support.valkey import Valkey
 
@@ -57,7 +56,7 @@ def make_store(request: pytest.FixtureRequest) -> Callable[..., JobStore]:
     if request.param == "memory":
         return lambda **limits: MemoryJobStore(**limits)
     if request.param == "durable":
-        return lambda **limits: DurableJobStore(MemoryJobStore(**limits), Manifests(MemoryRecordingStore()))
+        return lambda **limits: DurableJobStore(MemoryJobStore(**limits), MemoryRecordingStore())
     valkey: Valkey = request.getfixturevalue("valkey")
 
     def make(**limits: int) -> JobStore:
@@ -182,7 +181,10 @@ def test_a_purged_job_is_not_created_again(store: JobStore) -> None:
     assert not store.create(new_job(), IdempotencyKey("key", "other digest")).replayed
 
 
-def test_a_condemned_job_cannot_run_again_and_its_purge_can_be_completed(store: JobStore) -> None:
+def test_a_condemned_job_cannot_run_again_and_its_purge_can_be_completed(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions, "PURGE_CLAIM_MS", 5)
     _, lease = running(store)
     job = store.fail_attempt(lease, BUSY, GiveUp())
     for _ in range(2):
@@ -190,8 +192,8 @@ def test_a_condemned_job_cannot_run_again_and_its_purge_can_be_completed(store: 
     with pytest.raises(JobPurged):
         store.retry(job.id)
     assert store.get(job.id) == job
-    time.sleep(0.005)
-    assert list(store.expired(10)) == [job], "the purge was broken off"
+    time.sleep(0.01)
+    assert list(store.claim_expired(10)) == [job], "the purge was broken off"
     store.purge(job.id)
     with pytest.raises(JobPurged):
         store.get(job.id)
@@ -471,7 +473,7 @@ def test_retention_ends_by_option_then_by_default(make_store: Callable[..., JobS
         _, lease = running(store, queued(store, retain_seconds=retain))
         store.succeed(lease, RESULT)
     time.sleep(0.005)
-    assert [job.options.retain_seconds for job in store.expired(10)] == [0]
+    assert [job.options.retain_seconds for job in store.claim_expired(10)] == [0]
 
 
 def test_the_queue_knows_its_oldest_job(store: JobStore) -> None:

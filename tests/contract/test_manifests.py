@@ -23,7 +23,7 @@ from parley_core.job import (
 )
 from parley_core.job_id import day_of
 from parley_core.ports import RecordingStore
-from parley_core.storage.manifests import Manifests
+from parley_core.storage.manifests import HistoryMarker, Manifests
 from parley_core.storage.objects import ObjectStore
 from parley_core.voiceprints import Role
 from tests.support.fakes import MemoryRecordingStore, new_job
@@ -92,7 +92,7 @@ def test_a_purged_job_leaves_a_tombstone_alone(manifests: Manifests, objects: Re
     new = new_job()
     manifests.accept(new, IdempotencyKey("k", "d"))
     manifests.end(new.id, 0, SUCCEEDED)
-    manifests.condemn(new.id)
+    manifests.condemn(new.id, by_hand=True)
     assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, ended=True, purged=True)
     manifests.forget(new.id)
     manifests.forget(new.id)
@@ -116,7 +116,7 @@ def test_a_day_lists_its_jobs_and_its_changes(manifests: Manifests) -> None:
     assert list(manifests.traces("2020-01-01")) == []
     assert list(manifests.changed_on(day)) == []
     manifests.begin_run(ended.id, 1)
-    manifests.condemn(ended.id)
+    manifests.condemn(ended.id, by_hand=True)
     assert list(manifests.changed_on(datetime.now(UTC).date().isoformat())) == [ended.id]
 
 
@@ -157,3 +157,32 @@ def test_members_of_a_newer_version_are_ignored(manifests: Manifests, objects: R
         key, objects.read(key).replace(b'{"format":', b'{"added": 1, "format":').replace(b'"sha256"', b'"x":1,"sha256"')
     )
     assert manifests.find(new.id) == (new, None)
+
+
+def test_a_purge_at_the_end_of_its_retention_is_no_change_to_look_for(manifests: Manifests) -> None:
+    new = new_job()
+    manifests.accept(new, None)
+    manifests.condemn(new.id, by_hand=False)
+    assert manifests.trace(new.id).purged
+    assert list(manifests.changed_on(datetime.now(UTC).date().isoformat())) == []
+
+
+def test_the_marker_is_what_was_noted_last(manifests: Manifests, objects: RecordingStore) -> None:
+    assert manifests.marker() is None
+    manifests.mark(HistoryMarker("a", 1))
+    manifests.mark(HistoryMarker("a", 2))
+    assert manifests.marker() == HistoryMarker("a", 2)
+    objects.put("history/marker.json", b"nonsense")
+    assert manifests.marker() is None
+
+
+def test_a_day_of_many_jobs_is_told_job_by_job(manifests: Manifests) -> None:
+    jobs = [new_job() for _ in range(300)]
+    for new in jobs:
+        manifests.accept(new, None)
+    for new in jobs[::2]:
+        manifests.end(new.id, 0, CANCELLED)
+        manifests.begin_run(new.id, 1)
+    traces = [trace for day in manifests.days() for trace in manifests.traces(day)]
+    assert sorted(trace.job_id for trace in traces) == sorted(new.id for new in jobs)
+    assert sum(trace.run for trace in traces) == 150

@@ -1,38 +1,27 @@
-"""Every RecordingStore and Journal keeps these promises: on a folder and in memory."""
+"""Every RecordingStore keeps these promises: on a folder and in memory."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 import pytest
 
-from parley_core.errors import IdempotencyKeyReused, RecordingTooLarge
-from parley_core.job import IdempotencyKey
-from parley_core.ports import Journal, RecordingStore
-from parley_core.storage.journal import ObjectJournal
+from parley_core.errors import RecordingTooLarge
+from parley_core.ports import RecordingStore
 from parley_core.storage.objects import ObjectStore
-from tests.support.fakes import MemoryJournal, MemoryRecordingStore, new_job
+from tests.support.fakes import MemoryRecordingStore
 
 
 @pytest.fixture(params=["folder", "memory"])
-def ports(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[RecordingStore, Journal]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> RecordingStore:
     if request.param == "memory":
-        memory = MemoryRecordingStore()
-        return memory, MemoryJournal(memory)
-    store = ObjectStore(f"file://{tmp_path}/objects with space")
-    return store, ObjectJournal(store)
-
-
-@pytest.fixture
-def store(ports: tuple[RecordingStore, Journal]) -> RecordingStore:
-    return ports[0]
-
-
-@pytest.fixture
-def journal(ports: tuple[RecordingStore, Journal]) -> Journal:
-    return ports[1]
+        return MemoryRecordingStore()
+    return ObjectStore(f"file://{tmp_path}/objects with space")
 
 
 async def chunks(*parts: bytes, error: Exception | None = None) -> AsyncIterator[bytes]:
@@ -84,21 +73,29 @@ def test_the_check_leaves_nothing_behind(store: RecordingStore) -> None:
     assert list(store.keys("checks/")) == []
 
 
-def test_the_journal_gives_back_what_was_accepted(journal: Journal) -> None:
-    new, key = new_job(), IdempotencyKey("k", "d")
-    journal.add(new, key)
-    journal.add(other := new_job(), None)
-    assert journal.find(new.id) == new
-    entries = {entry[0].id: entry for entry in journal.entries()}
-    assert entries == {new.id: (new, key), other.id: (other, None)}
-    journal.remove(new.id)
-    journal.remove(new.id)
-    assert journal.find(new.id) is None
+def test_of_two_that_create_the_same_object_one_does(store: RecordingStore) -> None:
+    assert store.create("jobs/a/manifest.json", b"first")
+    assert not store.create("jobs/a/manifest.json", b"second")
+    assert store.read("jobs/a/manifest.json") == b"first"
 
 
-def test_the_journal_binds_a_key_to_the_first_job(journal: Journal) -> None:
-    assert journal.remember_key("t", IdempotencyKey("k", "d"), "job-1") == "job-1"
-    assert journal.remember_key("t", IdempotencyKey("k", "d"), "job-2") == "job-1"
-    assert journal.remember_key("other tenant", IdempotencyKey("k", "d"), "job-2") == "job-2"
-    with pytest.raises(IdempotencyKeyReused):
-        journal.remember_key("t", IdempotencyKey("k", "other"), "job-3")
+def test_a_listing_tells_names_lengths_and_times_and_folders(store: RecordingStore) -> None:
+    for key in ("jobs/2026-11-26/a/x", "jobs/2026-11-27/b/x", "jobs/2026-11-27/c/x"):
+        store.put(key, b"four")
+    entries = list(store.entries("jobs/2026-11-27/"))
+    assert sorted(entry.key for entry in entries) == ["jobs/2026-11-27/b/x", "jobs/2026-11-27/c/x"]
+    assert {entry.bytes for entry in entries} == {4}
+    assert all(abs(datetime.now(UTC) - entry.modified) < timedelta(minutes=1) for entry in entries)
+    assert sorted(store.folders("jobs")) == ["jobs/2026-11-26", "jobs/2026-11-27"]
+    assert list(store.folders("none")) == []
+
+
+def test_what_a_killed_upload_left_is_removed_after_a_while(tmp_path: Path) -> None:
+    store = ObjectStore(f"file://{tmp_path}/objects")
+    store.put("recordings/2026-11-27/whole", b"sound")
+    staged = tmp_path / "objects" / "recordings" / "2026-11-27" / "cut#1"
+    staged.write_bytes(b"so")
+    assert store.remove_staged(3600) == 0
+    os.utime(staged, (time.time() - 3601, time.time() - 3601))
+    assert store.remove_staged(3600) == 1
+    assert list(store.keys("recordings")) == ["recordings/2026-11-27/whole"]

@@ -128,10 +128,10 @@ def test_an_end_of_another_run_or_of_an_ended_job_changes_nothing(index: JobInde
 
 
 def test_a_restored_job_is_purged_when_its_retention_is_over(index: JobIndex) -> None:
-    old, fresh = new_job(options=JobOptions(retain_seconds=60)), new_job(options=JobOptions(retain_seconds=60))
-    index.restore(old, MADE, 0, replace(SUCCEEDED, finished_at=DONE - timedelta(seconds=61)))
+    old, fresh = new_job(options=JobOptions(retain_seconds=86_400)), new_job(options=JobOptions(retain_seconds=86_400))
+    index.restore(old, MADE, 0, replace(SUCCEEDED, finished_at=DONE - timedelta(days=1, seconds=1)))
     index.restore(fresh, MADE, 0, SUCCEEDED)
-    assert [job.id for job in index.expired(10)] == [old.id]
+    assert [job.id for job in index.claim_expired(10)] == [old.id]
 
 
 def test_an_attempt_of_a_restored_job_counts_on(index: JobIndex) -> None:

@@ -18,11 +18,11 @@ import httpx
 import pytest
 
 from parley_core.celery_queue import CeleryJobQueue
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import JobState
 from parley_core.recording import recording_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.storage.journal import ObjectJournal
 from parley_core.storage.objects import ObjectStore
 from tests.support.api_process import ApiProcess
 from tests.support.containers import flac
@@ -160,7 +160,7 @@ def wait_until(condition: Any, seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
-def test_with_redis_killed_submits_are_journalled_and_keys_hold(
+def test_with_redis_killed_submits_are_accepted_and_keys_hold(
     own_valkey: Valkey, own_settings: Settings, tmp_path: Path
 ) -> None:
     keyed = {**RAW, "Idempotency-Key": "k"}
@@ -171,20 +171,20 @@ def test_with_redis_killed_submits_are_journalled_and_keys_hold(
         unready = api.http.get("/readyz")
         assert (unready.status_code, list(unready.json()["missing"])) == (503, ["redis"])
         assert api.http.get("/readyz?degraded=true").status_code == 200  # Kubernetes must not take it away now
-        journalled = api.http.post("/v1/jobs", content=flac(0.5), headers=RAW).raise_for_status().json()
-        assert journalled["state"] == "accepted"
-        assert api.http.get(f"/v1/jobs/{journalled['id']}").json()["state"] == "accepted"
+        unrecorded = api.http.post("/v1/jobs", content=flac(0.5), headers=RAW).raise_for_status().json()
+        assert unrecorded["state"] == "accepted"
+        assert api.http.get(f"/v1/jobs/{unrecorded['id']}").json()["state"] == "accepted"
         assert api.http.post("/v1/jobs", content=CLIP, headers=keyed).json()["id"] == before["id"]
         own_valkey.start()
         wait_until(lambda: api.http.get("/readyz").status_code == 200)
         assert api.http.post("/v1/jobs", content=CLIP, headers=keyed).json()["id"] == before["id"]
-        store = RedisJobStore.from_settings(own_settings)
-        for new, key in ObjectJournal(ObjectStore.from_settings(own_settings)).entries():
-            store.create(new, key)  # what the keeper does
+        store = DurableJobStore.from_settings(own_settings)
+        for job_id in store.manifests.unrecorded():
+            store.record(job_id)  # what the keeper does
         assert len(api.http.get("/v1/jobs").json()["jobs"]) == 2
-        threading.Timer(0.3, store.cancel, [journalled["id"]]).start()
+        threading.Timer(0.3, store.cancel, [unrecorded["id"]]).start()
         began = time.monotonic()
-        assert api.http.get(f"/v1/jobs/{journalled['id']}?wait=30").json()["state"] == "cancelled"
+        assert api.http.get(f"/v1/jobs/{unrecorded['id']}?wait=30").json()["state"] == "cancelled"
         assert time.monotonic() - began < 5
 
 

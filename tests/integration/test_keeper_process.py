@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import JobState
-from parley_core.recording import result_folder
 from parley_core.settings import Settings
-from parley_core.storage.journal import ObjectJournal
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.worker import System, running_system
@@ -67,28 +66,29 @@ def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_w
     for number, job_id in enumerate(jobs):
         job = system.wait_for_end(job_id)
         assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 2 if number < 2 else 1)
-        assert system.results(job_id) == [f"{result_folder(job_id)}/{len(job.attempts)}.json"]
+        assert job.result is not None
+        assert system.results(job_id) == [job.result.key]
     assert system.store.stats().counters["attempts_failed|code=worker_lost|queue=interactive"] == 2
 
 
-def test_what_was_journalled_while_redis_was_down_is_done_soon_after_it_is_back(system: System, server: Valkey) -> None:
+def test_what_was_accepted_while_redis_was_down_is_done_soon_after_it_is_back(system: System, server: Valkey) -> None:
     keepers = [system.keeper() for _ in range(2)]
     system.worker()
     for keeper in keepers:
         until(lambda keeper=keeper: keeper.events("keeper ready"))
     server.kill()
-    journal = ObjectJournal(system.objects)
+    store = DurableJobStore.from_settings(system.settings)
     jobs = [system.upload() for _ in range(5)]
     for new in jobs:
-        journal.add(new, None)
+        assert not store.create(new).recorded
     time.sleep(3)
     server.start()
     before = time.monotonic()
     for new in jobs:
-        until(lambda new=new: journal.find(new.id) is None)
+        until(lambda new=new: not store.manifests.is_unrecorded(new.id))
         assert system.wait_for_end(new.id).state is JobState.SUCCEEDED
     assert time.monotonic() - before < RECOVERY
-    assert journal.entries() == []
+    assert list(store.manifests.unrecorded()) == []
     assert system.store.stats().counters["jobs_accepted|queue=interactive"] == 5
     for keeper in keepers:
         assert keeper.process.poll() is None

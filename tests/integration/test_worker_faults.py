@@ -38,7 +38,7 @@ def reap_until(system: System, job_id: str, token: int) -> None:
     """Do the keeper's part of the work until a later attempt than `token` runs or the job has ended."""
 
     def step() -> bool:
-        reap(system.store)
+        reap(system.store, lambda: None)
         for dispatch in system.store.claim_due(10):
             system.queue.publish(dispatch)
             system.store.mark_queued(dispatch)

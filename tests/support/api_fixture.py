@@ -14,6 +14,7 @@ import httpx
 from parley_api.main import create_app
 from parley_api.runtime.dependencies import Dependencies
 from parley_audio import Probe
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import EngineError, NotAudio, UnreadableRecording
 from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
 from parley_core.recording import result_folder
@@ -21,7 +22,6 @@ from parley_core.settings import Settings
 from tests.support.fakes import (
     MemoryJobQueue,
     MemoryJobStore,
-    MemoryJournal,
     MemoryRecordingStore,
     MemoryVoiceprintStore,
 )
@@ -64,13 +64,8 @@ class ApiFixture:
     probe: ScriptedProbe = field(default_factory=ScriptedProbe)
     voiceprints: MemoryVoiceprintStore = field(default_factory=MemoryVoiceprintStore)
 
-    def __post_init__(self) -> None:
-        self.journal = MemoryJournal(self.recordings)
-
     def deps(self) -> Dependencies:
-        return Dependencies(
-            self.settings, self.store, self.recordings, self.queue, self.journal, self.probe, self.voiceprints
-        )
+        return Dependencies(self.settings, self.durable, self.recordings, self.queue, self.probe, self.voiceprints)
 
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -78,10 +73,21 @@ class ApiFixture:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7001", headers=headers) as client:
             yield client
 
+    @property
+    def durable(self) -> DurableJobStore:
+        """The store of the API: on the index in memory, with manifests beside the recordings."""
+        return DurableJobStore(self.store, self.recordings)
+
+    @property
+    def sounds(self) -> dict[str, bytes]:
+        """Recordings and results, by key."""
+        folders = ("recordings/", "results/")
+        return {key: data for key, data in self.recordings.objects.items() if key.startswith(folders)}
+
     def empty(self) -> bool:
-        """True when neither a recording nor a job nor a message nor a journal entry is left."""
+        """True when neither an object nor a job nor a message is left."""
         jobs = self.store.page(JobQuery(tenant="default")).jobs
-        return not (self.recordings.objects or jobs or self.queue.published or self.journal.entries())
+        return not (self.recordings.objects or jobs or self.queue.published)
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from parley_core.celery_queue import CeleryJobQueue
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import Job, JobOptions, NewJob, Queue, dispatch_of
 from parley_core.recording import result_folder
-from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from tests.support.engines import GATE
@@ -98,7 +98,7 @@ class System:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self._folder = settings, folder
-        self.store = RedisJobStore.from_settings(settings)
+        self.store = DurableJobStore.from_settings(settings)
         self.queue = CeleryJobQueue.from_settings(settings)
         self.objects = ObjectStore.from_settings(settings)
         self._processes: list[ParleyProcess] = []

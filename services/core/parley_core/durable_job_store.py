@@ -11,7 +11,7 @@ Where the two disagree, the object store is right, and Redis is made to follow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,7 +57,8 @@ from parley_core.job import (
 )
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
-from parley_core.ports import JobStore
+from parley_core.ports import JobStore, RecordingStore
+from parley_core.recording import result_folder
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.manifests import Manifests
@@ -73,6 +74,8 @@ class JobIndex(JobStore, Protocol):
 
     def apply_end(self, job_id: str, run: int, end: JobEnd) -> None: ...
 
+    def unfinished_ids(self) -> Iterator[str]: ...
+
     def history(self) -> History: ...
 
     def confirm_history(self, server: str) -> tuple[str, int]: ...
@@ -81,15 +84,15 @@ class JobIndex(JobStore, Protocol):
 class DurableJobStore:
     """JobStore on a Redis and an object store."""
 
-    def __init__(self, index: JobIndex, manifests: Manifests, lease_seconds: float = 30.0) -> None:
-        self.index, self.manifests = index, manifests
-        self._lease_seconds = lease_seconds
+    def __init__(self, index: JobIndex, objects: RecordingStore, lease_seconds: float = 30.0) -> None:
+        self.index, self.manifests = index, Manifests(objects)
+        self._objects, self._lease_seconds = objects, lease_seconds
 
     @classmethod
     def from_settings(cls, settings: Settings, objects: ObjectStore | None = None) -> DurableJobStore:
         """Return a store that connects at its first call."""
-        manifests = Manifests(objects or ObjectStore.from_settings(settings))
-        return cls(RedisJobStore.from_settings(settings), manifests, settings.lease_seconds)
+        objects = objects or ObjectStore.from_settings(settings)
+        return cls(RedisJobStore.from_settings(settings), objects, settings.lease_seconds)
 
     # Submitting
 
@@ -106,7 +109,7 @@ class DurableJobStore:
         except JobStoreUnavailable:
             self.manifests.mark_unrecorded(new.id)
             log.warning("accepted without a record: the job store does not answer", job_id=new.id)
-            return Created(_as_accepted(accepted), replayed=False)
+            return Created(_as_accepted(accepted), replayed=False, recorded=False)
         except ParleyError:
             self.manifests.forget(new.id)  # refused: nothing was promised
             raise
@@ -130,15 +133,30 @@ class DurableJobStore:
             return None
         new, idempotency = found
         moment = accepted_at(job_id)
-        end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
-        if trace.run or end:
-            self.index.restore(new, moment, trace.run, end)
+        if trace.run or trace.ended:
+            self.restore(trace)
             return self.index.get(job_id)
         try:
             created = self.index.create(new, idempotency, moment).job
         except IdempotencyKeyReused:  # the key has served another job since
             created = self.index.create(new, None, moment).job
         return created if created.id == new.id else self.index.create(new, None, moment).job
+
+    def find_accepted(self, job_id: str) -> Job | None:
+        """Return an accepted job, and make sure that it gets its record; None when nothing was accepted.
+
+        Raises JobPurged or ObjectStoreUnavailable.
+        """
+        try:
+            return self._recorded(job_id)
+        except JobNotFound:
+            return None
+        except JobStoreUnavailable:
+            found = self.manifests.find(job_id)
+            if found is None:
+                return None
+            self.manifests.mark_unrecorded(job_id)
+            return _as_accepted(found[0])
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         return self.index.reserve_key(tenant, key, holder, seconds)
@@ -225,12 +243,32 @@ class DurableJobStore:
 
         Raises also ObjectStoreUnavailable.
         """
-        self._recorded(job_id)
-        self.index.condemn(job_id)
-        self.manifests.condemn(job_id)
+        self._condemn(job_id, by_hand=True)
+
+    def remove(self, job: Job, by_hand: bool = True) -> tuple[str, ...]:
+        """Remove an ended job for good; return what was removed: recording, result, record.
+
+        The tombstone comes first, so that nothing brings the job back, and the record goes last, so that a removal that
+        was broken off is done again.
+
+        Args:
+            by_hand: before its retention is over.
+
+        Raises:
+            JobNotFinished: it has not ended.
+            JobPurged, JobNotFound: it is gone already.
+            ObjectStoreUnavailable, JobStoreUnavailable: try again.
+        """
+        self._condemn(job.id, by_hand)
+        self._objects.delete(job.recording.key)
+        results = self._objects.keys(result_folder(job.id))
+        for key in results:
+            self._objects.delete(key)
+        self.purge(job.id)
+        return ("recording", "result", "record") if results else ("recording", "record")
 
     def purge(self, job_id: str) -> None:
-        """See JobRecorder.purge. The manifest goes before the record, so that a purge broken off is done again."""
+        """See JobRecorder.purge. The manifest goes before the record."""
         self.manifests.forget(job_id)
         self.index.purge(job_id)
 
@@ -274,8 +312,8 @@ class DurableJobStore:
     def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
         return self.index.lapsed_leases(limit)
 
-    def expired(self, limit: int) -> Sequence[Job]:
-        return self.index.expired(limit)
+    def claim_expired(self, limit: int) -> Sequence[Job]:
+        return self.index.claim_expired(limit)
 
     def running_by_worker(self) -> dict[str, int]:
         return self.index.running_by_worker()
@@ -284,6 +322,17 @@ class DurableJobStore:
         self.index.register_worker(worker, queue, capacity, lasts_seconds)
 
     # Where the two disagree
+
+    def restore(self, trace: JobTrace) -> bool:
+        """Write the record of an accepted job that Redis does not have; say whether this call wrote it.
+
+        Raises ObjectStoreUnavailable, or ValueError for a document that cannot be read.
+        """
+        found = self.manifests.find(trace.job_id)
+        if found is None:
+            return False
+        end = self.manifests.find_end(trace.job_id, trace.run) if trace.ended else None
+        return self.index.restore(found[0], accepted_at(trace.job_id), trace.run, end)
 
     def follow(self, job: Job, trace: JobTrace) -> bool:
         """Make a job's record follow the object store; say whether it had to.
@@ -303,6 +352,11 @@ class DurableJobStore:
             return True
         return False
 
+    def _condemn(self, job_id: str, by_hand: bool) -> None:
+        self._recorded(job_id)
+        self.index.condemn(job_id)
+        self.manifests.condemn(job_id, by_hand)
+
     def _recorded(self, job_id: str) -> Job:
         try:
             return self.index.get(job_id)
@@ -319,12 +373,18 @@ class DurableJobStore:
                 raise JobPurged("This job was purged: its recording, result and record are gone.") from None
             found = self.manifests.find(job_id) if trace.accepted else None
             end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
+            unrecorded = self.manifests.is_unrecorded(job_id)
         except ObjectStoreUnavailable:
             # "Not found" would be a guess: an accepted job may be in the object store that cannot be read.
             raise JobStoreUnavailable("Neither the job store nor the object store answers.") from error
         if found is None:
             raise error
-        return _as_ended(_as_accepted(found[0], trace.run), end) if end else _as_accepted(found[0], trace.run)
+        job = _as_accepted(found[0], trace.run)
+        if end is not None:
+            return _as_ended(job, end)
+        if isinstance(error, JobStoreUnavailable) and not unrecorded:
+            raise error  # it may be running: only Redis knows
+        return job
 
     def _held(self, lease: Lease) -> Job:
         """Return the job of a lease. Raises LeaseLost when there is none, or when another attempt has been started."""

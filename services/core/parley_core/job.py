@@ -274,10 +274,16 @@ def dispatch_of(job: Job) -> Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A recorded job; `replayed` when the idempotency key had already made it."""
+    """An accepted job.
+
+    Attributes:
+        replayed: the idempotency key had already made it.
+        recorded: Redis has it; otherwise the keeper records it later.
+    """
 
     job: Job
     replayed: bool
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

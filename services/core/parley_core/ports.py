@@ -195,7 +195,7 @@ class MaintenanceStore(JobReader, JobRecorder, AttemptEnder, Protocol):
         """Leases that ran out. Empty while the store has been up for less than a lease: workers must get to renew."""
         ...
 
-    def expired(self, limit: int) -> Sequence[Job]:
+    def claim_expired(self, limit: int) -> Sequence[Job]:
         """Terminal jobs whose retention is over."""
         ...
 
@@ -300,35 +300,17 @@ class RecordingStore(Protocol):
         """Yield the objects below a folder page by page: memory does not grow with their number."""
         ...
 
+    def remove_staged(self, older_than_seconds: float) -> int:
+        """Remove what uploads left that were killed on their way; return how many.
+
+        On S3 and its like a lifecycle rule of the bucket does this: the call removes nothing there.
+        """
+        ...
+
     def folders(self, prefix: str) -> Sequence[str]:
         """Names of the folders directly below a folder."""
         ...
 
     def check(self) -> None:
         """Prove that objects can be written and read."""
-        ...
-
-
-class Journal(Protocol):
-    """Accepted jobs that could not be recorded because the job store was down; kept beside the recordings."""
-
-    def add(self, new: NewJob, idempotency: IdempotencyKey | None) -> None:
-        """Raises ObjectStoreUnavailable."""
-        ...
-
-    def find(self, job_id: str) -> NewJob | None: ...
-
-    def entries(self) -> Sequence[tuple[NewJob, IdempotencyKey | None]]: ...
-
-    def remove(self, job_id: str) -> None: ...
-
-    def remember_key(self, tenant: str, idempotency: IdempotencyKey, job_id: str) -> str:
-        """Bind an idempotency key to a job id for 24 hours, first come; return the id that it is bound to.
-
-        Raises IdempotencyKeyReused when the digest differs.
-        """
-        ...
-
-    def forget_keys(self) -> None:
-        """Drop the bindings whose 24 hours are over."""
         ...

@@ -7,48 +7,53 @@ import sys
 from functools import partial
 
 from parley_core.celery_queue import CeleryJobQueue
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.logs import configure_logs, get_logger
-from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.storage.journal import ObjectJournal
 from parley_core.storage.objects import ObjectStore
 from parley_keeper import health
 from parley_keeper.loop import Keeper, MaintenanceTask
-from parley_keeper.maintenance import import_journal, publish_due, reap, republish_lost
+from parley_keeper.maintenance import publish_due, reap, record_accepted, republish_lost
+from parley_keeper.orphans import OrphanCollector
 from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
-from parley_keeper.retention import OrphanCollector, purge_expired
+from parley_keeper.reconciliation import Reconciler
+from parley_keeper.retention import purge_expired
 
 log = get_logger(__name__)
 
 
-def maintenance_tasks(settings: Settings) -> list[MaintenanceTask]:
-    """Return every task with its pause in seconds: short where a caller waits."""
-    store, queue = RedisJobStore.from_settings(settings), CeleryJobQueue.from_settings(settings)
-    objects = ObjectStore.from_settings(settings)
-    journal = ObjectJournal(objects)
+def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health.Gauges]:
+    """Return every task with its pause in seconds, short where a caller waits, and the gauges of what they find."""
+    objects, queue = ObjectStore.from_settings(settings), CeleryJobQueue.from_settings(settings)
+    store = DurableJobStore.from_settings(settings, objects)
+    reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
     pods = worker_pods()
-    return [
+    tasks = [
+        MaintenanceTask("reconcile", 1.0, reconciler.run_once),
         MaintenanceTask("publish", 0.5, partial(publish_due, store, queue)),
         MaintenanceTask("reap", 1.0, partial(reap, store)),
         MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
-        MaintenanceTask("import_journal", 2.0, partial(import_journal, journal, store, queue)),
-        MaintenanceTask("purge", 30.0, partial(purge_expired, store, objects)),
-        MaintenanceTask("collect_orphans", 1800.0, OrphanCollector(store, objects, journal).collect),
-        *([MaintenanceTask("pod_deletion_costs", 2.0, PodDeletionCosts(store, pods).step)] if pods else []),
+        MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
+        MaintenanceTask("purge", 5.0, partial(purge_expired, store)),
+        MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
     ]
+    if pods:
+        tasks.append(MaintenanceTask("pod_deletion_costs", 2.0, PodDeletionCosts(store, pods).run_once))
+    return tasks, lambda: (*reconciler.metrics(), *orphans.metrics())
 
 
 def main() -> int:
-    """Keep until told to stop."""
+    """Run until SIGTERM or SIGINT."""
     configure_logs()
     settings = Settings()
-    keeper = Keeper(maintenance_tasks(settings))
+    tasks, gauges = maintenance_tasks(settings)
+    keeper = Keeper(tasks)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keeper.stop())
     if settings.liveness_file:
-        health.beat(keeper.tasks, settings.liveness_file)
+        health.touch_while_well(keeper.tasks, settings.liveness_file)
     if settings.keeper_port:
-        health.serve(keeper.tasks, settings.host, settings.keeper_port)
+        health.serve(keeper.tasks, settings.host, settings.keeper_port, gauges)
     keeper.start()
     log.info("keeper ready")
     keeper.wait()

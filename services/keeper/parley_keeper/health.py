@@ -1,105 +1,106 @@
-"""How the keeper is: a heartbeat file, and `/healthz` and `/metrics` over HTTP."""
+"""The keeper's state for probes and for Prometheus: a liveness file, `/healthz` and `/metrics`."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client.registry import Collector
 
 from parley_keeper.loop import MaintenanceTask
 
-STUCK_SECONDS = 120.0  # a round that takes so long, over its own pause, is stuck: every call it makes has a timeout
-BEAT_SECONDS = 2.0
-METRICS = (
-    ("parley_keeper_round_age_seconds", "gauge", "Seconds since a task's last round, done or failed."),
-    ("parley_keeper_lag_seconds", "gauge", "Seconds since a task was last done, over its pause."),
-    ("parley_keeper_rounds_total", "counter", "Rounds of a task."),
-    ("parley_keeper_failures_total", "counter", "Rounds of a task that failed."),
-    ("parley_keeper_items_done_total", "counter", "What a task put right."),
-)
+STUCK_SECONDS = 120.0  # without progress, on top of the task's pause: every call that a task makes has a timeout
+TOUCH_SECONDS = 2.0
+
+Gauges = Callable[[], Iterable[Metric]]
 
 
 def is_well(tasks: Sequence[MaintenanceTask]) -> bool:
-    """Say whether every task goes its rounds. Failing ones count: starting anew does not bring Redis back."""
-    return all(round_age(task) < task.every + STUCK_SECONDS for task in tasks)
+    """Say whether every task makes progress. A failing task does: a restart would not bring Redis back."""
+    return all(idle_seconds(task) < task.every + STUCK_SECONDS for task in tasks)
 
 
-def round_age(task: MaintenanceTask) -> float:
-    """Seconds since the task's last round."""
-    return time.monotonic() - task.tried_at
+def idle_seconds(task: MaintenanceTask) -> float:
+    """Seconds since the task's last sign of progress."""
+    return time.monotonic() - task.progress_at
 
 
-def lag(task: MaintenanceTask) -> float:
+def lag_seconds(task: MaintenanceTask) -> float:
     """Seconds for which the task has been overdue."""
     return max(0.0, time.monotonic() - task.done_at - task.every)
 
 
-def as_json(tasks: Sequence[MaintenanceTask]) -> dict[str, Any]:
-    """Return the health as `/healthz` shows it."""
-    return {
-        "status": "ok" if is_well(tasks) else "stuck",
-        "tasks": {
-            task.name: {"round_age_seconds": round(round_age(task), 1), "lag_seconds": round(lag(task), 1)}
-            for task in tasks
-        },
-    }
+class TaskCollector(Collector):
+    """The tasks' state as metrics; `more` adds what single tasks have found."""
+
+    def __init__(self, tasks: Sequence[MaintenanceTask], more: Gauges) -> None:
+        self._tasks, self._more = tasks, more
+
+    def collect(self) -> Iterator[Metric]:
+        families = (
+            (GaugeMetricFamily, "round_age_seconds", "Seconds since a task's last progress.", idle_seconds),
+            (GaugeMetricFamily, "lag_seconds", "Seconds for which a task has been overdue.", lag_seconds),
+            (CounterMetricFamily, "rounds", "Rounds of a task.", lambda task: task.rounds),
+            (CounterMetricFamily, "failures", "Rounds of a task that failed.", lambda task: task.failures),
+            (CounterMetricFamily, "items_done", "Items that a task has dealt with.", lambda task: task.items_done),
+        )
+        for family, name, text, value in families:
+            metric: Any = family(f"parley_keeper_{name}", text, labels=["task"])
+            for task in self._tasks:
+                metric.add_metric([task.name], value(task))
+            yield metric
+        yield from self._more()
 
 
-def as_metrics(tasks: Sequence[MaintenanceTask]) -> str:
-    """Return Prometheus text."""
-    lines = []
-    for name, kind, meaning in METRICS:
-        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
-        lines += [f'{name}{{task="{task.name}"}} {_values(task)[name]:.10g}' for task in tasks]
-    return "\n".join(lines) + "\n"
+def touch_while_well(tasks: Sequence[MaintenanceTask], file: Path) -> None:
+    """Touch the liveness file from a thread of its own, for as long as the keeper is well."""
 
-
-def _values(task: MaintenanceTask) -> dict[str, float]:
-    values = (round_age(task), lag(task), task.rounds, task.failures, task.items_done)
-    return {name: float(value) for (name, _, _), value in zip(METRICS, values, strict=True)}
-
-
-def beat(tasks: Sequence[MaintenanceTask], file: Path) -> None:
-    """Touch the file for as long as the keeper is well, from a thread of its own."""
-
-    def go_on() -> None:
+    def run() -> None:
         while True:
             if is_well(tasks):
                 file.touch()
-            time.sleep(BEAT_SECONDS)
+            time.sleep(TOUCH_SECONDS)
 
-    threading.Thread(target=go_on, name="beat", daemon=True).start()
+    threading.Thread(target=run, name="liveness file", daemon=True).start()
 
 
-def serve(tasks: Sequence[MaintenanceTask], host: str, port: int) -> ThreadingHTTPServer:
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Probes come every few seconds; a line for each would bury the rest."""
+
+
+def serve(tasks: Sequence[MaintenanceTask], host: str, port: int, more: Gauges = lambda: ()) -> WSGIServer:
     """Answer `/healthz` and `/metrics` from a thread; port 0 takes a free one."""
+    registry = CollectorRegistry()
+    registry.register(TaskCollector(tasks, more))
+    metrics: Any = make_wsgi_app(registry)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # the standard library's name
-            if self.path == "/healthz":
-                status = HTTPStatus.OK if is_well(tasks) else HTTPStatus.SERVICE_UNAVAILABLE
-                self._answer(status, "application/json", json.dumps(as_json(tasks)))
-            elif self.path == "/metrics":
-                self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", as_metrics(tasks))
-            else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", "")
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            return list(metrics(environ, start_response))
+        status, body = _health(tasks) if environ["PATH_INFO"] == "/healthz" else (HTTPStatus.NOT_FOUND, {})
+        start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
+        return [json.dumps(body).encode()]
 
-        def _answer(self, status: HTTPStatus, media_type: str, text: str) -> None:
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", media_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Probes come every few seconds; a line for each would bury the rest."""
-
-    server = ThreadingHTTPServer((host, port), Handler)
+    server = make_server(host, port, app, ThreadingWSGIServer, handler_class=_QuietHandler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server
+
+
+def _health(tasks: Sequence[MaintenanceTask]) -> tuple[HTTPStatus, dict[str, Any]]:
+    details = {
+        task.name: {"round_age_seconds": round(idle_seconds(task), 1), "lag_seconds": round(lag_seconds(task), 1)}
+        for task in tasks
+    }
+    if is_well(tasks):
+        return HTTPStatus.OK, {"status": "ok", "tasks": details}
+    return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "stuck", "tasks": details}

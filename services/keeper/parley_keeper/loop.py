@@ -1,4 +1,4 @@
-"""How the keeper goes on for ever: each task in a thread of its own, so that none waits for another's trouble."""
+"""The keeper's loop: each task runs in a thread of its own, so that a slow or failing task delays no other."""
 
 from __future__ import annotations
 
@@ -11,36 +11,43 @@ from dataclasses import dataclass, field
 from parley_core.errors import ParleyError
 from parley_core.logs import get_logger
 
-AGAIN_SECONDS = 5.0  # to the next try of a round that failed, where the usual pause is longer
-STOP_SECONDS = 5.0  # how long a round on its way may take after the order to stop
+AGAIN_SECONDS = 5.0  # until a failed round is tried again, where the usual pause is longer
+STOP_SECONDS = 5.0  # how long a running round may take after the order to stop
+
+NoteProgress = Callable[[], None]
+"""Called by a task between two items: a long round is not a stuck one."""
 
 log = get_logger(__name__)
 
 
 @dataclass
 class MaintenanceTask:
-    """One task and how it goes.
+    """One task and its state.
 
     Attributes:
-        name: as in logs and metrics.
+        name: in logs and metrics.
         every: seconds between two rounds.
-        work: one round; returns how many things it put right.
-        tried_at: monotonic time of the last round, done or not.
-        done_at: monotonic time of the last round that was done.
+        work: runs one round; returns the number of items it has dealt with.
+        progress_at: monotonic time of the last sign of progress: an item or the end of a round.
+        done_at: monotonic time of the last round without an error.
     """
 
     name: str
     every: float
-    work: Callable[[], int]
-    tried_at: float = field(default_factory=time.monotonic)
+    work: Callable[[NoteProgress], int]
+    progress_at: float = field(default_factory=time.monotonic)
     done_at: float = field(default_factory=time.monotonic)
     rounds: int = 0
     failures: int = 0
     items_done: int = 0
 
+    def note_progress(self) -> None:
+        """Note that the round goes on."""
+        self.progress_at = time.monotonic()
+
 
 class Outages:
-    """Says once that something is down, however many tasks run into it, and once that it is back."""
+    """Logs the beginning and the end of an outage once, however many tasks meet it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +61,7 @@ class Outages:
             self._met_by[code].add(task)
 
     def end(self, task: str) -> None:
-        """Note that a task was done."""
+        """Note that a task has finished a round."""
         with self._lock:
             for code, tasks in self._met_by.items():
                 if task in tasks:
@@ -64,23 +71,23 @@ class Outages:
 
 
 class Keeper:
-    """Runs tasks until it is told to stop."""
+    """Runs tasks until it is stopped."""
 
     def __init__(self, tasks: Sequence[MaintenanceTask]) -> None:
         self.tasks = tasks
         self._stop = threading.Event()
         self._outages = Outages()
         self._threads = [
-            threading.Thread(target=self._go_round, args=(task,), name=task.name, daemon=True) for task in tasks
+            threading.Thread(target=self._run, args=(task,), name=task.name, daemon=True) for task in tasks
         ]
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start every task; returns at once."""
         for thread in self._threads:
             thread.start()
 
     def wait(self) -> None:
-        """Return once the keeper was told to stop and its rounds have ended, or had their time to."""
+        """Return after `stop`, when the running rounds have ended or STOP_SECONDS have passed."""
         self._stop.wait()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
@@ -90,25 +97,26 @@ class Keeper:
         """Start no further round."""
         self._stop.set()
 
-    def _go_round(self, task: MaintenanceTask) -> None:
+    def _run(self, task: MaintenanceTask) -> None:
         while not self._stop.is_set():
-            done = self.round(task)
+            done = self.run_once(task)
             self._stop.wait(task.every if done else min(task.every, AGAIN_SECONDS))
 
-    def round(self, task: MaintenanceTask) -> bool:
-        """Do one round and say whether it was done; whatever goes wrong is counted and told, and ends nothing else."""
-        failures = task.failures
+    def run_once(self, task: MaintenanceTask) -> bool:
+        """Run one round; return whether it ended without an error. Errors are counted and logged, not raised."""
+        done = False
         try:
-            task.items_done += task.work()
+            task.items_done += task.work(task.note_progress)
+            done = True
         except ParleyError as error:
-            task.failures += 1
             self._outages.begin(error.code, task.name, error.detail)
         except Exception:
-            task.failures += 1
             log.exception("task failed", task=task.name)
-        else:
-            task.done_at = time.monotonic()
-            self._outages.end(task.name)
         task.rounds += 1
-        task.tried_at = time.monotonic()
-        return task.failures == failures
+        task.note_progress()
+        if done:
+            task.done_at = task.progress_at
+            self._outages.end(task.name)
+        else:
+            task.failures += 1
+        return done

@@ -1,35 +1,37 @@
-"""What the keeper does for jobs. Every task may be done by many keepers at once, and broken off at any point."""
+"""What the keeper does for jobs. Every task may run in many keepers at once, and may be broken off at any point."""
 
 from __future__ import annotations
 
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import (
     AttemptEnded,
-    IdempotencyKeyReused,
     JobPurged,
     JobStoreFull,
     JobStoreUnavailable,
+    ObjectStoreUnavailable,
     ParleyError,
     WorkerLost,
 )
-from parley_core.job import Dispatch, Failure, IdempotencyKey, Job, LapsedLease, NewJob, after_failure, dispatch_of
-from parley_core.job_id import made_at
+from parley_core.job import Dispatch, Failure, JobState, LapsedLease, after_failure, dispatch_of
 from parley_core.logs import get_logger
-from parley_core.ports import JobQueue, Journal, MaintenanceStore
+from parley_core.ports import JobQueue, MaintenanceStore
+from parley_keeper.loop import NoteProgress
 
-BATCH = 100  # what one call to the store claims: small enough to be done before the claim lapses
-BATCHES = 20  # per round, so that a round ends while a flood goes on
-FORGOTTEN_SECONDS = 10.0  # a worker starts what it took within milliseconds; a wrong guess costs a duplicate message
+BATCH = 100  # jobs that one call to the store claims: few enough to be published before the claim lapses
+BATCHES = 20  # per round, so that a round ends while jobs keep coming
+UNSTARTED_SECONDS = 10.0  # a worker starts what it took within milliseconds; a wrong guess costs a duplicate message
 
 log = get_logger(__name__)
 
 
-def publish_due(store: MaintenanceStore, queue: JobQueue) -> int:
+def publish_due(store: MaintenanceStore, queue: JobQueue, note_progress: NoteProgress) -> int:
     """Hand every due job to Celery; return how many."""
     published = 0
     for _ in range(BATCHES):
         claimed = store.claim_due(BATCH)
         for dispatch in claimed:
             publish(store, queue, dispatch)
+        note_progress()
         published += len(claimed)
         if len(claimed) < BATCH:
             break
@@ -42,17 +44,21 @@ def publish(store: MaintenanceStore, queue: JobQueue, dispatch: Dispatch) -> Non
     store.mark_queued(dispatch)
 
 
-def republish_lost(store: MaintenanceStore, queue: JobQueue) -> int:
+def republish_lost(store: MaintenanceStore, queue: JobQueue, note_progress: NoteProgress) -> int:
     """Make jobs due again whose message was lost; return how many."""
-    found = store.republish_lost(queue.waiting(), FORGOTTEN_SECONDS)
+    found = store.republish_lost(queue.waiting(), UNSTARTED_SECONDS)
     if found:
         log.warning("messages were lost", jobs=len(found))
     return len(found)
 
 
-def reap(store: MaintenanceStore) -> int:
-    """End attempts whose worker is silent, so that others take their jobs; return how many."""
-    return sum(_reap_one(store, lapsed) for lapsed in store.lapsed_leases(BATCH))
+def reap(store: MaintenanceStore, note_progress: NoteProgress) -> int:
+    """End attempts whose lease has lapsed, so that others take their jobs; return how many."""
+    reaped = 0
+    for lapsed in store.lapsed_leases(BATCH):
+        reaped += _reap_one(store, lapsed)
+        note_progress()
+    return reaped
 
 
 def _reap_one(store: MaintenanceStore, lapsed: LapsedLease) -> bool:
@@ -66,36 +72,33 @@ def _reap_one(store: MaintenanceStore, lapsed: LapsedLease) -> bool:
     return True
 
 
-def import_journal(journal: Journal, store: MaintenanceStore, queue: JobQueue) -> int:
-    """Record and publish what was accepted while the job store was down; return how many."""
-    store.health()  # raises while the store is down: nothing is read in vain
-    return sum(_import_one(journal, store, queue, new, key) for new, key in journal.entries())
+def record_accepted(store: DurableJobStore, queue: JobQueue, note_progress: NoteProgress) -> int:
+    """Record and publish jobs that were accepted while Redis did not answer; return how many.
+
+    Entry by entry: memory does not grow with their number, and one that cannot be read delays no other.
+    """
+    store.health()  # raises while Redis is down: nothing is read in vain
+    recorded = 0
+    for job_id in store.manifests.unrecorded():
+        note_progress()
+        recorded += _record_one(store, queue, job_id)
+    return recorded
 
 
-def _import_one(
-    journal: Journal, store: MaintenanceStore, queue: JobQueue, new: NewJob, idempotency: IdempotencyKey | None
-) -> bool:
+def _record_one(store: DurableJobStore, queue: JobQueue, job_id: str) -> bool:
     try:
-        job = _record(store, new, idempotency)
-    except (JobStoreUnavailable, JobStoreFull):
+        job = store.record(job_id)
+    except (JobStoreUnavailable, JobStoreFull, ObjectStoreUnavailable):
         raise
     except JobPurged:
-        journal.remove(new.id)
+        job = None
+    except (ParleyError, ValueError) as error:
+        log.error("an accepted job cannot be recorded", job_id=job_id, error=type(error).__name__)
         return False
-    except ParleyError as error:
-        log.error("journal entry not imported", job_id=new.id, code=error.code, detail=error.detail)
+    store.manifests.mark_recorded(job_id)
+    if job is None:
         return False
-    journal.remove(new.id)
-    log.info("job imported from the journal", job_id=new.id)
-    publish(store, queue, dispatch_of(job))
+    log.info("job recorded that was accepted without Redis", job_id=job_id)
+    if job.state in (JobState.ACCEPTED, JobState.QUEUED):
+        publish(store, queue, dispatch_of(job))
     return True
-
-
-def _record(store: MaintenanceStore, new: NewJob, idempotency: IdempotencyKey | None) -> Job:
-    """Create the job under the id that its caller was given, whatever happened to its idempotency key meanwhile."""
-    at = made_at(new.id)
-    try:
-        job = store.create(new, idempotency, at).job
-    except IdempotencyKeyReused:
-        return store.create(new, accepted_at=at).job
-    return job if job.id == new.id else store.create(new, accepted_at=at).job

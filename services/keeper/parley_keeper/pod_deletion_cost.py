@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from parley_core.errors import RetryableError
 from parley_core.ports import MaintenanceStore
+from parley_keeper.loop import NoteProgress
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 SELECTOR_VARIABLE = "PARLEY_WORKER_PODS"  # set by the chart: the label selector of this release's workers
@@ -55,7 +56,7 @@ class PodDeletionCosts:
     def __init__(self, store: MaintenanceStore, pods: WorkerPods) -> None:
         self._store, self._pods = store, pods
 
-    def step(self) -> int:
+    def run_once(self, note_progress: NoteProgress) -> int:
         """Write the costs that have changed; return how many.
 
         Raises:
@@ -69,6 +70,7 @@ class PodDeletionCosts:
             if wanted != cost:
                 self._pods.set_cost(pod, wanted)
                 changed += 1
+                note_progress()
         return changed
 
 

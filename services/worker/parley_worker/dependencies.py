@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import parley_audio
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.engine import Engine
 from parley_core.errors import EngineError, ParleyError
 from parley_core.ports import AttemptStore, RecordingStore
-from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 
@@ -64,9 +64,10 @@ def dependencies() -> Dependencies:
     """Return this process's own; made at its first job, since neither connections nor engines survive a fork."""
     settings = Settings()
     limits = parley_audio.DecodeLimits.from_settings(settings)
+    recordings = ObjectStore.from_settings(settings)
     return Dependencies(
-        store=RedisJobStore.from_settings(settings),
-        recordings=ObjectStore.from_settings(settings),
+        store=DurableJobStore.from_settings(settings, recordings),
+        recordings=recordings,
         decode=lambda path: parley_audio.decode(path, limits),
         engine=cache(lambda: load(settings)),
         settings=settings,

@@ -5,14 +5,13 @@ The ports keep the same promises as the real ones (one contract suite runs on bo
 
 from tests.support.fakes.factories import new_job
 from tests.support.fakes.jobs import MemoryJobStore
-from tests.support.fakes.objects import MemoryJournal, MemoryRecordingStore
+from tests.support.fakes.objects import MemoryRecordingStore
 from tests.support.fakes.queue import MemoryJobQueue
 from tests.support.fakes.voiceprints import MemoryVoiceprintStore
 
 __all__ = [
     "MemoryJobQueue",
     "MemoryJobStore",
-    "MemoryJournal",
     "MemoryRecordingStore",
     "MemoryVoiceprintStore",
     "new_job",

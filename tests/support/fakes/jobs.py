@@ -50,6 +50,7 @@ from parley_core.job import (
     StoreHealth,
     dispatch_of,
 )
+from parley_core.redis import transitions
 from tests.support.fakes.restoration import Entry, MemoryRestoration
 
 WAITING = frozenset({JobState.ACCEPTED, JobState.QUEUED})
@@ -259,7 +260,7 @@ class MemoryJobStore(MemoryRestoration):
             entry = self._entry(job_id)
             if not entry.job.state.terminal:
                 raise JobNotFinished("The job has not ended; cancel it first.")
-            entry.condemned, entry.expires = True, now
+            entry.condemned, entry.expires = True, now + transitions.PURGE_CLAIM_MS / 1000
 
     def purge(self, job_id: str) -> None:
         with self._move():
@@ -304,9 +305,12 @@ class MemoryJobStore(MemoryRestoration):
                 for job in lapsed
             ]
 
-    def expired(self, limit: int) -> Sequence[Job]:
+    def claim_expired(self, limit: int) -> Sequence[Job]:
         with self._move() as now:
-            return [e.job for e in self._entries.values() if e.expires is not None and e.expires <= now][:limit]
+            due = [e for e in self._entries.values() if e.expires is not None and e.expires <= now][:limit]
+            for entry in due:
+                entry.expires = now + transitions.PURGE_CLAIM_MS / 1000
+            return [entry.job for entry in due]
 
     # Looking
 

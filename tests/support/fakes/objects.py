@@ -1,16 +1,14 @@
-"""RecordingStore and Journal in memory."""
+"""RecordingStore in memory."""
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from parley_core.errors import IdempotencyKeyReused, ObjectStoreUnavailable
-from parley_core.job import IdempotencyKey, NewJob
+from parley_core.errors import ObjectStoreUnavailable
 from parley_core.ports import ObjectEntry
 
 
@@ -62,6 +60,9 @@ class MemoryRecordingStore:
         for key in self.keys(prefix):
             yield ObjectEntry(key, self.modified[key], len(self.objects[key]))
 
+    def remove_staged(self, older_than_seconds: float) -> int:
+        return 0
+
     def folders(self, prefix: str) -> Sequence[str]:
         below = prefix.rstrip("/") + "/"
         names = {key.removeprefix(below).partition("/") for key in self.keys(prefix)}
@@ -69,48 +70,7 @@ class MemoryRecordingStore:
 
     def keys(self, prefix: str) -> Sequence[str]:
         self._require_available()
-        return sorted(key for key in self.objects if key.startswith(prefix.rstrip("/") + "/"))
+        return sorted(key for key in list(self.objects) if key.startswith(prefix.rstrip("/") + "/"))
 
     def check(self) -> None:
         self._require_available()
-
-
-class MemoryJournal:
-    """Journal in a dict, beside a MemoryRecordingStore whose outages it shares."""
-
-    def __init__(self, objects: MemoryRecordingStore | None = None) -> None:
-        self._objects = objects or MemoryRecordingStore()
-        self._entries: dict[str, tuple[NewJob, IdempotencyKey | None]] = {}
-        self._keys: dict[tuple[str, str], tuple[str, str, float]] = {}
-
-    def add(self, new: NewJob, idempotency: IdempotencyKey | None) -> None:
-        self._objects.check()
-        self._entries[new.id] = (new, idempotency)
-
-    def find(self, job_id: str) -> NewJob | None:
-        self._objects.check()
-        entry = self._entries.get(job_id)
-        return entry[0] if entry else None
-
-    def entries(self) -> Sequence[tuple[NewJob, IdempotencyKey | None]]:
-        self._objects.check()
-        return list(self._entries.values())
-
-    def remove(self, job_id: str) -> None:
-        self._objects.check()
-        self._entries.pop(job_id, None)
-
-    def remember_key(self, tenant: str, idempotency: IdempotencyKey, job_id: str) -> str:
-        self._objects.check()
-        name, expires = (tenant, idempotency.key), time.time() + 24 * 3600
-        known = self._keys.get(name)
-        if known is None or known[2] < time.time():
-            self._keys[name] = (job_id, idempotency.digest, expires)
-            return job_id
-        if known[1] != idempotency.digest:
-            raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
-        return known[0]
-
-    def forget_keys(self) -> None:
-        self._objects.check()
-        self._keys = {name: known for name, known in self._keys.items() if known[2] >= time.time()}

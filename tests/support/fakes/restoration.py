@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -101,6 +102,11 @@ class MemoryRestoration:
             entries, purged, counters, history = pickle.loads(snapshot)
             self._entries, self._purged, self._counters = entries, purged, counters
             self._history = replace(history, same_server=False, server=f"{history.server}+")
+
+    def unfinished_ids(self) -> Iterator[str]:
+        with self._move():
+            ids = [job_id for job_id, entry in self._entries.items() if not entry.job.state.terminal]
+        yield from ids
 
     def history(self) -> History:
         with self._move():

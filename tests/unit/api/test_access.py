@@ -112,7 +112,7 @@ async def test_another_tenants_job_is_not_there(keyed: ApiFixture) -> None:
         assert len((await client.get("/v1/jobs", headers=bearer("n-new"))).json()["jobs"]) == 1
 
 
-async def test_another_tenants_journalled_job_is_not_there(keyed: ApiFixture) -> None:
+async def test_another_tenants_unrecorded_job_is_not_there(keyed: ApiFixture) -> None:
     keyed.store.available = False
     async with keyed.client() as client:
         job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()

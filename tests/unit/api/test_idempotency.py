@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import httpx
@@ -14,7 +15,8 @@ from parley_api.use_cases import submit
 from parley_core.errors import IdempotencyKeyInUse, JobStoreUnavailable
 from parley_core.job import IdempotencyKey, JobOptions, JobQuery
 from parley_core.recording import job_id_of
-from parley_keeper.retention import ORPHAN_SECONDS, OrphanCollector
+from parley_core.storage.manifests import Manifests
+from parley_keeper.orphans import OrphanCollector
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +40,7 @@ async def test_same_key_and_body_answer_the_same_job_and_keep_one_recording(
     assert first.json()["id"] == second.json()["id"]
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
-    assert (jobs(api), len(api.recordings.objects), len(api.queue.published)) == (1, 1, 1)
+    assert (jobs(api), len(api.sounds), len(api.queue.published)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("change", ["body", "option"])
@@ -46,7 +48,7 @@ async def test_same_key_for_something_else_is_refused(api: ApiFixture, client: h
     await post(client)
     second = await post(client, AUDIO + b"!") if change == "body" else await post(client, num_speakers="2")
     assert_problem(second, 422, "idempotency_key_reused")
-    assert (jobs(api), len(api.recordings.objects)) == (1, 1)
+    assert (jobs(api), len(api.sounds)) == (1, 1)
 
 
 async def test_a_spelling_of_the_same_options_is_the_same_request(client: httpx.AsyncClient) -> None:
@@ -98,7 +100,8 @@ async def test_without_the_job_store_a_key_holds_too(api: ApiFixture, client: ht
     assert first.json()["id"] == second.json()["id"]
     assert second.headers["idempotency-replayed"] == "true"
     assert_problem(await post(client, AUDIO + b"!"), 422, "idempotency_key_reused")
-    assert (len(api.journal.entries()), len(api.recordings.objects)) == (1, 1)
+    assert len(list(api.durable.manifests.unrecorded())) == 1
+    assert len(api.recordings.keys("recordings")) == 1
 
 
 async def test_a_key_used_before_an_outage_holds_in_it_and_after_it(api: ApiFixture) -> None:
@@ -109,12 +112,12 @@ async def test_a_key_used_before_an_outage_holds_in_it_and_after_it(api: ApiFixt
         second = await post(client)
     assert second.json()["id"] == first.json()["id"]
     api.store.available = True
-    for new, key in api.journal.entries():
-        assert api.store.create(new, key).replayed  # what the keeper does
+    for job_id in api.durable.manifests.unrecorded():
+        api.durable.record(job_id)  # what the keeper does
     assert jobs(api) == 1
 
 
-async def test_a_key_journalled_in_an_outage_holds_after_it(api: ApiFixture) -> None:
+async def test_a_key_used_in_an_outage_holds_after_it(api: ApiFixture) -> None:
     api.store.available = False
     async with api.client() as client:
         first = await post(client)
@@ -124,34 +127,34 @@ async def test_a_key_journalled_in_an_outage_holds_after_it(api: ApiFixture) -> 
     assert second.json()["id"] == first.json()["id"]
 
 
-async def test_a_request_that_died_after_binding_its_key_is_made_good_by_the_next(
+async def test_a_request_that_died_after_its_manifest_is_done_by_the_next(
     api: ApiFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with api.client() as client:
         with monkeypatch.context() as broken:
             broken.setattr(api.store, "create", lambda *_: (_ for _ in ()).throw(JobStoreUnavailable("down")))
-            broken.setattr(api.journal, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("the process died")))
+            died = RuntimeError("the process died")
+            broken.setattr(Manifests, "mark_unrecorded", lambda *_: (_ for _ in ()).throw(died))
             assert_problem(await post(client), 500, "internal_error")
         second = await post(client)
     assert second.status_code == 202
-    assert "idempotency-replayed" not in second.headers
+    assert second.headers["idempotency-replayed"] == "true"
     recording = api.store.get(second.json()["id"]).recording
-    assert api.recordings.objects[recording.key] == AUDIO
+    assert api.sounds[recording.key] == AUDIO
     assert job_id_of(recording.key) == second.json()["id"]
 
 
-async def test_the_keepers_sweep_spares_the_recording_of_a_job_made_good(
+async def test_the_orphan_collector_spares_the_recording_of_a_job_made_good(
     api: ApiFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = IdempotencyKey("key-1", digest=digest(AUDIO, JobOptions()))
-    api.journal.remember_key("default", key, "00000000-0000-4000-8000-000000000000")  # and there its request died
+    api.durable.manifests.bind_key("default", key, "00000000-0000-4000-8000-000000000000")  # and there its request died
     async with api.client() as client:
         job = (await post(client)).json()
         assert job["id"] == "00000000-0000-4000-8000-000000000000"
-        now = [0.0]
-        sweeper = OrphanCollector(api.store, api.recordings, api.journal, now=lambda: now[0])
-        for now[0] in (0.0, ORPHAN_SECONDS + 1, 2 * ORPHAN_SECONDS + 2):
-            assert sweeper.collect() == 0
+        later = datetime.now(UTC) + timedelta(days=30)
+        collector = OrphanCollector(api.durable, api.recordings, 0, lambda: later)
+        assert (collector.collect(lambda: None), collector.kept) == (0, 0)
         assert (await client.get(f"/v1/jobs/{job['id']}/audio")).content == AUDIO
 
 
@@ -176,7 +179,7 @@ async def test_twenty_at_once_under_one_key_make_one_job(api: ApiFixture, client
             group.start_soon(one)
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
-    assert (jobs(api), len(api.recordings.objects)) == (1, 1)
+    assert (jobs(api), len(api.sounds)) == (1, 1)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "\x7f"])

@@ -148,7 +148,7 @@ async def test_a_deletion_removes_recording_result_and_record_and_says_so(
     receipt = (await client.delete(f"/v1/jobs/{job['id']}")).json()
     assert receipt["removed"] == ["recording", "result", "record"]
     assert receipt["recording"]["sha256"] == job["recording"]["sha256"]
-    assert api.recordings.objects == {}
+    assert api.sounds == {}
     for path in ("", "/turns", "/audio"):
         assert_problem(await client.get(f"/v1/jobs/{job['id']}{path}"), 410, "job_purged")
     assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 410, "job_purged")
@@ -176,7 +176,7 @@ async def test_an_unfinished_job_is_not_deleted(
     api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
     assert_problem(await client.delete(f"/v1/jobs/{job['id']}"), 409, "job_not_finished")
-    assert len(api.recordings.objects) == 1
+    assert len(api.sounds) == 1
 
 
 async def test_queues_tell_what_waits_and_what_runs(

@@ -17,26 +17,29 @@ pytestmark = pytest.mark.anyio
 RAW = {"Content-Type": "audio/flac"}
 
 
-async def test_with_redis_down_a_submit_is_journalled_and_its_job_is_accepted(api: ApiFixture) -> None:
+async def test_with_redis_down_a_submit_is_accepted_by_its_manifest(api: ApiFixture) -> None:
     api.store.available = False
     async with api.client() as client:
         response = await client.post("/v1/jobs", content=AUDIO, headers=RAW, params={"reference": "r"})
         assert (response.status_code, response.json()["state"]) == (202, "accepted")
         seen = (await client.get(response.headers["location"])).json()
     assert seen == response.json()
-    [(entry, key)] = api.journal.entries()
+    [job_id] = api.durable.manifests.unrecorded()
+    found = api.durable.manifests.find(job_id)
+    assert found is not None
+    entry, key = found
     assert (entry.id, entry.options.reference, key) == (seen["id"], "r", None)
-    assert list(api.recordings.objects) == [entry.recording.key]
+    assert list(api.recordings.keys("recordings")) == [entry.recording.key]
 
 
-async def test_a_journalled_job_is_found_before_the_keeper_imports_it(
+async def test_an_accepted_job_is_found_before_the_keeper_records_it(
     api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
     api.store.available = False
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
     api.store.available = True
     assert (await client.get(f"/v1/jobs/{job['id']}")).json()["state"] == "accepted"
-    api.store.create(api.journal.entries()[0][0])
+    api.durable.record(job["id"])
     assert (await client.get(f"/v1/jobs/{job['id']}")).json()["position"] == 0
 
 
@@ -70,7 +73,7 @@ async def test_with_redis_down_looking_at_a_recorded_job_says_so(
     assert "retry-after" in response.headers
 
 
-async def test_with_the_journal_down_an_unknown_job_may_be_an_accepted_one(
+async def test_with_the_object_store_down_an_unknown_job_may_be_an_accepted_one(
     api: ApiFixture, client: httpx.AsyncClient
 ) -> None:
     api.recordings.available = False

@@ -35,7 +35,7 @@ async def test_a_form_is_accepted_stored_hashed_and_published(api: ApiFixture, c
         "media_type": "audio/flac",
     }
     assert (job["state"], job["reference"], job["speakers"]) == ("queued", "consult-4711", {"min": 2, "max": 2})
-    assert list(api.recordings.objects.values()) == [AUDIO]
+    assert list(api.sounds.values()) == [AUDIO]
     assert [dispatch.job_id for dispatch in api.queue.published] == [job["id"]]
 
 
@@ -74,7 +74,7 @@ async def test_a_form_may_be_cut_anywhere(
     body, headers = form(*(parts if audio_first else parts[::-1]))
     response = await client.post("/v1/jobs", content=in_chunks(body, size), headers=headers)
     assert response.status_code == 202, response.text
-    assert list(api.recordings.objects.values()) == [audio]
+    assert list(api.sounds.values()) == [audio]
     assert response.json()["speakers"] == {"min": None, "max": 3}
     assert response.json()["queue"] == "batch"
 
@@ -305,5 +305,5 @@ async def test_an_answer_lost_between_store_and_api_does_not_lose_the_recording(
 
     monkeypatch.setattr(api.store, "create", create_and_lose_the_answer)
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
-    assert api.store.get(job["id"]).recording.key in api.recordings.objects
-    assert [new.id for new, _ in api.journal.entries()] == [job["id"]]  # the keeper finds it recorded already
+    assert api.store.get(job["id"]).recording.key in api.sounds
+    assert list(api.durable.manifests.unrecorded()) == [job["id"]]  # the keeper finds it recorded already

@@ -97,9 +97,9 @@ async def test_a_voice_outlives_the_job_it_was_enrolled_from(api: ApiFixture, cl
 
 async def test_vectors_are_purged_with_their_job(api: ApiFixture, client: httpx.AsyncClient) -> None:
     job_id = await heard(api, client, [0.123456, 0.5, 0.5])
-    assert any(b"0.123456" in stored for stored in api.recordings.objects.values())
+    assert any(b"0.123456" in stored for stored in api.sounds.values())
     await client.delete(f"/v1/jobs/{job_id}")
-    assert not api.recordings.objects
+    assert not api.sounds
 
 
 async def test_voices_of_another_model_are_not_compared(api: ApiFixture, client: httpx.AsyncClient) -> None:

@@ -21,7 +21,6 @@ from parley_core.errors import (
     WorkerLost,
 )
 from parley_core.job import Failure, GiveUp, IdempotencyKey, Job, JobState, Lease, NewJob, Phase, ResultSummary, RetryIn
-from parley_core.storage.manifests import Manifests
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 
 NEVER = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,7 +43,7 @@ class Fixture:
 
     def __init__(self) -> None:
         self.index, self.objects = MemoryJobStore(queue_limit=5), MemoryRecordingStore()
-        self.store = DurableJobStore(self.index, Manifests(self.objects))
+        self.store = DurableJobStore(self.index, self.objects)
 
     def accepted(self, key: IdempotencyKey | None = None) -> NewJob:
         new = new_job()
@@ -134,8 +133,7 @@ def test_a_wiped_redis_answers_from_the_object_store(fixture: Fixture) -> None:
     waiting, ended, purged = fixture.accepted(), fixture.accepted(), fixture.accepted()
     fixture.store.succeed(fixture.running(ended.id)[1], result())
     fixture.store.cancel(purged.id)
-    fixture.store.condemn(purged.id)
-    fixture.store.purge(purged.id)
+    fixture.store.remove(fixture.store.get(purged.id))
     known = fixture.store.get(ended.id)
     fixture.wipe()
     assert fixture.store.get(waiting.id).state is JobState.ACCEPTED
@@ -238,7 +236,7 @@ def test_a_retry_by_hand_has_an_end_of_its_own_and_survives_a_wipe(fixture: Fixt
 def test_a_retry_in_the_middle_of_a_delete_is_refused(fixture: Fixture) -> None:
     new = fixture.accepted()
     fixture.store.cancel(new.id)
-    fixture.store.condemn(new.id)
+    fixture.store.manifests.condemn(new.id, by_hand=True)
     with pytest.raises(JobPurged):
         fixture.store.retry(new.id)
 
@@ -247,8 +245,7 @@ def test_a_purged_job_that_redis_brings_back_is_gone_again(fixture: Fixture) -> 
     new = fixture.accepted()
     waiting = fixture.index.snapshot()
     fixture.store.cancel(new.id)
-    fixture.store.condemn(new.id)
-    fixture.store.purge(new.id)
+    fixture.store.remove(fixture.store.get(new.id))
     fixture.index.roll_back(waiting)
     assert fixture.store.start_attempt(new.id, "w/1", 30) is None
     with pytest.raises(JobPurged):

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from parley_core.job import JobOptions, Queue
-from parley_core.redis.record import new_job_from_json, new_job_to_json, options_from, options_to_plain
+from parley_core.redis.record import options_from, options_to_plain
+from parley_core.storage.documents import manifest_from_json, manifest_to_json
 from parley_core.voiceprints import Match, Role, SpeakerIdentity, Voiceprint, identify, people
 from tests.support.fakes import new_job
 
@@ -85,11 +86,11 @@ def test_the_channel_knows_better_than_the_voice() -> None:
     assert roles("AB", {"B": weber}, {"A": OTHER}) == [OTHER, CLINICIAN]
 
 
-def test_new_options_read_back_from_the_record_and_the_journal() -> None:
+def test_new_options_read_back_from_the_record_and_the_manifest() -> None:
     options = JobOptions(queue=Queue.BATCH, speaker_embeddings=True, channels=(CLINICIAN, PATIENT))
     new = new_job(options=options)
     assert options_from(options_to_plain(options)) == options
-    assert new_job_from_json(new_job_to_json(new, None))[0] == new
+    assert manifest_from_json(manifest_to_json(new, None))[0] == new
 
 
 def test_options_nobody_asked_for_are_not_written() -> None:

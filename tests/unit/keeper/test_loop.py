@@ -17,8 +17,8 @@ from parley_keeper import health, loop
 from parley_keeper.loop import Keeper, MaintenanceTask
 
 
-def failing(error: Exception) -> Callable[[], int]:
-    def work() -> int:
+def failing(error: Exception) -> Callable[[object], int]:
+    def work(_: object) -> int:
         raise error
 
     return work
@@ -26,9 +26,9 @@ def failing(error: Exception) -> Callable[[], int]:
 
 def test_a_duty_that_fails_or_hangs_keeps_no_other_from_its_rounds() -> None:
     hanging = threading.Event()
-    good = MaintenanceTask("good", 0.01, lambda: 1)
+    good = MaintenanceTask("good", 0.01, lambda _: 1)
     bad = MaintenanceTask("bad", 0.01, failing(ZeroDivisionError()))
-    keeper = Keeper([MaintenanceTask("hangs", 0.01, lambda: hanging.wait(30)), bad, good])
+    keeper = Keeper([MaintenanceTask("hangs", 0.01, lambda _: hanging.wait(30)), bad, good])
     keeper.start()
     deadline = time.monotonic() + 5
     while min(good.items_done, bad.failures) < 5 and time.monotonic() < deadline:
@@ -42,7 +42,7 @@ def test_a_duty_that_fails_or_hangs_keeps_no_other_from_its_rounds() -> None:
 
 
 def test_it_stops_promptly_in_the_middle_of_a_long_pause() -> None:
-    keeper = Keeper([MaintenanceTask("rare", 3600.0, lambda: 0)])
+    keeper = Keeper([MaintenanceTask("rare", 3600.0, lambda _: 0)])
     keeper.start()
     before = time.monotonic()
     keeper.stop()
@@ -66,7 +66,7 @@ def test_a_rare_duty_that_failed_is_tried_again_soon(monkeypatch: pytest.MonkeyP
 def test_an_outage_is_told_once_however_many_duties_meet_it_and_its_end_too() -> None:
     down = [True]
 
-    def ask() -> int:
+    def ask(_: object) -> int:
         if down[0]:
             raise JobStoreUnavailable("down")
         return 0
@@ -76,11 +76,11 @@ def test_an_outage_is_told_once_however_many_duties_meet_it_and_its_end_too() ->
     with capture_logs() as lines:
         for _ in range(3):
             for task in tasks:
-                keeper.round(task)
+                keeper.run_once(task)
         down[0] = False
         for _ in range(2):
             for task in tasks:
-                keeper.round(task)
+                keeper.run_once(task)
     assert [(line["event"], line["code"]) for line in lines] == [
         ("trouble", "job_store_unavailable"),
         ("trouble over", "job_store_unavailable"),
@@ -99,7 +99,7 @@ def asked(url: str) -> tuple[int, str]:
 
 @pytest.fixture
 def served() -> tuple[list[MaintenanceTask], str]:
-    tasks = [MaintenanceTask("publish", 0.5, lambda: 0), MaintenanceTask("collect_orphans", 1800.0, lambda: 0)]
+    tasks = [MaintenanceTask("publish", 0.5, lambda _: 0), MaintenanceTask("collect_orphans", 1800.0, lambda _: 0)]
     server = health.serve(tasks, "127.0.0.1", 0)
     yield tasks, f"http://127.0.0.1:{server.server_port}"  # type: ignore[misc]
     server.shutdown()
@@ -111,9 +111,9 @@ def test_health_is_ok_while_every_duty_goes_its_rounds_and_not_when_one_is_stuck
 ) -> None:
     tasks, address = served
     assert asked(f"{address}/healthz")[0] == 200
-    tasks[1].tried_at -= 1000
+    tasks[1].progress_at -= 1000
     assert asked(f"{address}/healthz")[0] == 200, "a rare task may be quiet for long"
-    tasks[0].tried_at -= health.STUCK_SECONDS + 1
+    tasks[0].progress_at -= health.STUCK_SECONDS + 1
     status, body = asked(f"{address}/healthz")
     assert status == 503
     assert '"status": "stuck"' in body
@@ -123,10 +123,10 @@ def test_metrics_show_rounds_failures_and_lag_of_each_duty(served: tuple[list[Ma
     tasks, address = served
     tasks[0].work = failing(JobStoreUnavailable("down"))
     tasks[0].done_at -= 10
-    Keeper([]).round(tasks[0])
+    Keeper([]).run_once(tasks[0])
     text = asked(f"{address}/metrics")[1]
-    assert 'parley_keeper_failures_total{task="publish"} 1\n' in text
-    assert 'parley_keeper_rounds_total{task="collect_orphans"} 0\n' in text
+    assert 'parley_keeper_failures_total{task="publish"} 1.0\n' in text
+    assert 'parley_keeper_rounds_total{task="collect_orphans"} 0.0\n' in text
     lag = next(line for line in text.splitlines() if line.startswith('parley_keeper_lag_seconds{task="publish"}'))
     assert 9 < float(lag.split()[1]) < 12
     assert asked(f"{address}/else")[0] == 404
@@ -134,7 +134,7 @@ def test_metrics_show_rounds_failures_and_lag_of_each_duty(served: tuple[list[Ma
 
 def test_the_heartbeat_file_is_touched_while_the_keeper_is_well(tmp_path: Path) -> None:
     file = tmp_path / "beat"
-    health.beat([MaintenanceTask("publish", 0.5, lambda: 0)], file)
+    health.touch_while_well([MaintenanceTask("publish", 0.5, lambda _: 0)], file)
     deadline = time.monotonic() + 5
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.01)

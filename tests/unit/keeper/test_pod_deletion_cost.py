@@ -56,10 +56,10 @@ def test_a_pod_costs_what_its_processes_hold() -> None:
 
 def test_only_changes_are_written() -> None:
     pods = Pods(busy=0, idle=2, same=1, quiet=0)
-    step = scale_in({"busy/i/1": 1, "same/i/1": 1}, pods).step
-    assert step() == 2
+    run_once = scale_in({"busy/i/1": 1, "same/i/1": 1}, pods).run_once
+    assert run_once(lambda: None) == 2
     assert sorted(pods.written) == [("busy", 1), ("idle", 0)]
-    assert step() == 0
+    assert run_once(lambda: None) == 0
     assert len(pods.written) == 2
 
 
@@ -68,7 +68,7 @@ def test_a_pod_with_a_long_name_goes_by_its_cut_host_name() -> None:
     assert len(host_name(name)) <= 63
     pods = Pods()
     pods.current = {name: 0}
-    scale_in({f"{host_name(name)}/i/1": 1}, pods).step()
+    scale_in({f"{host_name(name)}/i/1": 1}, pods).run_once(lambda: None)
     assert pods.written == [(name, 1)]
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_unmarked_while_the_store_is_away() -> None:
 
     pods = Pods(busy=2)
     with pytest.raises(JobStoreUnavailable):
-        PodDeletionCosts(Away(), pods).step()
+        PodDeletionCosts(Away(), pods).run_once(lambda: None)
     assert pods.written == []
 
 

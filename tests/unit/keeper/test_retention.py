@@ -2,137 +2,183 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobPurged, ObjectStoreUnavailable
-from parley_core.job import JobOptions, JobState, ResultSummary
+from parley_core.job import JobOptions, JobState, NewJob, ResultSummary
+from parley_core.job_id import day_of
 from parley_core.recording import recording_key, result_folder
-from parley_keeper.retention import ORPHAN_SECONDS, PLAUSIBLE_ORPHANS, OrphanCollector, purge_expired
-from tests.support.fakes import MemoryJobStore, MemoryJournal, MemoryRecordingStore, new_job
+from parley_keeper.orphans import OrphanCollector
+from parley_keeper.retention import purge_expired
+from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
+
+RETAIN = 7 * 86400
+LATER = timedelta(days=30)
 
 
-class ApiFixture:
+def nothing() -> None:
+    """No progress to note."""
+
+
+class KeeperFixture:
     def __init__(self) -> None:
-        self.now = 1_000_000.0
-        self.store = MemoryJobStore(now=lambda: self.now)
+        self.moved = timedelta()
+        self.index = MemoryJobStore(now=lambda: self.now().timestamp())
         self.objects = MemoryRecordingStore()
-        self.journal = MemoryJournal(self.objects)
-        self.sweeper = OrphanCollector(self.store, self.objects, self.journal, now=lambda: self.now)
+        self.store = DurableJobStore(self.index, self.objects)
+        self.collector = OrphanCollector(self.store, self.objects, RETAIN, self.now)
 
-    def finished(self, retain_seconds: int = 10, tokens: int = 1) -> str:
-        """A succeeded job with its recording and a result of each attempt."""
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.moved
+
+    def pass_by(self, seconds: float) -> None:
+        self.moved += timedelta(seconds=seconds)
+
+    def accepted(self, retain_seconds: int | None = 10) -> NewJob:
         new = new_job(options=JobOptions(retain_seconds=retain_seconds))
         self.objects.put(new.recording.key, b"sound")
         self.store.create(new)
+        return new
+
+    def finished(self, retain_seconds: int | None = 10, results: int = 1) -> str:
+        """A succeeded job with its recording and a result of each attempt."""
+        new = self.accepted(retain_seconds)
         started = self.store.start_attempt(new.id, "w", 30)
         assert started
-        for token in range(1, tokens + 1):
-            self.objects.put(f"{result_folder(new.id)}/{token}.json", b"{}")
+        for number in range(1, results + 1):
+            self.objects.put(f"{result_folder(new.id)}/{number}.json", b"{}")
         self.store.succeed(started[1], ResultSummary(f"{result_folder(new.id)}/1.json", 0, 0, 0.0, {}, {}))
         return new.id
 
-    def sweep_twice(self) -> int:
-        first = self.sweeper.collect()
-        self.now += ORPHAN_SECONDS
-        return first + self.sweeper.collect()
+    def sounds(self) -> list[str]:
+        """Recordings and results that are left."""
+        return sorted(key for key in self.objects.objects if key.startswith(("recordings/", "results/")))
+
+    def purge(self) -> int:
+        return purge_expired(self.store, nothing)
+
+    def collect(self) -> int:
+        return self.collector.collect(nothing)
 
 
 @pytest.fixture
-def fixture() -> ApiFixture:
-    return ApiFixture()
+def fixture() -> KeeperFixture:
+    return KeeperFixture()
 
 
-def test_a_job_is_purged_with_all_its_objects_when_its_retention_is_over(fixture: ApiFixture) -> None:
-    job_id, kept = fixture.finished(), fixture.finished(retain_seconds=1000)
-    assert purge_expired(fixture.store, fixture.objects) == 0
-    fixture.now += 11
-    assert purge_expired(fixture.store, fixture.objects) == 1
+def test_a_job_is_purged_with_all_its_objects_when_its_retention_is_over(fixture: KeeperFixture) -> None:
+    job_id, kept = fixture.finished(results=3), fixture.finished(retain_seconds=1000)
+    assert fixture.purge() == 0
+    fixture.pass_by(11)
+    assert fixture.purge() == 1
     with pytest.raises(JobPurged):
         fixture.store.get(job_id)
-    assert sorted(fixture.objects.objects) == sorted([recording_key(kept), f"{result_folder(kept)}/1.json"])
+    assert fixture.sounds() == sorted([recording_key(kept), f"{result_folder(kept)}/1.json"])
+    assert [key for key in fixture.objects.objects if job_id in key] == [f"jobs/{day_of(job_id)}/{job_id}/purged"]
 
 
-def test_a_purge_that_cannot_remove_the_objects_keeps_the_record_to_try_again(fixture: ApiFixture) -> None:
+def test_a_purge_that_cannot_remove_the_objects_is_done_again(fixture: KeeperFixture) -> None:
     job_id = fixture.finished()
-    fixture.now += 11
+    fixture.pass_by(11)
     fixture.objects.available = False
     with pytest.raises(ObjectStoreUnavailable):
-        purge_expired(fixture.store, fixture.objects)
+        fixture.purge()
     fixture.objects.available = True
     assert fixture.store.get(job_id).state is JobState.SUCCEEDED
-    assert purge_expired(fixture.store, fixture.objects) == 1
-    assert fixture.objects.objects == {}
+    fixture.pass_by(61)  # the claim has lapsed
+    assert fixture.purge() == 1
+    assert fixture.sounds() == []
 
 
-def test_a_job_that_is_tried_again_keeps_its_objects(fixture: ApiFixture) -> None:
-    new = new_job(options=JobOptions(retain_seconds=0))
-    fixture.objects.put(new.recording.key, b"sound")
-    fixture.store.create(new)
-    cancelled = fixture.store.cancel(new.id)
+def test_a_round_goes_on_until_nothing_is_due_and_two_keepers_share_it(fixture: KeeperFixture) -> None:
+    for _ in range(450):
+        fixture.finished()
+    fixture.pass_by(11)
+    claimed = fixture.store.claim_expired(100)
+    assert len(claimed) == 100, "another keeper is at work on these"
+    assert fixture.purge() == 350
+    fixture.pass_by(61)
+    assert fixture.purge() == 100, "and died"
+
+
+def test_a_job_that_is_tried_again_keeps_its_objects(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = fixture.accepted(retain_seconds=0)
+    claims = iter([[fixture.store.cancel(new.id)], []])
     fixture.store.retry(new.id)
-    fixture.store.expired = lambda limit: [cancelled]  # type: ignore[method-assign]
-    purge_expired(fixture.store, fixture.objects)
-    assert list(fixture.objects.objects) == [new.recording.key]
+    monkeypatch.setattr(fixture.store, "claim_expired", lambda limit: next(claims))
+    assert fixture.purge() == 0
+    assert fixture.sounds() == [new.recording.key]
     assert fixture.store.get(new.id).state is JobState.QUEUED
 
 
-def test_a_recording_of_no_job_is_removed_after_an_hour_and_not_before(fixture: ApiFixture) -> None:
+def test_one_job_that_cannot_be_purged_delays_no_other(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, sound = fixture.finished(), [fixture.finished() for _ in range(3)]
+    forget = fixture.store.manifests.forget
+
+    def fail(job_id: str) -> None:
+        if job_id == broken:
+            raise RuntimeError("whatever a damaged job brings")
+        forget(job_id)
+
+    monkeypatch.setattr(fixture.store.manifests, "forget", fail)
+    fixture.pass_by(11)
+    assert fixture.purge() == 3
+    assert all(recording_key(job_id) not in fixture.objects.objects for job_id in sound)
+
+
+def test_a_recording_that_no_manifest_knows_is_kept_and_counted(fixture: KeeperFixture) -> None:
     fixture.objects.put("recordings/undated/nobodys", b"sound")
-    assert fixture.sweeper.collect() == 0
-    fixture.now += ORPHAN_SECONDS - 1
-    assert fixture.sweeper.collect() == 0
-    fixture.now += 1
-    assert fixture.sweeper.collect() == 1
-    assert fixture.objects.objects == {}
+    fixture.objects.put("recordings/2020-01-01/nobodys", b"sound")
+    fixture.moved = LATER
+    assert fixture.collect() == 0
+    assert fixture.collector.kept == 2
+    assert len(fixture.sounds()) == 2
 
 
-def test_a_recording_whose_record_came_late_stays(fixture: ApiFixture) -> None:
-    new = new_job()
-    fixture.objects.put(new.recording.key, b"sound")
-    fixture.sweeper.collect()
-    fixture.store.create(new)
-    fixture.now += ORPHAN_SECONDS
-    assert fixture.sweeper.collect() == 0
-    assert new.recording.key in fixture.objects.objects
+def test_what_is_owed_is_kept_whatever_redis_says(fixture: KeeperFixture) -> None:
+    waiting, ended = fixture.accepted(), fixture.finished(retain_seconds=365 * 86400)
+    fixture.index.roll_back(MemoryJobStore().snapshot())
+    fixture.moved = LATER
+    assert fixture.collect() == 0
+    assert fixture.collector.kept == 0
+    assert recording_key(waiting.id) in fixture.sounds()
+    assert recording_key(ended) in fixture.sounds()
 
 
-def test_a_second_upload_that_the_job_does_not_use_is_removed(fixture: ApiFixture) -> None:
-    job_id = fixture.finished(retain_seconds=10_000)
-    fixture.objects.put(recording_key(job_id, "again"), b"sound")
-    assert fixture.sweep_twice() == 1
-    assert recording_key(job_id) in fixture.objects.objects
+def test_objects_of_an_expired_job_without_a_record_are_removed(fixture: KeeperFixture) -> None:
+    fixture.finished()
+    fixture.index.roll_back(MemoryJobStore().snapshot())
+    fixture.moved = timedelta(seconds=RETAIN)
+    assert fixture.collect() == 0, "the day is not over for good"
+    fixture.moved = LATER
+    assert fixture.collect() == 2
+    assert fixture.sounds() == []
 
 
-def test_what_the_journal_knows_stays(fixture: ApiFixture) -> None:
-    new = new_job()
-    fixture.objects.put(new.recording.key, b"sound")
-    fixture.journal.add(new, None)
-    assert fixture.sweep_twice() == 0
+def test_a_recorded_job_is_the_purges_to_remove(fixture: KeeperFixture) -> None:
+    fixture.finished()
+    fixture.moved = LATER
+    assert fixture.collect() == 0
+    assert fixture.purge() == 1
 
 
-def test_of_a_finished_job_only_the_committed_result_stays(fixture: ApiFixture) -> None:
-    job_id = fixture.finished(retain_seconds=10_000, tokens=3)
-    assert fixture.sweep_twice() == 2
-    assert sorted(fixture.objects.objects) == [recording_key(job_id), f"{result_folder(job_id)}/1.json"]
-
-
-def test_results_of_a_job_that_still_runs_stay(fixture: ApiFixture) -> None:
-    new = new_job()
-    fixture.store.create(new)
-    fixture.store.start_attempt(new.id, "w", 30)
-    fixture.objects.put(f"{result_folder(new.id)}/1.json", b"{}")
-    assert fixture.sweep_twice() == 0
-
-
-def test_objects_of_a_purged_job_are_removed(fixture: ApiFixture) -> None:
+def test_what_a_purge_has_left_is_removed(fixture: KeeperFixture) -> None:
     job_id = fixture.finished()
-    fixture.store.purge(job_id)
-    assert fixture.sweep_twice() == 2
-    assert fixture.objects.objects == {}
+    fixture.store.remove(fixture.store.get(job_id))
+    fixture.objects.put(f"{result_folder(job_id)}/late.json", b"{}")  # a worker that slept through it all
+    fixture.objects.put(recording_key(job_id, "again"), b"sound")
+    fixture.moved = LATER
+    assert fixture.collect() == 2
+    assert fixture.sounds() == []
 
 
-def test_a_store_without_records_does_not_cost_the_recordings(fixture: ApiFixture) -> None:
-    for number in range(PLAUSIBLE_ORPHANS + 1):
-        fixture.objects.put(recording_key(str(number)), b"sound")
-    assert fixture.sweep_twice() == 0
-    assert len(fixture.objects.objects) == PLAUSIBLE_ORPHANS + 1
+def test_a_job_whose_end_cannot_be_read_is_kept(fixture: KeeperFixture) -> None:
+    job_id = fixture.finished()
+    fixture.objects.put(f"jobs/{day_of(job_id)}/{job_id}/end-0.json", b"nonsense")
+    fixture.index.roll_back(MemoryJobStore().snapshot())
+    fixture.moved = LATER
+    assert fixture.collect() == 0
+    assert len(fixture.sounds()) == 2

@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 Degraded = Annotated[
     bool,
     Query(
-        description="Answer 200 with one of two stores too. Without Redis submits are journalled; without the object "
+        description="Answer 200 with one of two stores too. Without Redis submits are accepted; without the object "
         "store jobs can be read. For load balancers."
     ),
 ]

@@ -12,7 +12,6 @@ from parley_api.http.openapi import SUBMIT_BODY, problems
 from parley_api.intake.body import Body
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, RecordingAnswer
-from parley_api.use_cases import deletion
 from parley_api.use_cases.submit import Submission, Submitted, published, require_key
 from parley_api.use_cases.watching import next_state
 from parley_core.job import JobQuery, JobState, Queue
@@ -72,18 +71,18 @@ async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJo
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409, 410))
 async def cancel(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Cancel a job. It is terminal at once; its worker stops within seconds."""
-    return JobAnswer.of(await deps.blocking.store(deps.store.cancel, job.id))
+    return JobAnswer.of(await deps.blocking.objects(deps.store.cancel, job.id))
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=problems(404, 409, 410))
 async def retry(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Run a failed or cancelled job again, with the options it was submitted with."""
-    return JobAnswer.of(await published(deps, await deps.blocking.store(deps.store.retry, job.id)))
+    return JobAnswer.of(await published(deps, await deps.blocking.objects(deps.store.retry, job.id)))
 
 
 @router.delete("/{job_id}", responses=problems(404, 409, 410))
 async def delete(query: NoQuery, deps: Deps, job: FoundJob) -> ReceiptAnswer:
     """Delete an ended job's recording, result and record; return a receipt."""
-    removed = await deletion.delete(deps, job)
+    removed = list(await deps.blocking.objects(deps.store.remove, job))
     recording = RecordingAnswer.of(job.recording)
     return ReceiptAnswer(job_id=job.id, deleted_at=datetime.now(UTC), recording=recording, removed=removed)

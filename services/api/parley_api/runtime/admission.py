@@ -33,7 +33,7 @@ class Admission:
         self._snapshot: _Snapshot | None = None
 
     async def require_memory(self) -> bool:
-        """Return whether the job store answers; without it submits are journalled.
+        """Return whether the job store answers; without it submits are accepted by their manifests alone.
 
         Raises:
             JobStoreFull: used memory is over the configured share of the limit.

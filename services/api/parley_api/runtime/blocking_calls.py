@@ -45,7 +45,7 @@ class BlockingCalls:
             raise JobStoreUnavailable("Redis did not answer in time.") from error
 
     async def objects(self, call: Callable[..., T], *arguments: object) -> T:
-        """Call the object store or the journal."""
+        """Call the object store, or the job store where it changes both stores: each has deadlines of its own."""
         return await anyio.to_thread.run_sync(partial(call, *arguments), limiter=self._objects)
 
     async def probe(self, call: Callable[..., T], *arguments: object) -> T:

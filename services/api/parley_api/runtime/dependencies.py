@@ -12,11 +12,10 @@ from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
 from parley_api.runtime.readiness import Readiness
 from parley_core.celery_queue import CeleryJobQueue
-from parley_core.ports import JobQueue, Journal, RecordingStore, SubmitStore, VoiceprintStore
-from parley_core.redis import RedisJobStore
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.ports import JobQueue, RecordingStore, VoiceprintStore
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
-from parley_core.storage.journal import ObjectJournal
 from parley_core.storage.objects import ObjectStore
 
 
@@ -32,10 +31,9 @@ class Dependencies:
     """
 
     settings: Settings
-    store: SubmitStore
+    store: DurableJobStore
     recordings: RecordingStore
     queue: JobQueue
-    journal: Journal
     probe: RecordingProbe
     voiceprints: VoiceprintStore
     notifications: JobNotifications = field(default_factory=JobNotifications)
@@ -61,10 +59,9 @@ def connect(settings: Settings) -> Dependencies:
     objects = ObjectStore.from_settings(settings)
     return Dependencies(
         settings=settings,
-        store=RedisJobStore.from_settings(settings),
+        store=DurableJobStore.from_settings(settings, objects),
         recordings=objects,
         queue=CeleryJobQueue.from_settings(settings),
-        journal=ObjectJournal(objects),
         probe=SandboxedProbe(settings),
         voiceprints=RedisVoiceprintStore.from_settings(settings),
         notifications=RedisJobNotifications(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds),

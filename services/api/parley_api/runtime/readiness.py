@@ -55,7 +55,7 @@ class Readiness:
         """Raise NotReady, naming what is down.
 
         Args:
-            degraded: accept one component of two. Without Redis submits are journalled; without the object store jobs
+            degraded: accept one component of two. Without Redis submits are accepted; without the object store jobs
                 can be read. A Redis that would lose jobs is never accepted, nor is one component for a process that
                 has just started and has not reached both yet.
         """

@@ -2,7 +2,7 @@
 
 Order: reserve the caller's key, store the recording, measure it, bind the key, create the record, publish.
 A crash between two steps leaves either nothing that was promised, or a record that the keeper publishes.
-With the job store down the request goes into the journal instead, beside the recording.
+With Redis down the job is accepted all the same, by its manifest beside the recording.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from parley_api.intake.body import Body
 from parley_api.intake.options import canonical, require_channels, with_reference
 from parley_api.intake.upload import Draft, discarded_unless_kept, move
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.use_cases.job_lookup import accepted, find_of_any_tenant
 from parley_audio import Probe
 from parley_core.errors import (
     IdempotencyKeyInUse,
     InvalidRequest,
-    JobNotFound,
     JobStoreFull,
     JobStoreUnavailable,
     ParleyError,
@@ -95,9 +93,9 @@ class Submission:
         deps = self._deps
         binding = IdempotencyKey(self._key, digest(new)) if self._key else None
         if binding:
-            bound = await deps.blocking.objects(deps.journal.remember_key, new.tenant, binding, new.id)
+            bound = await deps.blocking.objects(deps.store.manifests.bind_key, new.tenant, binding, new.id)
             if bound != new.id:
-                if known := await self._known(bound):
+                if known := await deps.blocking.objects(deps.store.find_accepted, bound):
                     return Submitted(known, replayed=True)
                 new = await self._made_good(bound, new, draft)
         return await self._record(new, binding, draft)
@@ -106,35 +104,21 @@ class Submission:
         deps = self._deps
         draft.keep()  # until a refusal is certain: a record without its recording would be worse than the reverse
         try:
-            created = await deps.blocking.store(deps.store.create, new, binding)
-        except JobStoreUnavailable:
-            return await self._journalled(new, binding)
+            created = await deps.blocking.objects(deps.store.create, new, binding)
         except ParleyError:
             draft.drop()
             raise
         if created.job.recording.key != draft.key:  # an answer lost on the wire replays too, with our own recording
             draft.drop()
             return Submitted(created.job, replayed=True)
-        return Submitted(await published(deps, created.job), replayed=False)
-
-    async def _known(self, job_id: str) -> Job | None:
-        """The job that the caller's key made; None when its request died first, or when nobody can say."""
-        try:
-            return await find_of_any_tenant(self._deps, job_id)
-        except (JobNotFound, JobStoreUnavailable):
-            return None
+        job = await published(deps, created.job) if created.recorded else created.job
+        return Submitted(job, replayed=False)
 
     async def _made_good(self, job_id: str, new: NewJob, draft: Draft) -> NewJob:
         """The job that an earlier request did not get to make, with this recording under its name."""
         key = recording_key(job_id, again=new.id)
         await move(draft, key, self._deps.recordings, self._deps.blocking)
         return replace(new, id=job_id, recording=replace(new.recording, key=key))
-
-    async def _journalled(self, new: NewJob, binding: IdempotencyKey | None) -> Submitted:
-        deps = self._deps
-        await deps.blocking.objects(deps.journal.add, new, binding)
-        log.warning("journalled: the job store is down", job_id=new.id)
-        return Submitted(accepted(new), replayed=False)
 
     @asynccontextmanager
     async def _reserved(self, store_answers: bool) -> AsyncIterator[None]:

@@ -124,11 +124,6 @@ class Reads:
                 pipe.hgetall(f"parley:job:{job_id}")
             return list(pipe.execute())
 
-    def expired(self, limit: int) -> Sequence[Job]:
-        with translated_errors():
-            now = _milliseconds(self._client.time())
-            return self._jobs(self._client.zrange("parley:expiry", "-inf", now, byscore=True, offset=0, num=limit))
-
     def running_by_worker(self) -> dict[str, int]:
         return dict(Counter(record["worker"] for record in self._running()))
 

@@ -11,11 +11,9 @@ from typing import Any
 from parley_core.job import (
     Attempt,
     Failure,
-    IdempotencyKey,
     Job,
     JobOptions,
     JobState,
-    NewJob,
     Phase,
     Queue,
     ResultSummary,
@@ -114,23 +112,3 @@ def job_from(record: Record, position: int | None = None) -> Job:
         result=ResultSummary(**json.loads(result), **json.loads(record.get("result_more", "{}"))) if result else None,
         position=position,
     )
-
-
-def new_job_to_json(new: NewJob, idempotency: IdempotencyKey | None) -> str:
-    """Return a journal entry."""
-    job = asdict(new) | {"options": options_to_plain(new.options)}
-    return dump({"job": job, "idempotency": asdict(idempotency) if idempotency else None})
-
-
-def new_job_from_json(text: str | bytes) -> tuple[NewJob, IdempotencyKey | None]:
-    """Return what a journal entry says."""
-    plain = json.loads(text)
-    job, key = plain["job"], plain["idempotency"]
-    new = NewJob(
-        id=job["id"],
-        tenant=job["tenant"],
-        recording=Recording(**job["recording"]),
-        options=options_from(job["options"]),
-        limits=TimeLimits(**job["limits"]),
-    )
-    return new, IdempotencyKey(**key) if key else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
 
-from parley_core.job import Attempt, History, JobEnd, NewJob
+from parley_core.job import Attempt, History, JobEnd, NewJob, Queue
 from parley_core.redis.connection import translated_errors
 from parley_core.redis.record import dump, moment, options_to_plain, result_to_fields
 from parley_core.redis.scripts import Scripts
@@ -55,6 +56,13 @@ class Restoration:
     def apply_end(self, job_id: str, run: int, end: JobEnd) -> None:
         """Show a run's end in the record. No effect where the record shows an end, another run, or is not there."""
         self._restore_script("apply_end", job_id, run, *_end_arguments(end))
+
+    def unfinished_ids(self) -> Iterator[str]:
+        """Yield the ids of jobs that have not ended, as the record believes."""
+        with translated_errors():
+            for queue in Queue:
+                for job_id, _ in self._raw.zscan_iter(f"parley:unfinished:{queue}", count=1000):
+                    yield job_id
 
     def history(self) -> History:
         """Return how far this server's history is known to be complete."""

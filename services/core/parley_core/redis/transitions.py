@@ -47,6 +47,7 @@ from parley_core.redis.scripts import Scripts
 from parley_core.settings import Settings
 
 PUBLISH_WITHIN_MS = 5_000  # how long the API may take between record and publish before the keeper steps in
+PURGE_CLAIM_MS = 60_000  # how long a keeper has to remove the jobs that it claimed
 CLAIM_MS = 10_000  # how long a keeper has to publish what it claimed
 FORGOTTEN_AT_ONCE = 200  # jobs made due per call, so that one script never blocks Redis for long
 IDEMPOTENCY_MS = 24 * 3600 * 1000
@@ -153,7 +154,7 @@ class RedisJobStore(Restoration, Reads):
         return self.get(job_id)
 
     def condemn(self, job_id: str) -> None:
-        if self._known(self._run("condemn", job_id), job_id) == "refused":
+        if self._known(self._run("condemn", job_id, PURGE_CLAIM_MS), job_id) == "refused":
             raise JobNotFinished("The job has not ended; cancel it first.")
 
     def purge(self, job_id: str) -> None:
@@ -173,6 +174,9 @@ class RedisJobStore(Restoration, Reads):
             Dispatch(job_id, Queue(queue), TimeLimits(**json.loads(limits)), int(token))
             for job_id, queue, limits, token in self._run("claim_due", limit, CLAIM_MS)
         ]
+
+    def claim_expired(self, limit: int) -> Sequence[Job]:
+        return self._jobs(self._run("claim_expired", limit, PURGE_CLAIM_MS))
 
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
         grace = int(grace_seconds * 1000)

@@ -7,6 +7,7 @@
     changes/<day>/<job id>.<what>        index of retries and purges by the day on which they happened
     unrecorded/<job id>                  accepted while Redis did not answer; the keeper records it
     idempotency/<hash>.json              the job that a caller's key made
+    history/marker.json                  the newest state of Redis that a keeper has seen
 
 The day of a job is in its id, so every object of a job is found without a search, and every day can be listed.
 Manifests, ends and retries are created conditionally: of two writers, one wins, whatever Redis has forgotten.
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
 from parley_core.errors import IdempotencyKeyReused
 from parley_core.job import IdempotencyKey, JobEnd, JobTrace, NewJob
@@ -27,8 +30,17 @@ from parley_core.ports import RecordingStore
 from parley_core.redis.record import dump
 from parley_core.storage.documents import end_from_json, end_to_json, manifest_from_json, manifest_to_json
 
+MARKER = "history/marker.json"
 IDEMPOTENCY_LIFE = timedelta(hours=24)
 MANIFEST, PURGED = "manifest.json", "purged"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMarker:
+    """The newest state of Redis that a keeper has seen: its data set and a number that only grows."""
+
+    id: str
+    ticks: int
 
 
 class Manifests:
@@ -83,9 +95,14 @@ class Manifests:
         self._objects.put(_change(job_id, f"retry-{run}"), b"")
         self._objects.create(f"{_folder(job_id)}/retry-{run}", b"")
 
-    def condemn(self, job_id: str) -> None:
-        """Leave the tombstone: the job is being purged, and nothing may bring it back."""
-        self._objects.put(_change(job_id, PURGED), b"")
+    def condemn(self, job_id: str, by_hand: bool) -> None:
+        """Leave the tombstone: the job is being purged, and nothing may bring it back.
+
+        Args:
+            by_hand: its retention is not over, so a Redis that lost the purge would not purge it again by itself.
+        """
+        if by_hand:
+            self._objects.put(_change(job_id, PURGED), b"")
         self._objects.put(f"{_folder(job_id)}/{PURGED}", b"")
 
     def forget(self, job_id: str) -> None:
@@ -100,13 +117,10 @@ class Manifests:
         return sorted(folder.rpartition("/")[2] for folder in self._objects.folders("jobs"))
 
     def traces(self, day: str) -> Iterator[JobTrace]:
-        """Yield what there is of every job of a day, as it is listed."""
-        names: defaultdict[str, list[str]] = defaultdict(list)
-        for entry in self._objects.entries(f"jobs/{day}/"):
-            job_id, _, name = entry.key.split("/", 2)[2].partition("/")
-            names[job_id].append(name)
-        for job_id, found in names.items():
-            yield _trace(job_id, found)
+        """Yield what there is of every job of a day, as it is listed: the objects of one job come together."""
+        entries = (entry.key.split("/") for entry in self._objects.entries(f"jobs/{day}/"))
+        for job_id, parts in groupby(entries, key=itemgetter(2)):
+            yield _trace(job_id, [part[3] for part in parts])
 
     def changed_on(self, day: str) -> Iterator[str]:
         """Yield the ids of jobs that were retried or purged on a day."""
@@ -117,6 +131,18 @@ class Manifests:
                 seen.add(job_id)
                 yield job_id
 
+    def marker(self) -> HistoryMarker | None:
+        """Return the newest state of Redis that was noted, None when none was."""
+        try:
+            plain = json.loads(self._objects.read(MARKER))
+            return HistoryMarker(str(plain["id"]), int(plain["ticks"]))
+        except (KeyError, ValueError, TypeError):
+            return None
+
+    def mark(self, marker: HistoryMarker) -> None:
+        """Note a state of Redis."""
+        self._objects.put(MARKER, dump({"id": marker.id, "ticks": marker.ticks}).encode())
+
     def mark_unrecorded(self, job_id: str) -> None:
         """Keep that an accepted job has no record yet. Raises ObjectStoreUnavailable."""
         self._objects.put(f"unrecorded/{job_id}", b"")
@@ -125,6 +151,14 @@ class Manifests:
         """Yield accepted jobs that had no record when they were accepted, oldest first within a listing."""
         for entry in self._objects.entries("unrecorded/"):
             yield entry.key.rpartition("/")[2]
+
+    def is_unrecorded(self, job_id: str) -> bool:
+        """Say whether a job was accepted without a record and has none yet."""
+        try:
+            self._objects.read(f"unrecorded/{job_id}")
+        except KeyError:
+            return False
+        return True
 
     def mark_recorded(self, job_id: str) -> None:
         """Take the mark off; no error when there is none."""

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ REMOTE_RETRY: Any = {
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
 }
 LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
+STAGED = re.compile(r"#\d+$")
 LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
 
 log = get_logger(__name__)
@@ -162,6 +164,17 @@ class ObjectStore:
     def folders(self, prefix: str) -> Sequence[str]:
         with _translated_errors():
             return [str(folder) for folder in obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]]
+
+    def remove_staged(self, older_than_seconds: float) -> int:
+        if self._folder is None:
+            return 0
+        before, removed = time.time() - older_than_seconds, 0
+        for path in self._folder.rglob("*#*"):  # obstore writes NAME#1 and renames it; its listings hide such names
+            with suppress(FileNotFoundError):
+                if STAGED.search(path.name) and path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def check(self) -> None:
         name = f"checks/{uuid4().hex}"

@@ -7,18 +7,18 @@ import time
 from pathlib import Path
 
 from parley_core.job import IdempotencyKey
-from parley_core.storage.journal import ObjectJournal
+from parley_core.storage.manifests import Manifests
 from parley_core.storage.objects import ObjectStore
 
 DAY = 24 * 3600
 
 
 def test_keys_older_than_a_day_are_removed(tmp_path: Path) -> None:
-    journal = ObjectJournal(ObjectStore(f"file://{tmp_path}"))
-    journal.remember_key("t", IdempotencyKey("old", "d"), "job-1")
+    manifests = Manifests(ObjectStore(f"file://{tmp_path}"))
+    manifests.bind_key("t", IdempotencyKey("old", "d"), "job-1")
     (old,) = (tmp_path / "idempotency").iterdir()
     os.utime(old, (time.time() - DAY - 60, time.time() - DAY - 60))
-    journal.remember_key("t", IdempotencyKey("new", "d"), "job-2")
-    journal.forget_keys()
+    manifests.bind_key("t", IdempotencyKey("new", "d"), "job-2")
+    manifests.forget_keys()
     assert not old.exists()
-    assert journal.remember_key("t", IdempotencyKey("new", "d"), "job-3") == "job-2"
+    assert manifests.bind_key("t", IdempotencyKey("new", "d"), "job-3") == "job-2"

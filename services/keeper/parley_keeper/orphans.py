@@ -1,0 +1,98 @@
+"""Objects that nobody owes any more, and objects that nobody knows.
+
+Only a tombstone or a manifest whose retention is over condemns an object. Whatever else lies there is kept and
+counted: a store of manifests that is incomplete must not cost recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import JobNotFound, JobPurged
+from parley_core.job import JobEnd, JobTrace, NewJob
+from parley_core.logs import get_logger
+from parley_core.ports import RecordingStore
+from parley_core.recording import job_id_of
+from parley_keeper.loop import NoteProgress
+
+PREFIXES = ("recordings", "results")
+SETTLED_AFTER = timedelta(days=1)  # on top of the retention: until then the purge itself is at work
+STAGED_SECONDS = 86_400.0  # no upload takes a day
+
+log = get_logger(__name__)
+
+
+class OrphanCollector:
+    """Looks at the days whose retention is over: few objects are left there, however many jobs a day has."""
+
+    def __init__(
+        self,
+        store: DurableJobStore,
+        objects: RecordingStore,
+        retain_seconds: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store, self._objects, self._retain, self._now = store, objects, timedelta(seconds=retain_seconds), now
+        self.kept = 0
+
+    def collect(self, note_progress: NoteProgress) -> int:
+        """Look at every settled day once; return how many objects were removed."""
+        self._store.manifests.forget_keys()
+        removed = self._objects.remove_staged(STAGED_SECONDS)
+        kept = 0
+        for key in self._settled():
+            note_progress()
+            trace = self._store.manifests.trace(job_id_of(key))
+            if self._condemned(trace):
+                self._objects.delete(key)
+                log.info("object of a removed job deleted", key=key)
+                removed += 1
+            elif not trace.accepted:
+                kept += 1
+        self.kept = kept
+        return removed
+
+    def metrics(self) -> Iterable[Metric]:
+        """What the last round has found."""
+        yield GaugeMetricFamily(
+            "parley_keeper_orphans_kept", "Recordings and results of no known job; they are kept.", value=self.kept
+        )
+
+    def _settled(self) -> Iterator[str]:
+        before = (self._now() - self._retain - SETTLED_AFTER).date().isoformat()
+        for prefix in PREFIXES:
+            for folder in self._objects.folders(prefix):
+                day = folder.rpartition("/")[2]
+                if not day[:1].isdigit() or day < before:
+                    yield from (entry.key for entry in self._objects.entries(f"{folder}/"))
+
+    def _condemned(self, trace: JobTrace) -> bool:
+        if trace.purged:
+            return True
+        if not (trace.accepted and trace.ended):
+            return False
+        try:
+            found = self._store.manifests.find(trace.job_id)
+            end = self._store.manifests.find_end(trace.job_id, trace.run)
+        except ValueError:
+            return False
+        if found is None or end is None:
+            return False
+        return self._is_over(found[0], end) and self._unrecorded(trace.job_id)
+
+    def _is_over(self, new: NewJob, end: JobEnd) -> bool:
+        retain = new.options.retain_seconds
+        kept_for = self._retain if retain is None else timedelta(seconds=retain)
+        return end.finished_at + kept_for + SETTLED_AFTER < self._now()
+
+    def _unrecorded(self, job_id: str) -> bool:
+        """A recorded job is the purge's to remove, record and all."""
+        try:
+            self._store.index.get(job_id)
+        except (JobNotFound, JobPurged):
+            return True
+        return False

@@ -1,0 +1,139 @@
+"""Bringing Redis back to what the object store holds, after a failover, a restore or a loss of its volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import JobNotFound, JobPurged, RetryableError
+from parley_core.job import History, JobTrace
+from parley_core.job_id import UNDATED, accepted_at
+from parley_core.logs import get_logger
+from parley_core.storage.manifests import HistoryMarker
+from parley_keeper.loop import NoteProgress
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+SLACK = timedelta(minutes=5)  # clocks differ, and a note of completeness may have been on its way
+MARKER_EVERY = timedelta(seconds=10)  # how often the object store's marker is written
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Found:
+    """What a reconciliation has dealt with."""
+
+    looked_at: int = 0
+    restored: int = 0
+    corrected: int = 0
+    unreadable: int = 0
+
+
+def lost_since(history: History, marker: HistoryMarker | None) -> datetime | None:
+    """Return since when Redis may lack writes; None when it lacks none.
+
+    A Redis without a data set, or with another one than the object store's marker names, may lack everything.
+    """
+    if not history.id or (marker is not None and marker.id != history.id):
+        return BEGINNING
+    if not history.same_server or (marker is not None and marker.ticks > history.ticks):
+        return history.complete_until
+    return None
+
+
+class Reconciler:
+    """Watches the history of Redis, and restores what it has lost."""
+
+    def __init__(self, store: DurableJobStore) -> None:
+        self._store, self._marked_at = store, BEGINNING
+        self.reconciliations = 0
+
+    def run_once(self, note_progress: NoteProgress) -> int:
+        """Reconcile if Redis has lost writes; return how many jobs were restored or corrected."""
+        history = self._store.index.history()
+        since = lost_since(history, self._store.manifests.marker())
+        changed = 0
+        if since is not None:
+            found = self.reconcile(since, note_progress)
+            changed = found.restored + found.corrected
+            self.reconciliations += 1
+            log.warning(
+                "Redis may have lost writes; reconciled",
+                since=since.isoformat(),
+                restored=found.restored,
+                corrected=found.corrected,
+                looked_at=found.looked_at,
+                unreadable=found.unreadable,
+            )
+        identity, ticks = self._store.index.confirm_history(history.server)
+        now = datetime.now(UTC)
+        if since is not None or now - self._marked_at >= MARKER_EVERY:
+            self._store.manifests.mark(HistoryMarker(identity, ticks))
+            self._marked_at = now
+        return changed
+
+    def metrics(self) -> Iterable[Metric]:
+        """What this keeper has reconciled since it started."""
+        yield CounterMetricFamily(
+            "parley_keeper_reconciliations",
+            "Times that Redis was found to lack writes and was brought back to what the object store holds.",
+            value=self.reconciliations,
+        )
+
+    def reconcile(self, since: datetime, note_progress: NoteProgress) -> Found:
+        """Compare the record with every job accepted, retried, ended or purged since then.
+
+        Memory does not grow with the number of jobs. May be broken off and repeated.
+
+        Raises JobStoreUnavailable or ObjectStoreUnavailable.
+        """
+        found, start = Found(), since - SLACK if since > BEGINNING else BEGINNING
+        for trace in self._traces(start):
+            note_progress()
+            found.looked_at += 1
+            try:
+                self._follow(trace, found)
+            except RetryableError:
+                raise
+            except (ValueError, JobPurged) as error:
+                found.unreadable += 1
+                log.error("job cannot be reconciled", job_id=trace.job_id, error=type(error).__name__)
+        return found
+
+    def _traces(self, start: datetime) -> Iterator[JobTrace]:
+        manifests = self._store.manifests
+        for day in manifests.days():
+            if day == UNDATED or day >= start.date().isoformat():
+                yield from (trace for trace in manifests.traces(day) if accepted_at(trace.job_id) >= start)
+        if start > BEGINNING:  # older jobs: those that changed since, and those that Redis believes unfinished
+            for day in _days(start.date(), datetime.now(UTC).date()):
+                yield from (manifests.trace(job_id) for job_id in manifests.changed_on(day))
+            for job_id in self._store.index.unfinished_ids():
+                yield manifests.trace(job_id)
+
+    def _follow(self, trace: JobTrace, found: Found) -> None:
+        try:
+            job = self._store.index.get(trace.job_id)
+        except JobPurged:
+            return
+        except JobNotFound:
+            found.restored += self._restore(trace)
+            return
+        found.corrected += self._store.follow(job, trace)
+
+    def _restore(self, listed: JobTrace) -> bool:
+        """Write the record of a job that Redis does not have. The listing may be older than the job's end."""
+        trace = self._store.manifests.trace(listed.job_id)
+        if trace.purged or not trace.accepted:
+            return False
+        return self._store.restore(trace)
+
+
+def _days(first: date, last: date) -> Iterator[str]:
+    while first <= last:
+        yield first.isoformat()
+        first += timedelta(days=1)

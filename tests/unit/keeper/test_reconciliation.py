@@ -1,0 +1,240 @@
+"""Whatever Redis has lost, nothing accepted is lost, nothing ended runs again, nothing purged comes back."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import JobPurged, ObjectStoreUnavailable
+from parley_core.job import Failure, GiveUp, History, JobState, ResultSummary, RetryIn
+from parley_core.job_id import day_of
+from parley_core.storage.manifests import HistoryMarker
+from parley_keeper.reconciliation import BEGINNING, Reconciler, lost_since
+from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
+
+NOW = datetime.now(UTC)
+WHOLE = History("a", 7, NOW, same_server=True, server="s")
+
+
+def nothing() -> None:
+    """No progress to note."""
+
+
+def result(name: str) -> ResultSummary:
+    return ResultSummary(f"results/x/{name}.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0})
+
+
+class KeeperFixture:
+    def __init__(self) -> None:
+        self.index, self.objects = MemoryJobStore(), MemoryRecordingStore()
+        self.store = DurableJobStore(self.index, self.objects)
+        self.reconciler = Reconciler(self.store)
+
+    def run_once(self) -> int:
+        return self.reconciler.run_once(nothing)
+
+    def submit(self) -> str:
+        return self.store.create(new_job()).job.id
+
+    def succeed(self, job_id: str) -> None:
+        started = self.store.start_attempt(job_id, "w/1", 30)
+        assert started is not None
+        self.store.succeed(started[1], result(job_id))
+
+    def wipe(self) -> None:
+        self.index.roll_back(MemoryJobStore().snapshot())
+
+    def states(self, ids: list[str]) -> dict[str, str]:
+        """What the record says of each job."""
+        found = {}
+        for job_id in ids:
+            try:
+                found[job_id] = self.index.get(job_id).state.value
+            except JobPurged:
+                found[job_id] = "purged"
+        return found
+
+
+@pytest.fixture
+def fixture() -> KeeperFixture:
+    fixture = KeeperFixture()
+    fixture.run_once()
+    return fixture
+
+
+@pytest.mark.parametrize(
+    ("history", "marker", "since"),
+    [
+        (WHOLE, HistoryMarker("a", 7), None),
+        (WHOLE, HistoryMarker("a", 6), None),
+        (WHOLE, None, None),
+        (WHOLE, HistoryMarker("a", 8), NOW),
+        (WHOLE, HistoryMarker("b", 1), BEGINNING),
+        (History("", 0, BEGINNING, same_server=False, server="s"), None, BEGINNING),
+        (History("", 0, BEGINNING, same_server=False, server="s"), HistoryMarker("a", 7), BEGINNING),
+        (History("a", 7, NOW, same_server=False, server="t"), HistoryMarker("a", 7), NOW),
+    ],
+)
+def test_lost_writes_are_noticed(history: History, marker: HistoryMarker | None, since: datetime | None) -> None:
+    assert lost_since(history, marker) == since
+
+
+def test_an_undisturbed_history_is_not_reconciled(fixture: KeeperFixture) -> None:
+    before = fixture.reconciler.reconciliations
+    fixture.submit()
+    assert [fixture.run_once() for _ in range(3)] == [0, 0, 0]
+    assert fixture.reconciler.reconciliations == before
+
+
+def test_a_wiped_redis_has_every_job_again_as_it_was(fixture: KeeperFixture) -> None:
+    waiting, succeeded, failed, cancelled, retried = (fixture.submit() for _ in range(5))
+    deleted = fixture.submit()
+    fixture.succeed(succeeded)
+    started = fixture.store.start_attempt(failed, "w/1", 30)
+    assert started is not None
+    fixture.store.fail_attempt(started[1], Failure("engine_error", "It broke."), GiveUp())
+    fixture.store.cancel(cancelled)
+    fixture.store.cancel(retried)
+    fixture.store.retry(retried)
+    fixture.store.remove(fixture.store.cancel(deleted))
+    known = fixture.store.get(succeeded)
+    fixture.wipe()
+    assert fixture.run_once() == 5
+    assert fixture.states([waiting, succeeded, failed, cancelled, retried]) == {
+        waiting: "accepted",
+        succeeded: "succeeded",
+        failed: "failed",
+        cancelled: "cancelled",
+        retried: "accepted",
+    }
+    restored = fixture.index.get(succeeded)
+    assert (restored.result, len(restored.attempts)) == (known.result, len(known.attempts))
+    with pytest.raises(JobPurged):
+        fixture.store.get(deleted)
+    assert {dispatch.job_id for dispatch in fixture.store.claim_due(10)} == {waiting, retried}
+    assert fixture.run_once() == 0
+
+
+def test_a_redis_rolled_back_follows_what_happened_since(fixture: KeeperFixture) -> None:
+    ended, cancelled, deleted, retried = (fixture.submit() for _ in range(4))
+    fixture.store.cancel(retried)
+    fixture.succeed(deleted)
+    fixture.run_once()
+    before = fixture.index.snapshot()
+    fixture.succeed(ended)
+    fixture.store.cancel(cancelled)
+    fixture.store.remove(fixture.store.get(deleted))
+    fixture.store.retry(retried)
+    new = fixture.submit()
+    fixture.index.roll_back(before)
+    assert fixture.run_once() > 0
+    assert fixture.states([ended, cancelled, deleted, retried, new]) == {
+        ended: "succeeded",
+        cancelled: "cancelled",
+        deleted: "purged",
+        retried: "queued",
+        new: "accepted",
+    }
+
+
+def test_a_reconciliation_broken_off_is_done_again(fixture: KeeperFixture) -> None:
+    jobs = [fixture.submit() for _ in range(5)]
+    fixture.wipe()
+    calls = 0
+
+    def break_off() -> None:
+        nonlocal calls
+        calls += 1
+        fixture.objects.available = calls != 3
+
+    with pytest.raises(ObjectStoreUnavailable):
+        fixture.reconciler.run_once(break_off)
+    fixture.objects.available = True
+    assert fixture.run_once() == 3
+    assert set(fixture.states(jobs).values()) == {"accepted"}
+
+
+def test_a_document_that_cannot_be_read_stops_no_other(fixture: KeeperFixture) -> None:
+    damaged, sound = fixture.submit(), [fixture.submit() for _ in range(3)]
+    fixture.objects.put(f"jobs/{day_of(damaged)}/{damaged}/manifest.json", b"nonsense")
+    fixture.wipe()
+    found = fixture.reconciler.reconcile(BEGINNING, nothing)
+    assert (found.restored, found.unreadable) == (3, 1)
+    assert set(fixture.states(sound).values()) == {"accepted"}
+
+
+def test_another_redis_on_the_same_objects_takes_everything_over(fixture: KeeperFixture) -> None:
+    waiting, ended = fixture.submit(), fixture.submit()
+    fixture.succeed(ended)
+    other = KeeperFixture()
+    other.store = DurableJobStore(other.index, fixture.objects)
+    other.reconciler = Reconciler(other.store)
+    other.submit()
+    assert other.run_once() == 2
+    assert other.states([waiting, ended]) == {waiting: "accepted", ended: "succeeded"}
+    assert other.run_once() == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_job_has_one_end_whatever_redis_forgets(seed: int) -> None:
+    """Random histories with random losses: what was promised and what was seen as an end stays."""
+    rng = random.Random(seed)
+    fixture = KeeperFixture()
+    fixture.run_once()
+    accepted: list[str] = []
+    ends: dict[str, str] = {}
+    snapshots = [fixture.index.snapshot()]
+    for _ in range(120):
+        act = rng.randrange(8)
+        unended = [job_id for job_id in accepted if job_id not in ends]
+        if act <= 1 or not unended:
+            accepted.append(fixture.submit())
+        elif act <= 3:
+            job_id = rng.choice(unended)
+            started = fixture.store.start_attempt(job_id, "w/1", 30)
+            if started is None:
+                continue
+            if rng.random() < 0.3:
+                fixture.store.fail_attempt(started[1], Failure("engine_error", "x"), RetryIn(0))
+                continue
+            snapshots.append(fixture.index.snapshot())
+            fixture.store.succeed(started[1], result(job_id))
+            ends[job_id] = "succeeded"
+        elif act == 4:
+            job_id = rng.choice(unended)
+            fixture.store.cancel(job_id)
+            ends[job_id] = "cancelled"
+        elif act == 5 and ends:
+            job_id = rng.choice(list(ends))
+            if ends[job_id] != "purged":
+                fixture.store.remove(fixture.store.get(job_id))
+                ends[job_id] = "purged"
+        elif act == 6:
+            snapshots.append(fixture.index.snapshot())
+            fixture.run_once()
+        else:
+            fixture.index.roll_back(rng.choice(snapshots[-4:]))
+            fixture.run_once()
+            seen = fixture.states([job_id for job_id in accepted if ends.get(job_id) != "purged"])
+            assert {job_id: seen[job_id] for job_id in ends if ends[job_id] != "purged"} == {
+                job_id: end for job_id, end in ends.items() if end != "purged"
+            }
+            assert all(JobState(seen[job_id]) and not JobState(seen[job_id]).terminal for job_id in unended)
+            for job_id, end in ends.items():
+                if end == "purged":
+                    with pytest.raises(JobPurged):
+                        fixture.store.get(job_id)
+
+
+def test_old_days_are_not_listed_after_a_short_loss(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+    traces = fixture.store.manifests.traces
+    fixture.objects.put("jobs/2020-01-01/old/manifest.json", b"{}")
+    fixture.submit()
+    monkeypatch.setattr(fixture.store.manifests, "traces", lambda day: (listed.append(day), traces(day))[1])
+    fixture.reconciler.reconcile(NOW - timedelta(minutes=1), nothing)
+    assert "2020-01-01" not in listed
+    assert listed
