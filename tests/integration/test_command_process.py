@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANG_SECONDS, until
 from tests.unit.client.scripted import JOB_ID, Reply, ScriptedServer, job_document, turns_document
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -55,10 +56,10 @@ def start(server: ScriptedServer) -> Iterator[Start]:
 
 
 def wait_for_request(server: ScriptedServer, method: str, path: str) -> None:
-    deadline = time.monotonic() + 20
-    while not any((request.method, request.path) == (method, path) for request in server.requests):
-        assert time.monotonic() < deadline, f"no {method} {path} within 20 s"
-        time.sleep(0.02)
+    until(
+        lambda: any((request.method, request.path) == (method, path) for request in server.requests),
+        what=f"no {method} {path}",
+    )
 
 
 def test_ctrl_c_while_waiting_names_the_job(server: ScriptedServer, start: Start, recording: Path) -> None:
@@ -68,7 +69,7 @@ def test_ctrl_c_while_waiting_names_the_job(server: ScriptedServer, start: Start
     process = start("submit", recording)
     wait_for_request(server, "GET", JOB)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=5)
+    stdout, stderr = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "The accepted job continues" in stderr
     assert f"parley job {JOB_ID} --wait" in stderr
@@ -85,9 +86,9 @@ def test_ctrl_c_during_an_upload_says_that_no_job_was_accepted(
     server.on("POST", "/v1/jobs", Reply(202, job_document()))
     server.slow.set()
     process = start("submit", path)
-    assert server.slowed.wait(20)
+    assert server.slowed.wait(HANG_SECONDS)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "No job was accepted." in stderr
 
@@ -97,7 +98,7 @@ def test_ctrl_c_while_watching_one_job(server: ScriptedServer, start: Start) -> 
     process = start("job", JOB_ID, "--wait", "--json")
     wait_for_request(server, "GET", JOB)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=5)
+    stdout, stderr = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "The job continues" in stderr
     assert json.loads(stdout)["error"]["jobs"] == [JOB_ID]
@@ -110,7 +111,7 @@ def test_a_closed_pipe_is_not_an_error(server: ScriptedServer, start: Start) -> 
     assert process.stdout is not None
     assert process.stdout.readline().startswith("ID")
     process.stdout.close()
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, stderr) == (0, "")
 
 
@@ -122,7 +123,7 @@ def test_a_terminal_gets_bars_and_colours(server: ScriptedServer, start: Start, 
     process = start("submit", recording, stdout=inside, stderr=inside, stdin=inside)
     os.close(inside)
     shown = read_all(screen)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=HANG_SECONDS) == 0
     assert "\x1b[" in shown
     assert "━" in shown
     assert "succeeded" in shown
@@ -139,7 +140,7 @@ def test_many_files_are_submitted_at_once_and_printed_in_order(
     server.on("GET", JOB, Reply(document=SUCCEEDED))
     server.on("GET", f"{JOB}/turns", Reply(document=turns_document()))
     process = start("submit", *paths, "--json")
-    stdout, _ = process.communicate(timeout=30)
+    stdout, _ = process.communicate(timeout=HANG_SECONDS)
     assert [entry["file"] for entry in json.loads(stdout)] == [str(path) for path in paths]
     uploads = [request for request in server.requests if request.method == "POST"]
     assert {request.body.decode() for request in uploads} == {path.name for path in paths}

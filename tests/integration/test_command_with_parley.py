@@ -21,11 +21,14 @@ from parley import Parley, RetryPolicy
 from parley.cli.app import app
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
+from tests.support.engines import GATE
 from tests.support.sounds import wav
 from tests.support.valkey import Valkey
+from tests.support.waiting import HANG_SECONDS
 from tests.support.worker import SCRIPTED_ENGINE, ParleyProcess
 
 SECONDS = 2.0  # of each recording
+PATIENT = RetryPolicy(tries=30, max_backoff=5.0, connect_seconds=60.0)  # an API may take long to start here
 
 
 class RestartableApi(ApiProcess):
@@ -33,7 +36,7 @@ class RestartableApi(ApiProcess):
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.running.kill()
-        self.running.wait(10)
+        self.running.wait(HANG_SECONDS)
         meanwhile()
         self.__enter__()
 
@@ -62,10 +65,17 @@ class SystemFixture:
     def variables(self) -> dict[str, str]:
         return os.environ | {"PARLEY_URL": self.api.url}
 
-    def worker(self, seconds: float = 0.2) -> AbstractContextManager[ParleyProcess]:
-        """A worker whose engine takes this number of seconds."""
-        engine = {"PARLEY_ENGINE": SCRIPTED_ENGINE, "PARLEY_SCRIPTED_SECONDS": seconds}
-        return running("parley_worker", self.settings, self.folder, **engine)
+    def worker(self) -> AbstractContextManager[ParleyProcess]:
+        """A worker with a quick engine."""
+        return running("parley_worker", self.settings, self.folder, PARLEY_ENGINE=SCRIPTED_ENGINE)
+
+    @contextmanager
+    def gated_worker(self) -> Iterator[Callable[[], None]]:
+        """A worker whose engine works until the call that is given."""
+        gate = self.folder / GATE
+        with running("parley_worker", self.settings, self.folder, PARLEY_ENGINE="tests.support.engines:Gated"):
+            yield gate.touch
+        gate.unlink()
 
 
 @contextmanager
@@ -134,18 +144,19 @@ def test_a_cancelled_job_is_exit_1_and_runs_again_after_a_retry(system: SystemFi
 def test_ctrl_c_leaves_the_job_running(system: SystemFixture, recording: Path) -> None:
     command = system.command(("submit", recording))
     with (
-        system.worker(seconds=3),
+        system.gated_worker() as let_engine_end,
         subprocess.Popen(
             command, env=system.variables(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process,
     ):
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
-        next(line for line in lines if "segmentation" in line)
+        next(line for line in lines if "embedding" in line)
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-        assert process.wait(5) == 130
+        assert process.wait(HANG_SECONDS) == 130
         job_id = rest.split("parley job ")[1].split()[0]
+        let_engine_end()
         assert system.parley("job", job_id, "--wait").exit_code == 0
 
 
@@ -171,7 +182,7 @@ def test_a_refusal_is_a_sentence_and_exit_3(
 
 
 def test_an_api_that_is_killed_during_submits_makes_no_job_twice(system: SystemFixture, recording: Path) -> None:
-    with Parley(system.api.url, retry=RetryPolicy(tries=30, max_backoff=5.0, connect_seconds=60.0)) as client:
+    with Parley(system.api.url, retry=PATIENT) as client:
         with ThreadPoolExecutor(4) as pool:
             sent = [pool.submit(client.submit, recording, queue="batch", reference="killed") for _ in range(24)]
             for _ in range(2):
@@ -186,14 +197,15 @@ def test_an_api_that_is_killed_during_submits_makes_no_job_twice(system: SystemF
 
 def test_a_wait_survives_a_restart_of_the_api(system: SystemFixture, recording: Path) -> None:
     with (
-        Parley(system.api.url) as client,
+        Parley(system.api.url, retry=PATIENT) as client,
         ThreadPoolExecutor(1) as pool,
-        system.worker(seconds=2),
+        system.gated_worker() as let_engine_end,
     ):
         waiting = pool.submit(client.wait, client.submit(recording).id)
         time.sleep(0.5)
         system.api.restart()
-        assert waiting.result(30).succeeded
+        let_engine_end()
+        assert waiting.result(HANG_SECONDS).succeeded
 
 
 def test_a_missing_api_key_is_refused_and_the_doctor_names_it(system: SystemFixture) -> None:

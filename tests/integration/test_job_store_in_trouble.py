@@ -130,7 +130,7 @@ def test_a_refused_attempt_leaves_the_committed_result_of_the_same_token_alone(
 
 
 def test_nobody_is_reaped_right_after_a_restart(server: Valkey) -> None:
-    store = RedisJobStore.from_settings(Settings(redis_url=server.url, lease_seconds=5))
+    store = RedisJobStore.from_settings(Settings(redis_url=server.url, lease_seconds=60))
     job = store.create(new_job()).job
     store.start_attempt(job.id, "worker-1", 0.05)
     server.kill()

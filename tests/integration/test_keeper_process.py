@@ -16,10 +16,11 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import JobState
 from parley_core.settings import Settings
 from tests.support.valkey import Valkey
-from tests.support.waiting import until
+from tests.support.waiting import HANG_SECONDS, seconds_of, until
 from tests.support.worker import System, running_system
 
-RECOVERY = 20.0  # seconds after Redis is back: the promise is 10, and a machine that runs tests may be busy
+GATED = "tests.support.engines:Gated"
+RECOVERY = 10.0  # seconds after Redis is back that keepers and worker may take in all, besides what they compute
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_message_deleted_by_hand_is_published_again(system: System, server: Va
 def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_work(system: System) -> None:
     for _ in range(3):
         system.keeper()
-    doomed = system.worker(PARLEY_SCRIPTED_SECONDS=1.0)
+    doomed = system.worker(GATED)
     jobs = [system.submit() for _ in range(4)]
     for job_id in jobs[:2]:
         system.wait(job_id, lambda job: job.state is JobState.RUNNING)
@@ -74,6 +75,7 @@ def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_w
 def test_what_was_accepted_while_redis_was_down_is_done_soon_after_it_is_back(system: System, server: Valkey) -> None:
     keepers = [system.keeper() for _ in range(2)]
     system.worker()
+    start = seconds_of(lambda: system.wait_for_end(system.submit()))
     for keeper in keepers:
         until(lambda keeper=keeper: keeper.events("keeper ready"))
     server.kill()
@@ -83,13 +85,15 @@ def test_what_was_accepted_while_redis_was_down_is_done_soon_after_it_is_back(sy
         assert not store.create(new).recorded
     time.sleep(3)
     server.start()
-    before = time.monotonic()
-    for new in jobs:
-        until(lambda new=new: not store.manifests.is_unrecorded(new.id))
-        assert system.wait_for_end(new.id).state is JobState.SUCCEEDED
-    assert time.monotonic() - before < RECOVERY
+
+    def recover() -> None:
+        for new in jobs:
+            until(lambda new=new: not store.manifests.is_unrecorded(new.id))
+            assert system.wait_for_end(new.id).state is JobState.SUCCEEDED
+
+    assert seconds_of(recover) < RECOVERY + start
     assert list(store.manifests.unrecorded()) == []
-    assert system.store.stats().counters["jobs_accepted|queue=interactive"] == 5
+    assert system.store.stats().counters["jobs_accepted|queue=interactive"] == 6
     for keeper in keepers:
         assert keeper.process.poll() is None
         assert [line["code"] for line in keeper.events("trouble")] == ["job_store_unavailable"]
@@ -109,14 +113,13 @@ def test_a_job_whose_retention_is_over_is_gone_with_its_objects(system: System) 
 def test_it_shows_its_health_and_stops_promptly(system: System, tmp_path: Path) -> None:
     beat, port = tmp_path / "beat", 20_000 + os.getpid() % 10_000
     keeper = system.keeper(PARLEY_LIVENESS_FILE=beat, PARLEY_KEEPER_PORT=port)
-    until(lambda: keeper.events("keeper ready"))
+    start = seconds_of(lambda: until(lambda: keeper.events("keeper ready")))
     until(beat.exists)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=HANG_SECONDS) as answer:
         assert answer.status == 200
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANG_SECONDS) as answer:
         assert b'parley_keeper_lag_seconds{task="publish"} 0' in answer.read()
-    before = time.monotonic()
     keeper.signal(signal.SIGTERM)
-    assert keeper.process.wait(10) == 0
-    assert time.monotonic() - before < 3
+    assert seconds_of(lambda: keeper.process.wait(HANG_SECONDS)) < start
+    assert keeper.process.returncode == 0
     assert keeper.events("keeper stopped")

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +15,7 @@ import httpx
 import psutil
 
 from parley_core.settings import Settings
+from tests.support.waiting import HANG_SECONDS, seconds_of, until
 
 
 def free_port() -> int:
@@ -30,7 +30,7 @@ class ApiProcess:
     def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
         self.port, self.log = free_port(), log
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=60)
+        self.http = httpx.Client(base_url=self.url, timeout=HANG_SECONDS)
         self._environment = {
             **os.environ,
             "PARLEY_REDIS_URL": settings.redis_url.get_secret_value(),
@@ -46,7 +46,7 @@ class ApiProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "parley_api"], env=self._environment, stdout=log, stderr=log
             )
-        self._wait_until_it_answers()
+        self.start_seconds = seconds_of(self._wait_until_it_answers)
         return self
 
     def __exit__(
@@ -55,7 +55,7 @@ class ApiProcess:
         self.http.close()
         if self.running.poll() is None:
             self.running.kill()
-            self.running.wait(10)
+            self.running.wait(HANG_SECONDS)
 
     @property
     def running(self) -> subprocess.Popen[bytes]:
@@ -63,14 +63,14 @@ class ApiProcess:
         return self._process
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and self.running.poll() is None:
-            try:
-                self.http.get("/livez")
-                return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise TimeoutError(f"the API did not start: {self.log.read_text()[-2000:]}")
+        until(lambda: self._answers() or self.running.poll() is not None, what="the API does not answer")
+        assert self.running.poll() is None, f"the API did not start: {self.log.read_text()[-2000:]}"
+
+    def _answers(self) -> bool:
+        try:
+            return self.http.get("/livez").is_success
+        except httpx.TransportError:
+            return False
 
     def terminate(self) -> None:
         self.running.send_signal(signal.SIGTERM)
@@ -78,3 +78,8 @@ class ApiProcess:
     def resident_bytes(self) -> int:
         """Memory of the API process itself, without the processes that it starts."""
         return int(psutil.Process(self.running.pid).memory_info().rss)
+
+    def connections(self) -> int:
+        """Connections that the API has accepted."""
+        found = psutil.Process(self.running.pid).net_connections("tcp")
+        return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == self.port for one in found)

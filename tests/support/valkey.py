@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from weakref import finalize
 
@@ -14,6 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from parley_local.valkey import find_server
+from tests.support.waiting import HANG_SECONDS, until
 
 
 class Valkey:
@@ -43,14 +43,13 @@ class Valkey:
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                self.client().ping()
-                return
-            except RedisError:
-                time.sleep(0.01)
-        raise TimeoutError(f"Valkey did not start: see {self._folder}/valkey.log")
+        until(self._answers, what=f"Valkey did not start: see {self._folder}/valkey.log")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except RedisError:
+            return False
 
     def client(self) -> Redis:
         return Redis.from_url(self.url, decode_responses=True, socket_timeout=5, **self._login)
@@ -74,5 +73,5 @@ class Valkey:
     def _signal(self, number: int) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(10)
+            self._process.wait(HANG_SECONDS)
             self._process = None

@@ -5,8 +5,10 @@ A test that has to hold a duration compares it with one that it measures itself,
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 HANG_SECONDS = 90.0  # no promise: bounds a hang, and stays below the time limit of a test so that the failure says why
@@ -31,3 +33,19 @@ def seconds_of(action: Callable[[], object]) -> float:
     began = time.monotonic()
     action()
     return time.monotonic() - began
+
+
+@contextmanager
+def hanging() -> Iterator[Callable[..., None]]:
+    """A call that does not return within the context. Fails when one has returned before the end of the context."""
+    end = threading.Event()
+    returned: list[bool] = []
+
+    def hang(*_: object) -> None:
+        returned.append(end.wait(HANG_SECONDS))
+
+    try:
+        yield hang
+        assert not returned, "the call was waited for"
+    finally:
+        end.set()

@@ -68,13 +68,13 @@ async def test_a_key_whose_first_request_is_on_its_way_is_in_use(api: ApiFixture
 async def test_a_key_is_held_for_as_long_as_its_recording_streams(
     api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parley_api.use_cases.submit.RESERVED_SECONDS", 0.2)
+    monkeypatch.setattr("parley_api.use_cases.submit.RESERVED_SECONDS", 0.5)
     monkeypatch.setattr("parley_api.use_cases.submit.RESERVE_AGAIN_SECONDS", 0.05)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield AUDIO[:5000]
         for _ in range(6):  # three times as long as one reservation
-            await anyio.sleep(0.1)
+            await anyio.sleep(0.25)
             with pytest.raises(IdempotencyKeyInUse):
                 api.store.reserve_key("default", "key-1", "another request", 0.01)
         yield AUDIO[5000:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from structlog.testing import capture_logs
 from parley_core.errors import JobStoreUnavailable
 from parley_keeper import health, loop
 from parley_keeper.loop import Keeper, MaintenanceTask
+from tests.support.waiting import HANG_SECONDS, until
 
 
 def failing(error: Exception) -> Callable[[object], int]:
@@ -28,11 +28,9 @@ def test_a_duty_that_fails_or_hangs_keeps_no_other_from_its_rounds() -> None:
     hanging = threading.Event()
     good = MaintenanceTask("good", 0.01, lambda _: 1)
     bad = MaintenanceTask("bad", 0.01, failing(ZeroDivisionError()))
-    keeper = Keeper([MaintenanceTask("hangs", 0.01, lambda _: hanging.wait(30)), bad, good])
+    keeper = Keeper([MaintenanceTask("hangs", 0.01, lambda _: hanging.wait(HANG_SECONDS)), bad, good])
     keeper.start()
-    deadline = time.monotonic() + 5
-    while min(good.items_done, bad.failures) < 5 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: min(good.items_done, bad.failures) >= 5)
     hanging.set()
     keeper.stop()
     keeper.wait()
@@ -44,10 +42,9 @@ def test_a_duty_that_fails_or_hangs_keeps_no_other_from_its_rounds() -> None:
 def test_it_stops_promptly_in_the_middle_of_a_long_pause() -> None:
     keeper = Keeper([MaintenanceTask("rare", 3600.0, lambda _: 0)])
     keeper.start()
-    before = time.monotonic()
     keeper.stop()
     keeper.wait()
-    assert time.monotonic() - before < 1
+    assert "rare" not in {thread.name for thread in threading.enumerate()}, "it was given up on and still pauses"
 
 
 def test_a_rare_duty_that_failed_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,12 +52,9 @@ def test_a_rare_duty_that_failed_is_tried_again_soon(monkeypatch: pytest.MonkeyP
     rare = MaintenanceTask("rare", 3600.0, failing(JobStoreUnavailable("down")))
     keeper = Keeper([rare])
     keeper.start()
-    deadline = time.monotonic() + 5
-    while rare.rounds < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: rare.rounds >= 3)
     keeper.stop()
     keeper.wait()
-    assert rare.rounds >= 3
 
 
 def test_an_outage_is_told_once_however_many_duties_meet_it_and_its_end_too() -> None:
@@ -90,7 +84,7 @@ def test_an_outage_is_told_once_however_many_duties_meet_it_and_its_end_too() ->
 
 def asked(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=HANG_SECONDS) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -122,20 +116,17 @@ def test_health_is_ok_while_every_duty_goes_its_rounds_and_not_when_one_is_stuck
 def test_metrics_show_rounds_failures_and_lag_of_each_duty(served: tuple[list[MaintenanceTask], str]) -> None:
     tasks, address = served
     tasks[0].work = failing(JobStoreUnavailable("down"))
-    tasks[0].done_at -= 10
+    tasks[0].done_at -= 1000
     Keeper([]).run_once(tasks[0])
     text = asked(f"{address}/metrics")[1]
     assert 'parley_keeper_failures_total{task="publish"} 1.0\n' in text
     assert 'parley_keeper_rounds_total{task="collect_orphans"} 0.0\n' in text
     lag = next(line for line in text.splitlines() if line.startswith('parley_keeper_lag_seconds{task="publish"}'))
-    assert 9 < float(lag.split()[1]) < 12
+    assert 999 < float(lag.split()[1]) < 1999
     assert asked(f"{address}/else")[0] == 404
 
 
 def test_the_heartbeat_file_is_touched_while_the_keeper_is_well(tmp_path: Path) -> None:
     file = tmp_path / "beat"
     health.touch_while_well([MaintenanceTask("publish", 0.5, lambda _: 0)], file)
-    deadline = time.monotonic() + 5
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert file.exists()
+    until(file.exists)

@@ -26,8 +26,8 @@ print("up", flush=True)
 time.sleep(600)
 """
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WITH_CHILDREN
-STOP_SECONDS = 3.0
-PROGRAMS = {"children": WITH_CHILDREN, "deaf": DEAF}
+PROGRAMS = {"children": WITH_CHILDREN, "deaf": DEAF, "deaf-with-an-hour": DEAF}
+STOP_SECONDS = {"children": 3600.0, "deaf": 1.0, "deaf-with-an-hour": 3600.0}
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     mark = home.folder.name
     reaper = OrphanReaper(mark, keep_open=home.lock_fd)
     parts = tuple(
-        Part(name, "cyan", (sys.executable, "-c", PROGRAMS[name]), lambda: True, stop_seconds=STOP_SECONDS)
+        Part(name, "cyan", (sys.executable, "-c", PROGRAMS[name]), lambda: True, stop_seconds=STOP_SECONDS[name])
         for name in sys.argv[2:]
     )
     supervisor = Supervisor((parts,), python_environment({}, mark), output, reaper, stop)

@@ -7,7 +7,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from parley_local import valkey
 from parley_local.errors import HomeInUse, PortInUse, ServerNotFound
 from parley_local.home import Home
 from parley_local.machine import require_free_port
+from tests.support.waiting import until
 
 
 def test_a_second_system_on_the_same_home_is_refused_with_the_process_that_has_it(tmp_path: Path) -> None:
@@ -103,9 +103,6 @@ def test_the_embedded_valkey_keeps_an_answered_write_over_a_kill(tmp_path: Path)
 
 def start_valkey(command: tuple[str, ...], url: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not valkey.answers(url):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: valkey.answers(url) or process.poll() is not None)
+    assert process.poll() is None
     return process

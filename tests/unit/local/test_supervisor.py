@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from parley_local.output import Output
 from parley_local.parts import Part, Stages
 from parley_local.process import OrphanReaper, python_environment
 from parley_local.supervisor import Stop, Supervisor, restart_delay
+from tests.support.waiting import until
 
 SLEEP = "import time; time.sleep(600)"
 Build = Callable[..., tuple[Supervisor, Stop, io.StringIO]]
@@ -56,7 +56,7 @@ def test_a_stage_starts_when_the_one_before_is_ready(build: Build, tmp_path: Pat
     second = part("second", f"import os; print('first is ready:', os.path.exists({str(file)!r})); {SLEEP}")
     supervisor, _, screen = build((first,), (second,))
     supervisor.start()
-    wait_for(lambda: "first is ready: True" in screen.getvalue())
+    until(lambda: "first is ready: True" in screen.getvalue())
 
 
 def test_a_needed_part_that_dies_at_its_start_ends_the_start_with_its_last_words(build: Build) -> None:
@@ -85,14 +85,7 @@ def test_the_store_is_the_last_to_stop(build: Build) -> None:
     stages: Stages = ((part("valkey", program),), (part("api", program),), (part("worker", program),))
     supervisor, _, screen = build(*stages)
     supervisor.start()
-    wait_for(lambda: screen.getvalue().count("up") == 3)
+    until(lambda: screen.getvalue().count("up") == 3)
     supervisor.stop()
     order = [line.split()[0] for line in screen.getvalue().splitlines() if "stops" in line]
     assert order == ["worker", "api", "valkey"]
-
-
-def wait_for(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from parley_core.settings import Settings
 from parley_worker.celery.registration import WorkerRegistration
 from tests.support.fakes import MemoryJobStore
+from tests.support.waiting import until
 
 SETTINGS = Settings(queues="interactive, batch", concurrency=3)
 
@@ -16,20 +14,13 @@ def seen(store: MemoryJobStore) -> list[tuple[int, int]]:
     return [(status.workers, status.capacity) for status in store.queues()]
 
 
-def soon(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_it_serves_its_queues_until_it_drains() -> None:
     store = MemoryJobStore()
     presence = WorkerRegistration(store, SETTINGS)
     presence.start()
-    soon(lambda: seen(store) == [(1, 3), (1, 3)])
+    until(lambda: seen(store) == [(1, 3), (1, 3)])
     presence.stop()
-    soon(lambda: seen(store) == [(0, 0), (0, 0)])
+    until(lambda: seen(store) == [(0, 0), (0, 0)])
 
 
 def test_a_store_that_is_down_stops_nothing() -> None:
