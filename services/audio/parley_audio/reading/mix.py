@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -23,13 +23,15 @@ RESAMPLER = f"{SAMPLE_RATE}:filter_size=64:cutoff=0.95"
 
 
 class Mixer:
-    """Mean of the channels, resampled. A change of format in mid-stream starts a new filter.
+    """One mix of the channels, resampled. A change of format in mid-stream starts a new filter.
 
     Args:
+        weights: of each channel in the mix; None is their mean, for any number of channels.
         apart: keep the channels apart instead: blocks have the shape (channels, samples) and not (samples,).
     """
 
-    def __init__(self, apart: bool = False) -> None:
+    def __init__(self, weights: Sequence[float] | None = None, apart: bool = False) -> None:
+        self._weights = weights
         self._apart = apart
         self._graph: Any = None
         self._format: tuple[Any, ...] = ()
@@ -40,7 +42,8 @@ class Mixer:
         form = (frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels)
         if form != self._format:
             yield from self.finish()
-            self._graph, self._format = _graph(*form, apart=self._apart), form
+            self._graph = _graph(*form, mix=None if self._apart else self._mix_of(form[-1]))
+            self._format = form
         frame.pts = None  # gaps and jumps of the clock are no sound
         self._graph.push(frame)
         self._waiting += 1
@@ -54,6 +57,12 @@ class Mixer:
             yield from self._pull()
         self._graph, self._format = None, ()
 
+    def _mix_of(self, channels: int) -> str:
+        """Return the mix in the language of FFmpeg's filter `pan`."""
+        weights = [1 / channels] * channels if self._weights is None else self._weights
+        parts = (f"{weight:.9f}*c{channel}" for channel, weight in enumerate(weights) if weight)
+        return "mono|c0=" + "+".join(parts)
+
     def _pull(self) -> Iterator[NDArray[np.float32]]:
         self._waiting = 0
         while True:
@@ -65,7 +74,7 @@ class Mixer:
             yield samples if self._apart else samples.reshape(-1)
 
 
-def _graph(sample_rate: int, sample_format: str, layout: str, channels: int, apart: bool) -> Any:
+def _graph(sample_rate: int, sample_format: str, layout: str, channels: int, mix: str | None) -> Any:
     require_plausible(sample_rate, channels)
     graph = av.filter.Graph()
     source = graph.add_abuffer(
@@ -73,7 +82,7 @@ def _graph(sample_rate: int, sample_format: str, layout: str, channels: int, apa
     )
     filters = [
         graph.add("aformat", "sample_fmts=fltp"),
-        *([] if apart else [graph.add("pan", _mean_of(channels))]),
+        *([] if mix is None else [graph.add("pan", mix)]),
         graph.add("aresample", RESAMPLER),
         graph.add("aformat", f"sample_fmts=fltp:sample_rates={SAMPLE_RATE}"),
         graph.add("asetnsamples", f"n={BLOCK_SAMPLES}:p=0"),
@@ -83,7 +92,3 @@ def _graph(sample_rate: int, sample_format: str, layout: str, channels: int, apa
         before.link_to(after)
     graph.configure()
     return graph
-
-
-def _mean_of(channels: int) -> str:
-    return "mono|c0=" + "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))

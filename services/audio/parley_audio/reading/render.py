@@ -17,6 +17,7 @@ from parley_audio.container import Container
 from parley_audio.limits import SAMPLE_RATE
 from parley_audio.reading.layout import check_layout
 from parley_audio.reading.mix import Mixer
+from parley_audio.reading.polarity import ChannelMeter
 from parley_audio.reading.source import Source, empty_recording, open_source, packets, ticks, too_long
 from parley_core.errors import UnreadableRecording
 
@@ -26,6 +27,7 @@ MAX_LOST_SHARE = 0.1  # of the packets: a scratch is filled with silence, a ruin
 def render(source: int, sink: int, container: str, max_seconds: float) -> dict[str, Any]:
     """Write the recording to `sink` as float32, mono, 16 kHz, -1 to 1; return the number of samples.
 
+    The channels are averaged. If that cancels them (polarity.py), a second pass writes a mix that keeps the speech.
     Packets that do not decode become silence of their length, so that times stay right.
 
     Raises:
@@ -35,13 +37,28 @@ def render(source: int, sink: int, container: str, max_seconds: float) -> dict[s
     """
     kind = Container[container]
     check_layout(source, kind)
+    meter = ChannelMeter()
+    samples = _write_mix(source, sink, kind, max_seconds, Mixer(), meter)
+    weights = meter.weights()
+    if weights is not None:
+        for descriptor in (source, sink):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        os.ftruncate(sink, 0)
+        samples = _write_mix(source, sink, kind, max_seconds, Mixer(weights))
+    return {"samples": samples}
+
+
+def _write_mix(
+    source: int, sink: int, kind: Container, max_seconds: float, mixer: Mixer, meter: ChannelMeter | None = None
+) -> int:
+    """Decode once from the beginning; return the number of samples written."""
     waveform = WaveformFile(sink, max_seconds)
     with open_source(source, kind) as opened:
-        for block in Decoding(opened, Mixer()).blocks():
+        for block in Decoding(opened, mixer, meter).blocks():
             waveform.append(block)
     if not waveform.samples:
         raise empty_recording()
-    return {"samples": waveform.samples}
+    return waveform.samples
 
 
 class WaveformFile:
@@ -74,12 +91,13 @@ def clean(block: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class Decoding:
-    """One pass over a stream; the mixer says in which form its sound comes out."""
+    """One pass over a stream. The mixer decides the form of its sound; the meter, if any, measures its channels."""
 
-    def __init__(self, opened: Source, mixer: Mixer) -> None:
+    def __init__(self, opened: Source, mixer: Mixer, meter: ChannelMeter | None = None) -> None:
         self._opened = opened
         self._context = opened.decoder
         self._mixer = mixer
+        self._meter = meter
         self._packets = 0
         self._lost = 0
 
@@ -106,6 +124,8 @@ class Decoding:
             yield from self._silence(packet)
             return
         for frame in frames:
+            if self._meter is not None:
+                self._meter.add(frame)
             yield from self._mixer.push(frame)
 
     def _silence(self, packet: Any) -> Iterator[NDArray[np.float32]]:
