@@ -41,6 +41,28 @@ def kill_idle_redis(testbed: Testbed) -> None:
     time.sleep(IDLE_SECONDS)
 
 
+def wipe_redis(testbed: Testbed) -> None:
+    """Its volume is lost, twice, under load."""
+    for _ in range(2):
+        with testbed.outage():
+            testbed.system.valkey.wipe()
+            time.sleep(1)
+            testbed.system.valkey.start()
+        testbed.pause(6, 8)
+
+
+def roll_back_redis(testbed: Testbed) -> None:
+    """It comes back as it was seconds ago, three times, under load: what was accepted and ended since is forgotten."""
+    for number in range(3):
+        snapshot = testbed.system.folder / f"snapshot-{number}"
+        testbed.system.valkey.snapshot(snapshot)
+        testbed.pause(2, 6)
+        with testbed.outage():
+            testbed.system.valkey.roll_back(snapshot)
+            testbed.system.valkey.start()
+        testbed.pause(5, 7)
+
+
 def cut_connections(testbed: Testbed) -> None:
     client: Any = testbed.system.valkey.client()
     for _ in range(10):
@@ -114,6 +136,21 @@ FAULTS = (
         rate=0.4,
         jobs=10,
         bound=BACK,
+    ),
+    Fault(
+        "Redis volume lost",
+        "kill -9 and an empty volume, twice",
+        wipe_redis,
+        Layout(keepers=2),
+        bound=BACK,
+    ),
+    Fault(
+        "Redis rolled back",
+        "kill -9 and the volume as it was 2 to 6 s before, three times",
+        roll_back_redis,
+        Layout(keepers=2),
+        bound=BACK,
+        short=True,
     ),
     Fault("connections cut (TCP)", "CLIENT KILL of every connection, ten times", cut_connections, Layout(link="tcp")),
     Fault("connections cut (Unix socket)", "CLIENT KILL of every connection, ten times", cut_connections, short=True),

@@ -78,7 +78,9 @@ def test_an_ended_job_is_as_it_ended(index: JobIndex, end: JobEnd) -> None:
     assert index.claim_due(10) == []
     assert all(status.unfinished == 0 for status in index.queues())
     labels = f"|code={end.error.code}" if end.error else ""
-    assert index.stats().counters[f"jobs_{end.state}{labels}|queue=interactive"] == 1
+    counters = index.stats().counters
+    assert counters[f"jobs_{end.state}{labels}|queue=interactive"] == 1
+    assert counters.get("attempts_started|queue=interactive", 0) == end.token
 
 
 def test_what_is_there_or_purged_is_not_restored(index: JobIndex) -> None:
@@ -110,6 +112,8 @@ def test_a_stored_end_is_shown_whatever_the_record_says(index: JobIndex, state: 
     )
     assert all((status.unfinished, status.running) == (0, 0) for status in index.queues())
     assert index.claim_due(10) == []
+    if end.attempts:
+        assert found.attempts == end.attempts
     if state is JobState.RUNNING:
         assert index.running_by_worker() == {}
 

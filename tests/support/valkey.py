@@ -54,6 +54,21 @@ class Valkey:
     def client(self) -> Redis:
         return Redis.from_url(self.url, decode_responses=True, socket_timeout=5, **self._login)
 
+    def wipe(self) -> None:
+        """Kill it and remove its data: the volume is gone."""
+        self.kill()
+        shutil.rmtree(self._folder)
+
+    def snapshot(self, folder: Path) -> None:
+        """Copy the data as a volume snapshot would, while the server goes on."""
+        shutil.copytree(self._folder, folder)
+
+    def roll_back(self, folder: Path) -> None:
+        """Kill it and put a snapshot in the place of its data."""
+        self.kill()
+        shutil.rmtree(self._folder)
+        shutil.copytree(folder, self._folder)
+
     def kill(self) -> None:
         """SIGKILL: nothing is flushed that was not flushed before."""
         self._signal(signal.SIGKILL)

@@ -77,6 +77,7 @@ class MemoryRestoration:
         retain = entry.job.options.retain_seconds
         entry.due, entry.published_at = None, None
         entry.expires = end.finished_at.timestamp() + (self._retain if retain is None else retain)
+        self._counters[f"attempts_started|queue={entry.job.options.queue}"] += max(0, end.token - entry.job.token)
         labels = {"code": end.error.code} if end.state is JobState.FAILED and end.error else {}
         self._count(f"jobs_{end.state}", entry.job, **labels)
         self._change(
@@ -84,7 +85,7 @@ class MemoryRestoration:
             state=end.state,
             started_at=entry.job.started_at or end.started_at,
             finished_at=end.finished_at,
-            token=end.token,
+            token=max(end.token, entry.job.token),
             attempts=end.attempts or entry.job.attempts,
             error=end.error,
             result=end.result,

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from parley_core.job import Attempt, History, JobEnd, NewJob, Queue
+from parley_core.job import History, JobEnd, NewJob, Queue
 from parley_core.redis.connection import translated_errors
 from parley_core.redis.record import dump, moment, options_to_plain, result_to_fields
 from parley_core.redis.scripts import Scripts
@@ -49,13 +49,12 @@ class Restoration:
             run,
             *(_end_arguments(end) if end else ["accepted", "", "", 0, "", "", "", ""]),
         ]
-        for attempt in end.attempts if end else ():
-            arguments += _attempt_arguments(attempt)
+        arguments += _attempts_arguments(end)
         return bool(self._restore_script("restore", *arguments) == "restored")
 
     def apply_end(self, job_id: str, run: int, end: JobEnd) -> None:
         """Show a run's end in the record. No effect where the record shows an end, another run, or is not there."""
-        self._restore_script("apply_end", job_id, run, *_end_arguments(end))
+        self._restore_script("apply_end", job_id, run, *_end_arguments(end), *_attempts_arguments(end))
 
     def unfinished_ids(self) -> Iterator[str]:
         """Yield the ids of jobs that have not ended, as the record believes."""
@@ -95,10 +94,13 @@ def _end_arguments(end: JobEnd) -> list[Any]:
     return [end.state, _milliseconds(end.finished_at), started, end.token, code, detail, result, more]
 
 
-def _attempt_arguments(attempt: Attempt) -> list[Any]:
-    ended = _milliseconds(attempt.ended_at) if attempt.ended_at else ""
-    code, detail = (attempt.error.code, attempt.error.detail) if attempt.error else ("", "")
-    return [attempt.worker, _milliseconds(attempt.started_at), ended, code, detail]
+def _attempts_arguments(end: JobEnd | None) -> list[Any]:
+    arguments: list[Any] = []
+    for attempt in end.attempts if end else ():
+        ended = _milliseconds(attempt.ended_at) if attempt.ended_at else ""
+        code, detail = (attempt.error.code, attempt.error.detail) if attempt.error else ("", "")
+        arguments += [attempt.worker, _milliseconds(attempt.started_at), ended, code, detail]
+    return arguments
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -69,14 +69,32 @@ local function holding(id, nonce)
   return 'lost'
 end
 
--- A terminal state as the object store keeps it. Counters were lost with the record, so they are raised as ever.
-local function end_as(id, state, finished_at, started_at, code, detail, result, result_more)
+-- The attempts of a run as the object store keeps them: five arguments each, behind the first `skipped`.
+local function write_attempts(id, skipped)
+  local number = (#ARGV - skipped) / 5
+  for attempt = 1, number do
+    local at, field = skipped + 5 * (attempt - 1), 'attempt:' .. int(attempt)
+    redis.call('HSET', job_key(id), field .. ':worker', ARGV[at + 1], field .. ':started_at', ARGV[at + 2])
+    if ARGV[at + 3] ~= '' then redis.call('HSET', job_key(id), field .. ':ended_at', ARGV[at + 3]) end
+    if ARGV[at + 4] ~= '' then
+      redis.call('HSET', job_key(id), field .. ':code', ARGV[at + 4], field .. ':detail', ARGV[at + 5])
+    end
+  end
+  redis.call('HSET', job_key(id), 'attempt', int(number))
+end
+
+-- A terminal state as the object store keeps it. What it counts was lost with the record, so it is counted again.
+local function end_as(id, state, finished_at, started_at, token, code, detail, result, result_more)
   local key = job_key(id)
-  local queue = redis.call('HGET', key, 'queue')
+  local job = redis.call('HMGET', key, 'queue', 'token', 'retain_seconds')
   if started_at ~= '' then redis.call('HSETNX', key, 'started_at', started_at) end
   if code ~= '' then redis.call('HSET', key, 'error_code', code, 'error_detail', detail) end
   if result ~= '' then redis.call('HSET', key, 'result', result, 'result_more', result_more, 'progress', '1') end
-  finish(id, state, 'jobs_' .. state .. (state == 'failed' and '|code=' .. code or '') .. '|queue=' .. queue)
+  if tonumber(token) > tonumber(job[2]) then
+    count('attempts_started|queue=' .. job[1], int(token - job[2]))
+    redis.call('HSET', key, 'token', token)
+  end
+  finish(id, state, 'jobs_' .. state .. (state == 'failed' and '|code=' .. code or '') .. '|queue=' .. job[1])
   redis.call('HSET', key, 'finished_at', finished_at)
-  redis.call('ZADD', 'parley:expiry', int(finished_at + redis.call('HGET', key, 'retain_seconds') * 1000), id)
+  redis.call('ZADD', 'parley:expiry', int(finished_at + job[3] * 1000), id)
 end

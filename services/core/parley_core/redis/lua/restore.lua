@@ -6,18 +6,10 @@ local id, tenant, queue, state = ARGV[1], ARGV[2], ARGV[3], ARGV[11]
 if redis.call('EXISTS', job_key(id)) == 1 then return 'present' end
 if redis.call('EXISTS', 'parley:purged:' .. id) == 1 then return 'purged' end
 
-local created, number = ARGV[9], (#ARGV - 18) / 5
+local created = ARGV[9]
 redis.call('HSET', job_key(id), 'id', id, 'tenant', tenant, 'queue', queue, 'reference', ARGV[4], 'options', ARGV[5],
   'recording', ARGV[6], 'limits', ARGV[7], 'retain_seconds', ARGV[8], 'state', 'accepted', 'created_at', created,
-  'accepted_at', created, 'token', ARGV[14], 'attempt', int(number), 'progress', '0', 'run', ARGV[10])
-for attempt = 1, number do
-  local at, field = 18 + 5 * (attempt - 1), 'attempt:' .. int(attempt)
-  redis.call('HSET', job_key(id), field .. ':worker', ARGV[at + 1], field .. ':started_at', ARGV[at + 2])
-  if ARGV[at + 3] ~= '' then redis.call('HSET', job_key(id), field .. ':ended_at', ARGV[at + 3]) end
-  if ARGV[at + 4] ~= '' then
-    redis.call('HSET', job_key(id), field .. ':code', ARGV[at + 4], field .. ':detail', ARGV[at + 5])
-  end
-end
+  'accepted_at', created, 'token', '0', 'attempt', '0', 'progress', '0', 'run', ARGV[10])
 redis.call('ZADD', 'parley:jobs:' .. tenant, created, id)
 count('jobs_accepted|queue=' .. queue)
 count('jobs_restored|queue=' .. queue)
@@ -26,6 +18,7 @@ if state == 'accepted' then
   redis.call('ZADD', 'parley:due', int(now), id)
   changed(id)
 else
-  end_as(id, state, ARGV[12], ARGV[13], ARGV[15], ARGV[16], ARGV[17], ARGV[18])
+  write_attempts(id, 18)
+  end_as(id, state, ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17], ARGV[18])
 end
 return 'restored'
