@@ -51,6 +51,7 @@ class Reconciler:
     def __init__(self, store: DurableJobStore) -> None:
         self._store, self._marked_at = store, BEGINNING
         self.reconciliations = 0
+        self.found = Found()
 
     def run_once(self, note_progress: NoteProgress) -> int:
         """Reconcile if Redis has lost writes; return how many jobs were restored or corrected."""
@@ -91,7 +92,8 @@ class Reconciler:
 
         Raises JobStoreUnavailable or ObjectStoreUnavailable.
         """
-        found, start = Found(), since - SLACK if since > BEGINNING else BEGINNING
+        found = self.found = Found()
+        start = since - SLACK if since > BEGINNING else BEGINNING
         for trace in self._traces(start):
             note_progress()
             found.looked_at += 1

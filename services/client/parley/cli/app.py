@@ -38,6 +38,7 @@ SUBCOMMANDS = {
     "voiceprints": Subcommand("parley.cli.voiceprints:voiceprints_app", "List or delete voiceprints."),
     "queues": Subcommand("parley.cli.queues:queues", "Show the load of every queue."),
     "doctor": Subcommand("parley.cli.doctor:doctor", "Check server, components, access and workers."),
+    "restore": Subcommand("parley.cli.restore:restore", "Bring Redis back to what the object store holds."),
     "version": Subcommand("parley.cli.version:version", "Print the version of this command."),
 }
 

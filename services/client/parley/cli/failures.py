@@ -17,6 +17,8 @@ ERROR_CODES = {
     "job_failed": "The job of the recording failed or was cancelled.",
     "no_speech": "Nobody speaks in the recording.",
     "not_confirmed": "The command asks for confirmation, and there was no answer.",
+    "job_store_unavailable": "Redis does not answer.",
+    "object_store_unavailable": "The object store does not answer.",
     "unexpected_response": "The response does not come from Parley.",
 }
 """The codes of errors that the command finds itself, with their meanings; all others are codes of the server."""
