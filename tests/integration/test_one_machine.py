@@ -179,7 +179,7 @@ def test_a_second_system_on_the_same_home_or_port_is_refused(system: OneMachine,
     [
         ({"PARLEY_PORT": "ninety"}, "PARLEY_PORT"),
         ({"PARLEY_HOST": "0.0.0.0"}, "without authentication"),
-        ({"PARLEY_LEASE_SECONDS": "1"}, "three renewals"),
+        ({"PARLEY_LEASE_SECONDS": "1"}, "three times"),
     ],
 )
 def test_wrong_or_unsafe_settings_are_told_in_a_sentence(setting: dict[str, str], told: str, tmp_path: Path) -> None:

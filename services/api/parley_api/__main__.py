@@ -6,7 +6,6 @@ import sys
 from types import FrameType
 
 import uvicorn
-from pydantic import ValidationError
 
 from parley_api.main import create_app
 from parley_api.runtime.job_notifications import JobNotifications
@@ -54,13 +53,9 @@ def main() -> int:
     """Return the exit status: 2 for settings that are invalid or unsafe."""
     configure_logs()
     try:
-        serve(Settings())
+        serve(Settings.from_environment())
     except UnsafeSettings as error:
         log.error("refused to start", reason=error.detail)
-        return 2
-    except ValidationError as error:
-        reasons = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-        log.error("refused to start", reason="; ".join(reasons))
         return 2
     return 0
 

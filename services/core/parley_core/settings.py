@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
+from parley_core.validation import requirement
 
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
 HARD_AFTER_SOFT = 60.0  # seconds an attempt has to clean up after it was told to stop
@@ -23,59 +24,117 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class Settings(BaseSettings):
     """One object, shared by API, keeper, worker and the tools of one machine."""
 
-    model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore", use_attribute_docstrings=True)
 
     # Addresses
-    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")  # also unix:///path?db=0; secret: holds the password
-    objects_url: str = "file:///var/lib/parley/objects"  # s3://bucket/prefix, gs://, az:// or a folder
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """Redis 7 or Valkey: `redis://`, `rediss://`, or `unix:///path?db=0`. Secret, since it holds the password."""
+
+    objects_url: str = "file:///var/lib/parley/objects"
+    """Object store: `s3://bucket/prefix`, `gs://...`, `az://...`, or a folder as `file:///...`."""
+
     host: str = "127.0.0.1"
-    port: int = 7001
+    """Address on which the API and the keeper's probe listen. Any other than loopback requires API keys."""
+
+    port: int = Field(7001, ge=0, le=65535)
+    """Port of the API."""
 
     # Access
-    api_keys_file: Path | None = None  # lines `tenant:sha256-of-key`; without it only loopback is served
+
+    api_keys_file: Path | None = None
+    """File with a line `tenant:sha256-of-key` per API key. Without it the API serves this machine only."""
 
     # Limits on a recording
-    max_recording_bytes: int = Field(2 * 1024**3, gt=0)  # 2 GiB: four hours of CD-quality stereo WAV
+
+    max_recording_bytes: int = Field(2 * 1024**3, gt=0)
+    """Longest recording in bytes; 2 GiB are four hours of CD-quality stereo WAV."""
+
     max_recording_seconds: float = Field(4 * 3600, gt=0)
-    max_speakers: int = Field(50, ge=1)  # more cannot be told apart, and the number costs memory
+    """Longest recording in seconds."""
+
+    max_speakers: int = Field(50, ge=1)
+    """Largest number of speakers that a caller may ask for. The engine does not tell more apart."""
 
     # The job guarantee
-    lease_seconds: float = Field(30, gt=0)  # how long a dead worker goes unnoticed
-    lease_renewal_seconds: float = Field(1.0, gt=0)  # also how soon a worker learns of a cancel
-    cancel_grace_seconds: float = Field(2.0, ge=0)  # then the attempt's process is killed: 5 s bound in all
-    attempt_seconds_per_audio_second: float = Field(0.5, gt=0)  # six times the engine's cost on one core
-    longest_attempt_seconds: float = Field(7800, ge=SOFT_LIMIT_FLOOR + HARD_AFTER_SOFT)  # 4 h of audio and a minute
-    queue_limit: int = Field(10_000, ge=1)  # unfinished jobs per queue: about 2 kB of Redis each
-    admission_memory_share: float = Field(0.8, gt=0, le=1)  # of maxmemory; what was accepted needs the rest to finish
-    retain_seconds: int = Field(7 * 86400, ge=0)  # recording, result and record, after the job ended
 
-    # Enrolled voices
-    voiceprints_per_tenant: int = Field(
-        1_000, ge=1
-    )  # each costs 2 kB of Redis, and every answer with names looks at all
-    speaker_identification_threshold: float = Field(
-        0.45, ge=-1, le=1
-    )  # cosine from which a speaker is named: docs/speaker-identification.md
+    lease_seconds: float = Field(30, gt=0)
+    """How long a dead worker goes unnoticed. At least three renewals."""
+
+    lease_renewal_seconds: float = Field(1.0, gt=0)
+    """How often a worker renews its lease. It learns of a cancel by the same call."""
+
+    cancel_grace_seconds: float = Field(2.0, ge=0)
+    """How long a cancelled attempt may continue before its process is killed."""
+
+    attempt_seconds_per_audio_second: float = Field(0.5, gt=0)
+    """Seconds of work that an attempt gets per second of audio: six times the engine's cost on one core."""
+
+    longest_attempt_seconds: float = Field(7800, ge=SOFT_LIMIT_FLOOR + HARD_AFTER_SOFT)
+    """Longest attempt in seconds; the default fits four hours of audio."""
+
+    queue_limit: int = Field(10_000, ge=1)
+    """Largest number of unfinished jobs per queue. Each takes about 3 kB of Redis."""
+
+    admission_memory_share: float = Field(0.8, gt=0, le=1)
+    """Share of Redis's maxmemory above which submits are refused. Accepted jobs need the rest to finish."""
+
+    retain_seconds: int = Field(7 * 86400, ge=0)
+    """How long recording, result and record are kept after a job has ended, unless the caller says otherwise."""
+
+    # Voiceprints
+
+    voiceprints_per_tenant: int = Field(1_000, ge=1)
+    """Largest number of voiceprints per tenant. Each takes 2 kB of Redis, and naming speakers compares all of them."""
+
+    speaker_identification_threshold: float = Field(0.45, ge=-1, le=1)
+    """Cosine similarity from which a speaker is named; docs/speaker-identification.md has the measurements."""
 
     # Redis
-    redis_timeout_seconds: float = Field(5.0, gt=0)  # redis-py's default is none: a call could hang for ever
+
+    redis_timeout_seconds: float = Field(5.0, gt=0)
+    """Longest wait for one answer of Redis. Without it, a call could hang."""
 
     # Keeper
-    keeper_port: int = Field(0, ge=0, le=65535)  # its /healthz and /metrics; 0: none
+
+    keeper_port: int = Field(0, ge=0, le=65535)
+    """Port of the keeper's `/healthz` and `/metrics`; 0 opens none."""
 
     # Worker
-    engine: str = "onnx"  # also onnx-fast, onnx-careful, onnx-exact, pyannote, or module:factory of your own
-    pyannote_pipeline: Path | None = None  # folder with a pipeline's config.yaml; only the pyannote engine reads it
+
+    engine: str = "onnx"
+    """Engine: `onnx`, `onnx-fast`, `onnx-careful`, `onnx-exact`, `pyannote`, or your own as `module:factory`."""
+
+    pyannote_pipeline: Path | None = None
+    """Folder with a pipeline's `config.yaml`, for the engine `pyannote`."""
+
     concurrency: int = Field(2, ge=1)
-    engine_threads: int = Field(1, ge=1)  # per attempt; several threads under a CPU quota are slower than one
-    child_memory_bytes: int = Field(1024**3, gt=0)  # a child that ever grew over it is replaced after its job
-    liveness_file: Path | None = None  # touched while the process is well, for a probe that costs nothing
-    queues: str = "interactive,batch"  # which a worker serves, comma-separated, first come first
+    """Number of jobs that a worker runs at a time."""
+
+    engine_threads: int = Field(1, ge=1)
+    """Threads of one attempt. Under a CPU quota, several threads are slower than one."""
+
+    child_memory_bytes: int = Field(1024**3, gt=0)
+    """Memory of a worker process after which it is replaced at the end of its job."""
+
+    liveness_file: Path | None = None
+    """File that keeper and worker touch while they are well, for a probe that costs nothing."""
+
+    queues: str = "interactive,batch"
+    """Queues that a worker serves, separated by commas, most urgent first."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return the settings of this process. Raises UnsafeSettings with a sentence per wrong variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise UnsafeSettings(" ".join(wrong_settings(error))) from error
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
         if self.lease_seconds < 3 * self.lease_renewal_seconds:
-            raise ValueError("PARLEY_LEASE_SECONDS must be at least three renewals (PARLEY_LEASE_RENEWAL_SECONDS)")
+            raise ValueError("PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS")
         return self
 
     @cached_property
@@ -109,3 +168,10 @@ class Settings(BaseSettings):
                 f"({self.longest_attempt_seconds:.0f} s, PARLEY_LONGEST_ATTEMPT_SECONDS). Cut it into parts."
             )
         return TimeLimits(soft=soft, hard=soft + HARD_AFTER_SOFT)
+
+
+def wrong_settings(error: ValidationError) -> list[str]:
+    """Return a sentence per wrong variable of the environment."""
+    return [
+        " ".join([*(f"PARLEY_{part}".upper() for part in one["loc"]), f"{requirement(one)}."]) for one in error.errors()
+    ]

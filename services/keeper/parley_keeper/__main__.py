@@ -8,6 +8,7 @@ from functools import partial
 
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
@@ -43,9 +44,13 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT; return the exit status, 2 for invalid settings."""
     configure_logs()
-    settings = Settings()
+    try:
+        settings = Settings.from_environment()
+    except UnsafeSettings as error:
+        log.error("refused to start", reason=error.detail)
+        return 2
     tasks, gauges = maintenance_tasks(settings)
     keeper = Keeper(tasks)
     for number in (signal.SIGTERM, signal.SIGINT):

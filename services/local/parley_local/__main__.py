@@ -7,11 +7,11 @@ import os
 import sys
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.text import Text
 
 from parley_core.errors import ParleyError
+from parley_core.settings import wrong_settings
 from parley_local.errors import MachineError
 from parley_local.machine import stop_on_signals
 from parley_local.serving import serve
@@ -35,7 +35,7 @@ def main() -> int:
     except (MachineError, ParleyError, OSError) as error:
         return _say(str(error))
     except ValidationError as error:
-        return _say(_settings_message(error))
+        return _say(" ".join(wrong_settings(error)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,15 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="serve until Ctrl-C; PARLEY_HOME, PARLEY_PORT and PARLEY_FLOWER_PORT move it")
     commands.add_parser("demo", help="diarize the sample conversation, print the turns, stop")
     return parser
-
-
-def _settings_message(error: ValidationError) -> str:
-    return "Settings from the environment are wrong. " + "; ".join(_problem(item) for item in error.errors())
-
-
-def _problem(item: ErrorDetails) -> str:
-    where = f"PARLEY_{'_'.join(map(str, item['loc'])).upper()}: " if item["loc"] else ""
-    return where + item["msg"]
 
 
 def _say(message: str) -> int:

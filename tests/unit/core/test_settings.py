@@ -14,8 +14,37 @@ from parley_core.settings import Settings
 
 
 def test_a_lease_that_one_late_renewal_would_lose_is_refused() -> None:
-    with pytest.raises(ValidationError, match="three renewals"):
+    with pytest.raises(ValidationError, match="three times PARLEY_LEASE_RENEWAL_SECONDS"):
         Settings(lease_seconds=2, lease_renewal_seconds=1)
+
+
+TOO_SHORT = "PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PARLEY_PORT", "x", "PARLEY_PORT must be a whole number."),
+        ("PARLEY_PORT", "70000", "PARLEY_PORT must be at most 65535."),
+        ("PARLEY_LEASE_SECONDS", "0", "PARLEY_LEASE_SECONDS must be greater than 0."),
+        (
+            "PARLEY_LEASE_SECONDS",
+            "2",
+            "PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS.",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UnsafeSettings) as raised:
+        Settings.from_environment()
+    assert raised.value.detail == sentence
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
 
 
 def test_other_machines_are_not_served_without_keys(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def restore(ctx: typer.Context, since: Since = None, as_json: AsJson = False) ->
 
 def _reconcile(terminal: Terminal, since: datetime | None) -> Any:
     try:
-        settings = import_module("parley_core.settings").Settings()
+        settings = import_module("parley_core.settings").Settings.from_environment()
         errors = import_module("parley_core.errors")
         reconciliation = import_module("parley_keeper.reconciliation")
         store = import_module("parley_core.durable_job_store").DurableJobStore.from_settings(settings)

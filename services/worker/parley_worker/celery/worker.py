@@ -15,7 +15,8 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
-from parley_core.logs import configure_logs
+from parley_core.errors import UnsafeSettings
+from parley_core.logs import configure_logs, get_logger
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_worker.celery.app import worker_app
@@ -26,11 +27,17 @@ from parley_worker.dependencies import name_instance
 # Every attempt logs its start and its end, so Celery's lines about the same task are noise.
 NOISY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
 
+log = get_logger(__name__)
+
 
 def main() -> int:
-    """Work until a signal stops the process; return the exit code."""
+    """Work until a signal stops the process; return the exit code, 2 for invalid settings."""
     configure_logs()
-    settings = Settings()
+    try:
+        settings = Settings.from_environment()
+    except UnsafeSettings as error:
+        log.error("refused to start", reason=error.detail)
+        return 2
     name_instance()
     app = worker_app(settings)
     _connect_signals(app, settings)
