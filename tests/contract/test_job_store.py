@@ -306,6 +306,28 @@ def test_renewing_writes_progress_and_keeps_the_lease(store: JobStore) -> None:
     assert store.lapsed_leases(10) == []
 
 
+def test_progress_never_shrinks_during_an_attempt(store: JobStore) -> None:
+    job, lease = running(store)
+    store.renew(lease, 30, Phase.EMBEDDING, 0.625)
+    store.renew(lease, 30, Phase.CLUSTERING, 0.1)
+    seen = store.get(job.id)
+    assert (seen.phase, seen.progress) == (Phase.CLUSTERING, 0.625)
+    events = store.events(job.id)
+    store.renew(lease, 30, Phase.CLUSTERING, 0.5)
+    assert store.events(job.id) == events, "nothing has changed"
+    assert [event.progress for event in events if event.state is JobState.RUNNING] == [0.0, 0.625, 0.625]
+
+
+def test_progress_begins_again_with_the_next_attempt(store: JobStore) -> None:
+    job, lease = running(store)
+    store.renew(lease, 30, Phase.EMBEDDING, 0.75)
+    assert store.fail_attempt(lease, BUSY, RetryIn(0)).progress == 0.0
+    again, fresh = running(store, job)
+    assert again.progress == 0.0
+    store.renew(fresh, 30, Phase.SEGMENTATION, 0.25)
+    assert store.get(job.id).progress == 0.25
+
+
 def test_reaping_is_refused_when_the_worker_is_back(store: JobStore) -> None:
     job, lease = running(store, seconds=30)
     with pytest.raises(LeaseLost):

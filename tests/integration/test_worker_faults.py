@@ -15,7 +15,7 @@ from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from parley_keeper.maintenance import reap
 from parley_worker.celery.cancellation_watchdog import CHECK_SECONDS
-from parley_worker.celery.registration import AGAIN_SECONDS, LASTS_SECONDS
+from parley_worker.celery.registration import EXPIRE_SECONDS, RENEW_SECONDS
 from tests.support.waiting import HANG_SECONDS, seconds_of, until
 from tests.support.worker import System, cpu_seconds, is_running, running_system
 
@@ -67,7 +67,7 @@ def test_the_same_message_for_two_workers_at_once_gives_one_result(system: Syste
     job_id = system.submit()
     for _ in range(5):
         system.publish(system.store.get(job_id))
-    until(lambda: sum(len(worker.events("nothing to take")) for worker in workers) == 5)
+    until(lambda: sum(len(worker.events("job cannot be started")) for worker in workers) == 5)
     system.let_engines_end()
     job = system.wait_for_end(job_id)
     assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
@@ -213,13 +213,13 @@ def test_a_child_that_has_grown_is_replaced_after_its_job(system: System) -> Non
     assert len({job.attempts[0].worker for job in ended}) > 1
 
 
-def test_the_pulse_goes_on_while_the_worker_is_busy(system: System, tmp_path: Path) -> None:
-    pulse = tmp_path / "pulse"
-    system.worker(GATED, PARLEY_LIVENESS_FILE=pulse)
+def test_the_liveness_file_is_touched_while_the_worker_is_busy(system: System, tmp_path: Path) -> None:
+    file = tmp_path / "liveness"
+    system.worker(GATED, PARLEY_LIVENESS_FILE=file)
     job_id = system.submit()
     child_of(system, job_id)
-    touched = until(pulse.exists) and pulse.stat().st_mtime
-    until(lambda: pulse.stat().st_mtime > touched)
+    touched = until(file.exists) and file.stat().st_mtime
+    until(lambda: file.stat().st_mtime > touched)
     assert system.store.get(job_id).state is JobState.RUNNING
 
 
@@ -236,7 +236,7 @@ def test_a_worker_is_seen_by_its_queues_until_it_is_told_to_stop(system: System)
     child_of(system, job_id)
     worker.signal(signal.SIGTERM)
     # It takes nothing more, while its job goes on. An announcement that is not taken back lasts for longer than this.
-    assert seconds_of(lambda: until(lambda: workers_seen(system) == (0, 0))) < LASTS_SECONDS - AGAIN_SECONDS
+    assert seconds_of(lambda: until(lambda: workers_seen(system) == (0, 0))) < EXPIRE_SECONDS - RENEW_SECONDS
     assert system.store.get(job_id).state is JobState.RUNNING
     system.let_engines_end()
     assert system.wait_for_end(job_id).state is JobState.SUCCEEDED

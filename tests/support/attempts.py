@@ -1,4 +1,4 @@
-"""An attempt's surroundings in memory, with heartbeats as fast as tests want them."""
+"""What an attempt needs, in memory, with lease renewals fast enough for tests."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class AttemptFixture:
 
 
 class CallingEngine:
-    """BlockingCalls back in the middle of its work, then reports until somebody stops it or `reports` are made."""
+    """Calls a function of the test in the middle of its work and finds no turns."""
 
     info = EngineInfo("calling", "1")
 

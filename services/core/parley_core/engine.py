@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a process that imports this port need not load numpy
     from numpy.typing import NDArray
 
 Report = Callable[[Phase, float], None]
-"""Called by an engine between batches with the phase and its progress (0 to 1).
+"""Called by an engine between batches with the phase and the progress of this phase (0 to 1).
 
 Whatever it raises (AttemptEnded) must pass through the engine unchanged: that is how a cancel stops the work.
 """

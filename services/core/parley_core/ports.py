@@ -154,7 +154,7 @@ class AttemptStore(AttemptEnder, Protocol):
         ...
 
     def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
-        """Extend the lease and write progress.
+        """Extend the lease and write phase and progress. Less progress than before leaves the progress as it is.
 
         Raises:
             LeaseLost: a newer attempt holds the job, or it ended.

@@ -1,4 +1,4 @@
-"""What an attempt needs, and how a worker process gets it."""
+"""What an attempt needs: stores, decoder and engine, made from the settings."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, in
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What one attempt needs; a test puts in-memory ports here.
+    """What one attempt needs. Tests use in-memory ports.
 
     Attributes:
-        decode: gives the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
-        engine: gives the engine, loaded at the first call.
-        worker: this process's name in the record.
-        levels: gives how loud each of so many channels of a recording is; see parley_audio.levels.
+        decode: returns the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
+        engine: returns the engine and loads it at the first call.
+        worker: name of this process in the record.
+        levels: returns the levels of the given number of channels of a recording; see parley_audio.levels.
     """
 
     store: AttemptStore
@@ -45,23 +45,23 @@ class Dependencies:
 
 
 def name_instance() -> None:
-    """Give this worker a name part of its own: a restarted container has the host name and pids of the one before."""
+    """Choose a random name part for this worker: a restarted container has the host name and pids of the last one."""
     os.environ[INSTANCE_VARIABLE] = secrets.token_hex(3)
 
 
 def worker_name(pid: int) -> str:
-    """Return a child's name in the record: `<host or pod>/<instance>/<pid>`."""
+    """Return the name of a child in the record: `<host or pod>/<instance>/<pid>`."""
     return f"{instance_name()}/{pid}"
 
 
 def instance_name() -> str:
-    """Return this worker's name, without that of a child: `<host or pod>/<instance>`."""
+    """Return the name of this worker, which its children share: `<host or pod>/<instance>`."""
     return f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '-')}"
 
 
 @cache
 def dependencies() -> Dependencies:
-    """Return this process's own; made at its first job, since neither connections nor engines survive a fork."""
+    """Return those of this process. The first job makes them, since connections and engines do not survive a fork."""
     settings = Settings()
     limits = parley_audio.DecodeLimits.from_settings(settings)
     recordings = ObjectStore.from_settings(settings)
@@ -80,7 +80,7 @@ def load(settings: Settings) -> Engine:
     """Return the engine of the settings.
 
     Raises:
-        EngineError: it cannot be loaded, which is this worker's fault and not the recording's.
+        EngineError: the engine cannot be loaded. Another worker may be able to, so the job can be tried again.
     """
     from parley_worker.engines.base import load_engine
 

@@ -185,6 +185,7 @@ class MemoryJobStore(MemoryRestoration):
         with self._move() as now:
             entry = self._held_entry(lease)
             entry.lease_until = now + lease_seconds
+            progress = max(progress, entry.job.progress)
             if (entry.job.phase, entry.job.progress) != (phase, progress):
                 self._change(entry, phase=phase, progress=progress)
 

@@ -9,7 +9,7 @@ from tests.support.attempts import AttemptFixture
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> AttemptFixture:
+def fixture(monkeypatch: pytest.MonkeyPatch) -> AttemptFixture:
     monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.02)
     return AttemptFixture()

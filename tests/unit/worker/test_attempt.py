@@ -23,6 +23,7 @@ from parley_core.turns import Diarization, EngineInfo, Turn
 from parley_core.voiceprints import Role
 from parley_worker.attempt import attempt
 from parley_worker.attempt.attempt import Outcome, run_attempt
+from parley_worker.attempt.lease_renewal import PHASE_SHARES, Progress
 from parley_worker.attempt.retry import SoftLimitReached
 from parley_worker.dependencies import load
 from parley_worker.engines.scripted import ScriptedEngine
@@ -32,7 +33,7 @@ from tests.support.waiting import HANG_SECONDS
 
 
 def report_until_stopped(report: Report) -> None:
-    """Report as an engine does between batches, and fail if nobody stops it."""
+    """Report as an engine does between batches; fail if no report raises."""
     deadline = time.monotonic() + HANG_SECONDS
     while time.monotonic() < deadline:
         report(Phase.EMBEDDING, 0.5)
@@ -47,9 +48,9 @@ def raising(error: BaseException) -> CallingEngine:
     return CallingEngine(middle)
 
 
-def test_a_success_is_stored_under_its_nonce_and_committed(world: AttemptFixture) -> None:
-    assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
-    job = world.job()
+def test_a_success_is_stored_under_its_nonce_and_committed(fixture: AttemptFixture) -> None:
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.SUCCEEDED
+    job = fixture.job()
     assert job.state is JobState.SUCCEEDED
     assert job.result is not None
     assert job.result.key == result_key(job.id, job.nonce)
@@ -58,11 +59,11 @@ def test_a_success_is_stored_under_its_nonce_and_committed(world: AttemptFixture
     assert [(a.number, a.worker, a.error) for a in job.attempts] == [(1, "host/abc/1", None)]
 
 
-def test_the_stored_result_is_the_result_document(world: AttemptFixture) -> None:
-    run_attempt(world.job_id, world.deps)
+def test_the_stored_result_is_the_result_document(fixture: AttemptFixture) -> None:
+    run_attempt(fixture.job_id, fixture.deps)
     turn = Turn(0.0, 1.0, "SPEAKER_00")
-    assert stored_result(world, world.job_id) == ResultDocument(
-        job_id=world.job_id,
+    assert stored_result(fixture, fixture.job_id) == ResultDocument(
+        job_id=fixture.job_id,
         recording=DiarizedRecording("0" * 64, 1.0),
         speakers=("SPEAKER_00",),
         turns=(turn,),
@@ -84,39 +85,39 @@ class KnowingEngine(ScriptedEngine):
         return replace(found, speaker_embeddings={"SPEAKER_00": (0.6, 0.8)}, embedding_model=self._embedding_model)
 
 
-def stored_result(world: AttemptFixture, job_id: str) -> ResultDocument:
-    return ResultDocument.from_json(world.recordings.read(result_key(job_id, world.store.get(job_id).nonce)))
+def stored_result(fixture: AttemptFixture, job_id: str) -> ResultDocument:
+    return ResultDocument.from_json(fixture.recordings.read(result_key(job_id, fixture.store.get(job_id).nonce)))
 
 
-def test_speaker_embeddings_are_stored_only_if_the_job_asks_for_them(world: AttemptFixture) -> None:
-    deps = world.with_engine(KnowingEngine())
-    run_attempt(world.job_id, deps)
-    plain = stored_result(world, world.job_id)
+def test_speaker_embeddings_are_stored_only_if_the_job_asks_for_them(fixture: AttemptFixture) -> None:
+    deps = fixture.with_engine(KnowingEngine())
+    run_attempt(fixture.job_id, deps)
+    plain = stored_result(fixture, fixture.job_id)
     assert (plain.speaker_embeddings, plain.embedding_model) == ({}, "")
-    job_id = world.submit(JobOptions(speaker_embeddings=True))
+    job_id = fixture.submit(JobOptions(speaker_embeddings=True))
     run_attempt(job_id, deps)
-    asked = stored_result(world, job_id)
+    asked = stored_result(fixture, job_id)
     assert (asked.speaker_embeddings, asked.embedding_model) == ({"SPEAKER_00": (0.6, 0.8)}, "knowing/abc")
 
 
-def test_embeddings_of_an_unnamed_model_belong_to_the_engines_version(world: AttemptFixture) -> None:
-    job_id = world.submit(JobOptions(speaker_embeddings=True))
-    run_attempt(job_id, world.with_engine(KnowingEngine(embedding_model="")))
-    assert stored_result(world, job_id).embedding_model == "scripted 1"
+def test_embeddings_of_an_unnamed_model_belong_to_the_engines_version(fixture: AttemptFixture) -> None:
+    job_id = fixture.submit(JobOptions(speaker_embeddings=True))
+    run_attempt(job_id, fixture.with_engine(KnowingEngine(embedding_model="")))
+    assert stored_result(fixture, job_id).embedding_model == "scripted 1"
 
 
-def test_named_channels_give_speakers_roles(world: AttemptFixture) -> None:
+def test_named_channels_give_speakers_roles(fixture: AttemptFixture) -> None:
     def levels(path: Path, channels: int) -> NDArray[np.float32]:
         assert path.read_bytes() == b"sound"
         return np.full((50, channels), (1e-6, 1e-3), np.float32)
 
-    job_id = world.submit(JobOptions(channels=(Role.CLINICIAN, Role.PATIENT)))
-    run_attempt(job_id, replace(world.deps, levels=levels))
-    assert stored_result(world, job_id).roles == {"SPEAKER_00": Role.PATIENT}
+    job_id = fixture.submit(JobOptions(channels=(Role.CLINICIAN, Role.PATIENT)))
+    run_attempt(job_id, replace(fixture.deps, levels=levels))
+    assert stored_result(fixture, job_id).roles == {"SPEAKER_00": Role.PATIENT}
 
 
 class UnsureEngine(ScriptedEngine):
-    """Is unsure of the second of three turns, and says from where on a turn needs no review."""
+    """Has little confidence in the second of three turns, and states from which confidence a turn needs no review."""
 
     def __init__(self) -> None:
         super().__init__(0.0)
@@ -124,71 +125,71 @@ class UnsureEngine(ScriptedEngine):
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         super().diarize(waveform, speakers, report)
-        sure = {0.0: 0.8, 1.0: 0.79, 2.5: 0.99}
-        turns = tuple(Turn(start, start + 0.5, "SPEAKER_00", confidence) for start, confidence in sure.items())
+        confidences = {0.0: 0.8, 1.0: 0.79, 2.5: 0.99}
+        turns = tuple(Turn(start, start + 0.5, "SPEAKER_00", confidence) for start, confidence in confidences.items())
         return Diarization(turns, turns, ())
 
 
-def test_the_record_says_how_much_needs_review(world: AttemptFixture) -> None:
-    run_attempt(world.job_id, world.with_engine(UnsureEngine()))
-    result = world.job().result
+def test_the_record_says_how_much_needs_review(fixture: AttemptFixture) -> None:
+    run_attempt(fixture.job_id, fixture.with_engine(UnsureEngine()))
+    result = fixture.job().result
     assert result is not None
     assert (result.turns_to_review, result.seconds_to_review) == (1, 0.5)
 
 
-def test_of_an_engine_that_does_not_know_how_sure_it_is_nothing_is_said_of_review(world: AttemptFixture) -> None:
-    run_attempt(world.job_id, world.deps)
-    result = world.job().result
+def test_the_record_of_an_engine_without_confidence_says_nothing_about_review(fixture: AttemptFixture) -> None:
+    run_attempt(fixture.job_id, fixture.deps)
+    result = fixture.job().result
     assert result is not None
     assert result.turns_to_review is result.seconds_to_review is None
 
 
-def test_a_duplicate_message_starts_nothing(world: AttemptFixture) -> None:
+def test_a_duplicate_message_starts_nothing(fixture: AttemptFixture) -> None:
     second: list[Outcome] = []
-    engine = CallingEngine(lambda _: second.append(run_attempt(world.job_id, world.deps)))
-    assert run_attempt(world.job_id, world.with_engine(engine)) is Outcome.SUCCEEDED
+    engine = CallingEngine(lambda _: second.append(run_attempt(fixture.job_id, fixture.deps)))
+    assert run_attempt(fixture.job_id, fixture.with_engine(engine)) is Outcome.SUCCEEDED
     assert second == [Outcome.DUPLICATE]
-    assert run_attempt(world.job_id, world.deps) is Outcome.DUPLICATE
-    assert len(world.job().attempts) == len(world.results()) == 1
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.DUPLICATE
+    assert len(fixture.job().attempts) == len(fixture.results()) == 1
 
 
-def test_an_unknown_job_is_a_message_to_be_dropped(world: AttemptFixture) -> None:
-    assert run_attempt("no-such-job", world.deps) is Outcome.DUPLICATE
+def test_an_unknown_job_is_a_message_to_be_dropped(fixture: AttemptFixture) -> None:
+    assert run_attempt("no-such-job", fixture.deps) is Outcome.DUPLICATE
 
 
-def test_a_permanent_error_fails_the_job_at_once(world: AttemptFixture) -> None:
+def test_a_permanent_error_fails_the_job_at_once(fixture: AttemptFixture) -> None:
     def damaged(_: Path) -> NDArray[np.float32]:
         raise UnreadableRecording("damaged")
 
-    assert run_attempt(world.job_id, replace(world.deps, decode=damaged)) is Outcome.FAILED
-    job = world.job()
+    assert run_attempt(fixture.job_id, replace(fixture.deps, decode=damaged)) is Outcome.FAILED
+    job = fixture.job()
     assert (job.state, job.error) == (JobState.FAILED, Failure("unreadable_recording", "damaged"))
     assert len(job.attempts) == 1
 
 
-def test_a_missing_recording_fails_the_job_with_that_reason(world: AttemptFixture) -> None:
-    world.recordings.delete(world.job().recording.key)
-    assert run_attempt(world.job_id, world.deps) is Outcome.FAILED
-    assert world.job().error == Failure("unreadable_recording", "The stored recording is gone.")
+def test_a_missing_recording_fails_the_job_with_that_reason(fixture: AttemptFixture) -> None:
+    fixture.recordings.delete(fixture.job().recording.key)
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.FAILED
+    assert fixture.job().error == Failure("unreadable_recording", "The stored recording is gone.")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError(), KeyError("x"), OSError(28, "disk full")])
-def test_whatever_an_engine_raises_is_tried_again_later(world: AttemptFixture, error: Exception) -> None:
-    assert run_attempt(world.job_id, world.with_engine(raising(error))) is Outcome.WAITING
-    job = world.job()
+def test_whatever_an_engine_raises_is_tried_again_later(fixture: AttemptFixture, error: Exception) -> None:
+    assert run_attempt(fixture.job_id, fixture.with_engine(raising(error))) is Outcome.WAITING
+    job = fixture.job()
     assert job.state is JobState.QUEUED
     assert job.attempts[0].error == Failure("engine_error", f"{type(error).__name__} while working on the recording.")
-    assert run_attempt(world.job_id, world.deps) is Outcome.DUPLICATE, "it must wait for its next attempt"
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.DUPLICATE, "it must wait for its next attempt"
 
 
 def test_a_poison_job_costs_four_attempts_and_waits_between_them(
-    world: AttemptFixture, monkeypatch: pytest.MonkeyPatch
+    fixture: AttemptFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, waits = [1000.0], []
     store = MemoryJobStore(now=lambda: clock[0])
-    deps = replace(world.with_engine(raising(MemoryError())), store=store)
-    world.store = store
-    job_id = world.submit()
+    deps = replace(fixture.with_engine(raising(MemoryError())), store=store)
+    fixture.store = store
+    job_id = fixture.submit()
     while run_attempt(job_id, deps) is Outcome.WAITING:
         before = clock[0]
         while not store.claim_due(1):
@@ -200,156 +201,188 @@ def test_a_poison_job_costs_four_attempts_and_waits_between_them(
     assert job.error.code == "engine_error"
 
 
-def test_an_object_store_that_is_down_is_tried_again_later(world: AttemptFixture) -> None:
-    world.recordings.available = False
-    assert run_attempt(world.job_id, world.deps) is Outcome.WAITING
-    error = world.job().attempts[0].error
+def test_an_object_store_that_is_down_is_tried_again_later(fixture: AttemptFixture) -> None:
+    fixture.recordings.available = False
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.WAITING
+    error = fixture.job().attempts[0].error
     assert error is not None
     assert error.code == "object_store_unavailable"
 
 
-def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(world: AttemptFixture) -> None:
+def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(fixture: AttemptFixture) -> None:
     def middle(report: Report) -> None:
-        world.store.cancel(world.job_id)
+        fixture.store.cancel(fixture.job_id)
         report_until_stopped(report)
 
-    assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.ENDED
-    assert (world.job().state, world.results()) == (JobState.CANCELLED, [])
+    assert run_attempt(fixture.job_id, fixture.with_engine(CallingEngine(middle))) is Outcome.ENDED
+    assert (fixture.job().state, fixture.results()) == (JobState.CANCELLED, [])
 
 
-def test_a_cancel_that_the_engine_does_not_notice_still_wins(world: AttemptFixture) -> None:
-    engine = CallingEngine(lambda _: (world.store.cancel(world.job_id), None)[1])
+def test_a_cancel_that_the_engine_does_not_notice_still_wins(fixture: AttemptFixture) -> None:
+    engine = CallingEngine(lambda _: (fixture.store.cancel(fixture.job_id), None)[1])
     deps = replace(
-        world.with_engine(engine), settings=world.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
+        fixture.with_engine(engine), settings=fixture.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
     )
-    assert run_attempt(world.job_id, deps) is Outcome.ENDED
-    assert (world.job().state, world.results()) == (JobState.CANCELLED, [])
+    assert run_attempt(fixture.job_id, deps) is Outcome.ENDED
+    assert (fixture.job().state, fixture.results()) == (JobState.CANCELLED, [])
 
 
-def take_over(world: AttemptFixture) -> None:
-    """Reap the running attempt as a keeper would, and start the next one."""
-    time.sleep(world.deps.settings.lease_seconds + 0.05)
-    lapsed = world.store.lapsed_leases(1)[0]
-    world.store.fail_attempt(lapsed.lease, Failure("worker_lost", "gone"), RetryIn(0.0))
-    assert world.store.start_attempt(world.job_id, "host/def/2", 60)
+def take_over(fixture: AttemptFixture) -> None:
+    """End the running attempt as the keeper does, and start the next one."""
+    time.sleep(fixture.deps.settings.lease_seconds + 0.05)
+    lapsed = fixture.store.lapsed_leases(1)[0]
+    fixture.store.fail_attempt(lapsed.lease, Failure("worker_lost", "gone"), RetryIn(0.0))
+    assert fixture.store.start_attempt(fixture.job_id, "host/def/2", 60)
 
 
-def test_a_worker_that_wakes_after_its_lease_cannot_commit(world: AttemptFixture) -> None:
-    frozen = world.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
-    deps = replace(world.with_engine(CallingEngine(lambda _: take_over(world))), settings=frozen)
-    assert run_attempt(world.job_id, deps) is Outcome.ENDED
-    job = world.job()
-    assert (job.state, job.token, world.results()) == (JobState.RUNNING, 2, [])
+def test_a_worker_that_wakes_after_its_lease_cannot_commit(fixture: AttemptFixture) -> None:
+    frozen = fixture.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
+    deps = replace(fixture.with_engine(CallingEngine(lambda _: take_over(fixture))), settings=frozen)
+    assert run_attempt(fixture.job_id, deps) is Outcome.ENDED
+    job = fixture.job()
+    assert (job.state, job.token, fixture.results()) == (JobState.RUNNING, 2, [])
 
 
-def test_the_failure_of_a_worker_that_lost_its_lease_changes_nothing(world: AttemptFixture) -> None:
+def test_the_failure_of_a_worker_that_lost_its_lease_changes_nothing(fixture: AttemptFixture) -> None:
     def middle(_: Report) -> None:
-        take_over(world)
+        take_over(fixture)
         raise MemoryError
 
-    frozen = world.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
+    frozen = fixture.deps.settings.model_copy(update={"lease_renewal_seconds": 9})
     assert (
-        run_attempt(world.job_id, replace(world.with_engine(CallingEngine(middle)), settings=frozen)) is Outcome.ENDED
+        run_attempt(fixture.job_id, replace(fixture.with_engine(CallingEngine(middle)), settings=frozen))
+        is Outcome.ENDED
     )
-    assert (world.job().state, world.job().token) == (JobState.RUNNING, 2)
+    assert (fixture.job().state, fixture.job().token) == (JobState.RUNNING, 2)
 
 
-def test_heartbeats_keep_the_lease_and_write_progress(world: AttemptFixture) -> None:
+def test_renewals_keep_the_lease_and_write_progress(fixture: AttemptFixture) -> None:
     def middle(report: Report) -> None:
         report(Phase.EMBEDDING, 0.25)
         time.sleep(settings.lease_seconds * 2)
-        assert world.store.lapsed_leases(1) == []
-        assert (world.job().phase, world.job().progress) == (Phase.EMBEDDING, 0.25)
+        assert fixture.store.lapsed_leases(1) == []
+        before = PHASE_SHARES[Phase.DECODING] + PHASE_SHARES[Phase.SEGMENTATION]
+        progress = pytest.approx(before + PHASE_SHARES[Phase.EMBEDDING] / 4)
+        assert (fixture.job().phase, fixture.job().progress) == (Phase.EMBEDDING, progress)
 
-    settings = world.deps.settings.model_copy(update={"lease_seconds": 1.0})  # of which a busy machine takes its share
-    deps = replace(world.with_engine(CallingEngine(middle)), settings=settings)
-    assert run_attempt(world.job_id, deps) is Outcome.SUCCEEDED
+    settings = fixture.deps.settings.model_copy(update={"lease_seconds": 1.0})  # for a busy machine
+    deps = replace(fixture.with_engine(CallingEngine(middle)), settings=settings)
+    assert run_attempt(fixture.job_id, deps) is Outcome.SUCCEEDED
 
 
-def outage(world: AttemptFixture, seconds: float) -> Callable[[Report], None]:
+def test_the_shares_of_the_phases_are_in_order_and_add_up_to_one() -> None:
+    assert list(PHASE_SHARES) == list(Phase)
+    assert sum(PHASE_SHARES.values()) == pytest.approx(1.0)
+
+
+def test_progress_only_grows_whatever_an_engine_reports() -> None:
+    progress = Progress()
+    seen = [progress.now[1]]
+    for phase in (Phase.DECODING, Phase.EMBEDDING, Phase.SEGMENTATION, Phase.CLUSTERING, Phase.STORING):
+        for fraction in (0.0, 0.5, 0.25, 1.0, 7.0):
+            progress.move_to(phase, fraction)
+            seen.append(progress.now[1])
+            assert progress.now[0] is phase
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (0.0, 1.0)
+
+
+def test_timings_add_up_over_visits_of_a_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("parley_worker.attempt.lease_renewal.time.monotonic", lambda: clock[0])
+    progress = Progress()
+    for phase in (Phase.SEGMENTATION, Phase.EMBEDDING, Phase.SEGMENTATION):
+        clock[0] += 1.5
+        progress.move_to(phase, 0.5)
+    clock[0] += 0.25
+    assert progress.timings() == {"decoding": 1.5, "segmentation": 1.75, "embedding": 1.5}
+    assert progress.timings() == {"decoding": 1.5, "segmentation": 1.75, "embedding": 1.5}
+
+
+def outage(fixture: AttemptFixture, seconds: float) -> Callable[[Report], None]:
     def middle(report: Report) -> None:
-        world.store.available = False
-        threading.Timer(seconds, lambda: setattr(world.store, "available", True)).start()
+        fixture.store.available = False
+        threading.Timer(seconds, lambda: setattr(fixture.store, "available", True)).start()
         report(Phase.EMBEDDING, 0.5)
 
     return middle
 
 
-def test_a_result_waits_for_a_store_that_is_away_for_longer_than_the_lease(world: AttemptFixture) -> None:
-    assert run_attempt(world.job_id, world.with_engine(CallingEngine(outage(world, 0.5)))) is Outcome.SUCCEEDED
-    assert (len(world.job().attempts), len(world.results())) == (1, 1)
+def test_a_result_waits_for_a_store_that_is_away_for_longer_than_the_lease(fixture: AttemptFixture) -> None:
+    assert run_attempt(fixture.job_id, fixture.with_engine(CallingEngine(outage(fixture, 0.5)))) is Outcome.SUCCEEDED
+    assert (len(fixture.job().attempts), len(fixture.results())) == (1, 1)
 
 
-def test_a_failure_waits_for_a_store_that_is_away(world: AttemptFixture) -> None:
+def test_a_failure_waits_for_a_store_that_is_away(fixture: AttemptFixture) -> None:
     def middle(report: Report) -> None:
-        outage(world, 0.2)(report)
+        outage(fixture, 0.2)(report)
         raise MemoryError
 
-    assert run_attempt(world.job_id, world.with_engine(CallingEngine(middle))) is Outcome.WAITING
+    assert run_attempt(fixture.job_id, fixture.with_engine(CallingEngine(middle))) is Outcome.WAITING
 
 
-def test_a_start_waits_for_a_store_that_is_away(world: AttemptFixture) -> None:
-    world.store.available = False
-    threading.Timer(0.2, lambda: setattr(world.store, "available", True)).start()
-    assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
+def test_a_start_waits_for_a_store_that_is_away(fixture: AttemptFixture) -> None:
+    fixture.store.available = False
+    threading.Timer(0.2, lambda: setattr(fixture.store, "available", True)).start()
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.SUCCEEDED
 
 
-def test_a_start_gives_up_in_time_and_takes_nothing(world: AttemptFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt, "START_PATIENCE", 0.05)
-    world.store.available = False
+def test_a_start_gives_up_in_time_and_takes_nothing(fixture: AttemptFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "START_WAIT_SECONDS", 0.05)
+    fixture.store.available = False
     with pytest.raises(JobStoreUnavailable):
-        run_attempt(world.job_id, world.deps)
-    world.store.available = True
-    assert world.job().state is JobState.ACCEPTED
+        run_attempt(fixture.job_id, fixture.deps)
+    fixture.store.available = True
+    assert fixture.job().state is JobState.ACCEPTED
 
 
-def test_the_soft_limit_makes_the_attempt_fail_and_the_next_one_start_at_once(world: AttemptFixture) -> None:
-    assert run_attempt(world.job_id, world.with_engine(raising(SoftLimitReached()))) is Outcome.WAITING
-    error = world.job().attempts[0].error
+def test_the_soft_limit_fails_the_attempt_and_the_next_one_start_at_once(fixture: AttemptFixture) -> None:
+    assert run_attempt(fixture.job_id, fixture.with_engine(raising(SoftLimitReached()))) is Outcome.WAITING
+    error = fixture.job().attempts[0].error
     assert error is not None
     assert error.code == "attempt_timed_out"
-    assert run_attempt(world.job_id, world.deps) is Outcome.SUCCEEDED
+    assert run_attempt(fixture.job_id, fixture.deps) is Outcome.SUCCEEDED
 
 
 class OnceInterrupted(MemoryJobStore):
-    """Commits, and is then struck by the soft limit before it can answer."""
+    """Commits, and is then interrupted by the soft limit before it returns."""
 
-    struck = False
+    interrupted = False
 
     def succeed(self, *arguments, **named):  # type: ignore[no-untyped-def]
         job = super().succeed(*arguments, **named)
-        if not self.struck:
-            self.struck = True
+        if not self.interrupted:
+            self.interrupted = True
             raise SoftLimitReached
         return job
 
 
-def test_a_soft_limit_during_the_commit_loses_nothing(world: AttemptFixture) -> None:
-    world.store = OnceInterrupted()
-    world.job_id = world.submit()
-    assert run_attempt(world.job_id, replace(world.deps, store=world.store)) is Outcome.SUCCEEDED
-    assert (world.job().state, len(world.results())) == (JobState.SUCCEEDED, 1)
+def test_a_soft_limit_during_the_commit_loses_nothing(fixture: AttemptFixture) -> None:
+    fixture.store = OnceInterrupted()
+    fixture.job_id = fixture.submit()
+    assert run_attempt(fixture.job_id, replace(fixture.deps, store=fixture.store)) is Outcome.SUCCEEDED
+    assert (fixture.job().state, len(fixture.results())) == (JobState.SUCCEEDED, 1)
 
 
-def test_an_engine_that_cannot_be_loaded_is_the_workers_fault_not_the_recordings(
-    world: AttemptFixture, monkeypatch: pytest.MonkeyPatch
+def test_an_engine_that_cannot_be_loaded_is_tried_again_later(
+    fixture: AttemptFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(name: str, threads: int) -> None:
         raise EngineMismatch("another model file")
 
     monkeypatch.setattr("parley_worker.engines.base.load_engine", refuse)
-    deps = replace(world.deps, engine=lambda: load(world.deps.settings))
-    assert run_attempt(world.job_id, deps) is Outcome.WAITING
-    assert world.job().attempts[0].error == Failure("engine_error", "another model file")
+    deps = replace(fixture.deps, engine=lambda: load(fixture.deps.settings))
+    assert run_attempt(fixture.job_id, deps) is Outcome.WAITING
+    assert fixture.job().attempts[0].error == Failure("engine_error", "another model file")
 
 
 @pytest.mark.parametrize("error", [LeaseLost("taken"), JobCancelled("cancelled")])
-def test_a_stop_from_the_engine_itself_commits_nothing(world: AttemptFixture, error: Exception) -> None:
-    assert run_attempt(world.job_id, world.with_engine(raising(error))) is Outcome.ENDED
-    assert (world.job().state, world.results()) == (JobState.RUNNING, [])
+def test_a_stop_from_the_engine_itself_commits_nothing(fixture: AttemptFixture, error: Exception) -> None:
+    assert run_attempt(fixture.job_id, fixture.with_engine(raising(error))) is Outcome.ENDED
+    assert (fixture.job().state, fixture.results()) == (JobState.RUNNING, [])
 
 
-def test_the_waveform_is_free_when_the_attempt_has_ended(world: AttemptFixture) -> None:
+def test_the_waveform_is_free_when_the_attempt_has_ended(fixture: AttemptFixture) -> None:
     alive: list[weakref.ref[NDArray[np.float32]]] = []
 
     def decode(_: Path) -> NDArray[np.float32]:
@@ -357,11 +390,13 @@ def test_the_waveform_is_free_when_the_attempt_has_ended(world: AttemptFixture) 
         alive.append(weakref.ref(waveform))
         return waveform
 
-    run_attempt(world.job_id, replace(world.deps, decode=decode))
+    run_attempt(fixture.job_id, replace(fixture.deps, decode=decode))
     with capture_logs():  # the console's pretty tracebacks keep what they show
-        run_attempt(world.submit(), replace(world.with_engine(CallingEngine(lambda _: bytes(1 << 62))), decode=decode))
+        run_attempt(
+            fixture.submit(), replace(fixture.with_engine(CallingEngine(lambda _: bytes(1 << 62))), decode=decode)
+        )
     assert [reference() is None for reference in alive] == [True, True]
 
 
-def test_the_scripted_engine_is_an_engine_like_any_other(world: AttemptFixture) -> None:
-    assert run_attempt(world.job_id, world.with_engine(ScriptedEngine(0.05))) is Outcome.SUCCEEDED
+def test_the_scripted_engine_is_an_engine_like_any_other(fixture: AttemptFixture) -> None:
+    assert run_attempt(fixture.job_id, fixture.with_engine(ScriptedEngine(0.05))) is Outcome.SUCCEEDED

@@ -1,4 +1,4 @@
-"""Whom the guard condemns, whom it spares, and that it never kills a child that has gone on to other work."""
+"""Which children the watchdog kills, and that it never kills a child that has gone on to other work."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ PID = 4242
 
 @dataclass(eq=False)
 class Message:
-    """What Celery tells of a message being worked on."""
+    """The members of a Celery request that the watchdog reads."""
 
     args: tuple[str]
     worker_pid: int = PID
 
 
-class ApiFixture:
+class WatchdogFixture:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.store = MemoryJobStore()
         self.killed: list[tuple[int, int]] = []
-        self.guard = CancellationWatchdog(self.store, GRACE, kill=lambda pid, number: self.killed.append((pid, number)))
+        self.watchdog = CancellationWatchdog(
+            self.store, GRACE, kill=lambda pid, number: self.killed.append((pid, number))
+        )
         monkeypatch.setattr(watchdog_module.time, "monotonic", lambda: self.now)
 
     def message(self, job_id: str | None = None) -> Message:
@@ -45,105 +47,105 @@ class ApiFixture:
         assert started
         return started[0]
 
-    def look_for(self, seconds: float, *messages: Message) -> None:
-        """Check every half second, as the thread does, and execute what was decided."""
+    def check_for(self, seconds: float, *messages: Message) -> None:
+        """Check every half second, as the thread does, and kill what is overdue."""
         for _ in range(int(seconds / 0.5) + 1):
-            self.guard.check(messages)
-            self.guard.execute()
+            self.watchdog.check(messages)
+            self.watchdog.kill_overdue()
             self.now += 0.5
 
 
 @pytest.fixture
-def fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiFixture]:
-    yield ApiFixture(monkeypatch)
+def fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchdogFixture]:
+    yield WatchdogFixture(monkeypatch)
     state.active_requests.clear()
 
 
-def test_work_that_is_its_childs_own_is_left_alone(fixture: ApiFixture) -> None:
+def test_a_child_that_owns_its_job_lives(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
-    fixture.look_for(60, message)
+    fixture.check_for(60, message)
     assert fixture.killed == []
 
 
-def test_a_cancelled_job_has_its_grace_and_then_its_child_is_killed_once(fixture: ApiFixture) -> None:
+def test_the_child_of_a_cancelled_job_is_killed_after_the_grace_time(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
-    fixture.look_for(0.5, message)
+    fixture.check_for(0.5, message)
     fixture.store.cancel(message.args[0])
-    fixture.look_for(GRACE - 0.5, message)
+    fixture.check_for(GRACE - 0.5, message)
     assert fixture.killed == []
-    fixture.look_for(1.0, message)
+    fixture.check_for(1.0, message)
     assert fixture.killed[0] == (PID, signal.SIGKILL)
 
 
-def test_a_job_cancelled_before_the_guard_ever_looked_is_noticed_too(fixture: ApiFixture) -> None:
+def test_a_job_cancelled_before_the_first_check_is_noticed_too(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
     fixture.store.cancel(message.args[0])
-    fixture.look_for(GRACE + 1, message)
+    fixture.check_for(GRACE + 1, message)
     assert fixture.killed
 
 
-def test_a_child_whose_job_another_attempt_holds_is_killed(fixture: ApiFixture) -> None:
+def test_a_child_whose_job_another_attempt_holds_is_killed(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message, lease_seconds=-1)
-    fixture.look_for(0, message)
+    fixture.check_for(0, message)
     lapsed = fixture.store.lapsed_leases(1)[0]
     fixture.store.fail_attempt(lapsed.lease, Failure("worker_lost", "x"), RetryIn(0))
     assert fixture.store.start_attempt(message.args[0], "elsewhere/x/1", 60)
-    fixture.look_for(GRACE + 1, message)
+    fixture.check_for(GRACE + 1, message)
     assert fixture.killed
 
 
-def test_a_cancelled_job_that_was_tried_again_at_once_does_not_save_the_old_attempt(fixture: ApiFixture) -> None:
+def test_a_retry_right_after_the_cancellation_does_not_save_the_old_attempt(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
-    fixture.look_for(0.5, message)
+    fixture.check_for(0.5, message)
     fixture.store.cancel(message.args[0])
     fixture.store.retry(message.args[0])
-    fixture.look_for(GRACE + 1, message)
+    fixture.check_for(GRACE + 1, message)
     assert fixture.killed
 
 
-def test_a_purged_job_is_no_ones(fixture: ApiFixture) -> None:
+def test_the_child_of_a_purged_job_is_killed(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
-    fixture.look_for(0.5, message)
+    fixture.check_for(0.5, message)
     fixture.store.cancel(message.args[0])
     fixture.store.purge(message.args[0])
-    fixture.look_for(GRACE + 1, message)
+    fixture.check_for(GRACE + 1, message)
     assert fixture.killed
 
 
-def test_a_duplicate_and_a_message_not_started_yet_are_left_alone(fixture: ApiFixture) -> None:
+def test_the_children_of_a_duplicate_and_of_a_message_not_started_yet_live(fixture: WatchdogFixture) -> None:
     first = fixture.message()
     fixture.start(first)
     duplicate = Message(first.args, worker_pid=PID + 1)
     state.active_requests.add(duplicate)
-    fixture.look_for(60, duplicate, fixture.message(), fixture.message("unknown"))
+    fixture.check_for(60, duplicate, fixture.message(), fixture.message("unknown"))
     assert fixture.killed == []
 
 
-def test_a_child_that_went_on_to_other_work_before_the_execution_lives(fixture: ApiFixture) -> None:
+def test_a_child_that_went_on_to_other_work_before_the_kill_lives(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
-    fixture.look_for(0.5, message)
+    fixture.check_for(0.5, message)
     fixture.store.cancel(message.args[0])
     for _ in range(8):
-        fixture.guard.check([message])
+        fixture.watchdog.check([message])
         fixture.now += 0.5
     state.active_requests.discard(message)
-    fixture.guard.execute()
+    fixture.watchdog.kill_overdue()
     assert fixture.killed == []
 
 
-def test_while_the_store_is_away_nobody_is_condemned(fixture: ApiFixture) -> None:
+def test_no_child_is_killed_while_the_store_does_not_answer(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)
-    fixture.look_for(0.5, message)
+    fixture.check_for(0.5, message)
     fixture.store.available = False
-    fixture.look_for(60, message)
+    fixture.check_for(60, message)
     fixture.store.available = True
-    fixture.look_for(1, message)
+    fixture.check_for(1, message)
     assert fixture.killed == []

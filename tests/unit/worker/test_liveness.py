@@ -1,4 +1,4 @@
-"""The pulse beats while the worker is well, and stops when its event loop ought to turn and does not."""
+"""The liveness file is touched while the worker is well, and not while its event loop should run and does not."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from pathlib import Path
 
 import pytest
 
-from parley_worker.celery.liveness_file import LOOP_SILENCE_SECONDS, LivenessFile
+from parley_worker.celery.liveness_file import LOOP_STALL_SECONDS, LivenessFile
 from parley_worker.liveness import STALE_SECONDS, is_alive
 
 
 @pytest.fixture
-def pulse(tmp_path: Path) -> LivenessFile:
-    return LivenessFile(tmp_path / "pulse")
+def liveness(tmp_path: Path) -> LivenessFile:
+    return LivenessFile(tmp_path / "liveness")
 
 
-def test_it_beats_while_the_loop_turns(pulse: LivenessFile, tmp_path: Path) -> None:
-    pulse.loop_expected = True
-    pulse.turn()
-    pulse.beat()
-    assert is_alive(tmp_path / "pulse")
+def test_the_file_is_touched_while_the_loop_runs(liveness: LivenessFile, tmp_path: Path) -> None:
+    liveness.loop_expected = True
+    liveness.note_loop()
+    liveness.touch()
+    assert is_alive(tmp_path / "liveness")
 
 
-def test_it_beats_while_nobody_expects_the_loop_to_turn(pulse: LivenessFile, tmp_path: Path) -> None:
-    pulse.last_turn -= 10 * LOOP_SILENCE_SECONDS
-    pulse.beat()
-    assert is_alive(tmp_path / "pulse"), "waiting for Redis, or draining, is no reason for a restart"
+def test_the_file_is_touched_while_the_loop_need_not_run(liveness: LivenessFile, tmp_path: Path) -> None:
+    liveness.loop_ran_at -= 10 * LOOP_STALL_SECONDS
+    liveness.touch()
+    assert is_alive(tmp_path / "liveness"), "waiting for Redis, or draining, is no reason for a restart"
 
 
-def test_it_falls_silent_when_the_loop_stands_still(pulse: LivenessFile, tmp_path: Path) -> None:
-    pulse.loop_expected = True
-    pulse.last_turn -= LOOP_SILENCE_SECONDS + 1
-    pulse.beat()
-    assert not is_alive(tmp_path / "pulse")
+def test_the_file_is_not_touched_when_the_loop_is_stuck(liveness: LivenessFile, tmp_path: Path) -> None:
+    liveness.loop_expected = True
+    liveness.loop_ran_at -= LOOP_STALL_SECONDS + 1
+    liveness.touch()
+    assert not is_alive(tmp_path / "liveness")
 
 
 @pytest.mark.parametrize(("age", "code"), [(0.0, 0), (STALE_SECONDS + 5, 1), (None, 1)])
-def test_the_probe_says_so_by_its_exit_code(tmp_path: Path, age: float | None, code: int) -> None:
-    file = tmp_path / "pulse"
+def test_the_probe_answers_by_its_exit_code(tmp_path: Path, age: float | None, code: int) -> None:
+    file = tmp_path / "liveness"
     if age is not None:
         file.touch()
         os.utime(file, (time.time() - age, time.time() - age))

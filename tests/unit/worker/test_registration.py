@@ -1,4 +1,4 @@
-"""A worker is seen while it takes jobs, and no longer."""
+"""A worker is registered while it starts jobs, and no longer."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def seen(store: MemoryJobStore) -> list[tuple[int, int]]:
     return [(status.workers, status.capacity) for status in store.queues()]
 
 
-def test_it_serves_its_queues_until_it_drains() -> None:
+def test_a_worker_is_registered_until_it_drains() -> None:
     store = MemoryJobStore()
-    presence = WorkerRegistration(store, SETTINGS)
-    presence.start()
+    registration = WorkerRegistration(store, SETTINGS)
+    registration.start()
     until(lambda: seen(store) == [(1, 3), (1, 3)])
-    presence.stop()
+    registration.stop()
     until(lambda: seen(store) == [(0, 0), (0, 0)])
 
 
-def test_a_store_that_is_down_stops_nothing() -> None:
+def test_a_worker_registers_again_after_an_outage_of_the_store() -> None:
     store = MemoryJobStore()
     store.available = False
-    presence = WorkerRegistration(store, SETTINGS)
-    presence.register_worker(15)
+    registration = WorkerRegistration(store, SETTINGS)
+    registration.register(15)
     store.available = True
-    presence.register_worker(15)
+    registration.register(15)
     assert seen(store) == [(1, 3), (1, 3)]

@@ -1,6 +1,7 @@
-"""One attempt at one job, from its start in the record to its end in the record. Knows nothing of messages.
+"""One attempt at one job, from its start in the record to its end in the record.
 
-The order of steps is the guarantee: counted before work begins, stored before committed, committed under the token.
+The guarantee is the order of the steps: the attempt is counted before the work begins, the result is stored before it
+is committed, and only the newest attempt can commit.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ from parley_worker.attempt.lease_renewal import LeaseRenewal
 from parley_worker.attempt.retry import SoftLimitReached, retry_ignoring_soft_limit, retry_while_unavailable
 from parley_worker.dependencies import Dependencies
 
-START_PATIENCE = 300.0  # seconds to wait for Redis before work begins; leaves the rest of the soft limit for the work
-STORING_PATIENCE = 120.0  # seconds to wait for the object store with a finished result in hand
+START_WAIT_SECONDS = 300.0  # for the job store; leaves the rest of the soft limit for the work
+STORE_WAIT_SECONDS = 120.0  # for the object store, with a finished result in memory
+
+Waveform = NDArray[np.float32]
+Levels = NDArray[np.float32]
 
 log = get_logger(__name__)
 
@@ -40,24 +44,23 @@ class Outcome(StrEnum):
     """How an attempt ended."""
 
     SUCCEEDED = "succeeded"
-    WAITING = "waiting"  # failed; the job waits for its next attempt
-    FAILED = "failed"  # and so did the job
-    ENDED = "ended"  # cancelled, or another attempt owns the job; nothing was committed
-    DUPLICATE = "duplicate"  # the job was not there to be taken
+    WAITING = "waiting"  # the attempt failed; the job waits for its next attempt
+    FAILED = "failed"  # the attempt failed, and the job with it
+    ENDED = "ended"  # the job was cancelled or belongs to another attempt; nothing was committed
+    DUPLICATE = "duplicate"  # the job could not be started: a repeated message, or a job that has ended
 
 
 def run_attempt(job_id: str, deps: Dependencies) -> Outcome:
-    """Take the job, do it and commit, or record why not.
+    """Start an attempt, do the work and commit its result, or record why there is none.
 
     Raises:
-        JobStoreUnavailable: the record could not be reached in time to take the job; it was not taken.
+        JobStoreUnavailable: the attempt could not be started in time. The job is as it was.
     """
-    lease_seconds = deps.settings.lease_seconds
     started = retry_while_unavailable(
-        lambda: deps.store.start_attempt(job_id, deps.worker, lease_seconds), START_PATIENCE
+        lambda: deps.store.start_attempt(job_id, deps.worker, deps.settings.lease_seconds), START_WAIT_SECONDS
     )
     if started is None:
-        log.info("nothing to take", job_id=job_id)
+        log.info("job cannot be started", job_id=job_id)
         return Outcome.DUPLICATE
     job, lease = started
     with bound_contextvars(job_id=job_id, attempt=len(job.attempts)):
@@ -70,68 +73,66 @@ def run_attempt(job_id: str, deps: Dependencies) -> Outcome:
 class _Attempt:
     def __init__(self, job: Job, lease: Lease, deps: Dependencies) -> None:
         self._job, self._lease, self._deps = job, lease, deps
+        self._result_key = result_key(lease.job_id, lease.nonce)
 
     def run(self) -> Outcome:
         try:
-            with LeaseRenewal(self._deps.store, self._lease, self._deps.settings) as heartbeat:
-                result = self._work(heartbeat)
+            with LeaseRenewal(self._deps.store, self._lease, self._deps.settings) as renewal:
+                result = self._work(renewal)
                 retry_ignoring_soft_limit(lambda: self._deps.store.succeed(self._lease, result))
             return Outcome.SUCCEEDED
         except AttemptEnded as error:
             return self._discard(error)
         except SoftLimitReached:
-            return self._fail(
-                AttemptTimedOut(f"The attempt took longer than its limit, {self._job.limits.soft:.0f} s.")
-            )
+            limit = self._job.limits.soft
+            return self._fail(AttemptTimedOut(f"The attempt took longer than its limit, {limit:.0f} s."))
         except ParleyError as error:
             return self._fail(error)
-        except Exception as error:  # whatever an engine raises: the job must not be left running
-            log.exception("engine broke")
+        except Exception as error:  # an engine may raise anything, and the job must not stay in state running
+            log.exception("engine error")
             return self._fail(EngineError(f"{type(error).__name__} while working on the recording."))
 
-    def _work(self, heartbeat: LeaseRenewal) -> ResultSummary:
+    def _work(self, renewal: LeaseRenewal) -> ResultSummary:
         engine = self._deps.engine()
         waveform, levels = self._decode()
-        began = time.monotonic()
-        diarization = engine.diarize(waveform, self._job.options.speakers, heartbeat.report)
-        seconds = time.monotonic() - began
-        heartbeat.report(Phase.STORING, 0.0)
-        roles = roles_by_channel(diarization, levels, self._job.options.channels)
+        start = time.monotonic()
+        diarization = engine.diarize(waveform, self._job.options.speakers, renewal.report)
+        engine_seconds = time.monotonic() - start
+        renewal.report(Phase.STORING, 0.0)
+        roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
         document = ResultDocument.of(self._job, diarization, engine.info, roles)
-        key = result_key(self._lease.job_id, self._lease.nonce)
-        self._store(key, document.to_json())
-        timings = {**heartbeat.progress.timings(), "engine": round(seconds, 3)}
-        return document.summary(key, timings)
+        stored = document.to_json()
+        retry_while_unavailable(lambda: self._deps.recordings.put(self._result_key, stored), STORE_WAIT_SECONDS)
+        timings = {**renewal.progress.timings(), "engine": round(engine_seconds, 3)}
+        return document.summary(self._result_key, timings)
 
-    def _decode(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The waveform, and the levels of as many channels as the caller has named."""
+    def _decode(self) -> tuple[Waveform, Levels | None]:
+        """Return the waveform, and the levels of the channels if the job names its channels."""
+        channels = len(self._job.options.channels)
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(self._deps.recordings.fetch(self._job.recording.key))
             except KeyError:
                 raise UnreadableRecording("The stored recording is gone.") from None
-            channels = len(self._job.options.channels)
-            levels = self._deps.levels(path, channels) if channels else np.zeros((0, 0), np.float32)
+            levels = self._deps.levels(path, channels) if channels else None
             return self._deps.decode(path), levels
-
-    def _store(self, key: str, data: bytes) -> None:
-        retry_while_unavailable(lambda: self._deps.recordings.put(key, data), STORING_PATIENCE)
 
     def _discard(self, reason: AttemptEnded) -> Outcome:
         log.info("attempt no longer owns the job", code=reason.code)
         try:
-            self._deps.recordings.delete(result_key(self._lease.job_id, self._lease.nonce))
+            self._deps.recordings.delete(self._result_key)
         except ObjectStoreUnavailable as error:
-            log.warning("result of an ended attempt left to the keeper", code=error.code)
+            log.warning("result of an ended attempt not deleted; the keeper will delete it", code=error.code)
         return Outcome.ENDED
 
     def _fail(self, error: ParleyError) -> Outcome:
-        failure, then = Failure(error.code, error.detail), after_failure(self._job.attempts[-1].number, error)
         log.warning("attempt failed", code=error.code, detail=error.detail)
+        failure = Failure(error.code, error.detail)
+        then = after_failure(self._job.attempts[-1].number, error)
         try:
             job = retry_ignoring_soft_limit(lambda: self._deps.store.fail_attempt(self._lease, failure, then))
-        except AttemptEnded:  # a result that was stored stays: the soft limit may strike right after its commit
+        except AttemptEnded:  # the soft limit may strike right after a commit, so a stored result is not deleted here
             return Outcome.ENDED
-        if job.nonce != self._lease.nonce:  # a keeper had ended this attempt, and the next one is on its way
+        if job.nonce != self._lease.nonce:  # the keeper ended this attempt meanwhile, and another one has started
             return Outcome.ENDED
         return Outcome.FAILED if job.state is JobState.FAILED else Outcome.WAITING

@@ -1,8 +1,11 @@
-"""The heartbeat: renews an attempt's lease while the engine computes, and tells the engine when to stop."""
+"""Renews the lease of an attempt while the engine computes, and writes the progress of its job."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import defaultdict
+from itertools import accumulate
 from types import TracebackType
 from typing import Self
 
@@ -11,24 +14,61 @@ from parley_core.job import Lease, Phase
 from parley_core.logs import get_logger
 from parley_core.ports import AttemptStore
 from parley_core.settings import Settings
-from parley_worker.attempt.progress import Progress
+
+# Share of each phase in the time of an attempt, in order. Measured with the default engine on the sample conversation
+# (46 s of audio, one thread): decoding 0.08 s, segmentation 0.26 s, embedding 0.67 s, clustering 0.02 s, storing
+# 0.03 s.
+PHASE_SHARES = {
+    Phase.DECODING: 0.08,
+    Phase.SEGMENTATION: 0.24,
+    Phase.EMBEDDING: 0.63,
+    Phase.CLUSTERING: 0.02,
+    Phase.STORING: 0.03,
+}
+PHASE_STARTS = dict(zip(PHASE_SHARES, accumulate(PHASE_SHARES.values(), initial=0.0), strict=False))
 
 log = get_logger(__name__)
+
+
+class Progress:
+    """How far an attempt is. The working thread writes it, the renewing thread reads it.
+
+    Attributes:
+        now: the phase, and the progress of the whole attempt, 0 to 1, which never shrinks.
+    """
+
+    def __init__(self) -> None:
+        self.now: tuple[Phase, float] = (Phase.DECODING, 0.0)
+        self._seconds: defaultdict[Phase, float] = defaultdict(float)
+        self._since = time.monotonic()
+
+    def move_to(self, phase: Phase, fraction: float) -> None:
+        """Note the fraction (0 to 1) of a phase that is done. The time since the last call is of the phase before."""
+        moment = time.monotonic()
+        last_phase, last_progress = self.now
+        self._seconds[last_phase] += moment - self._since
+        self._since = moment
+        progress = PHASE_STARTS[phase] + PHASE_SHARES[phase] * fraction
+        self.now = phase, min(1.0, max(last_progress, progress))
+
+    def timings(self) -> dict[str, float]:
+        """Return the seconds that each phase has taken so far, in whole milliseconds."""
+        self.move_to(self.now[0], 0.0)
+        return {phase.value: round(seconds, 3) for phase, seconds in self._seconds.items()}
 
 
 class LeaseRenewal:
     """Renews one lease from a thread of its own for as long as the context lasts.
 
-    A store that does not answer changes nothing: the work goes on, and only a newer attempt ends the right to it.
+    The work goes on while the store does not answer. Only a newer attempt or a cancellation ends it.
     """
 
     def __init__(self, store: AttemptStore, lease: Lease, settings: Settings) -> None:
         self.progress = Progress()
         self._store, self._lease, self._settings = store, lease, settings
         self._ended: AttemptEnded | None = None
-        self._heard = True
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{lease.job_id}", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name=f"lease-renewal-{lease.job_id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -36,26 +76,30 @@ class LeaseRenewal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._stop.set()
-        self._thread.join(self._settings.redis_timeout_seconds + 1)  # a renewal on its way has that deadline
+        self._thread.join(self._settings.redis_timeout_seconds + 1)  # a call that is under way has that deadline
 
     def report(self, phase: Phase, fraction: float) -> None:
-        """Note the progress. Raises LeaseLost or JobCancelled once the job is no longer this attempt's."""
+        """Note the progress of a phase, 0 to 1. Engines call this between batches.
+
+        Raises:
+            LeaseLost: another attempt owns the job.
+            JobCancelled: the job was cancelled.
+        """
         self.progress.move_to(phase, fraction)
         if self._ended is not None:
             raise self._ended
 
-    def _beat(self) -> None:
-        while self._ended is None and not self._stop.wait(self._settings.lease_renewal_seconds):
-            self._renew()
-
     def _renew(self) -> None:
-        phase, fraction = self.progress.now
-        try:
-            self._store.renew(self._lease, self._settings.lease_seconds, phase, fraction)
-            self._heard = True
-        except AttemptEnded as error:
-            self._ended = error
-        except (JobStoreUnavailable, JobStoreFull) as error:
-            if self._heard:  # said once per silence
-                log.warning("heartbeat not heard", job_id=self._lease.job_id, code=error.code)
-            self._heard = False
+        store_answers = True
+        while not self._stop.wait(self._settings.lease_renewal_seconds):
+            phase, progress = self.progress.now
+            try:
+                self._store.renew(self._lease, self._settings.lease_seconds, phase, progress)
+                store_answers = True
+            except AttemptEnded as error:
+                self._ended = error
+                return
+            except (JobStoreUnavailable, JobStoreFull) as error:
+                if store_answers:  # one line per outage
+                    log.warning("lease not renewed", job_id=self._lease.job_id, code=error.code)
+                store_answers = False

@@ -9,8 +9,8 @@ from parley_core.settings import Settings
 from parley_worker.celery import broker, tasks
 from parley_worker.celery.liveness_file import EventLoopLiveness, LivenessFile
 
-WORKER_LOST_SECONDS = 1.0  # Celery's 10 keep the slot of a killed child empty for as long
-# A half-open connection is given up after twice this and a second: with the 25 of publishers a worker is deaf for 51.
+WORKER_LOST_SECONDS = 1.0  # for so long the slot of a killed child stays empty; Celery's default is 10
+# A half-open connection is closed after twice this time and a second. The 25 s of publishers would make that 51 s.
 HEALTH_CHECK_SECONDS = 4
 
 
@@ -22,13 +22,13 @@ def worker_app(settings: Settings) -> Celery:
         broker_transport_options={
             **app.conf.broker_transport_options,
             "health_check_interval": HEALTH_CHECK_SECONDS,
-            "queue_order_strategy": "priority",  # the first queue named comes first: its callers wait
+            "queue_order_strategy": "priority",  # the first queue in the setting comes first: its callers wait
         },
         worker_max_memory_per_child=settings.child_memory_bytes // 1024,  # Celery counts in KiB
         worker_lost_wait=WORKER_LOST_SECONDS,
         worker_consumer="parley_worker.celery.broker:PromptConsumer",
         worker_redirect_stdouts=False,
-        broker_channel_error_retry=True,  # an error reply of Redis means connecting again, not the end of the worker
+        broker_channel_error_retry=True,  # after an error reply of Redis, connect again instead of ending the worker
     )
     tasks.register(app)
     if settings.liveness_file:

@@ -1,10 +1,10 @@
-"""How a worker's main process gets along with a Redis that is full or away.
+"""The broker connection of a worker's main process: it survives a Redis that is full or down.
 
-Kombu keeps a copy of every message that is being worked on. When Redis refuses that copy, the message is lost to Kombu
-and its worker dies; and since acknowledging is a transaction, which a full Redis refuses whole, a worker that has
-finished dies at its ack. For Parley the copy is only the second net: the job record is the first.
+Kombu keeps a copy in Redis of every message in progress. A full Redis refuses the copy, and the error ends the worker.
+An acknowledgement is a transaction, which a full Redis refuses as a whole, and the error ends the worker too. Parley
+can do without the copy: the job record brings a lost message back.
 
-And Celery waits longer and longer between two tries to connect, up to 30 s; jobs would wait as long after an outage.
+Between two attempts to connect Celery waits longer and longer, up to 30 s, and jobs would wait as long after an outage.
 """
 
 # kombu has types for little of its transport
@@ -28,66 +28,62 @@ log = get_logger(__name__)
 
 
 def install() -> None:
-    """Let `redis://`, `rediss://` and `redis+socket://` mean this transport in this process."""
+    """Use this transport for `redis://`, `rediss://` and `redis+socket://` in this process."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
 
 
 class QoS(redis.QoS):
-    """Keeps what is being worked on; goes on without its copy in Redis when Redis is full."""
+    """Keeps the messages in progress, without copies in Redis while Redis is full."""
 
     def append(self, message: Any, delivery_tag: str) -> None:
         try:
             super().append(message, delivery_tag)
         except OutOfMemoryError:
-            log.warning("Redis is full: working on a message without a copy of it")
+            log.warning("Redis is full: message in progress without a copy")
             virtual.QoS.append(self, message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
         try:
             super().ack(delivery_tag)
         except OutOfMemoryError:
-            self._remove_singly(delivery_tag)
+            with self.channel.conn_or_acquire() as client:  # a full Redis refuses transactions, but no single removals
+                client.zrem(self.unacked_index_key, delivery_tag)
+                client.hdel(self.unacked_key, delivery_tag)
             virtual.QoS.ack(self, delivery_tag)
-
-    def _remove_singly(self, delivery_tag: str) -> None:
-        """Remove the copy without a transaction: a full Redis lets single removals through."""
-        with self.channel.conn_or_acquire() as client:
-            client.zrem(self.unacked_index_key, delivery_tag)
-            client.hdel(self.unacked_key, delivery_tag)
 
     def restore_visible(self, *arguments: Any, **options: Any) -> None:
         try:
             super().restore_visible(*arguments, **options)
         except OutOfMemoryError:
-            log.warning("Redis is full: old messages are not looked after")
+            log.warning("Redis is full: old messages are not delivered again")
 
 
 class Channel(redis.Channel):
-    """Binds queues where it can; consuming needs no binding, and whoever publishes binds too."""
+    """Binds queues if Redis has room. Consuming needs no binding, and publishers bind too."""
 
     QoS = QoS
 
     def maybe_refresh_binding_expiry(self) -> None:
-        with suppress(OutOfMemoryError):  # these bindings are for Flower's questions; kombu tries again by itself
+        with suppress(OutOfMemoryError):  # these bindings serve Flower's inspect calls; kombu tries again by itself
             super().maybe_refresh_binding_expiry()
 
     def close(self) -> None:
-        """Close at the first call, whatever the connection is like.
+        """Close at the first call, whatever the state of the connection.
 
-        Kombu reads what is still to come before it closes. When that read fails, the channel stays open, and Celery
-        closes it once more, now without a transport: with a message in work that ends the worker.
+        Kombu reads pending replies before it closes. If that read fails, the channel stays open, and Celery closes it
+        again, now without a transport. With a message in progress this ends the worker.
         """
         try:
             super().close()
         except self.connection_errors:
-            super().close()  # nothing is left to read
+            super().close()  # no pending replies are left
 
     def _queue_bind(self, *arguments: Any) -> None:
         try:
             super()._queue_bind(*arguments)
         except OutOfMemoryError:
-            log.warning("Redis is full: consuming without binding the queue")
+            log.warning("Redis is full: consuming from an unbound queue")
 
 
 class Transport(redis.Transport):
@@ -97,17 +93,18 @@ class Transport(redis.Transport):
 
 
 class PromptConsumer(Consumer):  # type: ignore[misc]  # celery ships no types
-    """Celery's consumer, but one that is back within a second of Redis, however long that was away."""
+    """Celery's consumer, which also connects within a second of the end of a long outage of Redis."""
 
     def ensure_connected(self, conn: Any) -> Any:
-        told: set[str] = set()
+        logged = False
 
-        def tell_once(error: Exception, _: float) -> None:
-            if not told:
+        def log_once(error: Exception, _: float) -> None:
+            nonlocal logged
+            if not logged:
                 log.warning("Redis does not answer the worker", error=type(error).__name__)
-            told.add("outage")
+            logged = True
 
         pauses = {"interval_start": RECONNECT_SECONDS, "interval_step": 0, "interval_max": RECONNECT_SECONDS}
-        connected = conn.ensure_connection(tell_once, callback=maybe_shutdown, **pauses)
+        connected = conn.ensure_connection(log_once, callback=maybe_shutdown, **pauses)
         self.first_connection_attempt = False
         return connected

@@ -1,7 +1,8 @@
-"""The guard: frees the processor from work that no longer counts, however busy the engine is.
+"""The cancellation watchdog: kills processes that work on a job which is no longer theirs.
 
-An attempt notices its own end between two batches. One that never gets there, or that holds the interpreter's lock so
-that not even its heartbeat runs, is ended from outside: its process is killed, and Celery starts another.
+An attempt notices between two batches that it has lost its job. An engine may never get there, or may hold the
+interpreter's lock so that not even the lease renewal runs. The watchdog then kills the attempt's process, and Celery
+starts another one.
 """
 
 from __future__ import annotations
@@ -22,99 +23,89 @@ from parley_core.logs import get_logger
 from parley_core.ports import JobReader
 from parley_worker.dependencies import worker_name
 
-CHECK_SECONDS = 0.5  # with the grace time of 2 s this keeps the bound of 5 s with time to spare
-SIGNAL = signal.SIGUSR2  # interrupts the main thread wherever it is; Celery leaves this signal alone
+CHECK_SECONDS = 0.5  # together with the grace time of 2 s well below the promised bound of 5 s
+KILL_SIGNAL = signal.SIGUSR2  # interrupts the main thread wherever it is; Celery does not use this signal
 
 log = get_logger(__name__)
 
 
 class Watch:
-    """What the guard knows of one message being worked on."""
+    """What the watchdog knows about one Celery request in progress."""
 
     def __init__(self, child: str) -> None:
         self._child = child
         self._nonce: str | None = None
         self._lost_since: float | None = None
 
-    def seconds_without_right(self, job: Job | None, now: float) -> float:
-        """Return for how long the child has worked on a job that is not, or no longer, its own.
+    def seconds_since_loss(self, job: Job | None, now: float) -> float:
+        """Return for how long the child has worked on a job that is not its own; 0 while it is.
 
         Args:
-            job: the record as it is now, None when it is gone.
+            job: the current record, None if it was purged.
             now: monotonic seconds.
         """
-        if self._has_right(job):
+        if self._owns(job):
             self._lost_since = None
             return 0.0
         self._lost_since = self._lost_since or now
         return now - self._lost_since
 
-    def _has_right(self, job: Job | None) -> bool:
-        if self._nonce is None and job is not None and _taken_by(job, self._child):
-            self._nonce = job.nonce
+    def _owns(self, job: Job | None) -> bool:
+        """Return False once the child has started an attempt and the job no longer belongs to it."""
         if self._nonce is None:
-            return True  # has not taken the job yet, or never will: a duplicate ends by itself
+            if job is None or not job.attempts or job.attempts[-1].worker != self._child:
+                return True  # the child has not started the attempt yet, or never will: a repeated message
+            if job.state in (JobState.ACCEPTED, JobState.QUEUED):
+                return True
+            self._nonce = job.nonce
         return job is not None and job.state is JobState.RUNNING and job.nonce == self._nonce
 
 
-def _taken_by(job: Job, child: str) -> bool:
-    waiting = job.state in (JobState.ACCEPTED, JobState.QUEUED)
-    return bool(job.attempts) and job.attempts[-1].worker == child and not waiting
-
-
 class CancellationWatchdog:
-    """Watches this worker's children from a thread, and kills from the main thread.
+    """Checks the children of this worker in a thread and kills in the main thread.
 
-    Only there is it certain that a child still works on what it was condemned for: the main thread is also the one that
-    hears of a child's end and hands it the next job.
+    The main thread receives the end of every request and hands out the next one. So only the main thread can be sure
+    that a child still works on the request for which it is to be killed.
     """
 
     def __init__(self, store: JobReader, grace_seconds: float, kill: Callable[[int, int], None] = os.kill) -> None:
         self._store, self._grace, self._kill = store, grace_seconds, kill
         self._watches: WeakKeyDictionary[Any, Watch] = WeakKeyDictionary()
-        self._condemned: list[Any] = []
+        self._overdue: list[Any] = []
 
     def start(self) -> None:
-        """Watch from now on, for as long as the process lives. To be called in the main thread."""
-        signal.signal(SIGNAL, lambda *_: self.execute())
-        threading.Thread(target=self._watch, name="guard", daemon=True).start()
+        """Watch until the process ends. Must be called in the main thread."""
+        signal.signal(KILL_SIGNAL, lambda *_: self.kill_overdue())
+        threading.Thread(target=self._watch, name="cancellation-watchdog", daemon=True).start()
 
     def _watch(self) -> None:
         while True:
             time.sleep(CHECK_SECONDS)
-            self.check(_snapshot())
-            if self._condemned:
-                os.kill(os.getpid(), SIGNAL)
+            try:
+                active = [request for request in list(state.active_requests) if request.worker_pid]
+            except RuntimeError:  # the main thread changed the set during the copy; the next check comes soon
+                continue
+            self.check(active)
+            if self._overdue:
+                os.kill(os.getpid(), KILL_SIGNAL)
 
     def check(self, requests: Iterable[Any]) -> None:
-        """Look up the job of each Celery request and condemn those that lost their right too long ago."""
+        """Look up the job of each Celery request and note the requests that lost it longer than the grace time ago."""
         for request in requests:
             try:
-                job = self._find(request.args[0])
+                job: Job | None = self._store.get(request.args[0])
+            except (JobNotFound, JobPurged):
+                job = None
             except (JobStoreUnavailable, JobStoreFull):
-                return  # nobody can say who owns what; the next look will
+                return  # the owner of a job is unknown for now
             watch = self._watches.setdefault(request, Watch(worker_name(request.worker_pid)))
-            if watch.seconds_without_right(job, time.monotonic()) > self._grace:
-                self._condemned.append(request)
+            if watch.seconds_since_loss(job, time.monotonic()) > self._grace:
+                self._overdue.append(request)
 
-    def _find(self, job_id: str) -> Job | None:
-        try:
-            return self._store.get(job_id)
-        except (JobNotFound, JobPurged):
-            return None
-
-    def execute(self) -> None:
-        """Kill the children that still work on what they were condemned for."""
-        while self._condemned:
-            request = self._condemned.pop()
+    def kill_overdue(self) -> None:
+        """Kill the children that still work on the requests that `check` noted."""
+        while self._overdue:
+            request = self._overdue.pop()
             if request in state.active_requests:
                 log.warning("child killed: its job was taken away", job_id=request.args[0], pid=request.worker_pid)
                 self._kill(request.worker_pid, signal.SIGKILL)
-
-
-def _snapshot() -> list[Any]:
-    """Messages being worked on, by children that have said so."""
-    try:
-        return [request for request in list(state.active_requests) if request.worker_pid]
-    except RuntimeError:  # the main thread changed the set meanwhile; the next look comes soon
-        return []

@@ -1,4 +1,4 @@
-"""A heartbeat file that says the worker is well; liveness.py is the probe that reads it."""
+"""Touches a file while the worker is well. `parley_worker.liveness` is the probe that reads the file."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import Any
 
 from celery import bootsteps
 
-BEAT_SECONDS = 2.0
-LOOP_SILENCE_SECONDS = 60.0  # an event loop that stands still for so long is stuck: every socket has a shorter timeout
+TOUCH_SECONDS = 2.0
+LOOP_STALL_SECONDS = 60.0  # an event loop that does not run for so long is stuck: every socket has a shorter timeout
 
 
 class LivenessFile:
-    """Touches a file for as long as the event loop turns, or rightly does not: waiting for Redis, or draining."""
+    """Touches the file while the event loop runs, and while it rightly does not: waiting for Redis, or draining."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.loop_expected = False
-        self.last_turn = time.monotonic()
+        self.loop_ran_at = time.monotonic()
 
     def start(self) -> None:
-        """Beat from a thread, since the event loop does not turn while it waits for Redis."""
-        threading.Thread(target=self._beat_for_ever, name="pulse", daemon=True).start()
+        """Touch the file from a thread, since the event loop does not run while it waits for Redis."""
+        threading.Thread(target=self._keep_touching, name="liveness-file", daemon=True).start()
 
-    def _beat_for_ever(self) -> None:
+    def _keep_touching(self) -> None:
         while True:
-            self.beat()
-            time.sleep(BEAT_SECONDS)
+            self.touch()
+            time.sleep(TOUCH_SECONDS)
 
-    def beat(self) -> None:
-        """Touch the file, unless the event loop ought to turn and does not."""
-        if not self.loop_expected or time.monotonic() - self.last_turn < LOOP_SILENCE_SECONDS:
+    def touch(self) -> None:
+        """Touch the file, unless the event loop should run and does not."""
+        if not self.loop_expected or time.monotonic() - self.loop_ran_at < LOOP_STALL_SECONDS:
             self._file.touch()
 
-    def turn(self) -> None:
-        """Called by the event loop."""
-        self.last_turn = time.monotonic()
+    def note_loop(self) -> None:
+        """Note that the event loop runs. The event loop calls this."""
+        self.loop_ran_at = time.monotonic()
 
 
 class EventLoopLiveness(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ships no types
-    """Lets the event loop of a connected consumer prove itself to the pulse on `app.parley_liveness`."""
+    """Lets the event loop of a connected consumer report to the liveness file, `app.parley_liveness`."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        self._pulse: LivenessFile = consumer.app.parley_liveness
-        self._pulse.turn()
-        self._pulse.loop_expected = True
-        self._timer = consumer.timer.call_repeatedly(BEAT_SECONDS, self._pulse.turn)
+        self._liveness: LivenessFile = consumer.app.parley_liveness
+        self._liveness.note_loop()
+        self._liveness.loop_expected = True
+        self._timer = consumer.timer.call_repeatedly(TOUCH_SECONDS, self._liveness.note_loop)
 
     def stop(self, consumer: Any) -> None:
-        self._pulse.loop_expected = False
+        self._liveness.loop_expected = False
         self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Says that this worker is there, so that callers see whether anybody serves their queue."""
+"""Registers this worker in the job store, so that callers see which queues are served."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from parley_core.ports import AttemptStore
 from parley_core.settings import Settings
 from parley_worker.dependencies import instance_name
 
-AGAIN_SECONDS = 5.0
-LASTS_SECONDS = 15.0  # three misses: a short trouble of Redis makes nobody disappear
+RENEW_SECONDS = 5.0
+EXPIRE_SECONDS = 15.0  # three renewals: a short outage of Redis unregisters nobody
 
 
 class WorkerRegistration:
-    """Announces the worker until it is told to stop: one that drains takes nothing more."""
+    """Keeps the worker registered until it starts to drain: a draining worker starts nothing new."""
 
     def __init__(self, store: AttemptStore, settings: Settings) -> None:
         self._store, self._capacity = store, settings.concurrency
@@ -25,22 +25,22 @@ class WorkerRegistration:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Announce from a thread, from now on. To be called in the main process."""
+        """Register from a thread until the worker shuts down. Must be called in the main process."""
         worker_shutting_down.connect(self.stop, weak=False)
-        threading.Thread(target=self._go_on, name="presence", daemon=True).start()
+        threading.Thread(target=self._keep_registered, name="worker-registration", daemon=True).start()
 
     def stop(self, **_: object) -> None:
-        """Take the announcement back; safe in a signal handler."""
+        """Unregister. Safe in a signal handler."""
         self._stop.set()
 
-    def _go_on(self) -> None:
+    def _keep_registered(self) -> None:
         while not self._stop.is_set():
-            self.register_worker(LASTS_SECONDS)
-            self._stop.wait(AGAIN_SECONDS)
-        self.register_worker(0.0)
+            self.register(EXPIRE_SECONDS)
+            self._stop.wait(RENEW_SECONDS)
+        self.register(0.0)
 
-    def register_worker(self, seconds: float) -> None:
-        """Say it once. That Redis is away is told by those who need it for more than this."""
+    def register(self, seconds: float) -> None:
+        """Register once, for so many seconds. Logs no outage of Redis: the attempts do."""
         for queue in self._queues:
             try:
                 self._store.register_worker(instance_name(), queue, self._capacity, seconds)

@@ -26,7 +26,8 @@ class ScriptedEngine:
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         for step in range(STEPS):
-            report(WORKING_PHASES[step * len(WORKING_PHASES) // STEPS], step / STEPS)
+            phase, fraction = divmod(step * len(WORKING_PHASES), STEPS)
+            report(WORKING_PHASES[phase], fraction / STEPS)
             time.sleep(self._seconds / STEPS)
         end = round(len(waveform) / SAMPLE_RATE, 3)
         turns = (Turn(0.0, end, "SPEAKER_00"),) if end > 0 else ()
