@@ -1,7 +1,7 @@
-"""Put Parley into a cluster and look after it: `python -m k8s.deploy VERB`.
+"""Install, upgrade and remove Parley in a cluster: `python -m k8s.deploy VERB`.
 
-Works on whatever KUBECONFIG names. An upgrade shows what changes, waits until it is ready and takes itself back when it
-does not get there. An uninstall keeps the data unless it is told to delete it.
+Works on the cluster of KUBECONFIG. An upgrade prints what changes, waits until all pods are ready, and rolls back if
+they do not become ready. An uninstall keeps volumes and Secrets unless --delete-data is given.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MARKS = {Verdict.OK: "  ok", Verdict.NOTE: "note", Verdict.MISSING: "MISSING"}
 
 
 def read_values(names: list[str]) -> dict[str, Any]:
-    """Return values files merged as Helm merges them, the later before the earlier.
+    """Return values files merged as Helm merges them. Later files override earlier ones.
 
     Args:
         names: files, or names of those in k8s/values.
@@ -47,11 +47,11 @@ def read_values(names: list[str]) -> dict[str, Any]:
 
 
 def values_file(name: str) -> Path:
-    """Return where these values are; end with a sentence when they are nowhere."""
+    """Return the path of a values file. Exits with a message if there is none."""
     file = Path(name) if Path(name).exists() else VALUES / f"{name}.yaml"
     if not file.exists():
         known = ", ".join(sorted(found.stem for found in VALUES.glob("*.yaml")))
-        raise SystemExit(f"There is no values file {name}; in k8s/values are {known}.")
+        raise SystemExit(f"There is no values file {name}. k8s/values has {known}.")
     return file
 
 
@@ -63,7 +63,7 @@ def merged(older: Any, newer: Any) -> Any:
 
 
 def show(findings: list[Finding]) -> bool:
-    """Print findings; say whether an installation can work."""
+    """Print findings; return whether an installation can work."""
     for finding in findings:
         print(f"{MARKS[finding.verdict]:>8}  {finding.what}: {finding.detail}")
     return all(finding.verdict is not Verdict.MISSING for finding in findings)
@@ -82,9 +82,9 @@ class Deployment:
         return show(preflight(self._values, self._namespace))
 
     async def install(self) -> bool:
-        """Install or upgrade, wait until everything is ready, and take it back when it does not get there."""
+        """Install or upgrade, wait until all pods are ready, and roll back if they do not become ready."""
         if not self.preflight():
-            print("Nothing was installed: see what is missing above.")
+            print("Nothing was installed: see MISSING above.")
             return False
         chart = await self._helm.get_chart(CHART)
         revision = await self._helm.install_or_upgrade_release(
@@ -101,12 +101,12 @@ class Deployment:
         return True
 
     async def upgrade(self) -> bool:
-        """Show what would change, then install."""
+        """Print what changes, then install."""
         print("\n".join(await self.changes()) or "Nothing changes.")
         return await self.install()
 
     async def changes(self) -> list[str]:
-        """Return a unified diff of the objects; what Secrets hold is not in it."""
+        """Return a unified diff of the objects, without the contents of Secrets."""
         before = await self._command.get_resources(self._release, namespace=self._namespace)
         return list(difflib.unified_diff(as_lines(before), as_lines(await self._planned()), "now", "then", lineterm=""))
 
@@ -123,7 +123,7 @@ class Deployment:
         return await self.status()
 
     async def status(self) -> bool:
-        """Print the release and its pods; say whether every pod is ready."""
+        """Print the release and its pods; return whether every pod is ready."""
         revision = await self._helm.get_current_revision(self._release, namespace=self._namespace)
         print(
             f"{self._release}: revision {revision.revision}, {revision.status.value}, {revision.updated:%Y-%m-%d %H:%M}"
@@ -138,52 +138,56 @@ class Deployment:
         return list(client.CoreV1Api().list_namespaced_pod(self._namespace, label_selector=mine).items)
 
     def _drain(self) -> bool:
-        """Say whether all workers left in time. With Redis gone too, they would wait for it for hours."""
+        """Scale workers to zero, since they would wait for hours without Redis. Return whether all ended in time."""
         mine = f"app.kubernetes.io/instance={self._release}{WORKERS}"
-        if has_api("keda.sh"):  # else it would start them again
+        if has_api("keda.sh"):  # KEDA would start them again
             client.CustomObjectsApi().delete_collection_namespaced_custom_object(
                 "keda.sh", "v1alpha1", self._namespace, "scaledobjects", label_selector=mine
             )
         apps = client.AppsV1Api()
         for worker in apps.list_namespaced_deployment(self._namespace, label_selector=mine).items:
-            nobody = {"spec": {"replicas": 0}}
-            apps.patch_namespaced_deployment_scale(worker.metadata.name, self._namespace, nobody)
+            none = {"spec": {"replicas": 0}}
+            apps.patch_namespaced_deployment_scale(worker.metadata.name, self._namespace, none)
         deadline = time.monotonic() + seconds_of(self._timeout)
         while self._pods(WORKERS) and time.monotonic() < deadline:
             time.sleep(1)
         return not self._pods(WORKERS)
 
     async def uninstall(self, delete_data: bool) -> bool:
-        """Let the workers finish, then remove the release; recordings and record stay in their claims unless told."""
+        """Let the workers finish, then remove the release. Volumes and Secrets stay, unless `delete_data`."""
         if not self._drain():
-            print("Workers still finish their jobs, and start no more. Nothing was removed: run it again later.")
+            print("Workers are still finishing their jobs. Nothing was removed: run this again later.")
             return False
         await self._command.uninstall(self._release, namespace=self._namespace, wait=True, timeout=self._timeout)
-        selector = f"app.kubernetes.io/instance={self._release}"
-        core = client.CoreV1Api()
-        claims = core.list_namespaced_persistent_volume_claim(self._namespace, label_selector=selector).items
-        for claim in claims:
-            if delete_data:
-                core.delete_namespaced_persistent_volume_claim(claim.metadata.name, self._namespace)
-            print(f"{claim.metadata.name}: {'deleted' if delete_data else 'kept (--delete-data removes it)'}")
+        self._handle_kept("persistent_volume_claim", delete_data)
+        self._handle_kept("secret", delete_data)
         return True
+
+    def _handle_kept(self, kind: str, delete: bool) -> None:
+        """Print what the uninstall has kept of a kind, and delete it if `delete`."""
+        core, mine = client.CoreV1Api(), f"app.kubernetes.io/instance={self._release}"
+        for kept in getattr(core, f"list_namespaced_{kind}")(self._namespace, label_selector=mine).items:
+            if delete:
+                getattr(core, f"delete_namespaced_{kind}")(kept.metadata.name, self._namespace)
+            outcome = "deleted" if delete else "kept (--delete-data deletes it)"
+            print(f"{kind.replace('_', ' ')} {kept.metadata.name}: {outcome}")
 
 
 def seconds_of(duration: str) -> int:
-    """Return 90 of `1m30s`. Raises ValueError for what helm would not take either."""
+    """Return the seconds of a duration such as `1m30s`. Raises ValueError if helm would refuse it."""
     if not re.fullmatch(r"(\d+[hms])+", duration):
-        raise ValueError(f"{duration!r} is no duration such as 10m or 1h30m")
+        raise ValueError(f"{duration!r} is not a duration such as 10m or 1h30m")
     return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
 
 
 def duration(text: str) -> str:
-    """Return it as it is, for argparse, once it can be read."""
+    """Return a valid duration unchanged, for argparse."""
     seconds_of(text)
     return text
 
 
 def as_lines(resources: Any) -> list[str]:
-    """Return objects as lines of YAML in a fixed order, without what Secrets hold."""
+    """Return objects as lines of YAML in a fixed order, without the contents of Secrets."""
     shown = []
     for found in resources:
         hidden = {"data", "stringData"} if found["kind"] == "Secret" else set()
@@ -193,7 +197,7 @@ def as_lines(resources: Any) -> list[str]:
 
 
 def is_ready(pod: Any) -> bool:
-    """Say whether a pod takes part in the service."""
+    """Return whether a pod is ready."""
     return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions or [])
 
 
@@ -205,9 +209,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--values", action="append", default=[], help="a file, or dev, single-node, production, air-gapped"
     )
-    parser.add_argument("--timeout", type=duration, default="10m", help="how long to wait until all is ready, or gone")
-    parser.add_argument("--revision", type=int, help="rollback: to this one instead of the one before")
-    parser.add_argument("--delete-data", action="store_true", help="uninstall: recordings and record too")
+    parser.add_argument("--timeout", type=duration, default="10m", help="maximum wait for all pods")
+    parser.add_argument("--revision", type=int, help="rollback: to this revision instead of the previous one")
+    parser.add_argument("--delete-data", action="store_true", help="uninstall: delete volumes and Secrets too")
     return parser
 
 
@@ -228,7 +232,7 @@ async def run(asked: argparse.Namespace) -> bool:
 
 
 def main() -> int:
-    """Return the exit status: 1 when the cluster said no."""
+    """Return the exit status: 1 if the cluster refused or is not reachable."""
     asked = arguments().parse_args()
     if shutil.which("helm") is None:
         print("Helm is not on PATH: https://helm.sh/docs/intro/install", file=sys.stderr)
@@ -238,7 +242,7 @@ def main() -> int:
     except errors.Error as error:
         print(error.stderr.decode().strip(), file=sys.stderr)
     except ConfigException as error:
-        print(f"There is no cluster to talk to: set KUBECONFIG ({error}).", file=sys.stderr)
+        print(f"No cluster is configured: set KUBECONFIG ({error}).", file=sys.stderr)
     except HTTPError as error:
         print(f"The cluster of KUBECONFIG does not answer: {error}", file=sys.stderr)
     except ApiException as error:

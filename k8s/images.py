@@ -31,7 +31,7 @@ IMAGE_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: its Dockerfile, the lock its packages come from, and our own members in it."""
+    """One image: its Dockerfile, the lock file of its packages, and the services in it."""
 
     name: str
     dockerfile: str
@@ -41,7 +41,7 @@ class Image:
 
 
 def images(engine: str) -> tuple[Image, Image]:
-    """Return the API's and the worker's image, the latter with this engine."""
+    """Return the image of the API and that of the worker with this engine."""
     suffix, lock = ("", "worker") if engine == "onnx" else (f"-{engine}", f"worker-{engine}")
     return (
         Image("parley-api", "Dockerfile.api", "cluster", ("core", "audio", "api", "keeper", "client")),
@@ -51,14 +51,14 @@ def images(engine: str) -> tuple[Image, Image]:
 
 @cache
 def has_docker() -> bool:
-    """Say whether there is a docker whose daemon answers: the command alone builds nothing."""
+    """Return whether docker is installed and its daemon answers."""
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
 def builder() -> list[str]:
-    """Return the command that builds: its name, then whatever goes before the build's own flags."""
+    """Return the command that builds an image, up to the name of the image."""
     if has_docker():
         return ["docker", "build", "--tag"]
     if other := os.environ.get("PARLEY_IMAGE_BUILDER"):
@@ -80,7 +80,7 @@ def build(image: Image) -> str:
 
 
 def build_stand_ins() -> list[str]:
-    """Build what stands in for the upstream Valkey and versitygw; return names and tags."""
+    """Build replacements of the upstream images of Valkey and versitygw; return their names and tags."""
     server = shutil.which("versitygw")
     if server is None:
         raise SystemExit("versitygw is not on PATH: `make chart-tools` installs it.")
@@ -100,7 +100,7 @@ def revision() -> str:
 
 
 def size(tag: str) -> int:
-    """Return the bytes of an image."""
+    """Return the size of an image in bytes."""
     if has_docker():
         said = subprocess.run(
             ["docker", "image", "inspect", tag, "--format", "{{.Size}}"], capture_output=True, text=True, check=True
@@ -112,13 +112,13 @@ def size(tag: str) -> int:
 
 
 def parse_size(text: str) -> int:
-    """Return bytes of `796 MB`."""
+    """Return the bytes of a size such as `796 MB`."""
     number, unit = text.split()
     return int(float(number) * {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}[unit.upper()])
 
 
 def locked(lock: Path) -> Iterator[tuple[Requirement, list[str]]]:
-    """Give every package that a lock installs into the image, with its SHA-256 hashes."""
+    """Yield every package that a lock file installs into the image, with its SHA-256 hashes."""
     environment = IMAGE_PYTHON | {"platform_machine": platform.machine(), "implementation_name": "cpython"}
     for entry in lock.read_text().replace("\\\n", " ").splitlines():
         words = entry.split("--hash=sha256:")
@@ -130,7 +130,7 @@ def locked(lock: Path) -> Iterator[tuple[Requirement, list[str]]]:
 
 
 def sbom(image: Image) -> dict[str, Any]:
-    """Return what is in the image beside its base, as CycloneDX 1.6."""
+    """Return the packages in the image, without those of its base, as CycloneDX 1.6."""
     components = [
         {
             "type": "library",
@@ -152,7 +152,7 @@ def sbom(image: Image) -> dict[str, Any]:
 
 
 def main(engine: str) -> None:
-    """Build both images with this engine."""
+    """Build both images, the worker with this engine."""
     BUILT.mkdir(parents=True, exist_ok=True)
     rows = []
     for image in images(engine):

@@ -1,4 +1,4 @@
-"""What a cluster must have before Parley goes in: each finding says what to do."""
+"""Checks of a cluster before an installation. Each finding says what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 OLDEST_KUBERNETES = (1, 30)
-OLDEST_KEDA = (2, 17)  # fallback.behavior: an outage of Redis must not take workers away
+OLDEST_KEDA = (2, 17)  # fallback.behavior: an outage of Redis must not remove workers
 NEEDED_RIGHTS = (
     ("apps", "deployments", "create"),
     ("apps", "statefulsets", "create"),
@@ -24,7 +24,7 @@ Values = dict[str, Any]
 
 
 class Verdict(StrEnum):
-    """How a finding ends: only `missing` stops an installation."""
+    """Severity of a finding. Only `missing` stops an installation."""
 
     OK = "ok"
     NOTE = "note"
@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at, what was found, and what to do about it."""
+    """One check: its subject, its severity, and what was found or what to do."""
 
     what: str
     verdict: Verdict
@@ -41,7 +41,7 @@ class Finding:
 
 
 def version_of(text: str) -> tuple[int, int]:
-    """Return (1, 36) of `v1.36.3` or `1` and `36+`."""
+    """Return major and minor version, for example (1, 36) for `v1.36.3` or `1.36+`."""
     major, minor = text.lstrip("v").split(".")[:2]
     return int(major), int(minor.rstrip("+"))
 
@@ -54,7 +54,7 @@ def kubernetes_version(_: Values, __: str) -> Iterator[Finding]:
 
 
 def has_api(group: str) -> bool:
-    """Say whether the cluster knows an API group."""
+    """Return whether the cluster has an API group."""
     return any(known.name == group for known in client.ApisApi().get_api_versions().groups)
 
 
@@ -79,16 +79,18 @@ def keda_containers() -> Iterator[Any]:
 
 
 def image_version(image: str) -> str | None:
-    """Return the version that an image's tag names, None where it names none."""
+    """Return the version in the tag of an image, or None."""
     tag = image.rpartition(":")[2]
     return tag if tag.lstrip("v").replace(".", "").isdigit() and "." in tag else None
 
 
 def prometheus(_: Values, __: str) -> Iterator[Finding]:
     if has_api("monitoring.coreos.com"):
-        yield Finding("Prometheus operator", Verdict.OK, "installed: monitors are made")
+        yield Finding("Prometheus operator", Verdict.OK, "installed: the chart creates monitors")
     else:
-        yield Finding("Prometheus operator", Verdict.NOTE, "not installed: scrape /metrics by your own configuration")
+        yield Finding(
+            "Prometheus operator", Verdict.NOTE, "not installed: configure your Prometheus to scrape /metrics"
+        )
 
 
 def metrics_server(values: Values, _: str) -> Iterator[Finding]:
@@ -97,7 +99,7 @@ def metrics_server(values: Values, _: str) -> Iterator[Finding]:
     if has_api("metrics.k8s.io"):
         yield Finding("Metrics server", Verdict.OK, "installed: the API scales on CPU")
     else:
-        advice = "not installed: the API stays at its smallest number of pods; install metrics-server"
+        advice = "not installed: the API stays at its minimum number of pods; install metrics-server"
         yield Finding("Metrics server", Verdict.NOTE, advice)
 
 
@@ -111,16 +113,16 @@ def storage(values: Values, _: str) -> Iterator[Finding]:
     ]
     for wanted in storage_classes(values):
         if wanted and wanted not in names:
-            yield Finding("StorageClass", Verdict.MISSING, f"{wanted} is not there; there are {sorted(names)}")
+            yield Finding("StorageClass", Verdict.MISSING, f"{wanted} does not exist; the cluster has {sorted(names)}")
         elif not wanted and not default:
-            advice = f"no default: mark one of {sorted(names)} as default, or name one in the values"
+            advice = f"no default class: mark one of {sorted(names)} as default, or set one in the values"
             yield Finding("StorageClass", Verdict.MISSING, advice)
         else:
             yield Finding("StorageClass", Verdict.OK, wanted or f"{default[0]} (default)")
 
 
 def storage_classes(values: Values) -> set[str]:
-    """Return the classes that these values ask for, "" for the default one."""
+    """Return the storage classes that these values need, "" for the default one."""
     wanted = set()
     if values.get("redis", {}).get("enabled", True):
         wanted.add(values.get("redis", {}).get("persistence", {}).get("storageClass", ""))
@@ -155,7 +157,7 @@ def secrets(values: Values, namespace: str) -> Iterator[Finding]:
     for key, name in named.items():
         if name:
             there = exists(namespace, name)
-            detail = f"{name} is there" if there else f"{name} is not in namespace {namespace}: create it first"
+            detail = f"{name} exists" if there else f"{name} does not exist in namespace {namespace}: create it first"
             yield Finding(key, Verdict.OK if there else Verdict.MISSING, detail)
 
 
@@ -174,7 +176,7 @@ def rights(_: Values, namespace: str) -> Iterator[Finding]:
         f"{verb} {resource}" for group, resource, verb in NEEDED_RIGHTS if not may(namespace, group, resource, verb)
     ]
     verdict = Verdict.MISSING if missing else Verdict.OK
-    detail = f"ask for: {', '.join(missing)}" if missing else f"enough in namespace {namespace}"
+    detail = f"missing: {', '.join(missing)}" if missing else f"sufficient in namespace {namespace}"
     yield Finding("Rights", verdict, detail)
 
 
@@ -197,5 +199,5 @@ CHECKS: tuple[Callable[[Values, str], Iterator[Finding]], ...] = (
 
 
 def preflight(values: Values, namespace: str) -> list[Finding]:
-    """Return what was found, in the order of CHECKS. The Kubernetes client must be configured."""
+    """Return the findings in the order of CHECKS. The Kubernetes client must be configured."""
     return [finding for check in CHECKS for finding in check(values, namespace)]

@@ -1,4 +1,4 @@
-"""The chart as Helm renders it: `render(values)` gives the objects, `refusal(values)` the sentence it refuses with."""
+"""The chart as Helm renders it: `render(values)` returns the objects, `refusal(values)` the error message."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(values: Manifest | None, apis: tuple[str, ...], binary: str | None = Non
 
 
 class Rendered:
-    """What one `helm template` gave."""
+    """The objects of one `helm template`."""
 
     def __init__(self, manifests: list[Manifest]) -> None:
         self.manifests = manifests
@@ -64,7 +64,7 @@ class Rendered:
         return iter(self.manifests)
 
     def of(self, kind: str, component: str | None = None) -> list[Manifest]:
-        """Objects of a kind, and of a component where one is named."""
+        """Return the objects of a kind, and of a component if one is given."""
         return [
             manifest
             for manifest in self.manifests
@@ -73,13 +73,13 @@ class Rendered:
         ]
 
     def one(self, kind: str, name: str) -> Manifest:
-        """The object of this kind whose name is the release's with this ending."""
+        """Return the object of this kind whose name is that of the release with this suffix."""
         wanted = f"release-parley{name}"
         (found,) = [m for m in self.manifests if (m["kind"], m["metadata"]["name"]) == (kind, wanted)]
         return found
 
     def pods(self) -> dict[str, Manifest]:
-        """Every pod spec by the name of what makes it."""
+        """Return every pod spec by the name of its Deployment, StatefulSet, Job or Pod."""
         found = {}
         for manifest in self.manifests:
             if manifest["kind"] in {"Deployment", "StatefulSet", "Job"}:
@@ -97,12 +97,12 @@ def render(values: Manifest | None = None, *apis: str, binary: str | None = None
 
 
 def refusal(values: Manifest, *apis: str) -> str:
-    """Return what Helm said when it refused these values."""
+    """Return the error message of Helm, which must refuse these values."""
     answer = run(values, apis)
-    assert answer.returncode != 0, "the chart took values that cannot work"
+    assert answer.returncode != 0, "the chart accepted values that cannot work"
     return answer.stderr
 
 
 def environment(pod: Manifest) -> dict[str, Any]:
-    """The first container's variables: a value, or where it comes from."""
+    """Return the environment of the first container: values, or their sources."""
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in pod["containers"][0]["env"]}

@@ -1,4 +1,4 @@
-"""The chart's access rules on a real server: who may touch enrolled voices."""
+"""The access list of the chart on a real server: which roles may use voiceprints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from parley_core.voiceprints import NewVoiceprint, Role
 from tests.chart.rendering import render
 from tests.support.valkey import Valkey
 
-VOICE = NewVoiceprint("voice-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8))
+VOICEPRINT = NewVoiceprint("voiceprint-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8))
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +33,20 @@ def url(tmp_path_factory: pytest.TempPathFactory, passwords: dict[str, str]) -> 
     server.stop()
 
 
-def voices_as(role: str, url: str, passwords: dict[str, str]) -> RedisVoiceprintStore:
+def voiceprints_as(role: str, url: str, passwords: dict[str, str]) -> RedisVoiceprintStore:
     path = url.removeprefix("unix://")
     return RedisVoiceprintStore(connect(f"unix://{role}@{path}&password={passwords[f'{role}-password']}", 5.0), 10)
 
 
-def test_the_api_may_do_all_of_it(url: str, passwords: dict[str, str]) -> None:
-    store = voices_as("api", url, passwords)
-    enrolled = store.enrol(VOICE)
-    assert list(store.all("clinic")) == [store.get("clinic", "voice-1")] == [enrolled]
-    store.remove("clinic", "voice-1")
+def test_the_api_has_full_access(url: str, passwords: dict[str, str]) -> None:
+    store = voiceprints_as("api", url, passwords)
+    enrolled = store.enrol(VOICEPRINT)
+    assert list(store.all("clinic")) == [store.get("clinic", "voiceprint-1")] == [enrolled]
+    store.remove("clinic", "voiceprint-1")
     assert list(store.all("clinic")) == []
 
 
 @pytest.mark.parametrize("role", ["flower", "probe", "keda"])
-def test_who_only_watches_may_not_look(role: str, url: str, passwords: dict[str, str]) -> None:
+def test_monitoring_roles_have_no_access(role: str, url: str, passwords: dict[str, str]) -> None:
     with pytest.raises(JobStoreUnavailable):
-        voices_as(role, url, passwords).all("clinic")
+        voiceprints_as(role, url, passwords).all("clinic")

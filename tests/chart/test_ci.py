@@ -17,18 +17,18 @@ from k8s import images
 from tests.chart.rendering import CHART, ROOT, tool
 
 TARGETS = ("lint", "test", "chart-tools", "chart", "images", "e2e")
-STANDS, WORKS, FAILS = "sleep 60", "true", "false"
+HANGS, WORKS, FAILS = "sleep 60", "true", "false"
 
 
 class Machine:
-    """A working tree beside a development cluster, each part of which writes its name down and does as it is told."""
+    """A working tree beside a development cluster. Each program records its name, then runs a given command."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._calls = folder, folder / "calls"
         (folder / "main" / ".ci").mkdir(parents=True)
         self.script = Path(shutil.copy(ROOT / ".ci" / "run", folder / "main" / ".ci"))
-        self.does("up", WORKS)
-        self.does("down", WORKS)
+        self.cluster_command("up", WORKS)
+        self.cluster_command("down", WORKS)
         self.make()
         self.program("cache/bin/kubelet", WORKS)
         self.program("cache/bin/kubectl", FAILS)  # no cluster answers
@@ -41,7 +41,7 @@ class Machine:
         file.write_text(f"#!/bin/sh\n{command}\n")
         file.chmod(0o755)
 
-    def does(self, name: str, command: str) -> None:
+    def cluster_command(self, name: str, command: str) -> None:
         self.program(f"shared/cluster/{name}", f"echo {name} >> {self._calls}\n{command}")
 
     def make(self, **given: str) -> None:
@@ -86,17 +86,17 @@ def test_cases_that_fail_are_red_and_leave_no_cluster(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("broken", ["images", "up"])
-def test_what_fails_before_the_cases_is_red_too(machine: Machine, broken: str) -> None:
+def test_a_failure_before_the_cases_is_red(machine: Machine, broken: str) -> None:
     machine.make(**{broken: FAILS} if broken == "images" else {})
-    machine.does("up", FAILS)
+    machine.cluster_command("up", FAILS)
     run = machine.start()
     run.communicate(timeout=30)
     assert run.returncode != 0
     assert "e2e" not in machine.calls()
 
 
-def test_a_run_that_is_broken_off_leaves_no_cluster(machine: Machine) -> None:
-    machine.make(e2e=STANDS)
+def test_an_interrupted_run_leaves_no_cluster(machine: Machine) -> None:
+    machine.make(e2e=HANGS)
     run = machine.start()
     deadline = time.monotonic() + 30
     while "e2e" not in machine.calls() and time.monotonic() < deadline:
@@ -124,7 +124,7 @@ def test_tests_know_that_they_run_in_ci(machine: Machine) -> None:
 def test_a_run_that_takes_too_long_ends_red(machine: Machine) -> None:
     script = machine.script.read_text()
     machine.script.write_text(script.replace("LIMIT=$((90 * 60))", "LIMIT=1"))
-    machine.make(test=STANDS)
+    machine.make(test=HANGS)
     run = machine.start("code")
     run.communicate(timeout=30)
     assert run.returncode != 0
@@ -146,10 +146,10 @@ def test_ci_installs_the_versions_that_the_chart_names() -> None:
     assert pinned["VERSITYGW"] == yaml.safe_load((CHART / "values.yaml").read_text())["images"]["objects"]["tag"]
 
 
-def test_somebody_elses_cluster_is_left_alone(machine: Machine) -> None:
+def test_a_running_cluster_is_left_alone(machine: Machine) -> None:
     machine.program("cache/bin/kubectl", WORKS)
     run = machine.start()
     said, _ = run.communicate(timeout=30)
     assert run.returncode == 0
-    assert "skipped, a development cluster is running already" in said
+    assert "skipped, a development cluster is already running" in said
     assert machine.calls() == []

@@ -1,4 +1,4 @@
-"""docker-compose.yml runs the same parts as the chart, as safely. Docker itself is not needed for this."""
+"""docker-compose.yml runs the same parts as the chart, equally protected. The tests need no Docker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from parley_core.settings import Settings
 from tests.chart.rendering import ROOT, render
 
 PARTS = ("api", "keeper", "worker", "flower")
-# Of the Compose specification, what this file uses: a key that is misspelt would be an error of `docker compose up`.
+# The keys of the Compose specification that the file uses: `docker compose up` refuses a misspelt one.
 SERVICE_KEYS = {"image", "command", "environment", "configs", "ports", "networks", "volumes", "depends_on"}
 SERVICE_KEYS |= {"healthcheck", "restart", "read_only", "cap_drop", "security_opt", "tmpfs", "stop_grace_period"}
 DURATION = re.compile(r"(\d+(h|m|s))+")
@@ -35,13 +35,13 @@ def services(compose: dict[str, Any]) -> dict[str, Any]:
 
 
 def mentioned(services: dict[str, Any], kind: str) -> Iterator[str]:
-    """Names of networks, volumes or configs that services use."""
+    """Yield the names of networks, volumes or configs that services use."""
     for service in services.values():
         for entry in service.get(kind, []):
             yield entry["source"] if isinstance(entry, dict) else entry.partition(":")[0]
 
 
-def test_everything_named_is_there_and_nothing_is_there_for_nobody(compose: dict[str, Any]) -> None:
+def test_every_reference_is_defined_and_every_definition_is_used(compose: dict[str, Any]) -> None:
     assert {key for key in compose if not key.startswith("x-")} == {"services", "networks", "volumes", "configs"}
     for kind in ("networks", "volumes", "configs"):
         assert set(mentioned(compose["services"], kind)) == set(compose[kind])
@@ -49,11 +49,11 @@ def test_everything_named_is_there_and_nothing_is_there_for_nobody(compose: dict
         assert service.keys() <= SERVICE_KEYS, name
         assert service.get("depends_on", {}).keys() <= compose["services"].keys(), name
         assert DURATION.fullmatch(service.get("stop_grace_period", "10s")), name
-    assert "healthcheck" in compose["services"]["redis"]  # the others wait until it is healthy
+    assert "healthcheck" in compose["services"]["redis"]  # the other services wait for it
 
 
 def test_commands_are_in_the_images(services: dict[str, Any]) -> None:
-    """`python -m` of a package that goes into that image, or a command of a package that its lock installs."""
+    """Each is `python -m` of a service in the image, or a command of a package in its lock file."""
     for part in PARTS:
         image = next(found for found in images.images("onnx") if found.name == services[part]["image"].split(":")[0])
         words = [services[part]["command"], services[part].get("healthcheck", {}).get("test", ["CMD"])[1:]]
@@ -71,18 +71,18 @@ def lock_of(image: images.Image) -> Path:
 
 
 def test_every_variable_is_a_setting(services: dict[str, Any]) -> None:
-    """Settings ignore what they do not know, so that a misspelt one would do nothing, silently."""
+    """Settings ignore unknown variables, so a misspelt one would have no effect."""
     known = {f"PARLEY_{name.upper()}" for name in Settings.model_fields}
     for part in PARTS:
         ours = {name for name in services[part]["environment"] if name.startswith("PARLEY_")}
         assert ours <= known, part
     pods = render().pods().values()
     chart = {variable["name"] for pod in pods for found in pod["containers"] for variable in found.get("env", [])}
-    of_scale_in_and_client = {"PARLEY_WORKER_PODS", "PARLEY_URL", "PARLEY_API_KEY"}
-    assert {name for name in chart if name.startswith("PARLEY_")} - known == of_scale_in_and_client
+    of_keeper_and_client = {"PARLEY_WORKER_PODS", "PARLEY_URL", "PARLEY_API_KEY"}
+    assert {name for name in chart if name.startswith("PARLEY_")} - known == of_keeper_and_client
 
 
-def test_what_the_images_allow_to_write_is_what_is_mounted(services: dict[str, Any]) -> None:
+def test_writable_folders_of_the_images_are_mounted(services: dict[str, Any]) -> None:
     for part in ("api", "keeper", "worker"):
         assert services[part]["read_only"] is True
         assert services[part]["tmpfs"] == ["/tmp"]
@@ -91,7 +91,7 @@ def test_what_the_images_allow_to_write_is_what_is_mounted(services: dict[str, A
         assert f"install -d -o 10001 -g 10001 {mount.partition(':')[2]}\n" in (ROOT / file).read_text()
 
 
-def test_each_part_starts_as_in_the_chart(services: dict[str, Any]) -> None:
+def test_each_part_has_the_command_and_image_of_the_chart(services: dict[str, Any]) -> None:
     pods = render().pods()
     names = {part: f"release-parley-{part}" for part in PARTS} | {"worker": "release-parley-worker-batch"}
     for part in PARTS:
@@ -101,20 +101,20 @@ def test_each_part_starts_as_in_the_chart(services: dict[str, Any]) -> None:
     assert services["redis"]["image"] == pods["release-parley-redis"]["containers"][0]["image"]
 
 
-def test_a_worker_may_finish_its_jobs_and_has_no_way_out(services: dict[str, Any]) -> None:
+def test_a_worker_may_finish_its_jobs_and_has_no_outside_network(services: dict[str, Any]) -> None:
     grace = int(services["worker"]["stop_grace_period"].removesuffix("s"))
     assert grace > Settings.model_fields["longest_attempt_seconds"].default
     assert services["worker"]["networks"] == ["inside"]
 
 
-def test_ports_are_open_on_this_machine_alone_and_behind_a_password(services: dict[str, Any]) -> None:
+def test_ports_are_local_and_need_a_password(services: dict[str, Any]) -> None:
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert ports == {"api": ["127.0.0.1:7001:7001"], "flower": ["127.0.0.1:5555:5555"]}
     assert "PARLEY_API_KEYS_FILE" in services["api"]["environment"]
     assert ":?" in services["flower"]["environment"]["FLOWER_BASIC_AUTH"]
 
 
-def test_redis_keeps_what_it_was_given(services: dict[str, Any]) -> None:
+def test_redis_persists_every_write_and_evicts_nothing(services: dict[str, Any]) -> None:
     command = " ".join(services["redis"]["command"])
     for option in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
         assert option in command

@@ -1,4 +1,4 @@
-"""What the driver does before it talks to a cluster; tests/cluster/test_driver.py has the rest."""
+"""The driver without a cluster; tests/cluster/test_driver.py has the rest."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def drive(kubeconfig: Path, *arguments: str, needs_helm: bool = True) -> subproc
 
 
 @pytest.mark.parametrize("file", sorted(VALUES.glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_chart_takes_each_of_our_values(file: Path) -> None:
+def test_the_chart_accepts_each_values_file_of_the_repository(file: Path) -> None:
     assert render(read_values([file.stem]), KEDA, PROMETHEUS).of("Deployment", "api")
 
 
-def test_later_values_come_before_earlier_ones_and_lists_are_replaced(tmp_path: Path) -> None:
+def test_later_values_override_earlier_ones_and_lists_are_replaced(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("workers: [{name: only, queue: batch}]\nflower: {enabled: true}\n")
     read = read_values(["production", str(own)])
@@ -44,28 +44,28 @@ def test_later_values_come_before_earlier_ones_and_lists_are_replaced(tmp_path: 
     assert read_values([]) == {}
 
 
-def test_values_that_are_nowhere_end_with_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_values_file_is_reported(tmp_path: Path) -> None:
     done = drive(tmp_path / "nowhere", "install", "--values", "staging")
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "There is no values file staging; in k8s/values are air-gapped, dev, production, single-node."
+        "There is no values file staging. k8s/values has air-gapped, dev, production, single-node."
     )
 
 
-def test_without_helm_it_says_so_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_helm_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     done = drive(tmp_path / "nowhere", "status", needs_helm=False)
     assert done.returncode == 1
     assert done.stderr == "Helm is not on PATH: https://helm.sh/docs/intro/install\n"
 
 
-def test_without_a_cluster_it_says_so_in_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_cluster_is_reported(tmp_path: Path) -> None:
     done = drive(tmp_path / "nowhere", "preflight")
     assert done.returncode == 1
-    assert done.stderr.startswith("There is no cluster to talk to: set KUBECONFIG")
+    assert done.stderr.startswith("No cluster is configured: set KUBECONFIG")
 
 
-def test_a_cluster_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     named = {
         "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
@@ -79,7 +79,7 @@ def test_a_cluster_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
-def test_a_diff_is_in_a_fixed_order_and_shows_no_secret() -> None:
+def test_a_diff_has_a_fixed_order_and_shows_no_secret() -> None:
     objects: list[dict[str, Any]] = [
         {"kind": "Secret", "metadata": {"name": "b"}, "stringData": {"key": "pssst"}, "data": {"key": "cHNzc3Q="}},
         {"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"seen": "yes"}},
@@ -98,14 +98,14 @@ def test_a_pod_without_conditions_is_not_ready() -> None:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10m", 600), ("1h30m", 5400), ("45s", 45)])
-def test_durations_are_read_as_helm_reads_them(text: str, seconds: int) -> None:
+def test_durations_have_the_meaning_that_helm_gives_them(text: str, seconds: int) -> None:
     assert seconds_of(text) == seconds
-    with pytest.raises(ValueError, match="no duration"):
+    with pytest.raises(ValueError, match="not a duration"):
         seconds_of(text + "!")
 
 
 @pytest.mark.parametrize(("text", "version"), [("v1.36.3", (1, 36)), ("1.30+", (1, 30)), ("2.17.0", (2, 17))])
-def test_versions_are_read(text: str, version: tuple[int, int]) -> None:
+def test_versions_are_parsed(text: str, version: tuple[int, int]) -> None:
     assert preflight.version_of(text) == version
 
 
@@ -118,7 +118,7 @@ def test_versions_are_read(text: str, version: tuple[int, int]) -> None:
         ("k:v2.18.0", "v2.18.0"),
     ],
 )
-def test_the_version_of_an_image_is_its_tag(image: str, version: str | None) -> None:
+def test_the_version_of_an_image_comes_from_its_tag(image: str, version: str | None) -> None:
     assert preflight.image_version(image) == version
 
 
@@ -126,11 +126,11 @@ def test_the_version_of_an_image_is_its_tag(image: str, version: str | None) -> 
     ("names", "classes"),
     [([], {""}), (["production"], {""}), (["single-node"], {""})],
 )
-def test_storage_is_asked_for_where_something_is_kept(names: list[str], classes: set[str]) -> None:
+def test_a_storage_class_is_needed_where_the_release_has_volumes(names: list[str], classes: set[str]) -> None:
     assert preflight.storage_classes(read_values(names)) == classes
 
 
-def test_storage_classes_that_values_name() -> None:
+def test_storage_classes_come_from_the_values() -> None:
     values = {"redis": {"persistence": {"storageClass": "fast"}}, "objects": {"embedded": {"storageClass": "big"}}}
     assert preflight.storage_classes(values) == {"fast", "big"}
     assert preflight.storage_classes({"redis": {"enabled": False}, "objects": {"kind": "url"}}) == set()
@@ -148,11 +148,11 @@ def storage_class(name: str, default: bool) -> SimpleNamespace:
     [
         ([("local", True)], "", Verdict.OK, "local (default)"),
         ([("local", False)], "", Verdict.MISSING, "mark one of ['local'] as default"),
-        ([("local", True)], "fast", Verdict.MISSING, "fast is not there"),
+        ([("local", True)], "fast", Verdict.MISSING, "fast does not exist"),
         ([("fast", False)], "fast", Verdict.OK, "fast"),
     ],
 )
-def test_a_storage_class_that_is_missing_stops_the_installation(
+def test_a_missing_storage_class_stops_the_installation(
     monkeypatch: pytest.MonkeyPatch, classes: list[tuple[str, bool]], wanted: str, verdict: Verdict, advice: str
 ) -> None:
     items = [storage_class(name, default) for name, default in classes]

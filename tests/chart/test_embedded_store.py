@@ -1,4 +1,4 @@
-"""The embedded S3 server keeps what it acknowledged: a real versitygw, as the chart sets it up."""
+"""The embedded S3 server keeps what it acknowledged: a real versitygw, set up as in the chart."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import pytest
 from parley_core.storage.objects import ObjectStore
 from tests.chart.rendering import render, tool
 
-FOLDERS = ("recordings", "results", "journal", "idempotency", "checks")  # every one that core writes to
+FOLDERS = ("recordings", "results", "journal", "idempotency", "checks")  # every prefix that core writes to
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    """The bucket after the init container, served by the pod's own command."""
+    """The bucket as the init container leaves it, served by the command of the pod."""
     program = tool("versitygw")
     pod: dict[str, Any] = render().pods()["release-parley-objects"]
     bucket, server = pod["initContainers"][0], pod["containers"][0]
-    assert bucket["image"] == server["image"]  # a new image of ours starts no new pod
+    assert bucket["image"] == server["image"]  # a new version of Parley must not restart the store
     subprocess.run([word.replace("/data", str(tmp_path)) for word in bucket["command"]], check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -42,7 +42,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectSto
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_outlives_its_last_object(store: ObjectStore, tmp_path: Path, folder: str) -> None:
-    """versitygw removes an empty folder; a put at that moment fails, or is acknowledged and lost (5 of 5,800)."""
+    """versitygw removes an empty folder, and a put at that moment fails or is lost (5 of 5,800)."""
     store.put(f"{folder}/a", b"x")
     store.delete(f"{folder}/a")
     assert (tmp_path / "parley" / folder).is_dir()

@@ -1,4 +1,4 @@
-"""Helm 3 and Helm 4 take the chart and make the same objects of it."""
+"""Helm 3 and Helm 4 accept the chart and render the same objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES: dict[str, Manifest] = SHAPES | {file.stem: yaml.safe_load(file.read_text(
 
 
 def without_fresh_secrets(manifest: Manifest) -> Any:
-    """The object without what is made anew at each render: values of Secrets, and what is counted over them."""
+    """Return the object without the random values of Secrets."""
     return {key: value for key, value in manifest.items() if manifest["kind"] != "Secret" or key != "stringData"}
 
 

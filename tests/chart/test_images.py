@@ -1,4 +1,4 @@
-"""Images and their bills of materials say what goes in."""
+"""Images have the right names, and their bills of materials list what is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A docker command alone on the PATH; what it answers is its content."""
+    """A docker command first on PATH; the test writes its script."""
     images.has_docker.cache_clear()
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     yield tmp_path / "docker"
@@ -24,13 +24,13 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("status", "found"), [(0, True), (1, False)])
-def test_a_docker_without_its_daemon_is_none(docker: Path, status: int, found: bool) -> None:
+def test_docker_without_its_daemon_does_not_count(docker: Path, status: int, found: bool) -> None:
     docker.write_text(f"#!/bin/sh\nexit {status}\n")
     docker.chmod(0o755)
     assert images.has_docker() is found
 
 
-def test_stand_ins_have_the_names_that_the_chart_asks_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_replacement_images_have_the_names_in_the_chart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pods = render({"images": {"registry": "localhost"}}).pods()
     wanted = {pods[f"release-parley-{part}"]["containers"][0]["image"] for part in ("redis", "objects")}
     for name, text in (("versitygw", "#!/bin/sh\n"), ("build", f'#!/bin/sh\necho "$1" >> {tmp_path}/built\n')):
@@ -50,7 +50,7 @@ def test_our_images_have_the_versions_of_the_chart() -> None:
     assert images.images("pyannote")[1].name == "parley-worker-pyannote"
 
 
-def test_a_bill_of_materials_lists_what_the_lock_installs() -> None:
+def test_a_bill_of_materials_lists_the_packages_of_the_lock() -> None:
     for image in images.images("onnx"):
         bill = images.sbom(image)
         named = {component["name"]: component for component in bill["components"]}
@@ -60,7 +60,7 @@ def test_a_bill_of_materials_lists_what_the_lock_installs() -> None:
     assert "torch" not in {component["name"] for component in bill["components"]}
 
 
-def test_a_package_for_another_system_is_not_in_the_image(tmp_path: Path) -> None:
+def test_a_package_for_another_system_is_left_out(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text(
         "here==1.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
@@ -70,5 +70,5 @@ def test_a_package_for_another_system_is_not_in_the_image(tmp_path: Path) -> Non
     assert (requirement.name, hashes) == ("here", ["aa", "bb"])
 
 
-def test_sizes_are_read() -> None:
+def test_sizes_are_parsed() -> None:
     assert [images.parse_size(text) for text in ("796 MB", "53.2 MB", "1.2 GB")] == [796e6, 53.2e6, 1.2e9]

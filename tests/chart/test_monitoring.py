@@ -1,4 +1,4 @@
-"""Alerts and dashboard ask only for numbers that there are, and every alert has its page in the runbook."""
+"""Alerts and dashboard use metrics that exist, and every alert has a section in the runbook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.api_fixture import AUDIO, ApiFixture
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "alerts_test.yaml"
-FROM_PROMETHEUS = {"namespace", "release", "le"}  # labels that scraping adds, and that of a histogram's buckets
+FROM_PROMETHEUS = {"namespace", "release", "le"}  # labels that scraping adds, and that of histogram buckets
 MONITORED: Manifest = {"monitoring": {"dashboard": {"enabled": True}}}
 
 
@@ -46,7 +46,7 @@ def dashboard() -> Any:
 
 
 def queries() -> dict[str, str]:
-    """Every query of the dashboard by its panel's title and its own letter."""
+    """Return every query of the dashboard by the title of its panel and its letter."""
     return {
         f"{panel['title']} {target['refId']}": target["expr"]
         for panel in dashboard()["panels"]
@@ -65,7 +65,7 @@ async def scraped_from_the_api() -> str:
 
 @pytest.fixture(scope="module")
 def exported() -> dict[str, set[str]]:
-    """Labels of every sample that API and keeper really export."""
+    """The labels of every sample that API and keeper export."""
     found: dict[str, set[str]] = defaultdict(set)
     for text in (anyio.run(scraped_from_the_api), as_metrics([MaintenanceTask("publish", 1.0, lambda: 0)])):
         for family in text_string_to_metric_families(text):
@@ -75,13 +75,13 @@ def exported() -> dict[str, set[str]]:
 
 
 def selectors(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Every metric that an expression names, with the labels it is chosen by."""
+    """Yield every metric in an expression with the labels that select it."""
     for name, matchers in re.findall(r"\b(parley_\w+)(?:\{(.*?)\})?", re.sub(r"\n\s*", " ", expression)):
         yield name, set(re.findall(r"(\w+)\s*[=!]", re.sub(r'"[^"]*"', '""', matchers)))
 
 
 def unknown(expression: str, exported: dict[str, set[str]]) -> list[str]:
-    """What an expression asks for that nobody exports: metrics, and labels they do not have."""
+    """Return the metrics and labels in an expression that nothing exports."""
     found = [name for name, _ in selectors(expression) if name not in exported]
     grouped = {label.strip() for group in re.findall(r"by \((.*?)\)", expression) for label in group.split(",")}
     known = set().union(*(exported.get(name, set()) for name, _ in selectors(expression)), FROM_PROMETHEUS)
@@ -91,13 +91,13 @@ def unknown(expression: str, exported: dict[str, set[str]]) -> list[str]:
     return found
 
 
-def test_alerts_ask_for_what_there_is(alerts: dict[str, Manifest], exported: dict[str, set[str]]) -> None:
+def test_alerts_use_metrics_that_exist(alerts: dict[str, Manifest], exported: dict[str, set[str]]) -> None:
     for name, alert in alerts.items():
         assert list(selectors(alert["expr"])), name
         assert unknown(alert["expr"], exported) == [], name
 
 
-def test_the_dashboard_asks_for_what_there_is(exported: dict[str, set[str]]) -> None:
+def test_the_dashboard_uses_metrics_that_exist(exported: dict[str, set[str]]) -> None:
     assert len(queries()) > 20
     for where, expression in queries().items():
         assert list(selectors(expression)), where
@@ -115,22 +115,22 @@ def test_a_wrong_metric_or_label_would_be_found(exported: dict[str, set[str]]) -
     ]
 
 
-def test_every_expression_is_about_this_release_alone(alerts: dict[str, Manifest]) -> None:
+def test_every_expression_selects_this_release(alerts: dict[str, Manifest]) -> None:
     for expression in [*(alert["expr"] for alert in alerts.values()), *queries().values()]:
         for name, labels in selectors(expression):
             assert {"namespace", "release"} <= labels, (name, expression)
 
 
-def test_every_alert_has_its_page_in_the_runbook_and_every_page_its_alert(alerts: dict[str, Manifest]) -> None:
+def test_alerts_and_sections_of_the_runbook_match(alerts: dict[str, Manifest]) -> None:
     headings = re.findall(r"^## (Parley\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     assert sorted(headings) == sorted(alerts)
     for name, alert in alerts.items():
         assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
         assert alert["labels"]["severity"] in {"critical", "warning"}
-        assert not re.search(r"\b(MINE|QUEUE_LIMIT|OLDEST_\w+)\b", yaml.safe_dump(alert)), name
+        assert not re.search(r"\b(SELECTOR|QUEUE_LIMIT|OLDEST_\w+)\b", yaml.safe_dump(alert)), name
 
 
-def test_thresholds_are_those_of_the_values() -> None:
+def test_thresholds_come_from_the_values() -> None:
     values: Manifest = {
         "limits": {"queueLimit": 500},
         "monitoring": {"alerts": {"oldestSeconds": {"batch": 77}, "runbook": "https://wiki.example/parley"}},
@@ -140,7 +140,7 @@ def test_thresholds_are_those_of_the_values() -> None:
         assert wanted in text
 
 
-def test_each_part_of_monitoring_has_its_switch() -> None:
+def test_each_object_of_monitoring_can_be_switched() -> None:
     kinds = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
     assert not any(render().of(kind) for kind in kinds)
     assert not render({}, PROMETHEUS).of("ConfigMap", "monitoring")
@@ -151,7 +151,7 @@ def test_each_part_of_monitoring_has_its_switch() -> None:
     assert "interval" in refusal({"monitoring": {"interval": "often"}})
 
 
-def test_grafana_and_prometheus_find_what_is_theirs() -> None:
+def test_objects_have_the_labels_that_grafana_and_prometheus_select_by() -> None:
     values: Manifest = {"monitoring": {"labels": {"prometheus": "clinic"}, "dashboard": {"enabled": True}}}
     rendered = render(values, PROMETHEUS)
     for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
@@ -159,7 +159,7 @@ def test_grafana_and_prometheus_find_what_is_theirs() -> None:
     assert rendered.one("ConfigMap", "-dashboard")["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
-def test_the_monitors_name_ports_that_there_are_and_the_release() -> None:
+def test_monitors_scrape_existing_ports_and_add_the_release() -> None:
     rendered = render({}, PROMETHEUS)
     (service,) = rendered.of("ServiceMonitor")[0]["spec"]["endpoints"]
     (pod,) = rendered.of("PodMonitor")[0]["spec"]["podMetricsEndpoints"]
@@ -169,13 +169,13 @@ def test_the_monitors_name_ports_that_there_are_and_the_release() -> None:
         assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "release"}]
 
 
-def test_prometheus_reaches_an_api_that_is_open_to_few() -> None:
+def test_prometheus_reaches_an_api_with_restricted_sources() -> None:
     values: Manifest = {"networkPolicy": {"apiFrom": [{"podSelector": {}}], "monitoringNamespace": "watch"}}
     (rule,) = render(values).one("NetworkPolicy", "-api")["spec"]["ingress"]
     assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}} in rule["from"]
 
 
-def test_panels_do_not_lie_on_each_other() -> None:
+def test_panels_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard()["panels"]:
         place = panel["gridPos"]
@@ -193,19 +193,19 @@ def promtool(*arguments: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_alerts_and_they_fire_when_they_should(rule: Manifest, tmp_path: Path) -> None:
+def test_prometheus_accepts_the_alerts_and_they_fire_as_tested(rule: Manifest, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
     (tmp_path / CASES.name).write_text(CASES.read_text())
     promtool("check", "rules", "rules.yaml", folder=tmp_path)
     promtool("test", "rules", CASES.name, folder=tmp_path)
 
 
-def test_every_alert_is_tried(alerts: dict[str, Manifest]) -> None:
+def test_every_alert_has_a_case_in_which_it_fires(alerts: dict[str, Manifest]) -> None:
     cases = [case for test in yaml.safe_load(CASES.read_text())["tests"] for case in test["alert_rule_test"]]
     assert {case["alertname"] for case in cases if case["exp_alerts"]} == set(alerts)
 
 
-def test_prometheus_takes_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+def test_prometheus_accepts_the_queries_of_the_dashboard(tmp_path: Path) -> None:
     rules = [
         {"record": f"query:{number}", "expr": expression.replace("$__rate_interval", "5m")}
         for number, expression in enumerate(queries().values())

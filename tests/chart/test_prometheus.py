@@ -1,4 +1,4 @@
-"""A real Prometheus reads a real API and keeper, and every panel of the dashboard has something to show."""
+"""A real Prometheus scrapes a real API and keeper, and every panel of the dashboard has data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.worker import System, running_system
 
-LABELS = {"namespace": "space", "release": "release"}  # what the monitors add
+LABELS = {"namespace": "space", "release": "release"}  # added by the monitors
 SCRAPES = 5
 
 
@@ -40,7 +40,7 @@ class Prometheus:
         self._http = httpx.Client(base_url=f"http://{address}")
 
     def query(self, expression: str) -> list[Any]:
-        """The series that an expression gives now; none while Prometheus starts."""
+        """Return the current series of an expression; none while Prometheus starts."""
         try:
             answer = self._http.get("/api/v1/query", params={"query": expression})
         except httpx.TransportError:
@@ -58,7 +58,7 @@ class Prometheus:
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a Valkey that has a memory limit, as the chart's has."""
+    """Settings of a Valkey with a memory limit, as in the chart."""
     server = Valkey(tmp_path / "valkey", "--maxmemory", "100mb")
     server.start()
     yield Settings(redis_url=server.url, objects_url=f"file://{tmp_path}/objects")
@@ -66,7 +66,7 @@ def limited(tmp_path: Path) -> Iterator[Settings]:
 
 
 def work(system: System, api: ApiProcess) -> None:
-    """Something for every panel: jobs that run, wait and end, and callers who look."""
+    """Create data for every panel: jobs that run, wait and end, and requests."""
     ids = [system.submit() for _ in range(2)]
     for job_id in ids:
         system.wait_for_end(job_id)
@@ -74,15 +74,15 @@ def work(system: System, api: ApiProcess) -> None:
     time.sleep(1)
 
 
-def test_every_panel_has_something_to_show(limited: Settings, tmp_path: Path) -> None:
+def test_every_panel_has_data(limited: Settings, tmp_path: Path) -> None:
     port = free_port()
     with running_system(limited, tmp_path) as system, ApiProcess(limited, tmp_path / "api.log") as api:
         system.keeper(PARLEY_KEEPER_PORT=port)
         system.worker(PARLEY_SCRIPTED_SECONDS=0.2, PARLEY_QUEUES="interactive")
-        system.submit(Queue.BATCH)  # nobody serves it: it stays, and grows old
+        system.submit(Queue.BATCH)  # no worker serves this queue, so the job stays
         prometheus = Prometheus(tmp_path, [f"127.0.0.1:{api.port}", f"127.0.0.1:{port}"])
         try:
-            until(lambda: len(prometheus.query("up == 1")) == 2, what="both are scraped")
+            until(lambda: len(prometheus.query("up == 1")) == 2, what="both targets are scraped")
             for _ in range(SCRAPES):
                 work(system, api)
             empty = [where for where, query in queries().items() if not prometheus.query(concrete(query))]
@@ -94,7 +94,7 @@ def test_every_panel_has_something_to_show(limited: Settings, tmp_path: Path) ->
 
 
 def concrete(query: str) -> str:
-    """The query with the dashboard's variables filled in; panels that hide zeros show them here."""
+    """Return the query with the variables of the dashboard replaced, and without the filter of zeros."""
     for name, value in LABELS.items():
         query = query.replace(f"${name}", value)
     return query.replace("$__rate_interval", "10s").removesuffix(" > 0")

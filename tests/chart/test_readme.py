@@ -1,4 +1,4 @@
-"""The chart's README says what values.yaml says."""
+"""The README of the chart has every value with its default and its meaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.chart.rendering import CHART, tool
 ROW = re.compile(r"^\| `(?P<key>[^`]+)` \| `(?P<default>[^`]+)` \| (?P<meaning>.*) \|$", re.MULTILINE)
 README = (CHART / "README.md").read_text()
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-OF_A_POD = {  # told once, above the table
+OF_A_POD = {  # described once, above the table
     "nodeSelector",
     "affinity",
     "tolerations",
@@ -29,7 +29,7 @@ OF_A_POD = {  # told once, above the table
 
 
 def rows() -> dict[str, tuple[Any, str]]:
-    """Default and meaning by key, as the table has them."""
+    """Return default and meaning by key, from the table."""
     return {row["key"]: (json.loads(row["default"]), row["meaning"].strip()) for row in ROW.finditer(README)}
 
 
@@ -44,8 +44,8 @@ def leaves(values: Any, path: str = "") -> Iterator[str]:
 def test_every_value_has_a_row_with_its_default_and_a_meaning() -> None:
     for leaf in leaves(VALUES):
         parts = leaf.split(".")
-        told = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
-        assert parts[-1] in OF_A_POD or set(told) & rows().keys(), leaf
+        described = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+        assert parts[-1] in OF_A_POD or set(described) & rows().keys(), leaf
     for key, (default, meaning) in rows().items():
         found: Any = VALUES
         for part in key.split("."):
@@ -54,12 +54,12 @@ def test_every_value_has_a_row_with_its_default_and_a_meaning() -> None:
         assert meaning, key
 
 
-def test_what_every_pod_takes_is_told_above_the_table() -> None:
+def test_the_settings_of_every_pod_are_described_above_the_table() -> None:
     head = README.partition("## Values")[0]
     assert all(f"`{key}`" in head for key in OF_A_POD)
 
 
-def test_it_is_what_helm_docs_makes() -> None:
+def test_it_is_the_output_of_helm_docs() -> None:
     command = [
         tool("helm-docs"),
         "--dry-run",

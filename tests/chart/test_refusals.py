@@ -1,4 +1,4 @@
-"""Values that cannot work are refused with a sentence that says what to do."""
+"""Values that cannot work are refused with a message that says what to do."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tests.chart.rendering import CHART, KEDA, Manifest, refusal, render
 
 BATCH: Manifest = {"name": "batch", "queue": "batch"}
 
-SENTENCES: list[tuple[Manifest, str]] = [
+MESSAGES: list[tuple[Manifest, str]] = [
     ({"redis": {"maxmemoryPolicy": "allkeys-lru"}}, "only noeviction keeps accepted jobs"),
-    ({"redis": {"enabled": False}}, "redis.external.host is empty: name the address of your Redis"),
+    ({"redis": {"enabled": False}}, "redis.external.host is empty: set the host of your Redis"),
     ({"redis": {"external": {"host": "redis.example"}}}, "set redis.enabled to false to use your own Redis"),
     ({"objects": {"kind": "url"}}, "set it to s3://bucket"),
     ({"objects": {"url": "s3://bucket"}}, "set objects.kind to url to use it"),
-    ({"objects": {"kind": "url", "url": "file:///data"}}, "use objects.kind volume for a shared folder"),
+    ({"objects": {"kind": "url", "url": "file:///data"}}, "set objects.kind to volume for a shared folder"),
     ({"objects": {"kind": "volume", "volume": {"accessMode": "ReadWriteOnce"}}}, "can be mounted on one node only"),
-    ({"workers": []}, "jobs would wait for ever"),
+    ({"workers": []}, "no job would ever run"),
     ({"workers": [BATCH, BATCH]}, "give each its own name"),
     ({"workers": [BATCH | {"engine": "pyannote"}]}, "an image built with ENGINE=pyannote"),
     ({"workers": [BATCH | {"autoscaling": {"minReplicas": 11}}]}, "minReplicas is above autoscaling.maxReplicas"),
     ({"api": {"autoscaling": {"minReplicas": 9}}}, "minReplicas is above api.autoscaling.maxReplicas"),
-    ({"api": {"ingress": {"enabled": True}}}, "name the host it serves"),
-    ({"api": {"httpRoute": {"enabled": True}}}, "name the gateway it attaches to"),
+    ({"api": {"ingress": {"enabled": True}}}, "set the host name of the API"),
+    ({"api": {"httpRoute": {"enabled": True}}}, "name a gateway to attach to"),
 ]
 
 SCHEMA: list[tuple[Manifest, str]] = [
@@ -42,9 +42,9 @@ SCHEMA: list[tuple[Manifest, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "sentence"), SENTENCES)
-def test_a_combination_that_cannot_work_is_refused(values: Manifest, sentence: str) -> None:
-    assert sentence in refusal(values, KEDA)
+@pytest.mark.parametrize(("values", "message"), MESSAGES)
+def test_a_combination_that_cannot_work_is_refused(values: Manifest, message: str) -> None:
+    assert message in refusal(values, KEDA)
 
 
 @pytest.mark.parametrize(("values", "key"), SCHEMA)
@@ -53,7 +53,7 @@ def test_an_unknown_or_impossible_value_is_refused(values: Manifest, key: str) -
 
 
 def open_objects(schema: Any, path: str = "") -> list[str]:
-    """Paths of objects with named properties that would let an unknown key pass."""
+    """Return the paths of objects with properties that accept unknown keys."""
     if not isinstance(schema, dict):
         return []
     found = [path] if "properties" in schema and schema.get("additionalProperties") is not False else []
@@ -62,13 +62,13 @@ def open_objects(schema: Any, path: str = "") -> list[str]:
     return found + open_objects(schema.get("items"), f"{path}[]")
 
 
-def test_the_schema_is_closed_all_the_way_down() -> None:
+def test_the_schema_is_closed_at_every_level() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert open_objects(schema) == []
     assert open_objects({"properties": {"a": {"properties": {}}}}) == ["", ".a"]
 
 
-def test_the_fixes_that_the_sentences_name_are_taken() -> None:
+def test_the_fixes_in_the_messages_are_accepted() -> None:
     assert render({"redis": {"enabled": False, "external": {"host": "redis.example"}}})
     assert render({"objects": {"kind": "volume", "volume": {"accessMode": "ReadWriteOnce", "singleNode": True}}})
     pyannote = BATCH | {"engine": "pyannote", "image": {"repository": "parley-worker-pyannote", "tag": "1"}}

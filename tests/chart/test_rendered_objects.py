@@ -1,4 +1,4 @@
-"""Every object of the chart is one that the API server takes, under strict validation."""
+"""Kubernetes accepts every object of the chart, under strict validation."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SHAPES: dict[str, Manifest] = {
 
 
 def closed(schema: Any) -> Any:
-    """The schema with every object closed, so that a misspelt field is an error and not ignored."""
+    """Return the schema with every object closed, so that a misspelt field is an error."""
     if isinstance(schema, list):
         return [closed(part) for part in schema]
     if not isinstance(schema, dict):
@@ -78,13 +78,13 @@ def validate_custom(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_kubernetes_takes_every_object(shape: str, version: str) -> None:
+def test_kubernetes_accepts_every_object(shape: str, version: str) -> None:
     for manifest in render(SHAPES[shape]):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_keda_takes_its_objects(shape: str) -> None:
+def test_keda_accepts_its_objects(shape: str) -> None:
     ours = [manifest for manifest in render(SHAPES[shape], KEDA) if manifest["apiVersion"] == KEDA]
     assert {manifest["kind"] for manifest in ours} == {"ScaledObject", "TriggerAuthentication"}
     for manifest in ours:
@@ -92,14 +92,14 @@ def test_keda_takes_its_objects(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_prometheus_operator_takes_its_objects(shape: str) -> None:
+def test_the_prometheus_operator_accepts_its_objects(shape: str) -> None:
     ours = [manifest for manifest in render(SHAPES[shape], PROMETHEUS) if manifest["apiVersion"] == PROMETHEUS]
     assert {manifest["kind"] for manifest in ours} == {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
     for manifest in ours:
         validate_custom(manifest)
 
 
-def test_a_misspelt_field_would_be_found() -> None:
+def test_a_misspelt_field_is_found() -> None:
     (scaled, *_) = render({}, KEDA).of("ScaledObject")
     scaled["spec"]["minReplicas"] = 1
     with pytest.raises(jsonschema.ValidationError, match="minReplicas"):
@@ -134,5 +134,5 @@ def test_the_api_stays_reachable_while_it_journals() -> None:
 
 
 def test_a_rollback_does_not_wait_for_the_broken_pod_it_replaces() -> None:
-    """With OrderedReady, Kubernetes waits for ever for a pod whose image is not there, whatever the template says."""
+    """With OrderedReady, Kubernetes waits forever for a pod whose image is missing, even after a rollback."""
     assert {stateful["spec"]["podManagementPolicy"] for stateful in render().of("StatefulSet")} == {"Parallel"}

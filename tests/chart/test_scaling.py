@@ -1,4 +1,4 @@
-"""Workers scale on unfinished jobs, and nothing that scales is also told a number."""
+"""Workers scale on unfinished jobs, and nothing that scales has a fixed number of replicas."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_one_deployment_per_entry_with_its_own_settings() -> None:
     pod = rendered.one("Deployment", "-worker-big")["spec"]["template"]["spec"]
     assert environment(pod)["PARLEY_CONCURRENCY"] == "4"
     assert environment(pod)["PARLEY_QUEUES"] == "batch"
-    # requests come from workerDefaults: an entry changes what it names and nothing else
+    # requests come from workerDefaults, since the entry sets limits only
     assert pod["containers"][0]["resources"] == {
         "requests": {"cpu": "1", "memory": "1Gi"},
         "limits": {"memory": "8Gi"},
     }
 
 
-def test_workers_of_two_entries_do_not_select_each_others_pods() -> None:
+def test_workers_of_two_entries_select_different_pods() -> None:
     deployments = render(workers(BATCH, {"name": "more", "queue": "batch"})).of("Deployment", "worker")
     selectors = [tuple(sorted(d["spec"]["selector"]["matchLabels"].items())) for d in deployments]
     assert len(set(selectors)) == 2
@@ -44,12 +44,12 @@ def test_keda_reads_the_unfinished_jobs_of_the_queue() -> None:
     assert "password" not in str(trigger["metadata"]).lower()
 
 
-def test_kedas_password_is_kedas_own() -> None:
+def test_keda_has_its_own_password() -> None:
     (reference,) = render({}, KEDA).one("TriggerAuthentication", "-keda")["spec"]["secretTargetRef"]
     assert (reference["parameter"], reference["key"]) == ("password", "keda-password")
 
 
-def test_replicas_never_stand_beside_an_autoscaler() -> None:
+def test_replicas_are_not_set_beside_an_autoscaler() -> None:
     with_keda, without = render({}, KEDA), render()
     for deployment in with_keda.of("Deployment", "worker"):
         assert "replicas" not in deployment["spec"]
@@ -63,26 +63,26 @@ def test_replicas_never_stand_beside_an_autoscaler() -> None:
 
 
 @pytest.mark.parametrize(("keda", "apis", "scaled"), [("always", (), True), ("never", (KEDA,), False)])
-def test_keda_can_be_decided_by_hand(keda: str, apis: tuple[str, ...], scaled: bool) -> None:
+def test_keda_can_be_forced_or_disabled(keda: str, apis: tuple[str, ...], scaled: bool) -> None:
     rendered = render({"workerDefaults": {"autoscaling": {"keda": keda}}}, *apis)
     assert bool(rendered.of("ScaledObject")) is scaled
     assert all(("replicas" in d["spec"]) is not scaled for d in rendered.of("Deployment", "worker"))
 
 
-def test_scale_to_zero_is_an_option() -> None:
+def test_a_queue_can_scale_to_zero() -> None:
     rendered = render({}, KEDA)
     assert rendered.one("ScaledObject", "-worker-batch")["spec"]["minReplicaCount"] == 0
     assert rendered.one("ScaledObject", "-worker-batch")["spec"]["cooldownPeriod"] == 300
     assert rendered.one("ScaledObject", "-worker-interactive")["spec"]["minReplicaCount"] == 1
 
 
-def test_an_outage_of_redis_takes_nothing_away() -> None:
+def test_an_outage_of_redis_removes_no_pod() -> None:
     for scaled in render({}, KEDA).of("ScaledObject"):
         assert scaled["spec"]["fallback"]["behavior"] == "currentReplicasIfHigher"
         assert scaled["spec"]["fallback"]["replicas"] >= 1
 
 
-def test_up_at_once_and_down_slowly() -> None:
+def test_workers_scale_up_at_once_and_down_slowly() -> None:
     spec = render({}, KEDA).one("ScaledObject", "-worker-interactive")["spec"]
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
@@ -101,7 +101,7 @@ def test_the_grace_period_is_above_the_hard_limit() -> None:
     assert render(workers(BATCH | {"gracePeriodSeconds": 7801}))
 
 
-def test_a_pod_is_alive_while_its_own_loop_is() -> None:
+def test_the_liveness_probe_reads_the_liveness_file() -> None:
     container = render().one("Deployment", "-worker-batch")["spec"]["template"]["spec"]["containers"][0]
     assert container["livenessProbe"]["exec"]["command"] == ["python", "-m", "parley_worker.liveness"]
     assert container["command"] == ["python", "-m", "parley_worker"]
@@ -114,14 +114,14 @@ def test_a_gpu_is_a_limit_of_the_pod() -> None:
     assert "share its memory" in refusal(workers(entry | {"concurrency": 2}))
 
 
-def test_spread_over_nodes_unless_an_affinity_says_otherwise() -> None:
+def test_pods_spread_over_nodes_unless_an_affinity_is_set() -> None:
     spread = render().one("Deployment", "-worker-batch")["spec"]["template"]["spec"]
     assert spread["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]["parley/worker"] == "batch"
-    told = render(workers(BATCH | {"affinity": {"nodeAffinity": {}}})).one("Deployment", "-worker-batch")
-    assert "topologySpreadConstraints" not in told["spec"]["template"]["spec"]
+    placed = render(workers(BATCH | {"affinity": {"nodeAffinity": {}}})).one("Deployment", "-worker-batch")
+    assert "topologySpreadConstraints" not in placed["spec"]["template"]["spec"]
 
 
-def test_disruption_budgets_for_what_has_several_pods() -> None:
+def test_components_with_several_pods_have_disruption_budgets() -> None:
     names = {budget["metadata"]["name"] for budget in render().of("PodDisruptionBudget")}
     parts = ("api", "keeper", "worker-batch", "worker-interactive")
     assert names == {f"release-parley-{part}" for part in parts}

@@ -1,4 +1,4 @@
-"""Private by default: restricted pods, no tokens, no open connections, no password where anyone can read it."""
+"""Private by default: restricted pods, no tokens, no open ports, passwords in Secrets only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_every_pod_passes_the_restricted_standard(pods: dict[str, Manifest]) -> 
             assert "memory" in container["resources"]["limits"], name
 
 
-def test_only_the_keeper_has_a_token_and_it_may_do_little(pods: dict[str, Manifest]) -> None:
+def test_only_the_keeper_has_a_token_with_few_rights(pods: dict[str, Manifest]) -> None:
     with_token = [name for name, pod in pods.items() if pod["automountServiceAccountToken"]]
     assert with_token == ["release-parley-keeper"]
     assert pods["release-parley-keeper"]["serviceAccountName"] == "release-parley-keeper"
@@ -46,7 +46,7 @@ def policies(values: Manifest | None = None) -> dict[str, Manifest]:
     return {policy["metadata"]["name"]: policy["spec"] for policy in render(values).of("NetworkPolicy")}
 
 
-def test_nothing_is_open_that_is_not_named() -> None:
+def test_traffic_is_denied_by_default() -> None:
     deny = policies()["release-parley-deny"]
     assert deny["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in deny
@@ -55,7 +55,7 @@ def test_nothing_is_open_that_is_not_named() -> None:
 
 
 def reached(rules: list[Manifest]) -> set[str]:
-    """Components or addresses that egress rules lead to."""
+    """Return the components that egress rules allow; `dns` and `other` for addresses."""
     found = set()
     for peer in (peer for rule in rules for peer in rule["to"]):
         labels = peer.get("podSelector", {}).get("matchLabels", {})
@@ -63,7 +63,7 @@ def reached(rules: list[Manifest]) -> set[str]:
     return found
 
 
-def test_a_worker_reaches_redis_the_objects_and_dns_and_nobody_reaches_it() -> None:
+def test_a_worker_reaches_redis_objects_and_dns_and_accepts_no_connection() -> None:
     worker = policies()["release-parley-worker"]
     assert "ingress" not in worker
     assert reached(worker["egress"]) == {"redis", "objects", "dns"}
@@ -72,7 +72,7 @@ def test_a_worker_reaches_redis_the_objects_and_dns_and_nobody_reaches_it() -> N
     assert "0.0.0.0/0" not in str(worker)
 
 
-def test_a_store_by_address_opens_only_what_it_needs() -> None:
+def test_a_store_by_url_opens_its_addresses_only() -> None:
     values: Manifest = {
         "objects": {"kind": "url", "url": "s3://b"},
         "networkPolicy": {
@@ -84,7 +84,7 @@ def test_a_store_by_address_opens_only_what_it_needs() -> None:
     assert "release-parley-objects" not in policies(values)
 
 
-def test_redis_is_reached_by_this_release_and_keda_alone() -> None:
+def test_only_this_release_and_keda_reach_redis() -> None:
     (rule,) = policies()["release-parley-redis"]["ingress"]
     labels = [peer["podSelector"]["matchLabels"] for peer in rule["from"] if "podSelector" in peer]
     assert {label["app.kubernetes.io/component"] for label in labels} == {"api", "keeper", "worker", "flower"}
@@ -94,7 +94,7 @@ def test_redis_is_reached_by_this_release_and_keda_alone() -> None:
     ]
 
 
-def test_network_policies_can_be_left_out() -> None:
+def test_network_policies_can_be_disabled() -> None:
     assert not policies({"networkPolicy": {"enabled": False}})
 
 
@@ -103,7 +103,7 @@ def acl() -> dict[str, str]:
     return {line.split()[1]: line for line in secret["users.acl"].splitlines()}
 
 
-def test_each_role_has_its_own_password_and_only_its_hash_is_in_the_rules() -> None:
+def test_each_role_has_a_password_and_the_access_list_only_its_hash() -> None:
     secret = render().one("Secret", "-redis")["stringData"]
     passwords = {key.removesuffix("-password"): value for key, value in secret.items() if key.endswith("-password")}
     assert len(set(passwords.values())) == len(passwords) == 6
@@ -113,7 +113,7 @@ def test_each_role_has_its_own_password_and_only_its_hash_is_in_the_rules() -> N
         assert password not in secret["users.acl"]
 
 
-def test_roles_see_what_is_theirs() -> None:
+def test_roles_have_only_the_keys_they_need() -> None:
     rules = acl()
     assert " off " in rules["default"]
     assert "~parley:*" in rules["api"]
@@ -126,7 +126,7 @@ def test_roles_see_what_is_theirs() -> None:
         assert "-@admin -@dangerous" in rules[role]
 
 
-def test_redis_keeps_what_it_was_given() -> None:
+def test_redis_persists_every_write_and_evicts_nothing() -> None:
     config = render().one("ConfigMap", "-redis-config")["data"]["redis.conf"]
     for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "maxmemory 512mb"):
         assert line in config.splitlines()
@@ -143,7 +143,7 @@ def test_passwords_reach_pods_by_reference_only() -> None:
                     assert "secretKeyRef" in entry.get("valueFrom", {}), (name, entry)
 
 
-def test_a_managed_redis_is_reached_over_tls_with_its_own_authority() -> None:
+def test_a_managed_redis_is_reached_over_tls_with_a_private_authority() -> None:
     external: Manifest = {"host": "redis.example", "port": 6380, "username": "parley", "existingSecret": "managed"}
     rendered = render({"redis": {"enabled": False, "external": external | {"tls": {"caSecret": "ca"}}}}, KEDA)
     pod = rendered.one("Deployment", "-api")["spec"]["template"]["spec"]
@@ -157,7 +157,14 @@ def test_a_managed_redis_is_reached_over_tls_with_its_own_authority() -> None:
     assert trigger["metadata"]["username"] == "parley"
 
 
-def test_secrets_of_ones_own_replace_the_made_ones() -> None:
+def test_an_uninstall_keeps_secrets_like_the_data_they_open() -> None:
+    kept = [*render().of("Secret"), *render({"objects": {"kind": "volume"}}).of("PersistentVolumeClaim")]
+    assert len(kept) == 4 + 1
+    for manifest in kept:
+        assert manifest["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_existing_secrets_replace_the_generated_ones() -> None:
     values: Manifest = {
         "redis": {"existingSecret": "mine"},
         "api": {"existingKeysSecret": "mine"},
@@ -169,14 +176,14 @@ def test_secrets_of_ones_own_replace_the_made_ones() -> None:
     assert yaml.safe_dump(rendered.manifests) == yaml.safe_dump(render(values, KEDA).manifests)  # GitOps: no drift
 
 
-def test_the_api_gets_hashes_of_keys_and_no_key() -> None:
+def test_the_api_gets_hashes_of_keys_only() -> None:
     secret = render().one("Secret", "-api-keys")["stringData"]
     assert secret["keys"] == f"default:{sha256(secret['default-key'].encode()).hexdigest()}\n"
     (volume,) = [v for v in render().pods()["release-parley-api"]["volumes"] if v["name"] == "api-keys"]
     assert volume["secret"]["items"] == [{"key": "keys", "path": "keys"}]
 
 
-def test_flower_stands_behind_a_password() -> None:
+def test_flower_needs_a_password() -> None:
     pod = render().pods()["release-parley-flower"]
     assert environment(pod)["FLOWER_BASIC_AUTH"]["secretKeyRef"]["key"] == "basic-auth"
     assert not render({"flower": {"enabled": False}}).of("Deployment", "flower")

@@ -1,4 +1,4 @@
-"""A cluster, an installed release, and the table that the tests write."""
+"""The cluster, an installed release, and the table of results."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.cluster.release import SAMPLE, Release
 from tests.support.sounds import wav
 
 RESULTS = Path(__file__).parents[2] / "docs" / "kubernetes.md"
-# A job of a known length: the engine waits, so that what is measured is Kubernetes and not the engine.
+# Jobs of a known length: this engine only waits, so the tests measure Kubernetes and not the engine.
 SLOW = "parley_worker.engines.scripted:scripted_engine"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A node that was lost stays lost: whatever loses one comes last."""
+    """Run the tests that lose a node last, since the node does not come back."""
     items.sort(key=lambda item: item.path.stem == "test_node_loss")
 
 
@@ -32,7 +32,7 @@ def cluster() -> None:
 
 
 class Results:
-    """What the run measured: rows of (case, wanted, measured). A run of every file writes the table anew."""
+    """Measurements as rows of (case, wanted, measured). A run of all files replaces the table."""
 
     def __init__(self, complete: bool) -> None:
         self.rows: list[tuple[str, str, str]] = []
@@ -54,14 +54,14 @@ class Results:
 
 HEAD = """# Parley on Kubernetes
 
-What `make e2e` measured on a real cluster. A run of all its files writes the table anew.
+What `make e2e` measured on a real cluster. A run of all its files replaces the table.
 
 <!-- results --><!-- end -->
 """
 
 
 def read_rows(file: Path) -> list[tuple[str, str, str]]:
-    """Rows of an earlier run."""
+    """Return the rows of an earlier run."""
     if not file.exists():
         return []
     _, _, ours = file.read_text().partition("<!-- results -->")
@@ -89,7 +89,7 @@ def results(request: pytest.FixtureRequest) -> Iterator[Results]:
 
 @pytest.fixture(scope="session")
 def sample() -> bytes:
-    """The conversation that ships with the client."""
+    """The conversation in the package of the client."""
     return SAMPLE.read_bytes()
 
 
@@ -100,7 +100,7 @@ def short() -> bytes:
 
 @pytest.fixture(scope="module")
 def space(request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    """A fresh restricted namespace, named after the test file."""
+    """A new restricted namespace, named after the test file."""
     name = request.module.__name__.rpartition(".test_")[2].replace("_", "-")
     with namespace(f"e2e-{name}") as made:
         yield made

@@ -1,4 +1,4 @@
-"""The cluster that KUBECONFIG names, through the tools that operators use: kubectl and helm."""
+"""The cluster of KUBECONFIG, by kubectl and helm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tool(name: str) -> str:
 
 
 def run(*command: str, given: str | None = None, seconds: float = 300, warnings: bool = True) -> str:
-    """Return what a command prints, with its warnings or without. Raises AssertionError with all when it fails."""
+    """Return the output of a command, with stderr if `warnings`. Raises AssertionError with all output if it fails."""
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=seconds, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, f"{' '.join(command)}: {said}"
@@ -35,7 +35,7 @@ def run(*command: str, given: str | None = None, seconds: float = 300, warnings:
 
 
 def until(what: str, seconds: float, look: Callable[[], T | None], every: float = 0.25) -> T:
-    """Return the first answer that is true. Raises AssertionError when none came in time."""
+    """Return the first true result of `look`. Raises AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
@@ -53,10 +53,10 @@ class Namespace:
 
     def kubectl(self, *arguments: str, given: str | None = None, seconds: float = 300) -> str:
         command = [tool("kubectl"), "--namespace", self.name, *arguments]
-        return run(*command, given=given, seconds=seconds, warnings=False)  # its `exec` has said things of its own
+        return run(*command, given=given, seconds=seconds, warnings=False)  # `exec` prints messages of its own
 
     def get(self, kind: str, name: str = "", selector: str = "") -> Manifest:
-        """An object, or the list of those that a label selector finds."""
+        """Return an object, or the list of those that a label selector matches."""
         named = [name] if name else []
         chosen = ["--selector", selector] if selector else []
         found: Manifest = json.loads(self.kubectl("get", kind, *named, *chosen, "--output", "json"))
@@ -68,12 +68,12 @@ class Namespace:
         )
 
     def pods(self, selector: str) -> list[Manifest]:
-        """Pods that are not on their way out, oldest first."""
+        """Return the pods that are not being deleted, oldest first."""
         pods = [p for p in self.get("pods", selector=selector)["items"] if "deletionTimestamp" not in p["metadata"]]
         return sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
 
     def ready(self, selector: str) -> list[str]:
-        """Names of pods that are ready."""
+        """Return the names of pods that are ready."""
         return [
             pod["metadata"]["name"]
             for pod in self.pods(selector)
@@ -81,7 +81,7 @@ class Namespace:
         ]
 
     def end(self) -> None:
-        """Kill every pod: a worker whose Redis is gone would use its whole grace period, two hours, to drain."""
+        """Kill every pod: without Redis a worker would use its whole grace period."""
         scaled = ("scaledobjects,deployments,statefulsets", "--all", "--ignore-not-found", "--wait=false")
         subprocess.run(
             [tool("kubectl"), "-n", self.name, "delete", *scaled], capture_output=True, check=False, timeout=60
@@ -91,7 +91,7 @@ class Namespace:
 
 @contextmanager
 def namespace(name: str) -> Iterator[Namespace]:
-    """A fresh namespace that enforces the restricted Pod Security standard, gone afterwards."""
+    """A new namespace that enforces the Pod Security standard `restricted`, deleted afterwards."""
     space = Namespace(name)
     kubectl = tool("kubectl")
     space.end()
@@ -108,7 +108,7 @@ def namespace(name: str) -> Iterator[Namespace]:
 
 
 def reachable() -> bool:
-    """Say whether KUBECONFIG names a cluster that answers."""
+    """Return whether KUBECONFIG names a cluster that answers."""
     if not os.environ.get("KUBECONFIG"):
         return False
     command = [tool("kubectl"), "get", "--raw", "/readyz", "--request-timeout", "5s"]

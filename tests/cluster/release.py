@@ -1,4 +1,4 @@
-"""One installed release, as its users see it."""
+"""One installed release, seen by its users."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Release:
         return self.helm("upgrade", "--install", *arguments, values=values)
 
     def worker(self, name: str) -> str:
-        """The label selector of one entry of workers."""
+        """Return the label selector of one entry of workers."""
         return f"app.kubernetes.io/instance={self.name},parley/worker={name}"
 
     def component(self, name: str) -> str:
@@ -52,7 +52,7 @@ class Release:
 
     @property
     def http(self) -> httpx.Client:
-        """A client of the API by its Service's address, as another pod would have it."""
+        """A client of the API at the address of its Service, as in a pod."""
         if self._http is None:
             service = self.space.get("service", f"{self.fullname}-api")["spec"]
             url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
@@ -80,7 +80,7 @@ class Release:
             return list(pool.map(lambda _: self.submit(audio, queue), range(count)))
 
     def job(self, job_id: str) -> Manifest:
-        """The record; asked again for as long as a part that a test has killed is on its way back."""
+        """Return the record. Asks again while a part that a test has killed restarts."""
         answer = until("the record can be read", OUTAGE_SECONDS, lambda: self._ask(f"/v1/jobs/{job_id}"))
         assert answer.status_code == 200, answer.text
         job: Manifest = answer.json()
@@ -94,7 +94,7 @@ class Release:
         return None if answer.status_code == 503 else answer
 
     def finish(self, ids: list[str], seconds: float) -> list[Manifest]:
-        """The jobs' records once all are terminal."""
+        """Return the records of the jobs once all are terminal."""
         open_ids = set(ids)
 
         def look() -> bool:
@@ -113,13 +113,13 @@ class Release:
         return turns
 
     def redis(self, *command: str, user: str = "keeper") -> str:
-        """What Redis answers to one of the release's users."""
+        """Return the answer of Redis to one of the users of the release."""
         password = self.space.secret(f"{self.fullname}-redis", f"{user}-password")
         login = ["env", f"REDISCLI_AUTH={password}", "redis-cli", "--user", user, "--no-auth-warning"]
         return self.space.kubectl("exec", f"{self.fullname}-redis-0", "--", *login, *command).strip()
 
     def password_fingerprint(self) -> str:
-        """Everything generated, to compare before and after."""
+        """Return all generated Secrets as one text, to compare."""
         secrets = [
             self.space.get("secret", f"{self.fullname}-{part}")["data"]
             for part in ("redis", "api-keys", "objects", "flower")

@@ -1,4 +1,4 @@
-"""Pods that die without warning cost time, and no job."""
+"""Pods that are killed cost time, but no job."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.cluster.release import Release
 
 pytestmark = pytest.mark.timeout(900)
 JOBS = 8
-SUBMITS = 10  # around the death of the object store
-PROBED_SECONDS = 20.0  # longer than three readiness probes: a pod that fails them is out of the Service by then
+SUBMITS = 10  # before and after the object store is killed
+PROBED_SECONDS = 20.0  # longer than three readiness probes, after which a failing pod leaves the Service
 WORKING: Manifest = {
     "limits": {"leaseSeconds": 10},
     "api": {"autoscaling": {"enabled": False}, "replicas": 2},
@@ -44,7 +44,7 @@ def kill(release: Release, pod: str) -> None:
 
 
 def check(release: Release, ids: list[str], seconds: float = 240) -> list[Manifest]:
-    """Every job succeeded, once: the record counts each move in the same script that makes it."""
+    """Return the jobs. All succeeded, and once: the record counts each transition in its script."""
     jobs = release.finish(ids, seconds)
     assert [job["state"] for job in jobs] == ["succeeded"] * len(ids)
     assert len({job["id"] for job in jobs}) == len(ids)
@@ -56,7 +56,7 @@ def succeeded(release: Release) -> int:
 
 
 @pytest.mark.parametrize("part", ["worker", "redis", "api", "keeper"])
-def test_a_pod_killed_by_force_loses_and_doubles_nothing(
+def test_killing_a_pod_loses_no_job_and_runs_none_twice(
     working: Release, short: bytes, results: Results, part: str
 ) -> None:
     until("every part is up", 120, lambda: working.is_ready() and idle(working))
@@ -78,7 +78,7 @@ def test_a_pod_killed_by_force_loses_and_doubles_nothing(
     )
 
 
-def test_a_dead_object_store_costs_submits_a_wait(working: Release, short: bytes, results: Results) -> None:
+def test_submits_wait_for_a_killed_object_store(working: Release, short: bytes, results: Results) -> None:
     until("every part is up", 120, lambda: working.is_ready() and idle(working))
     before, waits = succeeded(working), []
     ids = []
@@ -117,7 +117,7 @@ def test_submits_are_accepted_while_redis_is_away(working: Release, short: bytes
 
 
 def idle(release: Release) -> bool:
-    """Say whether the queue is empty: what an earlier test left would count as doubled here."""
+    """Return whether the queue is empty: a job of an earlier test would count as doubled."""
     ready = release.space.ready(release.component("redis"))
     return bool(ready) and release.redis("zcard", "parley:unfinished:batch") == "0"
 

@@ -1,4 +1,4 @@
-"""One command gives a working, private service: install, first turns, passwords that stay, two releases."""
+"""One command installs a working, private service: first turns, stable passwords, two releases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def installed(release: Release, sample: bytes, results: Results) -> Release:
     return release
 
 
-def test_the_first_recording_comes_back_as_turns(installed: Release) -> None:
+def test_the_first_recording_gives_turns(installed: Release) -> None:
     assert installed.space.pods(installed.component("api"))
 
 
@@ -47,7 +47,7 @@ def test_helm_test_passes(installed: Release, results: Results) -> None:
     results.add("`helm test`", "the shipped conversation comes back as turns", line)
 
 
-def test_every_pod_is_ready_and_none_was_started_twice(installed: Release) -> None:
+def test_every_pod_is_ready_and_none_restarted(installed: Release) -> None:
     selector = f"app.kubernetes.io/instance={installed.name},app.kubernetes.io/component!=test"
     until("every pod is ready", 60, lambda: len(installed.space.ready(selector)) == len(installed.space.pods(selector)))
     for pod in installed.space.pods(selector):
@@ -56,21 +56,21 @@ def test_every_pod_is_ready_and_none_was_started_twice(installed: Release) -> No
 
 
 def test_no_role_was_refused_by_redis(installed: Release) -> None:
-    """Redis writes down every command or key that its rules refused: a working service has none."""
+    """Redis counts every command or key that its access list refused: a working service has none."""
     denied = installed.redis("info", "stats", user="probe")
     counts = dict(line.strip().split(":", 1) for line in denied.splitlines() if ":" in line)
     refused = {key: value for key, value in counts.items() if key.startswith("acl_access_denied")}
     assert set(refused.values()) == {"0"}, refused
 
 
-def test_a_pod_without_a_password_gets_nothing(installed: Release) -> None:
+def test_redis_refuses_access_without_a_password(installed: Release) -> None:
     answer = installed.space.kubectl(
         "exec", f"{installed.fullname}-redis-0", "--", "env", "-u", "REDISCLI_AUTH", "redis-cli", "ping"
     )
     assert "NOAUTH" in answer
 
 
-def test_passwords_stay_across_three_upgrades(installed: Release, results: Results) -> None:
+def test_passwords_are_unchanged_after_three_upgrades(installed: Release, results: Results) -> None:
     before = installed.password_fingerprint()
     for annotation in ("one", "two", "three"):
         installed.install({"commonAnnotations": {"upgrade": annotation}}, "--wait", "--timeout", "5m")
@@ -112,7 +112,7 @@ def test_a_second_install_in_another_namespace_works_beside_the_first(
 
 WRONG: dict[str, tuple[Manifest, str]] = {
     "unknown key": ({"wokers": []}, "wokers"),
-    "external Redis without address": ({"redis": {"enabled": False}}, "name the address of your Redis"),
+    "external Redis without address": ({"redis": {"enabled": False}}, "set the host of your Redis"),
     "eviction policy": ({"redis": {"maxmemoryPolicy": "allkeys-lru"}}, "only noeviction keeps accepted jobs"),
     "grace below limit": (
         {"workers": [{"name": "b", "queue": "batch", "gracePeriodSeconds": 60}]},
@@ -121,10 +121,10 @@ WRONG: dict[str, tuple[Manifest, str]] = {
 }
 
 
-def test_wrong_values_are_refused_with_a_sentence(space: Namespace, results: Results) -> None:
+def test_wrong_values_are_refused_with_a_message(space: Namespace, results: Results) -> None:
     wrong = Release(space, "wrong")
-    for values, sentence in WRONG.values():
-        with pytest.raises(AssertionError, match=sentence):
+    for values, message in WRONG.values():
+        with pytest.raises(AssertionError, match=message):
             wrong.install(values)
     assert "wrong" not in space.kubectl("get", "all,secrets,persistentvolumeclaims", "--output", "name")
-    results.add(f"wrong values: {', '.join(WRONG)}", "refused with a sentence", f"{len(WRONG)} of {len(WRONG)} refused")
+    results.add(f"wrong values: {', '.join(WRONG)}", "refused with a message", f"{len(WRONG)} of {len(WRONG)} refused")

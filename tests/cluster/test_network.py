@@ -1,4 +1,4 @@
-"""A worker decodes what strangers recorded: it reaches Redis, the object store and DNS, and nothing else."""
+"""A worker decodes untrusted recordings: it reaches Redis, the object store and DNS, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node that dies takes pods with it, and no job. Runs last: what it takes besides does not come back."""
+"""The loss of a node loses pods, but no job. Runs last, since the node does not come back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cluster.release import Release
 from tests.cluster.test_faults import WORKING, check, succeeded
 
 pytestmark = pytest.mark.timeout(900)
-KILL = os.environ.get("PARLEY_E2E_KILL_NODE")  # a command that kills the node it is given the name of
+KILL = os.environ.get("PARLEY_E2E_KILL_NODE")  # a command that kills the node in its last argument
 JOBS = 8
 HOST = "kubernetes.io/hostname"
 DNS = Namespace("kube-system"), "k8s-app=kube-dns"
@@ -30,7 +30,7 @@ def node_of(release: Release, worker: str) -> str:
 
 
 def keep_dns_from(node: str) -> None:
-    """Move the cluster's DNS to other nodes: a cluster that can lose a node has more than one, this one has not."""
+    """Move DNS to other nodes: the development cluster has one DNS pod, where others have several."""
     system, selector = DNS
     run(tool("kubectl"), "cordon", node)
     for pod in system.pods(selector):
@@ -42,11 +42,11 @@ def keep_dns_from(node: str) -> None:
 
 @pytest.fixture(scope="module")
 def spread(release: Release) -> Release:
-    """What keeps data stays on the first node: a volume of this cluster is a folder on its node."""
+    """A release whose data is on the first node, since a volume is a folder of its node here."""
     if KILL is None:
         pytest.skip("PARLEY_E2E_KILL_NODE names no command that kills a node")
     if len(nodes(release)) < 2:
-        pytest.skip("a node can be lost where there are two")
+        pytest.skip("the cluster has one node")
     keep_dns_from(nodes(release)[-1])
     kept: Manifest = {"nodeSelector": {HOST: nodes(release)[0]}}
     release.install({**WORKING, "redis": kept, "objects": kept}, "--wait", "--timeout", "5m")
@@ -54,11 +54,11 @@ def spread(release: Release) -> Release:
     return release
 
 
-def test_a_node_that_dies_loses_and_doubles_nothing(spread: Release, short: bytes, results: Results) -> None:
+def test_the_loss_of_a_node_loses_no_job_and_runs_none_twice(spread: Release, short: bytes, results: Results) -> None:
     victim = nodes(spread)[-1]
     before = succeeded(spread)
     ids = spread.submit_many(JOBS, short, "batch")
-    until("a job runs on the node that will die", 30, lambda: running_on(spread, ids, victim))
+    until("a job runs on the node that is killed", 30, lambda: running_on(spread, ids, victim))
     subprocess.run([*shlex.split(str(KILL)), victim], check=True, timeout=60)
     started = time.monotonic()
     jobs = check(spread, ids)

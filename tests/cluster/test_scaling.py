@@ -1,4 +1,4 @@
-"""Workers come when jobs wait, leave when none do, and nobody is interrupted."""
+"""Workers are added for waiting jobs, removed when idle, and never interrupted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONCURRENCY = 2
 
 
 def values(seconds: float, **scaling: Any) -> Manifest:
-    """One queue that scales from zero, with an engine that takes so many seconds."""
+    """Return values with one queue that scales from zero, and an engine that takes `seconds`."""
     quick = {"minReplicas": 0, "maxReplicas": MOST, "cooldownSeconds": 10, "pollingSeconds": 1}
     slow_down = {"scaleDownWindowSeconds": 5, "scaleDownPodsPerMinute": 60}
     return {
@@ -50,7 +50,7 @@ def scaled(release: Release) -> Release:
 
 
 def gone(release: Release) -> bool:
-    """Say whether KEDA has taken the first pod away again; one on its way out could still take a job."""
+    """Return whether KEDA has removed the first pod: one that is ending could still take a job."""
     deployment = release.space.get("deployment", f"{release.fullname}-worker-batch")
     pods = release.space.get("pods", selector=release.worker("batch"))["items"]
     return deployment["spec"]["replicas"] == 0 and not pods
@@ -70,7 +70,7 @@ def test_from_zero_to_one(scaled: Release, short: bytes, results: Results) -> No
     scaled.http.post(f"/v1/jobs/{job_id}/cancel")
 
 
-def test_from_one_to_many_and_back_without_interrupting_anyone(scaled: Release, short: bytes, results: Results) -> None:
+def test_from_one_to_many_and_back_without_interrupting_a_job(scaled: Release, short: bytes, results: Results) -> None:
     started = time.monotonic()
     ids = scaled.submit_many(JOBS, short, "batch")
     submitted = time.monotonic() - started
@@ -98,7 +98,7 @@ def test_from_one_to_many_and_back_without_interrupting_anyone(scaled: Release, 
 
 
 def busy_costs(release: Release) -> list[str]:
-    """Deletion costs of worker pods that are marked as busy."""
+    """Return the deletion costs of worker pods that are marked as busy."""
     annotations = [pod["metadata"].get("annotations", {}) for pod in release.space.pods(release.worker("batch"))]
     return [
         a["controller.kubernetes.io/pod-deletion-cost"]
@@ -107,7 +107,7 @@ def busy_costs(release: Release) -> list[str]:
     ]
 
 
-def test_a_pod_that_is_told_to_stop_finishes_its_job(scaled: Release, short: bytes, results: Results) -> None:
+def test_a_pod_that_gets_sigterm_finishes_its_job(scaled: Release, short: bytes, results: Results) -> None:
     job_id = scaled.submit(short, "batch")
     until("the job runs", 30, lambda: scaled.job(job_id)["state"] == "running")
     worker = scaled.job(job_id)["attempts"][-1]["worker"].partition("/")[0]

@@ -1,4 +1,4 @@
-"""An upgrade from the previous chart and a rollback, under load: no job lost or doubled, no request refused."""
+"""An upgrade from the previous chart and a rollback under load lose no job and refuse no request."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CALLERS = 3
 EVERY_SECONDS = 0.5
 WORKER: Manifest = WORKING["workers"][0]
 QUICK: Manifest = WORKING | {"workers": [WORKER | {"extraEnv": [{"name": "PARLEY_SCRIPTED_SECONDS", "value": "1"}]}]}
-NEWER: Manifest = {"podAnnotations": {"version": "newer"}}  # starts every pod anew, as another image would
+NEWER: Manifest = {"podAnnotations": {"version": "newer"}}  # replaces every pod, as a new image would
 
 
 class Load:
-    """Callers who submit and read all the time; keeps what they were answered, errors by class."""
+    """Callers that submit and read in a loop, with the status or error class of each answer."""
 
     def __init__(self, release: Release, audio: bytes) -> None:
         self._release, self._audio = release, audio
@@ -75,7 +75,7 @@ def version_of(chart: str) -> str:
 
 
 def last_of_previous_version() -> str | None:
-    """The last commit whose chart has another version than the one here; None where the history has none."""
+    """Return the last commit whose chart has another version than the present one, or None."""
     now, candidate = version_of((CHART / "Chart.yaml").read_text()), "HEAD"
     for commit in run("git", "-C", str(ROOT), "log", "--format=%H", "--", "charts/parley/Chart.yaml").split():
         if version_at(commit) != now:
@@ -86,7 +86,7 @@ def last_of_previous_version() -> str | None:
 
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chart as it was before this version."""
+    """The chart of the previous version."""
     commit = last_of_previous_version()
     if commit is None:
         pytest.skip("the repository's history has no earlier version of the chart")
@@ -101,12 +101,12 @@ def test_upgrade_and_rollback_under_load(space: Namespace, previous: Path, short
     older.install(QUICK, "--wait", "--timeout", "5m")
     older.wait_for_api()
     before = succeeded(older)
-    everything_anew = QUICK | {part: {**QUICK.get(part, {}), **NEWER} for part in ("api", "keeper", "objects")}
-    everything_anew["workers"] = [QUICK["workers"][0] | NEWER]
+    all_replaced = QUICK | {part: {**QUICK.get(part, {}), **NEWER} for part in ("api", "keeper", "objects")}
+    all_replaced["workers"] = [QUICK["workers"][0] | NEWER]
     with Load(older, short) as load:
         time.sleep(3)
         started = time.monotonic()
-        newer.install(everything_anew, "--wait", "--timeout", "5m")
+        newer.install(all_replaced, "--wait", "--timeout", "5m")
         upgraded = time.monotonic() - started
         newer.helm("rollback", "--wait", "--timeout", "5m", chart=False)
         rolled_back = time.monotonic() - started - upgraded

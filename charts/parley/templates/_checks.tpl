@@ -1,31 +1,31 @@
-{{/* Combinations that cannot work are refused here, each with a sentence. */}}
-{{- define "parley.cli.checks" -}}
-{{- include "parley.cli.checks.redis" . -}}
-{{- include "parley.cli.checks.objects" . -}}
-{{- include "parley.cli.checks.api" . -}}
+{{/* Refuses combinations that cannot work, each with a message that says what to do. */}}
+{{- define "parley.checks" -}}
+{{- include "parley.checks.redis" . -}}
+{{- include "parley.checks.objects" . -}}
+{{- include "parley.checks.api" . -}}
 {{- $names := dict -}}
 {{- range .Values.workers -}}
 {{- $worker := include "parley.worker" (dict "root" $ "entry" .) | fromYaml -}}
-{{- include "parley.cli.checks.worker" (dict "root" $ "worker" $worker) -}}
+{{- include "parley.checks.worker" (dict "root" $ "worker" $worker) -}}
 {{- if hasKey $names .name -}}{{ fail (printf "Two entries of workers are called %q: give each its own name." .name) }}{{- end -}}
 {{- $_ := set $names .name true -}}
 {{- end -}}
-{{- if not .Values.workers -}}{{ fail "workers is empty: jobs would wait for ever. Name at least one entry with a queue." }}{{- end -}}
+{{- if not .Values.workers -}}{{ fail "workers is empty, so no job would ever run: add at least one entry with a queue." }}{{- end -}}
 {{- end -}}
 
-{{- define "parley.cli.checks.redis" -}}
+{{- define "parley.checks.redis" -}}
 {{- if ne .Values.redis.maxmemoryPolicy "noeviction" -}}
-{{ fail (printf "redis.maxmemoryPolicy is %q: only noeviction keeps accepted jobs; every other policy drops them silently when memory is full." .Values.redis.maxmemoryPolicy) }}
+{{ fail (printf "redis.maxmemoryPolicy is %q: only noeviction keeps accepted jobs. Every other policy drops them silently when memory is full." .Values.redis.maxmemoryPolicy) }}
 {{- end -}}
 {{- if and (not .Values.redis.enabled) (not .Values.redis.external.host) -}}
-{{ fail "redis.enabled is false and redis.external.host is empty: name the address of your Redis, or enable the one of this chart." }}
+{{ fail "redis.enabled is false and redis.external.host is empty: set the host of your Redis, or set redis.enabled to true." }}
 {{- end -}}
 {{- if and .Values.redis.enabled .Values.redis.external.host -}}
 {{ fail "redis.external.host is set, but redis.enabled is true: set redis.enabled to false to use your own Redis." }}
 {{- end -}}
 {{- end -}}
 
-{{- define "parley.cli.checks.objects" -}}
+{{- define "parley.checks.objects" -}}
 {{- $objects := .Values.objects -}}
 {{- if and (eq $objects.kind "url") (not $objects.url) -}}
 {{ fail "objects.kind is url and objects.url is empty: set it to s3://bucket, gs://bucket or az://container." }}
@@ -34,19 +34,19 @@
 {{ fail (printf "objects.url is set, but objects.kind is %s: set objects.kind to url to use it." $objects.kind) }}
 {{- end -}}
 {{- if and (eq $objects.kind "url") (hasPrefix "file:" $objects.url) -}}
-{{ fail "objects.url is a folder inside one pod, which no other pod can read: use objects.kind volume for a shared folder." }}
+{{ fail "objects.url is a folder inside one pod, which no other pod can read: set objects.kind to volume for a shared folder." }}
 {{- end -}}
 {{- if and (eq $objects.kind "volume") (eq $objects.volume.accessMode "ReadWriteOnce") (not $objects.volume.singleNode) -}}
 {{ fail "objects.volume.accessMode ReadWriteOnce can be mounted on one node only, and API and workers run on several: use ReadWriteMany, set objects.volume.singleNode to true, or use objects.kind embedded." }}
 {{- end -}}
 {{- end -}}
 
-{{- define "parley.cli.checks.api" -}}
+{{- define "parley.checks.api" -}}
 {{- if and .Values.api.ingress.enabled (not .Values.api.ingress.host) -}}
-{{ fail "api.ingress is enabled without api.ingress.host: name the host it serves." }}
+{{ fail "api.ingress is enabled without api.ingress.host: set the host name of the API." }}
 {{- end -}}
 {{- if and .Values.api.httpRoute.enabled (not .Values.api.httpRoute.parentRefs) -}}
-{{ fail "api.httpRoute is enabled without api.httpRoute.parentRefs: name the gateway it attaches to." }}
+{{ fail "api.httpRoute is enabled without api.httpRoute.parentRefs: name a gateway to attach to." }}
 {{- end -}}
 {{- with .Values.api.autoscaling -}}
 {{- if and .enabled (gt (.minReplicas | int) (.maxReplicas | int)) -}}
@@ -56,11 +56,11 @@
 {{- end -}}
 
 {{/* Takes (dict "root" $ "worker" <merged entry>). */}}
-{{- define "parley.cli.checks.worker" -}}
+{{- define "parley.checks.worker" -}}
 {{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}
 {{- $worker := .worker -}}
 {{- if le ($worker.gracePeriodSeconds | int64) $limit -}}
-{{ fail (printf "The grace period of worker %q (%d s) is not above limits.longestAttemptSeconds (%d s): every scale-in or upgrade could kill a job that is within its limits." $worker.name ($worker.gracePeriodSeconds | int64) $limit) }}
+{{ fail (printf "The grace period of worker %q (%d s) is not above limits.longestAttemptSeconds (%d s): a scale-in or an upgrade could kill a job that is within its limits. Raise it, or set it to 0." $worker.name ($worker.gracePeriodSeconds | int64) $limit) }}
 {{- end -}}
 {{- if gt ($worker.autoscaling.minReplicas | int) ($worker.autoscaling.maxReplicas | int) -}}
 {{ fail (printf "Worker %q: autoscaling.minReplicas is above autoscaling.maxReplicas." $worker.name) }}

@@ -18,13 +18,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* Takes (dict "root" $ "component" "api" "name" "..."). */}}
+{{/* Takes (dict "root" $ "component" "api" "name" "..."), and optionally "labels" and "annotations" to add. */}}
 {{- define "parley.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "parley.labels" . | nindent 2 }}
-{{- with .root.Values.commonAnnotations }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -36,7 +39,7 @@ annotations:
 {{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ $tag }}
 {{- end -}}
 
-{{/* What a namespace that enforces `restricted` asks of a pod and of a container. */}}
+{{/* Security contexts that the Pod Security standard `restricted` requires. */}}
 {{- define "parley.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -51,7 +54,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Head of every pod's spec; takes (dict "root" $ "values" <the component's values>). */}}
+{{/* The first keys of every pod spec; takes (dict "root" $ "values" <the component's values>). */}}
 {{- define "parley.podHead" -}}
 enableServiceLinks: false
 securityContext:
@@ -112,7 +115,7 @@ annotations:
 - {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
 {{- end -}}
 
-{{/* A value of a Secret that is there already, else a fresh one; takes (dict "old" <data> "key" "..." "length" 32). */}}
+{{/* The value of an existing Secret, else a random one; takes (dict "old" <data> "key" "..." "length" 32). */}}
 {{- define "parley.kept" -}}
 {{- $old := .old | default dict -}}
 {{- if hasKey $old .key -}}{{ get $old .key | b64dec }}{{- else -}}{{ randAlphaNum (.length | int) }}{{- end -}}
@@ -124,7 +127,7 @@ annotations:
 {{- if or (eq $keda "always") (and (eq $keda "auto") (.root.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}true{{- end -}}
 {{- end -}}
 
-{{/* An entry of `workers` over workerDefaults, as YAML; takes (dict "root" $ "entry" <entry>). */}}
+{{/* An entry of `workers` merged over workerDefaults, as YAML; takes (dict "root" $ "entry" <entry>). */}}
 {{- define "parley.worker" -}}
 {{- $worker := mergeOverwrite (deepCopy .root.Values.workerDefaults) (deepCopy .entry) -}}
 {{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}

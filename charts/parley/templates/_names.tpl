@@ -1,4 +1,4 @@
-{{/* One helper per name: nothing else in this chart spells a name. */}}
+{{/* Names of all objects, one helper each. No other file spells a name. */}}
 
 {{- define "parley.fullname" -}}
 {{- if .Values.fullnameOverride -}}

@@ -1,4 +1,4 @@
-{{/* Rules that several NetworkPolicies share. */}}
+{{/* Rules that several NetworkPolicies have in common. */}}
 
 {{- define "parley.egress.dns" -}}
 - to:

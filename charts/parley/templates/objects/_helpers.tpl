@@ -16,7 +16,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Credentials of a store by URL, as they are in the Secret. */}}
+{{/* Environment of a store by URL: all entries of its Secret. */}}
 {{- define "parley.objects.envFrom" -}}
 {{- if and (eq .Values.objects.kind "url") .Values.objects.existingSecret -}}
 envFrom:

@@ -16,7 +16,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* redis-py and kombu both read these. */}}
+{{/* Query of a Redis URL that redis-py and kombu both understand. */}}
 {{- define "parley.redis.tlsQuery" -}}
 {{- if .Values.redis.external.tls.enabled -}}
 ?ssl_cert_reqs=required{{- if .Values.redis.external.tls.caSecret }}&ssl_ca_certs=/etc/parley/redis/ca.crt{{- end -}}
@@ -35,10 +35,10 @@
 {{- end -}}
 {{- end -}}
 
-{{/* One line per role. The record is parley:*; the queues and what Celery's transport keeps are the rest.
-Nobody may list keys, change the configuration or see other connections; scripts may only be run, not flushed. */}}
+{{/* Access list with one line per role. Keys of the record are parley:*, the others are queues and keys of Celery's
+transport. No role may list keys, change the configuration, see other connections or flush scripts. */}}
 {{- define "parley.redis.acl" -}}
-{{- /* Scripts count as writing their keys, so KEDA's may: its commands only read. */ -}}
+{{- /* A script needs write access to its keys. KEDA gets it, but only commands that read. */ -}}
 {{- $safe := "+@all -@admin -@dangerous +info -script +script|load +script|exists -function" -}}
 user default off nopass sanitize-payload resetchannels -@all
 user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
