@@ -67,7 +67,7 @@ bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes
 bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side (ARGS=--help says more); writes bench/engine.json
 	@$(BIN)/python -m benchmarks.engines $(ARGS)
 
-faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md and the README's table
+faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md
 	@$(BIN)/python -m chaos --write $(ARGS)
 
 ##@ Run it in Kubernetes

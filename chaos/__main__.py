@@ -41,7 +41,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="only those of the short schedule")
     parser.add_argument("--lanes", type=int, default=LANES, help="faults at a time, each on a system of its own")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--write", action="store_true", help="into docs/faults.md and the README")
+    parser.add_argument("--write", action="store_true", help="into docs/faults.md")
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
 

@@ -13,7 +13,6 @@ from chaos.round import Outcome, percentile
 from chaos.schedule import every_fault
 from chaos.system import ROOT
 
-START, END = "<!-- faults -->", "<!-- /faults -->"
 HEAD = (
     "| fault | accepted | lost | committed twice | executions per job: mean (max) "
     "| recovery in s: p50 / p95 / max | by hand |\n"
@@ -76,7 +75,7 @@ def write_json(rows: Sequence[dict[str, Any]], seed: str, path: Path) -> None:
 
 
 def write_documents(rows: Sequence[dict[str, Any]], seed: str) -> None:
-    """Put the table into docs/faults.md and, between its markers, into the README.
+    """Write the table into docs/faults.md.
 
     Faults that were not run now keep their rows of an earlier run, which docs/faults.json remembers.
     """
@@ -85,11 +84,6 @@ def write_documents(rows: Sequence[dict[str, Any]], seed: str) -> None:
     rows = in_order([*known, *rows])
     write_json(rows, seed, figures)
     (ROOT / "docs" / "faults.md").write_text(_page(rows, seed))
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    if START in text and END in text:
-        before, _, rest = text.partition(START)
-        readme.write_text(f"{before}{START}\n{markdown(rows)}{END}{rest.partition(END)[2]}")
 
 
 def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
