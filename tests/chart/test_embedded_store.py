@@ -13,7 +13,8 @@ import pytest
 from parley_core.storage.objects import ObjectStore
 from tests.chart.rendering import render, tool
 
-FOLDERS = ("recordings", "results", "journal", "idempotency", "checks")  # every prefix that core writes to
+# Every prefix that core writes to.
+FOLDERS = ("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks")
 
 
 @pytest.fixture

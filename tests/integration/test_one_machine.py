@@ -1,4 +1,4 @@
-"""`make run` and `make demo` as processes: everything up, everything gone, and the data still there the next time."""
+"""`make run` and `make demo` as processes: all parts start and stop, and the data is kept."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class OneMachine:
         return self.output.read_text()
 
     def members(self) -> list[psutil.Process]:
-        """Every process of this system: they all carry its home in their environment."""
+        """Return the processes of this system, which have its home in their environment."""
         return [process for process in psutil.process_iter() if self._is_member(process)]
 
     def _is_member(self, process: psutil.Process) -> bool:
@@ -67,7 +67,7 @@ class OneMachine:
             return False
 
     def part(self, words: str) -> psutil.Process:
-        """The main process of a part, by its command line."""
+        """Return the main process of a part, by its command line."""
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if words in " ".join(child.cmdline()))
 
@@ -90,7 +90,7 @@ class OneMachine:
         return self.process.wait(HANG_SECONDS)
 
     def kill(self) -> None:
-        """SIGKILL to the parent, and nothing is left, the embedded Valkey included."""
+        """Kill the parent, and wait until all processes have ended, the embedded Valkey included."""
         self.process.kill()
         self.process.wait()
         self.wait_until(lambda: not self.members())
@@ -126,7 +126,7 @@ def noise(seconds: float = 2.0) -> bytes:
     return file.getvalue()
 
 
-def test_a_second_run_goes_on_with_the_jobs_of_the_first(system: OneMachine) -> None:
+def test_a_second_run_continues_with_the_jobs_of_the_first(system: OneMachine) -> None:
     assert httpx.get(f"{system.url}/docs").status_code == httpx.codes.OK
     assert all(address in system.said() for address in (system.url, f"{system.url}/docs", str(system.flower_port)))
     system.wait_until(lambda: answers(f"http://127.0.0.1:{system.flower_port}/"))
@@ -143,17 +143,17 @@ def test_a_second_run_goes_on_with_the_jobs_of_the_first(system: OneMachine) -> 
     system.wait_until(lambda: system.state(again) == "succeeded")
 
 
-def test_killed_parts_are_started_again_and_the_next_job_succeeds(system: OneMachine) -> None:
+def test_killed_parts_are_restarted_and_the_next_job_succeeds(system: OneMachine) -> None:
     for number, words in enumerate(("parley_worker", "valkey-server", "-m parley_keeper"), start=1):
         system.part(words).kill()
         system.wait_until(lambda: system.said().count("died (killed by SIGKILL)") >= number)  # noqa: B023 - called now
-        system.wait_until(lambda: system.said().count("started again (process") >= number)  # noqa: B023 - called now
+        system.wait_until(lambda: system.said().count("restarted (process") >= number)  # noqa: B023 - called now
     system.wait_until(lambda: answers(f"{system.url}/readyz"))
     job_id = system.submit(noise())
     system.wait_until(lambda: system.state(job_id) == "succeeded")
 
 
-def test_a_killed_parent_leaves_no_process_though_a_job_runs(system: OneMachine) -> None:
+def test_a_killed_parent_leaves_no_process_while_a_job_runs(system: OneMachine) -> None:
     job_id = system.submit(SAMPLE.read_bytes())
     system.wait_until(lambda: system.state(job_id) == "running")
     assert any("valkey-server" in " ".join(member.cmdline()) for member in system.members())
@@ -175,21 +175,21 @@ def test_a_second_system_on_the_same_home_or_port_is_refused(system: OneMachine,
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ({"PARLEY_PORT": "ninety"}, "PARLEY_PORT"),
         ({"PARLEY_HOST": "0.0.0.0"}, "without authentication"),
         ({"PARLEY_LEASE_SECONDS": "1"}, "three times"),
     ],
 )
-def test_wrong_or_unsafe_settings_are_told_in_a_sentence(setting: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_wrong_or_unsafe_settings_are_reported(setting: dict[str, str], message: str, tmp_path: Path) -> None:
     refused = run("run", {**os.environ, "PARLEY_HOME": str(tmp_path / "home"), **setting})
     assert refused.returncode == 1
-    assert told in refused.stderr
+    assert message in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_the_demo_prints_the_turns_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_prints_the_turns_and_leaves_no_files(tmp_path: Path) -> None:
     shown = run("demo", {**os.environ, "TMPDIR": str(tmp_path)})
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "SPEAKER_00" in shown.stdout

@@ -1,4 +1,4 @@
-"""`python -m parley_local run` serves; `python -m parley_local demo` shows one recording's way and stops."""
+"""`python -m parley_local run` serves; `python -m parley_local demo` diarizes one recording and stops."""
 
 from __future__ import annotations
 
@@ -19,34 +19,36 @@ from parley_local.settings import MachineSettings
 
 
 def main() -> int:
-    """Return the exit code: 0 when it did what was asked, 1 with the reason on stderr."""
+    """Return the exit code: 0 on success, 1 with the reason on stderr."""
     arguments = _parser().parse_args()
-    os.umask(0o077)  # recordings of patients: no file of this system is for other users
+    os.umask(0o077)  # recordings of patients: other users must not read any file
     stop = stop_on_signals()
     console = Console(highlight=False, markup=False)
     try:
         if arguments.command == "run":
             serve(MachineSettings(), console, stop)
             return 0
-        from parley_local.demo import demo, demo_settings  # what only the demo needs, `run` does not wait for
+        from parley_local.demo import demo, demo_settings  # imported here, since `run` does not need it
 
         with demo_settings() as settings:
             return 0 if demo(settings, console, stop) else 1
     except (MachineError, ParleyError, OSError) as error:
-        return _say(str(error))
+        return _fail(str(error))
     except ValidationError as error:
-        return _say(" ".join(wrong_settings(error)))
+        return _fail(" ".join(wrong_settings(error)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m parley_local", description="Parley on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="serve until Ctrl-C; PARLEY_HOME, PARLEY_PORT and PARLEY_FLOWER_PORT move it")
-    commands.add_parser("demo", help="diarize the sample conversation, print the turns, stop")
+    commands.add_parser(
+        "run", help="serve until Ctrl-C; PARLEY_HOME, PARLEY_PORT and PARLEY_FLOWER_PORT set folder and ports"
+    )
+    commands.add_parser("demo", help="diarize the sample conversation, print its turns and stop")
     return parser
 
 
-def _say(message: str) -> int:
+def _fail(message: str) -> int:
     Console(stderr=True, highlight=False, markup=False).print(Text(message, style="red"), soft_wrap=True)
     return 1
 

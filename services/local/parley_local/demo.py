@@ -1,4 +1,4 @@
-"""`demo`: the system starts, diarizes the sample conversation over HTTP, shows who spoke when, and stops."""
+"""`demo`: start the system, diarize the sample conversation over HTTP, print who spoke when, and stop."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from parley_local.machine import machine
 from parley_local.settings import MachineSettings
 from parley_local.supervisor import Stop
 
-LOOK_SECONDS = 0.1  # between two looks at the job
+POLL_SECONDS = 0.1  # between two reads of the job
 SAMPLE = Path(str(resources.files("parley"))) / "sample" / "conversation.flac"
 
 
 @dataclass(slots=True)
 class Steps:
-    """Seconds that each step took, as this client saw it."""
+    """Seconds of each step, measured by this client."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _now: str = ""
     _since: float = field(default_factory=time.monotonic)
 
     def enter(self, step: str) -> None:
-        """The step before ends here."""
+        """End the present step and begin another."""
         now = time.monotonic()
         if self._now:
             self.seconds[self._now] = self.seconds.get(self._now, 0.0) + now - self._since
         self._now, self._since = step, now
 
     def split(self, step: str, parts: Mapping[str, float]) -> None:
-        """Put what a step consisted of in its place."""
+        """Replace a step by its parts."""
         self.seconds.pop(step, None)
         self.seconds |= parts
 
 
 def demo(settings: MachineSettings, console: Console, stop: Stop) -> bool:
-    """Show the whole way of one recording; say whether it worked. Leaves no process and, unless set, no data."""
+    """Run the demo and return whether it succeeded. Leaves no process and, unless PARLEY_HOME is set, no data."""
     steps = Steps()
     steps.enter("start of all parts")
-    console.print(Text("Parley starts: Valkey, API, keeper, worker and Flower ..."))
+    console.print(Text("Parley is starting: Valkey, API, keeper, worker and Flower ..."))
     with machine(settings, console, stop, quiet=True) as supervisor:
         steps.enter("upload")
         conversation = Conversation(settings.api_url, console, steps)
@@ -74,7 +74,7 @@ def demo(settings: MachineSettings, console: Console, stop: Stop) -> bool:
 
 
 class Conversation(Thread):
-    """Submits the sample and follows its job, while the main thread keeps the parts alive."""
+    """Submits the sample and follows its job, while the main thread supervises the parts."""
 
     def __init__(self, url: str, console: Console, steps: Steps) -> None:
         super().__init__(daemon=True)
@@ -99,11 +99,13 @@ class Conversation(Thread):
         while not job.terminal:
             view.watching(SAMPLE, job)
             self._steps.enter("wait for the worker" if job.phase is None else "job")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
             job = parley.job(job.id)
         self._steps.enter("printing")
         view.ended(SAMPLE, job.state)
-        self._steps.split("job", _phases(job))
+        # As measured by the worker: several phases may pass between two reads of the job.
+        timings: Mapping[str, float] = (job.document.get("result") or {}).get("timings", {})
+        self._steps.split("job", {phase.value: timings[phase] for phase in Phase if phase in timings})
         if not job.succeeded:
             raise DemoFailed(f"the job {job.state}: {job.error.detail if job.error else 'no reason given'}")
         return job
@@ -111,7 +113,7 @@ class Conversation(Thread):
 
 @contextmanager
 def demo_settings() -> Iterator[MachineSettings]:
-    """Give settings with a home and ports of their own, unless the environment sets them; the home is removed."""
+    """Yield settings with a temporary home and free ports, unless the environment sets them. Removes that home."""
     own_home = None if "PARLEY_HOME" in os.environ else Path(tempfile.mkdtemp(prefix="parley-demo-"))
     ports = {name: free_port() for name in ("port", "flower_port") if f"PARLEY_{name.upper()}" not in os.environ}
     try:
@@ -122,20 +124,14 @@ def demo_settings() -> Iterator[MachineSettings]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listened on a moment ago."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _phases(job: Job) -> dict[str, float]:
-    """The seconds per phase as the worker measured them: many are over between two looks at the job."""
-    timings: Mapping[str, float] = (job.document.get("result") or {}).get("timings", {})
-    return {phase.value: timings[phase] for phase in Phase if phase in timings}
 
 
 def _times(steps: Steps, recording_seconds: float) -> Text:
     text = Text(f"\n{clock(recording_seconds)} of conversation, on this machine:\n", style="bold")
     for step, seconds in steps.seconds.items():
         text.append(f"  {step:<20}{seconds:6.2f} s\n", style="default")
-    return text.append("Keep it running with `make run`.", style="default")
+    return text.append("`make run` starts the system and keeps it running.", style="default")

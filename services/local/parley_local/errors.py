@@ -1,26 +1,26 @@
-"""What can keep the system from starting on one machine. Each message says what to do."""
+"""Errors at the start of the system on one machine. Each message says what to do."""
 
 from __future__ import annotations
 
 
 class MachineError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of the errors of this package."""
 
 
 class HomeInUse(MachineError):
-    """Another system runs on this PARLEY_HOME."""
+    """Another system uses this PARLEY_HOME."""
 
 
 class PortInUse(MachineError):
-    """Something else listens where the system would."""
+    """Another process listens on a port of the system."""
 
 
 class ServerNotFound(MachineError):
-    """No Valkey or Redis to start."""
+    """Neither Valkey nor Redis is installed."""
 
 
 class PartFailed(MachineError):
-    """A part that the others need did not come up."""
+    """A part that the others need did not start."""
 
 
 class DemoFailed(MachineError):

@@ -1,4 +1,4 @@
-"""PARLEY_HOME: the folder of one system, and the lock that keeps a second one out."""
+"""PARLEY_HOME: the folder of one system, locked against a second one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 
 from parley_local.errors import HomeInUse
 
-LOCK_PATIENCE = 5.0  # seconds; a killed system's orphan_reaper is done with clearing up long before
+LOCK_WAIT_SECONDS = 5.0  # the orphan reaper of a killed system needs less to end its processes
 
 
 class Home:
-    """The folder, locked for as long as this object or a process that inherited `lock_fd` lives.
+    """The folder, locked until this object and every process that inherited `lock_fd` have ended.
 
     Raises:
-        HomeInUse: another system has it.
+        HomeInUse: another system uses it.
     """
 
-    def __init__(self, folder: Path, patience: float = LOCK_PATIENCE) -> None:
+    def __init__(self, folder: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
         self.folder = folder.expanduser().absolute()
         self.objects, self.logs, self.valkey = (self.folder / name for name in ("objects", "logs", "valkey"))
         for path in (self.folder, self.objects, self.logs, self.valkey):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # recordings of patients: nobody else's business
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # recordings of patients
         self.lock_fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        self._lock(patience)
+        self._lock(wait_seconds)
 
-    def _lock(self, patience: float) -> None:
-        deadline = time.monotonic() + patience
+    def _lock(self, wait_seconds: float) -> None:
+        deadline = time.monotonic() + wait_seconds
         while not self._try_lock():
             if time.monotonic() > deadline:
                 owner = os.pread(self.lock_fd, 20, 0).decode().strip()
@@ -49,5 +49,5 @@ class Home:
         return True
 
     def close(self) -> None:
-        """Let the next system have the folder."""
+        """Release the lock."""
         os.close(self.lock_fd)

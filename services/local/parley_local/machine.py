@@ -1,4 +1,4 @@
-"""The whole system on one machine: home, ports, orphan_reaper and supervisor put together."""
+"""The whole system on one machine: home, ports, orphan reaper and supervisor."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from parley_local.supervisor import Stop, Supervisor
 
 @contextmanager
 def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: bool = False) -> Iterator[Supervisor]:
-    """Give the running system; it is stopped, and no process of it is left, when the context ends.
+    """Yield the running system. At the end of the context all its processes have ended.
 
     Raises:
-        MachineError: it cannot start, and why.
-        UnsafeSettings: it must not start like this.
+        MachineError: the system cannot start.
+        UnsafeSettings: the settings would expose it without authentication.
     """
     home = Home(settings.home)
     try:
@@ -57,7 +57,7 @@ def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: b
 
 
 def require_free_port(host: str, port: int, variable: str) -> None:
-    """Raise PortInUse when something listens there already."""
+    """Raise PortInUse if another process listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,12 +66,12 @@ def require_free_port(host: str, port: int, variable: str) -> None:
         except OSError as error:
             raise PortInUse(
                 f"Cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}). "
-                f"Stop what uses it, or set {variable} to another port."
+                f"Stop the process that uses it, or set {variable} to another port."
             ) from error
 
 
 def stop_on_signals() -> Stop:
-    """Return what Ctrl-C, SIGTERM and a closed terminal set from now on."""
+    """Return a Stop that Ctrl-C, SIGTERM and a closed terminal set."""
     stop = Stop()
 
     def count(number: int, frame: object) -> None:

@@ -1,4 +1,4 @@
-"""What the parts say: everything into a log file each, and what a person should see into the terminal."""
+"""Output of the parts: a log file for each, and readable lines on the terminal."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-LARGEST_LOG = 10 * 1024**2  # bytes at a start; then the file becomes NAME.log.1 and a new one begins
+LARGEST_LOG = 10 * 1024**2  # bytes; at a start a larger file is renamed to NAME.log.1
 LABEL_WIDTH = 8
 NOT_SHOWN = frozenset({"event", "level", "logger", "timestamp", "exception", "stack"})
 LEVEL_STYLES = {"warning": "yellow", "error": "red", "critical": "bold red"}
 
 
 class Output:
-    """Terminal and log files of one system; any thread may call.
+    """Terminal and log files of one system. Safe for threads.
 
     Args:
         logs: folder of the log files.
-        quiet: lines of the parts go into the files only; what the supervisor itself says is shown all the same.
+        quiet: write lines of the parts to the files only. Messages of the supervisor are shown anyway.
     """
 
     def __init__(self, console: Console, logs: Path, *, quiet: bool = False) -> None:
@@ -30,16 +30,12 @@ class Output:
         self._logs, self._quiet = logs, quiet
         self._lock = Lock()
 
-    def say(self, message: str, style: str = "") -> None:
-        """Print a sentence of the supervisor."""
-        self._print(Text(message, style=style))
-
     def about(self, part: str, colour: str, message: str, style: str = "") -> None:
-        """Print a sentence of the supervisor about a part."""
+        """Print a message of the supervisor about a part."""
         self._print(Text.assemble(_label(part, colour), (message, style)))
 
     def line(self, part: str, colour: str, line: str) -> None:
-        """Keep a line that a part printed, and show it."""
+        """Write a line of a part to its log file and show it."""
         with self._lock, self.log(part).open("a", encoding="utf-8") as log:
             log.write(line + "\n")
         if line and not self._quiet:
@@ -50,13 +46,13 @@ class Output:
         return self._logs / f"{part}.log"
 
     def begin(self, part: str) -> None:
-        """Make room for a part that starts."""
+        """Rotate a large log file before a part starts."""
         log = self.log(part)
         if log.exists() and log.stat().st_size > LARGEST_LOG:
             log.replace(log.with_suffix(".log.1"))
 
     def last_lines(self, part: str, count: int = 15) -> str:
-        """Return the end of a part's log."""
+        """Return the last lines of the log of a part."""
         log = self.log(part)
         return "\n".join(log.read_text(encoding="utf-8").splitlines()[-count:]) if log.exists() else ""
 
@@ -69,7 +65,7 @@ def _label(part: str, colour: str) -> Text:
 
 
 def _readable(line: str) -> Text:
-    """A JSON log line as event and fields; any other as it is."""
+    """Return a JSON log line as event and fields, and any other line unchanged."""
     try:
         fields = json.loads(line)
     except ValueError:
@@ -87,5 +83,5 @@ def _event(fields: Mapping[str, Any]) -> Text:
 
 
 def _printable(text: str) -> str:
-    """Text without control characters: what a part logs must not command this terminal."""
+    """Remove control characters, which could change the terminal."""
     return "".join(letter for letter in text if letter.isprintable() or letter == "\n")

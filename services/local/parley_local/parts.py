@@ -1,8 +1,7 @@
-"""The parts of the system: their command lines, and how to know that they are ready."""
+"""The parts of the system: their commands, and how to tell that they are ready."""
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,75 +14,49 @@ from parley_local import valkey
 from parley_local.home import Home
 from parley_local.settings import MachineSettings
 
+# A running job may end in this time. The next start repeats a job that was killed, so nothing is lost.
+WORKER_STOP_SECONDS = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One process of the system.
 
     Attributes:
-        ready: asked again and again while it starts.
-        needed: the system does not start without it; any other part may come up later.
-        stop_seconds: from SIGTERM until it is killed.
+        ready: returns whether the part is ready. None: the start does not wait for this part.
+        stop_seconds: time between SIGTERM and SIGKILL.
     """
 
     name: str
     colour: str
     command: tuple[str, ...]
-    ready: Callable[[], bool]
-    needed: bool = False
+    ready: Callable[[], bool] | None = None
     stop_seconds: float = 10.0
 
 
 Stages = tuple[tuple[Part, ...], ...]
-"""Started in this order, each stage when the one before is ready; stopped in the opposite order."""
+"""Parts in the order of their start. A stage starts when the one before is ready. They stop in reverse order."""
 
 
 def stages(settings: MachineSettings, home: Home, redis_url: str, socket_path: Path) -> Stages:
-    """Return all parts: the store first, at the end those that take work, so that they are the first to stop."""
-    store = () if settings.redis_url else (_valkey(settings, home, redis_url, socket_path),)
-    return store, (_api(settings), _keeper()), (_worker(), _flower(settings))
+    """Return all parts. The store is first. The parts that take work are last, so they stop first."""
+    python = (sys.executable, "-m")
+    api = Part("api", "cyan", (*python, "parley_api"), lambda: _answers(f"{settings.api_url}/readyz"))
+    keeper = Part("keeper", "blue", (*python, "parley_keeper"))
+    worker = Part("worker", "green", (*python, "parley_worker"), stop_seconds=WORKER_STOP_SECONDS)
+    flower_options = ("--address=127.0.0.1", f"--port={settings.flower_port}", "--logging=warning")
+    flower_command = (*python, "celery", "-A", "parley_core.celery_app", "flower", *flower_options)
+    flower = Part("flower", "yellow", flower_command)
+    if settings.redis_url:
+        return (api, keeper), (worker, flower)
+    server = valkey.server_command(valkey.find_server(), home.valkey, socket_path, settings.valkey_max_memory)
+    store = Part("valkey", "magenta", server, lambda: valkey.answers(redis_url))
+    return (store,), (api, keeper), (worker, flower)
 
 
-def _valkey(settings: MachineSettings, home: Home, redis_url: str, socket_path: Path) -> Part:
-    server = valkey.find_server()
-    command = valkey.server_command(server, home.valkey, socket_path, settings.valkey_max_memory)
-    return Part("valkey", "magenta", command, lambda: valkey.answers(redis_url), needed=True)
-
-
-def _api(settings: MachineSettings) -> Part:
-    command = (sys.executable, "-m", "parley_api")
-    return Part("api", "cyan", command, lambda: _answers_ok(f"{settings.api_url}/readyz"), needed=True)
-
-
-def _keeper() -> Part:
-    return Part("keeper", "blue", (sys.executable, "-m", "parley_keeper"), _at_once)
-
-
-def _worker() -> Part:
-    # A running job gets this long to end; after a kill it is done again by the next start, so nothing is lost.
-    return Part("worker", "green", (sys.executable, "-m", "parley_worker"), _at_once, stop_seconds=15.0)
-
-
-def _flower(settings: MachineSettings) -> Part:
-    celery = (sys.executable, "-m", "celery", "-A", "parley_core.celery_app", "flower")
-    command = (*celery, "--address=127.0.0.1", f"--port={settings.flower_port}", "--logging=warning")
-    return Part("flower", "yellow", command, lambda: _listens(settings.flower_port))
-
-
-def _at_once() -> bool:
-    """Nobody waits for this part: jobs are accepted before it is up."""
-    return True
-
-
-def _answers_ok(url: str) -> bool:
+def _answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
             return bool(answer.status == HTTPStatus.OK)
     except (OSError, HTTPException):
         return False
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

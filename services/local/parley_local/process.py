@@ -1,4 +1,4 @@
-"""One running part: its process, its group, and what it prints."""
+"""The process of one part, its process group and its output."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from threading import Thread
 
 from parley_local import orphan_reaper
 
-LAST_WORDS_SECONDS = 0.2  # no longer: a process outside the group may still hold the pipe
-CHECK_SECONDS = 0.02  # between two looks at a process that is told to stop
+LAST_OUTPUT_SECONDS = 0.2  # bounded, since a process outside the group may keep the pipe open
+POLL_SECONDS = 0.02  # between two checks of a process that is stopping
 
 
 class OrphanReaper:
-    """The supervisor's end of orphan_reaper.py; stays until `close`, and is replaced should it be killed.
+    """Starts orphan_reaper.py and tells it the process groups. Restarts it if it is killed.
 
     Args:
-        mark: of this system, in its processes' environment.
-        keep_open: a file that must stay open, and so locked, until everything is cleared up.
+        mark: the mark in the environment of all processes of this system.
+        keep_open: descriptor of the locked file, which stays locked until the reaper has ended.
     """
 
     def __init__(self, mark: str, keep_open: int) -> None:
@@ -42,23 +42,23 @@ class OrphanReaper:
         )
 
     def add(self, group: int) -> None:
-        """A group to kill when the supervisor dies."""
+        """Register a process group to kill when the supervisor ends."""
         self._groups.add(group)
         self._tell(f"+{group}\n")
 
     def remove(self, group: int) -> None:
-        """The group is gone, and its number may soon be somebody else's."""
+        """Remove a process group that has ended, since the system may reuse its number."""
         self._groups.discard(group)
         self._tell(f"-{group}\n")
 
     def check(self) -> None:
-        """Replace it when it died."""
+        """Restart the reaper if it has ended."""
         if self._process.poll() is not None:
             self._process = self._start()
             self._tell("".join(f"+{group}\n" for group in self._groups))
 
     def close(self) -> None:
-        """Let it kill what is left, and wait for that."""
+        """Let the reaper kill the remaining processes, and wait for its end."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -66,7 +66,7 @@ class OrphanReaper:
 
     def _tell(self, lines: str) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it is dead; `check` tells its successor
+        with suppress(BrokenPipeError):  # it has ended; `check` starts another one with all groups
             self._process.stdin.write(lines.encode())
 
 
@@ -99,35 +99,35 @@ class PartProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process, and of its group."""
+        """The id of the process and of its group."""
         return self._process.pid
 
     @property
     def ended(self) -> str | None:
-        """How it ended, in words; None while it lives."""
+        """How the process ended, in words, or None while it runs."""
         code = self._process.poll()
         if code is None:
             return None
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the process alone: one to the whole group would end a worker's running jobs."""
+        """Send SIGTERM to the process, and not to its group: that would end the running jobs of a worker."""
         self._process.terminate()
 
     def wait(self, seconds: float, hurry: Callable[[], bool]) -> bool:
-        """Wait for its end, for so long or until there is a hurry; say whether it ended."""
+        """Wait for the end, at most `seconds` or until `hurry` is true. Return whether it has ended."""
         deadline = time.monotonic() + seconds
         while self.ended is None and time.monotonic() < deadline and not hurry():
-            time.sleep(CHECK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return self.ended is not None
 
     def clear(self) -> None:
-        """Kill what is left of the group, and forget it."""
+        """Kill the rest of the group and remove it from the reaper."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._reaper.remove(self.pid)
-        self._reader.join(LAST_WORDS_SECONDS)
+        self._reader.join(LAST_OUTPUT_SECONDS)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -137,5 +137,5 @@ class PartProcess:
 
 
 def python_environment(extra: Mapping[str, str], mark: str) -> dict[str, str]:
-    """Return the environment of a part: this one's and `extra`, with the mark by which the orphan_reaper knows it."""
+    """Return the environment of a part: that of this process, `extra`, and the mark for the orphan reaper."""
     return {**os.environ, **extra, "PYTHONUNBUFFERED": "1", orphan_reaper.MARK_VARIABLE: mark}

@@ -13,19 +13,19 @@ from parley_local.supervisor import Stop
 
 
 def serve(settings: MachineSettings, console: Console, stop: Stop) -> None:
-    """Start the system, say where it is, and keep it alive until it is asked to stop."""
+    """Start the system, print its addresses, and supervise it until it is asked to stop."""
     began = time.monotonic()
-    console.print(Text(f"Parley starts on {settings.home} ..."))
+    console.print(Text(f"Parley is starting in {settings.home} ..."))
     with machine(settings, console, stop) as supervisor:
         if not stop():
             console.print(addresses(settings, time.monotonic() - began), soft_wrap=True)
         supervisor.watch(until=stop)
-        console.print(Text("Parley stops; a running job may end first. Ctrl-C again stops at once."))
-    console.print(Text("Parley has stopped. The next run goes on with the same jobs."))
+        console.print(Text("Parley is stopping and waits for running jobs. Ctrl-C again stops at once."))
+    console.print(Text("Parley has stopped. The next run continues with the same jobs."))
 
 
 def addresses(settings: MachineSettings, seconds: float) -> Text:
-    """Return what a person needs to go on."""
+    """Return the addresses of the system as text."""
     rows = {
         "API": settings.api_url,
         "API docs": f"{settings.api_url}/docs",

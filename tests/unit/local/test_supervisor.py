@@ -1,4 +1,4 @@
-"""The supervisor's decisions: order, readiness, giving up, and when a dead part is started again."""
+"""The supervisor: order, readiness, failed starts and restarts."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def build(tmp_path: Path) -> Iterator[Build]:
     home.close()
 
 
-def part(name: str, program: str, ready: Callable[[], bool] = lambda: True, needed: bool = True) -> Part:
-    return Part(name, "cyan", (sys.executable, "-c", program), ready, needed)
+def part(name: str, program: str, ready: Callable[[], bool] | None = None) -> Part:
+    return Part(name, "cyan", (sys.executable, "-c", program), ready)
 
 
-def test_delays_double_up_to_half_a_minute() -> None:
+def test_delays_double_up_to_30_seconds() -> None:
     assert [restart_delay(deaths) for deaths in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
@@ -59,18 +59,18 @@ def test_a_stage_starts_when_the_one_before_is_ready(build: Build, tmp_path: Pat
     until(lambda: "first is ready: True" in screen.getvalue())
 
 
-def test_a_needed_part_that_dies_at_its_start_ends_the_start_with_its_last_words(build: Build) -> None:
+def test_a_part_that_ends_before_it_is_ready_ends_the_start_with_its_last_output(build: Build) -> None:
     supervisor, _, _ = build((part("api", "raise SystemExit('no such setting')", lambda: False),))
     with pytest.raises(PartFailed, match=r"api did not start \(exit code 1\)[\s\S]*no such setting"):
         supervisor.start()
 
 
-def test_a_part_that_is_not_needed_may_die_at_its_start(build: Build) -> None:
-    supervisor, _, screen = build((part("flower", "raise SystemExit(3)", needed=False),))
+def test_a_part_that_the_start_does_not_wait_for_may_die(build: Build) -> None:
+    supervisor, _, screen = build((part("flower", "raise SystemExit(3)"),))
     supervisor.start()
     supervisor.watch(until=lambda: screen.getvalue().count("died (exit code 3)") == 2)
-    assert "started again in 0.5 s" in screen.getvalue()
-    assert "started again in 1 s" in screen.getvalue()
+    assert "restarted in 0.5 s" in screen.getvalue()
+    assert "restarted in 1 s" in screen.getvalue()
 
 
 def test_a_stop_while_starting_ends_the_start(build: Build) -> None:
@@ -79,9 +79,9 @@ def test_a_stop_while_starting_ends_the_start(build: Build) -> None:
     supervisor.start()
 
 
-def test_the_store_is_the_last_to_stop(build: Build) -> None:
-    told = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('stops')))\n"
-    program = f"{told}print('up')\ntime.sleep(600)"
+def test_the_store_stops_last(build: Build) -> None:
+    stops = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('stops')))\n"
+    program = f"{stops}print('up')\ntime.sleep(600)"
     stages: Stages = ((part("valkey", program),), (part("api", program),), (part("worker", program),))
     supervisor, _, screen = build(*stages)
     supervisor.start()

@@ -1,4 +1,4 @@
-"""However the supervisor ends, no process of its system stays: not its parts, not their children."""
+"""However the supervisor ends, no process of its system is left: neither its parts nor their children."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from parley_local.home import Home
 from parley_local.orphan_reaper import MARK_VARIABLE
 from tests.support.waiting import HANG_SECONDS, until
 
-SYSTEM = Path(__file__).with_name("standin_system.py")
-PER_PART = 3  # itself, a child in its group, and one in a session of its own
+SYSTEM = Path(__file__).with_name("scripted_system.py")
+PER_PART = 3  # the part, a child in its group, and a child in a new session
 
 
-class StandIn:
-    """A supervisor as a process, and what belongs to it."""
+class ScriptedSystem:
+    """A supervisor as a process, and the processes of its system."""
 
     def __init__(self, home: Path, *parts: str) -> None:
         self.home = home
@@ -32,7 +32,7 @@ class StandIn:
         until(lambda: len(self.members()) == PER_PART * len(parts))
 
     def members(self) -> list[psutil.Process]:
-        """Living processes that carry the mark of this system."""
+        """Return the running processes with the mark of this system."""
         return [process for process in psutil.process_iter() if self._is_member(process)]
 
     def _is_member(self, process: psutil.Process) -> bool:
@@ -43,7 +43,7 @@ class StandIn:
             return False
 
     def orphan_reaper(self) -> psutil.Process | None:
-        """The one process of the system without the mark; None between one and the next."""
+        """Return the orphan reaper, which has no mark, or None while it is being replaced."""
         return next((child for child in self.children() if "orphan_reaper.py" in command(child)), None)
 
     def children(self) -> list[psutil.Process]:
@@ -58,12 +58,12 @@ def command(process: psutil.Process) -> str:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., StandIn]]:
-    started: list[StandIn] = []
+def start(tmp_path: Path) -> Iterator[Callable[..., ScriptedSystem]]:
+    started: list[ScriptedSystem] = []
 
-    def start_one(*parts: str) -> StandIn:
-        # The folder's name is the mark, so it must be one of a kind.
-        started.append(StandIn(tmp_path / f"system-{os.getpid()}-{time.monotonic_ns()}", *parts))
+    def start_one(*parts: str) -> ScriptedSystem:
+        # The name of the folder is the mark, so it must be unique.
+        started.append(ScriptedSystem(tmp_path / f"system-{os.getpid()}-{time.monotonic_ns()}", *parts))
         return started[-1]
 
     yield start_one
@@ -74,50 +74,50 @@ def start(tmp_path: Path) -> Iterator[Callable[..., StandIn]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_no_process_is_left_after(number: signal.Signals, start: Callable[..., StandIn]) -> None:
+def test_no_process_is_left_after(number: signal.Signals, start: Callable[..., ScriptedSystem]) -> None:
     system = start("children")
     system.process.send_signal(number)
     system.process.wait(HANG_SECONDS)
     until(lambda: not system.members())
 
 
-def test_no_process_is_left_after_ctrl_c_reached_the_whole_foreground_group(start: Callable[..., StandIn]) -> None:
+def test_no_process_is_left_after_ctrl_c_in_the_foreground_group(start: Callable[..., ScriptedSystem]) -> None:
     system = start("children")
     os.killpg(system.process.pid, signal.SIGINT)
     assert system.process.wait(HANG_SECONDS) == 0
     assert not system.members()
 
 
-def test_a_part_that_ignores_sigterm_is_killed_in_time(start: Callable[..., StandIn]) -> None:
-    system = start("deaf")
+def test_a_part_that_ignores_sigterm_is_killed_in_time(start: Callable[..., ScriptedSystem]) -> None:
+    system = start("stubborn")
     system.process.send_signal(signal.SIGTERM)
     out, _ = system.process.communicate(timeout=HANG_SECONDS)
-    assert "deaf" in out
+    assert "stubborn" in out
     assert "did not stop in time" in out
     assert not system.members()
 
 
-def test_a_second_signal_does_not_wait(start: Callable[..., StandIn]) -> None:
-    system = start("deaf-with-an-hour")
+def test_a_second_signal_does_not_wait(start: Callable[..., ScriptedSystem]) -> None:
+    system = start("stubborn-for-an-hour")
     system.process.send_signal(signal.SIGTERM)
     time.sleep(0.2)
     system.process.send_signal(signal.SIGINT)
     system.process.wait(HANG_SECONDS)
 
 
-def test_a_killed_orphan_reaper_is_replaced_and_its_successor_clears_up(start: Callable[..., StandIn]) -> None:
+def test_a_killed_orphan_reaper_is_replaced(start: Callable[..., ScriptedSystem]) -> None:
     system = start("children")
     first = system.orphan_reaper()
     assert first is not None
     first.kill()
     until(lambda: system.orphan_reaper() not in (None, first))
-    time.sleep(0.3)  # it must be told the groups; a Python start takes less
+    time.sleep(0.3)  # longer than a start of Python: the new reaper must get the groups
     system.process.kill()
     system.process.wait()
     until(lambda: not system.members())
 
 
-def test_the_home_stays_locked_until_everything_is_cleared_up(start: Callable[..., StandIn]) -> None:
+def test_the_home_is_locked_until_all_processes_have_ended(start: Callable[..., ScriptedSystem]) -> None:
     system = start("children")
     system.process.kill()
     home = Home(system.home)
@@ -125,7 +125,7 @@ def test_the_home_stays_locked_until_everything_is_cleared_up(start: Callable[..
     home.close()
 
 
-def test_a_dead_part_is_started_again_and_said_so(start: Callable[..., StandIn]) -> None:
+def test_a_part_that_dies_is_restarted_with_a_message(start: Callable[..., ScriptedSystem]) -> None:
     system = start("children")
     part = next(child for child in system.children() if child != system.orphan_reaper())
     orphan = part.children()[0]
@@ -135,4 +135,4 @@ def test_a_dead_part_is_started_again_and_said_so(start: Callable[..., StandIn])
     system.process.send_signal(signal.SIGTERM)
     out, _ = system.process.communicate(timeout=HANG_SECONDS)
     assert "died (killed by SIGKILL)" in out
-    assert "started again (process" in out
+    assert "restarted (process" in out

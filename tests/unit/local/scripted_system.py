@@ -1,6 +1,6 @@
-"""A supervisor with stand-in parts, as a process to be killed. Run: `python standin_system.py HOME PART...`.
+"""A supervisor of scripted parts, as a process that tests kill: `python scripted_system.py HOME PART...`.
 
-Each part is a Python program given as text; every one starts a child in its group and one in a session of its own.
+Each part is a Python program. It starts a child in its own process group and one in a new session.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ subprocess.Popen(sleep, start_new_session=True)
 print("up", flush=True)
 time.sleep(600)
 """
-DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WITH_CHILDREN
-PROGRAMS = {"children": WITH_CHILDREN, "deaf": DEAF, "deaf-with-an-hour": DEAF}
-STOP_SECONDS = {"children": 3600.0, "deaf": 1.0, "deaf-with-an-hour": 3600.0}
+IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WITH_CHILDREN
+PROGRAMS = {"children": WITH_CHILDREN, "stubborn": IGNORES_SIGTERM, "stubborn-for-an-hour": IGNORES_SIGTERM}
+STOP_SECONDS = {"children": 3600.0, "stubborn": 1.0, "stubborn-for-an-hour": 3600.0}
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     mark = home.folder.name
     reaper = OrphanReaper(mark, keep_open=home.lock_fd)
     parts = tuple(
-        Part(name, "cyan", (sys.executable, "-c", PROGRAMS[name]), lambda: True, stop_seconds=STOP_SECONDS[name])
+        Part(name, "cyan", (sys.executable, "-c", PROGRAMS[name]), stop_seconds=STOP_SECONDS[name])
         for name in sys.argv[2:]
     )
     supervisor = Supervisor((parts,), python_environment({}, mark), output, reaper, stop)
