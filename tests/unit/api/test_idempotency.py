@@ -69,7 +69,7 @@ async def test_a_key_is_held_for_as_long_as_its_recording_streams(
     api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley_api.use_cases.submit.RESERVED_SECONDS", 0.5)
-    monkeypatch.setattr("parley_api.use_cases.submit.RESERVE_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("parley_api.use_cases.submit.RENEWAL_SECONDS", 0.05)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield AUDIO[:5000]
@@ -86,7 +86,7 @@ async def test_a_key_is_held_for_as_long_as_its_recording_streams(
 
 def test_a_dead_api_blocks_a_key_for_15_s_and_a_slow_renewal_does_not_free_it() -> None:
     assert submit.RESERVED_SECONDS == 15
-    assert 3 * submit.RESERVE_AGAIN_SECONDS <= submit.RESERVED_SECONDS
+    assert 3 * submit.RENEWAL_SECONDS <= submit.RESERVED_SECONDS
 
 
 async def test_a_failed_request_gives_its_key_back(api: ApiFixture, client: httpx.AsyncClient) -> None:

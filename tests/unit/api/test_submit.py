@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
-from parley_api.intake import body
+from parley_api.intake import upload
 from parley_api.main import create_app
-from parley_core.errors import JobStoreFull, JobStoreUnavailable
-from parley_core.job import JobOptions, Queue, SpeakerBounds
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import JobStoreFull, JobStoreUnavailable, ObjectStoreUnavailable
+from parley_core.job import JobOptions, JobQuery, Queue, SpeakerBounds
 from tests.support.api_fixture import AUDIO, DAMAGED, ApiFixture, assert_problem, form, in_chunks
 
 pytestmark = pytest.mark.anyio
@@ -266,7 +270,7 @@ async def test_a_caller_that_falls_asleep_is_let_go(
         yield AUDIO
         await anyio.sleep(30)
 
-    monkeypatch.setattr(body, "STALLED_SECONDS", 0.1)
+    monkeypatch.setattr(upload, "STALLED_SECONDS", 0.1)
     response = await client.post("/v1/jobs", content=asleep(), headers=RAW)
     assert_problem(response, 408, "body_stalled")
     assert api.empty()
@@ -307,3 +311,43 @@ async def test_an_answer_lost_between_store_and_api_does_not_lose_the_recording(
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
     assert api.store.get(job["id"]).recording.key in api.sounds
     assert list(api.durable.manifests.unrecorded()) == [job["id"]]  # the keeper finds it recorded already
+
+
+async def test_a_recording_stays_when_nobody_knows_whether_its_job_was_accepted(
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise ObjectStoreUnavailable("The object store did not do what it was asked.")
+
+    monkeypatch.setattr(DurableJobStore, "create", lost)
+    assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=RAW), 503, "object_store_unavailable")
+    assert list(api.sounds.values()) == [AUDIO]
+
+
+@pytest.mark.parametrize(("step", "kept"), [("measure", False), ("create", True)])
+async def test_a_cancelled_request_leaves_its_recording_only_to_an_accepted_job(
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, step: str, kept: bool
+) -> None:
+    entered, leave, left = threading.Event(), threading.Event(), threading.Event()
+    owner: Any = type(api.probe) if step == "measure" else DurableJobStore
+    undisturbed = getattr(owner, step)
+
+    def slow(*arguments: Any) -> Any:
+        entered.set()
+        leave.wait(10)
+        try:
+            return undisturbed(*arguments)
+        finally:
+            left.set()
+
+    monkeypatch.setattr(owner, step, slow)
+    request = asyncio.create_task(client.post("/v1/jobs", content=AUDIO, headers=RAW))
+    while not entered.is_set():
+        await anyio.sleep(0.01)
+    request.cancel()
+    leave.set()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert await anyio.to_thread.run_sync(left.wait, 10)  # the thread outlives the request
+    assert list(api.sounds.values()) == ([AUDIO] if kept else [])
+    assert len(api.store.page(JobQuery(tenant="default")).jobs) == kept

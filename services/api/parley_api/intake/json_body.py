@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from parley_api.http.errors import BodyTooLarge, UnsupportedBody
-from parley_api.intake.body import arriving
+from parley_api.intake.upload import arriving
 
 MEDIA_TYPE = "application/json"
 MAX_BYTES = 16 * 1024  # the largest honest body is a name and two ids

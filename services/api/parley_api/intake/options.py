@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from parley_api.http.errors import InvalidOption, UnknownOption
 from parley_api.schemas import MOST_CHANNELS
@@ -112,11 +111,6 @@ def reference(text: str, name: str) -> str:
     if not 0 < len(text) <= MAX_REFERENCE or not text.isprintable():
         raise InvalidOption(f"`{name}` must be 1 to {MAX_REFERENCE} printable characters.")
     return text
-
-
-def with_reference(options: JobOptions, session_id: str | None) -> JobOptions:
-    """Return the options of a consult, known by its session."""
-    return options if session_id is None else replace(options, reference=session_id)
 
 
 def canonical(options: JobOptions) -> str:

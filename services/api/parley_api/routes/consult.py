@@ -8,21 +8,17 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from parley_api.http.errors import InvalidOption, SessionIdMissing
 from parley_api.http.openapi import CONSULT_BODY, SESSION_HEADER, problems
-from parley_api.intake.body import Body
-from parley_api.intake.options import OPTIONS, reference
+from parley_api.intake.options import reference
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
-from parley_api.routes.jobs import describe
 from parley_api.schemas import ConsultAccepted, ConsultAnswer
+from parley_api.use_cases import submit as submitting
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import result_of
-from parley_api.use_cases.submit import Submission, require_key
 from parley_core.errors import JobNotFound
 from parley_core.job import JobState
 
 PATH = "/api/workflows/aurity/consult"
 router = APIRouter(prefix=PATH, tags=["consult"])
-
-CONSULT_OPTIONS = tuple(name for name in OPTIONS if name != "reference")  # the session is the reference
 
 
 async def session_id(request: Request) -> str:
@@ -47,11 +43,10 @@ SessionId = Annotated[str, Depends(session_id)]
 )
 async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant, session: SessionId) -> object:
     """Take a consult's recording in."""
-    key = require_key(request.headers.getlist("idempotency-key"))
-    body = Body(request, deps.settings.max_speakers, CONSULT_OPTIONS)
-    submitted = await Submission(deps, tenant, key, session).run(body)
-    describe(response, submitted)
+    submitted = await submitting.submit(deps, tenant, request, session)
     response.headers["Location"] = f"{PATH}/{submitted.job.id}"
+    if submitted.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
     return ConsultAccepted(job_id=submitted.job.id, session_id=session, status=submitted.job.state)
 
 

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from parley_api.http.openapi import SUBMIT_BODY, problems
-from parley_api.intake.body import Body
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, RecordingAnswer
-from parley_api.use_cases.submit import Submission, Submitted, published, require_key
+from parley_api.use_cases import submit as submitting
 from parley_api.use_cases.watching import next_state
 from parley_core.job import JobQuery, JobState, Queue
 
@@ -40,17 +39,11 @@ class ListQuery(BaseModel):
 )
 async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:
     """Accept a recording and return its job. After 202 the job is not lost: it reaches a terminal state."""
-    key = require_key(request.headers.getlist("idempotency-key"))
-    submitted = await Submission(deps, tenant, key).run(Body(request, deps.settings.max_speakers))
-    describe(response, submitted)
-    return JobAnswer.of(submitted.job)
-
-
-def describe(response: Response, submitted: Submitted) -> None:
-    """Set the headers: where the job is, and whether an earlier request made it."""
+    submitted = await submitting.submit(deps, tenant, request)
     response.headers["Location"] = f"/v1/jobs/{submitted.job.id}"
     if submitted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
+    return JobAnswer.of(submitted.job)
 
 
 @router.get("", responses=problems())
@@ -77,7 +70,7 @@ async def cancel(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
 @router.post("/{job_id}/retry", status_code=202, responses=problems(404, 409, 410))
 async def retry(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Run a failed or cancelled job again, with the options it was submitted with."""
-    return JobAnswer.of(await published(deps, await deps.blocking.objects(deps.store.retry, job.id)))
+    return JobAnswer.of(await submitting.publish(deps, await deps.blocking.objects(deps.store.retry, job.id)))
 
 
 @router.delete("/{job_id}", responses=problems(404, 409, 410))

@@ -1,8 +1,8 @@
-"""The way of a submit, from the first byte to the 202: what is promised is durable before it is said.
+"""A submit, from the first byte to the 202: what the response promises is durable before it is sent.
 
-Order: reserve the caller's key, store the recording, measure it, bind the key, create the record, publish.
-A crash between two steps leaves either nothing that was promised, or a record that the keeper publishes.
-With Redis down the job is accepted all the same, by its manifest beside the recording.
+The steps: reserve the caller's idempotency key, receive and store the recording, measure it, bind the key, accept the
+job, publish it. A crash between two steps leaves either nothing that was promised, or a job that the keeper publishes.
+While Redis is down, the job is accepted by its manifest in the object store, and the keeper records it later.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import anyio
+from fastapi import Request
 
-from parley_api.intake.body import Body
-from parley_api.intake.options import canonical, require_channels, with_reference
-from parley_api.intake.upload import Draft, discarded_unless_kept, move
+from parley_api.intake.options import OPTIONS, canonical, require_channels
+from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
 from parley_audio import Probe
 from parley_core.errors import (
@@ -26,7 +25,6 @@ from parley_core.errors import (
     InvalidRequest,
     JobStoreFull,
     JobStoreUnavailable,
-    ParleyError,
 )
 from parley_core.job import IdempotencyKey, Job, JobOptions, NewJob, dispatch_of
 from parley_core.job_id import new_id
@@ -35,140 +33,137 @@ from parley_core.recording import Recording, recording_key
 
 log = get_logger(__name__)
 
-RESERVED_SECONDS = 15.0  # an API that died in mid upload blocks the caller's key no longer than this
-RESERVE_AGAIN_SECONDS = 5.0
+RESERVED_SECONDS = 15.0  # an API that dies during an upload blocks the caller's key no longer than this
+RENEWAL_SECONDS = 5.0
 MAX_KEY = 255  # characters
+
+SESSION_OPTIONS = tuple(name for name in OPTIONS if name != "reference")  # the session id is the reference
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An accepted job; `replayed` when an earlier request with the same key had made it."""
+    """An accepted job; `replayed` when an earlier request with the same key made it."""
 
     job: Job
     replayed: bool
 
 
-def require_key(values: list[str]) -> str | None:
-    """Return the caller's Idempotency-Key, None when there is none. Raises InvalidRequest."""
+async def submit(deps: Dependencies, tenant: str, request: Request, session_id: str | None = None) -> Submitted:
+    """Receive the request's recording and return its job, durably accepted.
+
+    Args:
+        session_id: of a consult. It becomes the job's reference, which the caller then cannot give.
+
+    Raises:
+        ParleyError: its class says what is wrong with the request, the recording or the stores. Nothing stays then.
+    """
+    key = _idempotency_key(request)
+    job_id = new_id()
+    reservable = await deps.admission.require_memory() and key is not None
+    allowed = OPTIONS if session_id is None else SESSION_OPTIONS
+    async with (
+        _reserved(deps, tenant, key if reservable else None, job_id),
+        received(request, recording_key(job_id), deps, allowed) as (upload, options),
+    ):
+        if session_id is not None:
+            options = replace(options, reference=session_id)
+        new = await _new_job(deps, tenant, job_id, upload, options)
+        idempotency = IdempotencyKey(key, digest(new)) if key else None
+        if idempotency is not None:
+            bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id)
+            if bound_id != job_id:
+                earlier = await deps.blocking.objects(deps.store.find_accepted, bound_id)
+                if earlier is not None:
+                    return Submitted(earlier, replayed=True)
+                new = await _take_over(bound_id, new, upload)
+        job = await upload.hand_over(_accept(deps, new, idempotency))
+        return Submitted(job, replayed=not upload.owned)
+
+
+def _idempotency_key(request: Request) -> str | None:
+    values = request.headers.getlist("idempotency-key")
     if not values:
         return None
     key = values[0]
-    if len(values) > 1 or not 0 < len(key) <= MAX_KEY or not all("!" <= character <= "~" for character in key):
+    visible = all("!" <= character <= "~" for character in key)
+    if len(values) > 1 or not visible or not 0 < len(key) <= MAX_KEY:
         raise InvalidRequest(f"`Idempotency-Key` must be one value of 1 to {MAX_KEY} visible ASCII characters.")
     return key
 
 
-class Submission:
-    """One submit of one tenant. `session_id` makes it a consult's."""
+async def _new_job(deps: Dependencies, tenant: str, job_id: str, upload: Upload, options: JobOptions) -> NewJob:
+    """Measure the recording and return the job to record."""
 
-    def __init__(self, deps: Dependencies, tenant: str, key: str | None, session_id: str | None = None) -> None:
-        self._deps, self._tenant, self._key, self._session_id = deps, tenant, key, session_id
-        self._id = new_id()
+    def measure() -> Probe:
+        with deps.recordings.fetch(upload.key) as path:
+            return deps.probe.measure(path)
 
-    async def run(self, body: Body) -> Submitted:
-        """Take the body in and return its job, accepted for good.
-
-        Raises:
-            ParleyError: by class what is wrong with the request, the recording or the stores. Nothing stays then.
-        """
-        deps = self._deps
-        answers = await deps.admission.require_memory()
-        draft = Draft(recording_key(self._id), deps.recordings, deps.probe, deps.settings.max_recording_bytes)
-        async with self._reserved(answers), discarded_unless_kept(draft, deps.recordings, deps.blocking):
-            options = with_reference(await body.receive(draft, deps.admission.require_room), self._session_id)
-            return await self._accept(await self._new_job(draft, options), draft)
-
-    async def _new_job(self, draft: Draft, options: JobOptions) -> NewJob:
-        measured = await self._deps.blocking.probe(self._measure, draft.key)
-        require_channels(options, measured.channels)
-        recording = Recording(draft.key, draft.sha256, draft.bytes, measured.seconds, measured.media_type)
-        limits = self._deps.settings.limits_for(measured.seconds)
-        return NewJob(self._id, self._tenant, recording, options, limits)
-
-    def _measure(self, key: str) -> Probe:
-        with self._deps.recordings.fetch(key) as path:
-            return self._deps.probe.measure(Path(path))
-
-    async def _accept(self, new: NewJob, draft: Draft) -> Submitted:
-        deps = self._deps
-        binding = IdempotencyKey(self._key, digest(new)) if self._key else None
-        if binding:
-            bound = await deps.blocking.objects(deps.store.manifests.bind_key, new.tenant, binding, new.id)
-            if bound != new.id:
-                if known := await deps.blocking.objects(deps.store.find_accepted, bound):
-                    return Submitted(known, replayed=True)
-                new = await self._made_good(bound, new, draft)
-        return await self._record(new, binding, draft)
-
-    async def _record(self, new: NewJob, binding: IdempotencyKey | None, draft: Draft) -> Submitted:
-        deps = self._deps
-        draft.keep()  # until a refusal is certain: a record without its recording would be worse than the reverse
-        try:
-            created = await deps.blocking.objects(deps.store.create, new, binding)
-        except ParleyError:
-            draft.drop()
-            raise
-        if created.job.recording.key != draft.key:  # an answer lost on the wire replays too, with our own recording
-            draft.drop()
-            return Submitted(created.job, replayed=True)
-        job = await published(deps, created.job) if created.recorded else created.job
-        return Submitted(job, replayed=False)
-
-    async def _made_good(self, job_id: str, new: NewJob, draft: Draft) -> NewJob:
-        """The job that an earlier request did not get to make, with this recording under its name."""
-        key = recording_key(job_id, again=new.id)
-        await move(draft, key, self._deps.recordings, self._deps.blocking)
-        return replace(new, id=job_id, recording=replace(new.recording, key=key))
-
-    @asynccontextmanager
-    async def _reserved(self, store_answers: bool) -> AsyncIterator[None]:
-        """Hold the caller's key while the body streams. Raises IdempotencyKeyInUse.
-
-        With the store down nobody can hold it; then the binding in the object store alone decides who came first.
-        """
-        if self._key is None or not store_answers or not await self._reserve():
-            yield
-            return
-        holding = asyncio.create_task(self._hold())
-        try:
-            yield
-        finally:
-            holding.cancel()
-            with anyio.CancelScope(shield=True):
-                await self._release()
-
-    async def _reserve(self) -> bool:
-        calls, store = self._deps.blocking, self._deps.store
-        try:
-            await calls.store(store.reserve_key, self._tenant, self._key, self._id, RESERVED_SECONDS)
-        except JobStoreUnavailable:
-            return False
-        return True
-
-    async def _hold(self) -> None:
-        """Reserve again and again: a large recording takes longer than a reservation."""
-        while True:
-            await asyncio.sleep(RESERVE_AGAIN_SECONDS)
-            with suppress(JobStoreUnavailable, JobStoreFull, IdempotencyKeyInUse):
-                await self._reserve()
-
-    async def _release(self) -> None:
-        with suppress(JobStoreUnavailable):
-            await self._deps.blocking.store(self._deps.store.release_key, self._tenant, self._key, self._id)
+    probe = await deps.blocking.probe(measure)
+    require_channels(options, probe.channels)
+    recording = Recording(upload.key, upload.sha256, upload.bytes, probe.seconds, probe.media_type)
+    return NewJob(job_id, tenant, recording, options, deps.settings.limits_for(probe.seconds))
 
 
-async def published(deps: Dependencies, job: Job) -> Job:
-    """Hand the job to Celery and return it as it is then; what fails here is the keeper's to put right."""
-    calls, store, dispatch = deps.blocking, deps.store, dispatch_of(job)
+async def _take_over(job_id: str, new: NewJob, upload: Upload) -> NewJob:
+    """Return the job that an earlier request bound to the key and did not make, with this request's recording."""
+    await upload.move(recording_key(job_id, again=new.id))
+    return replace(new, id=job_id, recording=replace(new.recording, key=upload.key))
+
+
+async def _accept(deps: Dependencies, new: NewJob, idempotency: IdempotencyKey | None) -> Job:
+    """Accept the job, and publish it if it has a record; return it, or the job that the key made before."""
+    created = await deps.blocking.objects(deps.store.create, new, idempotency)
+    own = created.job.recording.key == new.recording.key  # a response lost on the way replays, too
+    return await publish(deps, created.job) if own and created.recorded else created.job
+
+
+async def publish(deps: Dependencies, job: Job) -> Job:
+    """Hand the job to Celery; return it as it is then. If this fails, the keeper publishes the job."""
+    store, dispatch = deps.blocking.store, dispatch_of(job)
     try:
-        await calls.store(deps.queue.publish, dispatch)
-        await calls.store(store.mark_queued, dispatch)
-        return await calls.store(store.get, job.id)
+        await store(deps.queue.publish, dispatch)
+        await store(deps.store.mark_queued, dispatch)
+        return await store(deps.store.get, job.id)
     except JobStoreUnavailable as error:
-        log.warning("not published; the keeper will", job_id=job.id, error=error.detail)
+        log.warning("not published; the keeper will publish it", job_id=job.id, error=error.detail)
         return job
 
 
 def digest(new: NewJob) -> str:
-    """Return what an Idempotency-Key stands for: the bytes of the recording and the options, as hex."""
+    """Return what an idempotency key stands for: the bytes of the recording and the options, as hex."""
     return hashlib.sha256(f"{new.recording.sha256}\n{canonical(new.options)}".encode()).hexdigest()
+
+
+@asynccontextmanager
+async def _reserved(deps: Dependencies, tenant: str, key: str | None, job_id: str) -> AsyncIterator[None]:
+    """Hold the caller's key while the recording arrives.
+
+    Without Redis no key can be held. Then its binding in the object store decides which request came first.
+
+    Raises:
+        IdempotencyKeyInUse: another request holds it.
+    """
+
+    async def reserve() -> bool:
+        try:
+            await deps.blocking.store(deps.store.reserve_key, tenant, key, job_id, RESERVED_SECONDS)
+        except JobStoreUnavailable:
+            return False
+        return True
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            with suppress(JobStoreFull, IdempotencyKeyInUse):
+                await reserve()
+
+    if key is None or not await reserve():
+        yield
+        return
+    renewal = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewal.cancel()
+        with anyio.CancelScope(shield=True), suppress(JobStoreUnavailable):
+            await deps.blocking.store(deps.store.release_key, tenant, key, job_id)
