@@ -25,7 +25,7 @@ class MemoryVoiceprintStore:
                 return self.get(new.tenant, new.id)
             own = self.all(new.tenant)
             if any(name_key(voice.name) == name_key(new.name) for voice in own):
-                raise VoiceprintNameTaken("A voice of this name is enrolled already; delete that one first.")
+                raise VoiceprintNameTaken("A voiceprint of this name is enrolled already. Delete that one first.")
             if len(own) >= self._limit:
                 raise TooManyVoiceprints(f"{self._limit} voices are enrolled, the limit here; delete one first.")
             told = {field.name: getattr(new, field.name) for field in fields(new)}
@@ -36,7 +36,7 @@ class MemoryVoiceprintStore:
         self._require_available()
         voice = self._voices.get(voiceprint_id)
         if voice is None or voice.tenant != tenant:
-            raise VoiceprintNotFound("There is no voice with this id.")
+            raise VoiceprintNotFound("There is no voiceprint with this id.")
         return voice
 
     def all(self, tenant: str) -> Sequence[Voiceprint]:

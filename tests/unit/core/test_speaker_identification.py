@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from parley_core.job import JobOptions, Queue
 from parley_core.redis.record import options_from, options_to_plain
+from parley_core.speaker_identification import Match, SpeakerIdentity, identify, identities
 from parley_core.storage.documents import manifest_from_json, manifest_to_json
-from parley_core.voiceprints import Match, Role, SpeakerIdentity, Voiceprint, identify, people
+from parley_core.voiceprints import Role, Voiceprint
 from tests.support.fakes import new_job
 
 MODEL = "onnx/abc"
@@ -22,7 +23,7 @@ def voice(name: str, *vector: float, role: Role | None = None, model: str = MODE
 
 
 def names(found: dict[str, Match]) -> dict[str, str]:
-    return {label: match.voice.name for label, match in found.items()}
+    return {label: match.voiceprint.name for label, match in found.items()}
 
 
 def test_the_nearest_voice_names_a_speaker() -> None:
@@ -51,16 +52,18 @@ def test_voices_of_different_models_are_never_compared() -> None:
 
 
 def test_nobody_known_is_nobody_named() -> None:
-    assert people(["A", "B"], {}, {}) == (SpeakerIdentity("A"), SpeakerIdentity("B"))
+    assert identities(["A", "B"], {}, {}) == (SpeakerIdentity("A"), SpeakerIdentity("B"))
 
 
 def test_a_person_is_named_with_score_voice_and_role() -> None:
     match = Match(voice("Dr. Weber", 1.0, 0.0, role=CLINICIAN), 0.81234)
-    assert people(["A"], {"A": match}, {}) == (SpeakerIdentity("A", "Dr. Weber", 0.812, "id of Dr. Weber", CLINICIAN),)
+    assert identities(["A"], {"A": match}, {}) == (
+        SpeakerIdentity("A", "Dr. Weber", 0.812, "id of Dr. Weber", CLINICIAN),
+    )
 
 
 def roles(speakers: str, matches: dict[str, Match], by_channel: dict[str, Role] | None = None) -> list[Role | None]:
-    return [person.role for person in people(list(speakers), matches, by_channel or {})]
+    return [person.role for person in identities(list(speakers), matches, by_channel or {})]
 
 
 def test_the_only_other_one_beside_a_known_clinician_is_the_patient() -> None:

@@ -11,8 +11,9 @@ from parley_api.schemas.base import Answer
 from parley_api.schemas.jobs import ErrorAnswer
 from parley_core.job import Job, JobState
 from parley_core.result_document import ResultDocument
+from parley_core.speaker_identification import SpeakerIdentity
 from parley_core.turns import EngineInfo, Turn
-from parley_core.voiceprints import Role, SpeakerIdentity
+from parley_core.voiceprints import Role
 
 
 class TurnAnswer(Answer):

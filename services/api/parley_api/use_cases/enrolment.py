@@ -11,7 +11,7 @@ from parley_api.use_cases.results import result_of
 from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.result_document import ResultDocument
-from parley_core.voiceprints import NewVoiceprint, Vector, Voiceprint
+from parley_core.voiceprints import Embedding, NewVoiceprint, Voiceprint
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
     return voice
 
 
-def _vector_of(result: ResultDocument, speaker: str) -> Vector:
+def _vector_of(result: ResultDocument, speaker: str) -> Embedding:
     if speaker not in result.speakers:
         raise UnknownSpeaker(f"The job has no such speaker; it has: {', '.join(result.speakers) or 'none'}.")
     if speaker not in result.speaker_embeddings:

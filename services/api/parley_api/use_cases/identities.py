@@ -10,7 +10,7 @@ from parley_api.runtime.dependencies import Dependencies
 from parley_core.job import Job
 from parley_core.ports import VoiceprintStore
 from parley_core.result_document import ResultDocument
-from parley_core.voiceprints import SpeakerIdentity, identify, people
+from parley_core.speaker_identification import SpeakerIdentity, identify, identities
 
 
 def require_speaker_embeddings(job: Job) -> None:
@@ -38,4 +38,4 @@ def _identities(
 ) -> tuple[SpeakerIdentity, ...]:
     enrolled = voiceprints.all(tenant) if result.speaker_embeddings else ()
     matches = identify(result.speaker_embeddings, result.embedding_model, enrolled, threshold)
-    return people(result.speakers, matches, result.roles)
+    return identities(result.speakers, matches, result.roles)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from parley_api.http.errors import InvalidOption, NotAcceptable
 from parley_api.schemas import TurnsAnswer
 from parley_core.result_document import ResultDocument
-from parley_core.voiceprints import SpeakerIdentity
+from parley_core.speaker_identification import SpeakerIdentity
 
 JSON, RTTM = "json", "rttm"
 MEDIA_TYPES: Mapping[str, str] = {  # media type to format; of equals, the first is meant

@@ -1,4 +1,4 @@
-"""The voice store on Redis or Valkey: one hash per tenant, `parley:voiceprints:<tenant>`."""
+"""The voiceprint store on Redis or Valkey: one hash per tenant, `parley:voiceprints:<tenant>`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from parley_core.redis.connection import connect, translated_errors
 from parley_core.redis.record import dump, moment, present
 from parley_core.redis.scripts import Scripts
 from parley_core.settings import Settings
-from parley_core.voiceprints import NewVoiceprint, Role, Vector, Voiceprint, name_key
+from parley_core.voiceprints import NewVoiceprint, Role, Voiceprint, name_key
 
 FIELD = "voice:"
 
@@ -38,30 +38,32 @@ class RedisVoiceprintStore:
             "enrol_voiceprint", _key(new.tenant), new.id, name_key(new.name), _document(new), self._limit
         )
         if outcome == "taken":
-            raise VoiceprintNameTaken("A voice of this name is enrolled already; delete that one first.")
+            raise VoiceprintNameTaken("A voiceprint of this name is enrolled already. Delete that one first.")
         if outcome == "full":
-            raise TooManyVoiceprints(f"{self._limit} voices are enrolled, the limit here; delete one first.")
-        return _voice(new.tenant, new.id, kept[0])
+            raise TooManyVoiceprints(f"{self._limit} voiceprints are enrolled, the limit here. Delete one first.")
+        return _voiceprint(new.tenant, new.id, kept[0])
 
     def get(self, tenant: str, voiceprint_id: str) -> Voiceprint:
         with translated_errors():
             kept = self._client.hget(_key(tenant), FIELD + voiceprint_id)
         if kept is None:
-            raise VoiceprintNotFound("There is no voice with this id.")
-        return _voice(tenant, voiceprint_id, kept)
+            raise VoiceprintNotFound("There is no voiceprint with this id.")
+        return _voiceprint(tenant, voiceprint_id, kept)
 
     def all(self, tenant: str) -> Sequence[Voiceprint]:
         with translated_errors():
             fields: dict[str, str] = self._client.hgetall(_key(tenant))
         voices = [
-            _voice(tenant, name.removeprefix(FIELD), kept) for name, kept in fields.items() if name.startswith(FIELD)
+            _voiceprint(tenant, name.removeprefix(FIELD), kept)
+            for name, kept in fields.items()
+            if name.startswith(FIELD)
         ]
         return sorted(voices, key=lambda voice: (voice.enrolled_at, voice.id))
 
     def remove(self, tenant: str, voiceprint_id: str) -> None:
         name = name_key(self.get(tenant, voiceprint_id).name)
         if self._run("delete_voiceprint", _key(tenant), voiceprint_id, name) == "missing":
-            raise VoiceprintNotFound("There is no voice with this id.")
+            raise VoiceprintNotFound("There is no voiceprint with this id.")
 
 
 def _key(tenant: str) -> str:
@@ -69,10 +71,12 @@ def _key(tenant: str) -> str:
 
 
 def _document(new: NewVoiceprint) -> str:
-    return dump({"name": new.name, "role": new.role, "model": new.model, "vector": _packed(new.vector)})
+    """Return the stored document. The embedding is float32 in base64: a quarter of the memory that decimals take."""
+    packed = b64encode(array("f", new.vector).tobytes()).decode()
+    return dump({"name": new.name, "role": new.role, "model": new.model, "vector": packed})
 
 
-def _voice(tenant: str, voiceprint_id: str, kept: str) -> Voiceprint:
+def _voiceprint(tenant: str, voiceprint_id: str, kept: str) -> Voiceprint:
     enrolled_at, _, document = kept.partition(" ")
     plain = json.loads(document)
     return Voiceprint(
@@ -81,15 +85,6 @@ def _voice(tenant: str, voiceprint_id: str, kept: str) -> Voiceprint:
         name=plain["name"],
         role=Role(plain["role"]) if plain["role"] else None,
         model=plain["model"],
-        vector=_unpacked(plain["vector"]),
+        vector=tuple(array("f", b64decode(plain["vector"]))),
         enrolled_at=present(moment(enrolled_at)),
     )
-
-
-def _packed(vector: Vector) -> str:
-    """A quarter of the memory that decimals take, and read back without parsing them: float32 in base64."""
-    return b64encode(array("f", vector).tobytes()).decode()
-
-
-def _unpacked(text: str) -> Vector:
-    return tuple(array("f", b64decode(text)))
