@@ -1,4 +1,4 @@
-"""`python -m chaos`: run the schedule of faults, print the table, write it down."""
+"""Run the schedule of faults, print the table and write it to docs/faults.md."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from chaos.report import markdown, row_of, write_documents, write_json
 from chaos.round import Outcome, run_fault
 from chaos.schedule import Fault, every_fault, scaled
 
-LANES = 2  # faults at a time: most of a round is waiting
+LANES = 2  # faults at a time, since a round mostly waits
 
 
 def main() -> int:
-    """Return 0 when every promise was kept."""
+    """Return the exit status: 0 if every promise was kept."""
     options = _options()
     faults = _chosen(options)
     if options.list:
-        print("\n".join(f"{fault.name:45} {fault.says}" for fault in faults))
+        print("\n".join(f"{fault.name:45} {fault.description}" for fault in faults))
         return 0
     outcomes = run(faults, options.seed, options.lanes)
     rows = [row_of(outcome) for outcome in outcomes]
@@ -35,14 +35,14 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--seed", default="1", help="of every choice that is left to chance")
-    parser.add_argument("--jobs", type=int, help="submit at least so many in all")
-    parser.add_argument("--only", action="append", metavar="FAULT", help="only faults whose name begins like this")
-    parser.add_argument("--short", action="store_true", help="only those of the short schedule")
-    parser.add_argument("--lanes", type=int, default=LANES, help="faults at a time, each on a system of its own")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--write", action="store_true", help="into docs/faults.md")
-    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--seed", default="1", help="seed of all random choices")
+    parser.add_argument("--jobs", type=int, help="minimum number of submitted jobs in total")
+    parser.add_argument("--only", action="append", metavar="FAULT", help="only faults whose name starts with FAULT")
+    parser.add_argument("--short", action="store_true", help="only the faults of the short schedule")
+    parser.add_argument("--lanes", type=int, default=LANES, help="number of faults at a time, each on its own system")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
+    parser.add_argument("--write", action="store_true", help="write the table to docs/faults.md")
+    parser.add_argument("--list", action="store_true", help="list the faults")
     return parser.parse_args()
 
 
@@ -54,7 +54,7 @@ def _chosen(options: argparse.Namespace) -> list[Fault]:
 
 
 def run(faults: Sequence[Fault], seed: str, lanes: int) -> list[Outcome]:
-    """Run the faults, some side by side, and say how each went; those that cannot run here are named."""
+    """Run the faults, `lanes` at a time, and return their outcomes. Prints which faults cannot run here."""
     possible = []
     for fault in faults:
         if reason := fault.needs():
@@ -66,12 +66,12 @@ def run(faults: Sequence[Fault], seed: str, lanes: int) -> list[Outcome]:
 
 
 def _run_one(fault: Fault, seed: str) -> Outcome:
-    print(f"{time.strftime('%H:%M:%S')} begins {fault.name}", flush=True)
+    print(f"{time.strftime('%H:%M:%S')} started {fault.name}", flush=True)
     outcome = run_fault(fault, seed)
-    verdict = outcome.verdict
+    result = outcome.result
     print(
         f"{time.strftime('%H:%M:%S')} {'BROKEN' if outcome.problems else 'kept  '} {fault.name}: "
-        f"{verdict.accepted} accepted, {len(verdict.lost)} lost, {len(verdict.committed_twice)} committed twice, "
+        f"{result.accepted} accepted, {len(result.lost)} lost, {len(result.committed_twice)} committed twice, "
         f"{outcome.seconds:.0f} s",
         *(f"\n         {problem}" for problem in outcome.problems),
         flush=True,

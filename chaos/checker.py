@@ -1,4 +1,4 @@
-"""The ledger held to the record: what was promised, what became of it, and do all counters agree."""
+"""The checker compares the ledger of promises with the record, the stored results and the counters."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ COUNTED = ("jobs_accepted", "jobs_succeeded", "jobs_failed", "jobs_cancelled", "
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a comparison found.
+class CheckResult:
+    """Findings of one check.
 
     Attributes:
-        accepted: jobs promised by a 202.
-        lost: promised, and unknown to the record or not at an end.
-        committed_twice: more than one terminal event, or more succeeded commits counted than jobs that succeeded.
-        doubled: idempotency keys that made more than one job.
-        unclaimed: jobs in the record whose 202 reached nobody.
-        failed: jobs that ended without a result.
+        accepted: number of jobs that were accepted with a 202.
+        lost: accepted jobs that the record does not have, or that have not ended.
+        committed_twice: jobs with more than one terminal event, or a surplus of counted commits.
+        doubled: idempotency keys with more than one job.
+        unclaimed: number of jobs in the record whose 202 did not reach the client.
+        failed: number of accepted jobs that failed.
         results_wrong: succeeded jobs whose result object is missing, or not named by the committed nonce.
-        executions: attempts of each promised job.
-        differences: counters that differ from the record or the ledger, in words.
-        commits_refused: commits that the nonce stopped.
+        executions: number of attempts of each accepted job.
+        differences: descriptions of counters that differ from the record.
+        commits_refused: number of commits refused because of their nonce.
     """
 
     accepted: int
@@ -48,18 +48,18 @@ class Verdict:
     commits_refused: int
 
     @property
-    def good(self) -> bool:
-        """Is every promise kept, to the job?"""
+    def passed(self) -> bool:
+        """Whether every promise was kept."""
         return not (self.lost or self.committed_twice or self.doubled or self.results_wrong or self.differences)
 
 
-def compare(system: System, ledger: Ledger) -> Verdict:
-    """Hold the ledger to the record, which must have come to rest."""
+def compare(system: System, ledger: Ledger) -> CheckResult:
+    """Compare the ledger with the record, in which all jobs must have ended."""
     promised, jobs = ledger.job_ids(), every_job(system)
     recorded = {job.id for job in jobs}
     metrics = read_metrics(system.urls[0])
     found = [job for job in (find(system, job_id) for job_id in promised) if job is not None]
-    return Verdict(
+    return CheckResult(
         accepted=len(promised),
         lost=tuple(sorted(set(promised) - {job.id for job in found if job.state.terminal})),
         committed_twice=tuple(_committed_twice(system, jobs, metrics)),
@@ -81,7 +81,7 @@ def find(system: System, job_id: str) -> Job | None:
 
 
 def every_job(system: System) -> list[Job]:
-    """All that the record holds."""
+    """Return all jobs of the record."""
     jobs: list[Job] = []
     cursor: str | None = None
     while True:
@@ -93,7 +93,7 @@ def every_job(system: System) -> list[Job]:
 
 
 def read_metrics(url: str) -> Counter[str]:
-    """`/metrics`, each counter of the record summed over its labels."""
+    """Return the counters of `/metrics`, each summed over its labels."""
     sums: Counter[str] = Counter()
     for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=10).raise_for_status().text):
         for sample in family.samples:
@@ -129,7 +129,7 @@ def _results_wrong(system: System, jobs: Iterable[Job]) -> Iterable[str]:
 
 
 def _is_committed(job: Job, key: str) -> bool:
-    """A restored record has no nonce: its result is the one that the end in the object store names."""
+    """Return whether the committed attempt wrote this result. A restored record has no nonce to compare."""
     folder, _, name = key.rpartition("/")
     return folder == result_folder(job.id) and job.nonce in ("", name.removesuffix(".json"))
 

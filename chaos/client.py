@@ -1,4 +1,4 @@
-"""A caller of the HTTP API as it should be: one key per request, tries again where it helps, writes down every 202."""
+"""A correct client of the HTTP API: one key per request, retries, and a ledger of every 202."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from chaos.engines import RATE
 from chaos.ledger import Entry, Ledger
 
 SUBMITTERS = 4
-PATIENCE_SECONDS = 240.0  # for one request, over all its tries
-LONGEST_PAUSE = 1.0  # a Retry-After longer than that is cut: a hasty caller is the harder test
+GIVE_UP_SECONDS = 240.0  # limit of one request over all retries
+LONGEST_PAUSE = 1.0  # limit of Retry-After: an impatient client is the harder test
 ANSWER_SECONDS = 30.0
-AGAIN_SHARE = 0.1  # of requests are sent once more after their 202, as if the answer had been lost
+REPEAT_SHARE = 0.1  # share of requests repeated after their 202, as if the answer had been lost
 TEMPORARY = frozenset({409, 429, 500, 502, 503, 504})
 
 
 def recording_of(seconds: int) -> bytes:
-    """A WAV of quiet noise, exactly so many seconds long."""
+    """Return a WAV of quiet noise of exactly this length."""
     noise = np.random.default_rng(seconds).normal(0, 0.01, seconds * RATE).astype(np.float32)
     buffer = io.BytesIO()
     soundfile.write(buffer, noise, RATE, format="WAV", subtype="PCM_16")
@@ -34,7 +34,7 @@ def recording_of(seconds: int) -> bytes:
 
 
 class Caller:
-    """Submits to any of the API's addresses, each request under a key of its own (which is also its reference)."""
+    """Submits to random addresses of the API. The key of a request is also its reference."""
 
     def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random) -> None:
         self._urls, self._ledger, self._rng = list(urls), ledger, rng
@@ -43,19 +43,19 @@ class Caller:
         self.gave_up: list[str] = []
 
     def submit(self, recording: bytes, media_type: str = "audio/wav") -> None:
-        """Submit one recording, and write the promise down; note a request that nobody accepted in time."""
-        key, deadline = str(uuid4()), time.monotonic() + PATIENCE_SECONDS
+        """Submit one recording until it is accepted, or add its key to `gave_up`."""
+        key, deadline = str(uuid4()), time.monotonic() + GIVE_UP_SECONDS
         while time.monotonic() < deadline:
             pause = self._try(key, recording, media_type)
             if pause is None:
-                if self._rng.random() < AGAIN_SHARE:
+                if self._rng.random() < REPEAT_SHARE:
                     self._try(key, recording, media_type)
                 return
             time.sleep(pause)
         self.gave_up.append(key)
 
     def _try(self, key: str, recording: bytes, media_type: str) -> float | None:
-        """One try; None when it was accepted, else seconds to wait before the next."""
+        """Send the request once. Return None if it was accepted, else the seconds before the next try."""
         try:
             answer = self._http.post(
                 f"{self._rng.choice(self._urls)}/v1/jobs",
@@ -72,14 +72,14 @@ class Caller:
             return None
         if answer.status_code in TEMPORARY:
             return min(LONGEST_PAUSE, float(answer.headers.get("Retry-After", 0.2)))
-        raise AssertionError(f"refused for good: {answer.status_code} {answer.text}")
+        raise AssertionError(f"permanent refusal: {answer.status_code} {answer.text}")
 
     def close(self) -> None:
         self._http.close()
 
 
 class Load:
-    """Callers in threads that submit at a steady rate, until so many were sent and the strike is over."""
+    """Clients in threads that submit at a steady rate until `finish`."""
 
     def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random, rate: float) -> None:
         self.ledger, self._rate = ledger, rate
@@ -89,7 +89,7 @@ class Load:
         self.errors: list[BaseException] = []
 
     def start(self, recording: bytes, media_type: str = "audio/wav") -> None:
-        """Submit without an end, until `finish`."""
+        """Start to submit."""
         self._wanted, self._next_at = float("inf"), time.monotonic()
         self._threads = [
             threading.Thread(target=self._run, args=(caller, recording, media_type), daemon=True)
@@ -102,11 +102,11 @@ class Load:
         try:
             while self._turn():
                 caller.submit(recording, media_type)
-        except Exception as error:  # noqa: BLE001  # a thread's error belongs to whoever waits for it
+        except Exception as error:  # noqa: BLE001  # `finish` raises it
             self.errors.append(error)
 
     def _turn(self) -> bool:
-        """Wait for the next slot; False when enough were sent."""
+        """Wait for the next slot. Return False if enough requests were sent."""
         with self._lock:
             if self._sent >= self._wanted:
                 return False
@@ -117,7 +117,7 @@ class Load:
         return True
 
     def finish(self, at_least: int) -> None:
-        """End when so many were sent, and wait for their answers. Raises what a caller raised."""
+        """Stop after at least this number of requests and wait for their answers. Raises the error of a client."""
         self._wanted = float(at_least)
         for thread in self._threads:
             thread.join()
@@ -128,7 +128,7 @@ class Load:
 
     @property
     def answers(self) -> Counter[int]:
-        """HTTP answers by status; 0 stands for none at all."""
+        """Number of HTTP answers by status, 0 for a broken connection."""
         return sum((caller.answers for caller in self._callers), Counter())
 
     @property

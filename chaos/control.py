@@ -1,4 +1,4 @@
-"""How the harness turns wounds on and off inside running processes: a small file, read when it changes."""
+"""Switches faults inside running processes on and off, by a file that they read when it changes."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ VARIABLE = "FAULTS_CONTROL"
 
 
 @dataclass(frozen=True, slots=True)
-class Wounds:
-    """What goes wrong at present.
+class ActiveFaults:
+    """The faults that are active now.
 
     Attributes:
-        die_chance: of a process killing itself right after the step it was started to die after (0 to 1).
-        objects_fail: share of calls to the object store that raise (0 to 1).
-        objects_delay: seconds that each call to the object store takes longer.
+        kill_probability: probability that a process kills itself after each of its FAULTS_DIE_AFTER steps.
+        object_error_share: share of calls to the object store that raise an error.
+        object_delay_seconds: additional duration of each call to the object store.
     """
 
-    die_chance: float = 0.0
-    objects_fail: float = 0.0
-    objects_delay: float = 0.0
+    kill_probability: float = 0.0
+    object_error_share: float = 0.0
+    object_delay_seconds: float = 0.0
 
 
 class Control:
-    """Written by the harness, read by wounded processes."""
+    """The control file. The harness writes it, and processes started by launch.py read it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, Wounds] = (0, Wounds())
+        self._seen: tuple[int, ActiveFaults] = (0, ActiveFaults())
 
     @classmethod
     def of_environment(cls) -> Control:
         return cls(Path(os.environ[VARIABLE]))
 
-    def set(self, wounds: Wounds) -> None:
-        """Let these be the wounds from now on, in every process of the system."""
+    def set(self, active: ActiveFaults) -> None:
+        """Activate these faults in every process of the system."""
         draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(wounds)))
+        draft.write_text(json.dumps(asdict(active)))
         draft.replace(self._path)
 
-    def heal(self) -> None:
-        self.set(Wounds())
+    def clear(self) -> None:
+        self.set(ActiveFaults())
 
     @property
-    def wounds(self) -> Wounds:
+    def active(self) -> ActiveFaults:
         changed = self._path.stat().st_mtime_ns
         if changed != self._seen[0]:
-            self._seen = (changed, Wounds(**json.loads(self._path.read_text())))
+            self._seen = (changed, ActiveFaults(**json.loads(self._path.read_text())))
         return self._seen[1]

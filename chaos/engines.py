@@ -1,7 +1,4 @@
-"""The engine of the fault harness: what it does to its process depends on the length of the recording.
-
-Lengths are whole seconds, so a schedule chooses a behaviour by the recording it submits.
-"""
+"""The engine of the fault harness. The length of a recording in whole seconds selects its behaviour."""
 
 from __future__ import annotations
 
@@ -21,15 +18,15 @@ from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.scripted import ScriptedEngine
 
 RATE = 16_000
-ORDINARY, POISON, DEAF, LEAK, SILENT = 1, 2, 3, 4, 5  # seconds of audio that choose a behaviour
+ORDINARY, POISON, IGNORES_LIMIT, LEAK, SILENT = 1, 2, 3, 4, 5  # seconds of audio that select a behaviour
 LEAK_BYTES = 64 * 1024**2  # per batch
-MEMORY_LIMIT = 3 * 1024**3  # address space of a child, as a container would limit it
+MEMORY_LIMIT = 3 * 1024**3  # limit of the address space, in place of that of a container
 
 _leaked: list[bytes] = []
 
 
 class FaultyEngine:
-    """Ordinary recordings take FAULTS_RUN_SECONDS; see the functions below for the others."""
+    """Takes FAULTS_RUN_SECONDS for ordinary recordings. The functions below handle the others."""
 
     info = EngineInfo("faulty", "1")
 
@@ -37,39 +34,39 @@ class FaultyEngine:
         self._ordinary = ScriptedEngine(float(os.environ["FAULTS_RUN_SECONDS"]))
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        trouble = TROUBLES.get(round(len(waveform) / RATE))
-        if trouble is not None:
-            trouble()
+        behaviour = BEHAVIOURS.get(round(len(waveform) / RATE))
+        if behaviour is not None:
+            behaviour()
         return self._ordinary.diarize(waveform, speakers, report)
 
 
 def kill_the_process() -> None:
-    """A poison recording: whoever works on it dies."""
+    """Kill the process: a poison recording."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def ignore_the_soft_limit() -> None:
-    """Works on and on, whatever it is told, without a report."""
+    """Run forever without a report, and ignore all exceptions."""
     while True:
         with contextlib.suppress(BaseException):
             time.sleep(1)
 
 
 def leak_memory() -> None:
-    """Takes memory until there is none, and never gives it back."""
+    """Allocate memory until the limit."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     while True:
         _leaked.append(b"\1" * LEAK_BYTES)
 
 
 def compute_without_a_report() -> None:
-    """Holds still for longer than a lease of the harness, between two batches."""
+    """Make no report for longer than a lease of the harness."""
     time.sleep(4)
 
 
-TROUBLES: dict[int, Callable[[], None]] = {
+BEHAVIOURS: dict[int, Callable[[], None]] = {
     POISON: kill_the_process,
-    DEAF: ignore_the_soft_limit,
+    IGNORES_LIMIT: ignore_the_soft_limit,
     LEAK: leak_memory,
     SILENT: compute_without_a_report,
 }

@@ -1,11 +1,11 @@
-"""Faults that a job brings along, wrong clocks, and the real engine."""
+"""Faults in recordings, wrong clocks, and the real engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from chaos.engines import DEAF, LEAK, POISON
-from chaos.faults_process import CARRIED, REPLACED, kill_workers
+from chaos.engines import IGNORES_LIMIT, LEAK, POISON
+from chaos.faults_process import BETWEEN_KILLS, LIGHT_LOAD, kill_workers
 from chaos.schedule import Fault
 from chaos.system import Environment, Layout
 from chaos.testbed import Testbed
@@ -20,12 +20,12 @@ LIBRARIES = (
 
 
 def nothing(testbed: Testbed) -> None:
-    """The recordings are the fault."""
-    testbed.struck()
+    """Inject nothing: the recordings are the fault."""
+    testbed.note()
 
 
 def wrong_clock(seconds: int) -> Environment:
-    """Shift one process's clock: by libfaketime where it is installed, else for Python alone."""
+    """Return the environment that shifts the clock of a process: by libfaketime if installed, else in Python only."""
     library = next((path for path in LIBRARIES if Path(path).exists()), None)
     if library is None:
         return {"FAULTS_CLOCK": str(seconds)}
@@ -39,10 +39,10 @@ def wrong_clock(seconds: int) -> Environment:
 
 def kill_while_clocks_differ(testbed: Testbed) -> None:
     for worker in testbed.system.kind("worker"):
-        hit = testbed.running_on(worker)
+        affected = testbed.running_on(worker)
         worker.kill()
-        testbed.struck(hit)
-        testbed.pause(*REPLACED)
+        testbed.note(affected)
+        testbed.pause(*BETWEEN_KILLS)
 
 
 def clocks() -> list[Fault]:
@@ -50,11 +50,11 @@ def clocks() -> list[Fault]:
     return [
         Fault(
             f"clock of {part} {seconds:+d} s",
-            "and both workers killed in turn",
+            "one clock is wrong, and both workers are killed in turn",
             kill_while_clocks_differ,
-            Layout(run_seconds=1.0, wounded={part: wrong_clock(seconds)}),
+            Layout(run_seconds=1.0, injected={part: wrong_clock(seconds)}),
             jobs=20,
-            rate=CARRIED,
+            rate=LIGHT_LOAD,
             bound=9.0,
         )
         for part, seconds in wrong.items()
@@ -64,7 +64,7 @@ def clocks() -> list[Fault]:
 FAULTS = (
     Fault(
         "poison recording",
-        "kills its process each time: failed after four attempts",
+        "it kills the process of each attempt: failed after four attempts",
         nothing,
         Layout(recording_seconds=POISON),
         jobs=4,
@@ -74,18 +74,18 @@ FAULTS = (
     ),
     Fault(
         "recording that ignores the soft limit",
-        "its child is killed at the hard limit (2 and 4 s here)",
+        "the child is killed at the hard limit (soft 2 s, hard 4 s)",
         nothing,
-        Layout(recording_seconds=DEAF, wounded={"api": SHORT_LIMITS, "worker": QUICK_RETRIES}),
+        Layout(recording_seconds=IGNORES_LIMIT, injected={"api": SHORT_LIMITS, "worker": QUICK_RETRIES}),
         jobs=2,
         rate=1,
         ends="failed",
     ),
     Fault(
         "recording that leaks memory",
-        "the child meets its limit of 3 GB and is replaced",
+        "the child reaches its limit of 3 GB and is replaced",
         nothing,
-        Layout(recording_seconds=LEAK, concurrency=1, wounded={"worker": QUICK_RETRIES}),
+        Layout(recording_seconds=LEAK, concurrency=1, injected={"worker": QUICK_RETRIES}),
         jobs=2,
         rate=1,
         ends="failed",
@@ -93,11 +93,11 @@ FAULTS = (
     *clocks(),
     Fault(
         "real engine, worker killed",
-        "the onnx engine on the conversation that ships with Parley; SIGKILL of the busy worker",
+        "the onnx engine on the sample conversation, SIGKILL of the busy worker",
         kill_workers(1),
         Layout(engine="onnx", workers=1),
         jobs=6,
-        rate=0.25,  # the engine takes seconds, and a wait in an overfull queue is no part of recovery
+        rate=0.25,  # the engine takes seconds, and recovery must not include waits in a full queue
         bound=3 + 5 + 30.0,
         sample=True,
     ),

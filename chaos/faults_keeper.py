@@ -1,21 +1,21 @@
-"""Faults of the keeper: killed while others need it, and between two steps of what it does."""
+"""Faults of the keeper: killed while it is needed, and between two of its steps."""
 
 from __future__ import annotations
 
 import time
 
-from chaos.control import Wounds
+from chaos.control import ActiveFaults
 from chaos.faults_process import (
     AFTER_LEASE,
-    CARRIED,
+    BETWEEN_KILLS,
     LEASE,
+    LIGHT_LOAD,
     LONGER_RUN,
     MANIFESTS,
     QUEUE,
-    REPLACED,
     STORE,
+    kill_after_steps,
     kill_worker,
-    let_them_die,
 )
 from chaos.parts import pick
 from chaos.schedule import Fault
@@ -35,23 +35,23 @@ IMPORT_STEPS = ",".join((f"{STORE}.create", f"{MANIFESTS}.mark_recorded", f"{QUE
 
 
 def kill_keepers(testbed: Testbed) -> None:
-    """And a worker each time: a keeper without work cannot fail at it."""
+    """Kill a keeper and a worker each time, so that the keepers have work."""
     for _ in range(4):
         pick(testbed.system.kind("keeper"), testbed.rng).kill()
         kill_worker(testbed)
-        testbed.pause(*REPLACED)
+        testbed.pause(*BETWEEN_KILLS)
 
 
 def die_importing(testbed: Testbed) -> None:
-    """Redis is away for 3 s, so that submits are accepted without a record; keepers die while they record them."""
+    """Stop Redis for 3 s, so that jobs are accepted without a record, and kill keepers while they record them."""
     for _ in range(2):
-        testbed.system.control.set(Wounds(die_chance=0.2))
+        testbed.system.control.set(ActiveFaults(kill_probability=0.2))
         testbed.system.valkey.kill()
         time.sleep(3)
         testbed.system.valkey.start()
-        testbed.struck()
+        testbed.note()
         testbed.pause(6, 8)
-    testbed.system.control.heal()
+    testbed.system.control.clear()
 
 
 FAULTS = (
@@ -60,16 +60,16 @@ FAULTS = (
         "SIGKILL of one of two keepers and of a busy worker at once, four times",
         kill_keepers,
         Layout(keepers=2, run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
         "keeper killed between two steps",
-        "keepers die right after claiming, publishing, or reaping, while children die too",
-        let_them_die(15, 0.1),
+        "keepers die right after claiming, publishing or reaping, and children die too",
+        kill_after_steps(15, 0.1),
         Layout(
             keepers=2,
-            wounded={
+            injected={
                 "keeper": {"FAULTS_DIE_AFTER": KEEPER_STEPS},
                 "worker": {"FAULTS_DIE_AFTER": f"{STORE}.start_attempt"},
                 "api": {"FAULTS_DIE_AFTER": f"{STORE}.create"},
@@ -80,9 +80,9 @@ FAULTS = (
     ),
     Fault(
         "keeper killed between two steps of an import",
-        "keepers die right after recording, publishing or marking jobs accepted without Redis, which returns twice",
+        "keepers die right after recording, publishing or marking jobs that were accepted without Redis, twice",
         die_importing,
-        Layout(keepers=2, wounded={"keeper": {"FAULTS_DIE_AFTER": IMPORT_STEPS}}),
+        Layout(keepers=2, injected={"keeper": {"FAULTS_DIE_AFTER": IMPORT_STEPS}}),
         rate=4,
     ),
 )

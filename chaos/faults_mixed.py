@@ -1,4 +1,4 @@
-"""Faults of several kinds at one system: what is put right after one must not hide what the next one breaks."""
+"""Faults of several kinds in one system: the repair after one must not hide the damage of the next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from chaos.control import Wounds
+from chaos.control import ActiveFaults
 from chaos.faults_job import QUICK_RETRIES
 from chaos.faults_process import ATTEMPT_STEPS, kill_child, kill_worker
 from chaos.faults_redis import empty_lists, publish_again
@@ -17,9 +17,9 @@ from chaos.system import Layout
 from chaos.testbed import Testbed
 
 
-def heaviest(testbed: Testbed) -> None:
-    """Each of the heaviest blows once, in seeded order."""
-    blows: list[Callable[[Testbed], None]] = [
+def one_of_each(testbed: Testbed) -> None:
+    """Inject each of the heaviest faults once, in seeded order."""
+    injectors: list[Callable[[Testbed], None]] = [
         kill_child,
         kill_worker,
         kill_one("api"),
@@ -28,35 +28,35 @@ def heaviest(testbed: Testbed) -> None:
         publish_again,
         empty_lists,
     ]
-    for blow in testbed.rng.sample(blows, len(blows)):
-        blow(testbed)
+    for inject in testbed.rng.sample(injectors, len(injectors)):
+        inject(testbed)
         testbed.pause(0.5, 1.5)
 
 
 def kill_one(kind: str) -> Callable[[Testbed], None]:
-    def blow(testbed: Testbed) -> None:
+    def inject(testbed: Testbed) -> None:
         pick(testbed.system.kind(kind), testbed.rng).kill()
-        testbed.struck()
+        testbed.note()
 
-    return blow
+    return inject
 
 
 def everything(testbed: Testbed) -> None:
-    """All kinds of blows in one seeded order, some at the same time."""
+    """Inject all kinds of faults in seeded order, some at the same time."""
     system = testbed.system
-    blows: list[Callable[[], None]] = [
+    injectors: list[Callable[[], None]] = [
         *(partial(kill_one(kind), testbed) for kind in ("worker", "api", "keeper")),
-        lambda: system.control.set(Wounds(die_chance=0.1)),
-        lambda: system.control.set(Wounds(objects_fail=0.2)),
-        lambda: system.control.set(Wounds(objects_delay=0.3)),
+        lambda: system.control.set(ActiveFaults(kill_probability=0.1)),
+        lambda: system.control.set(ActiveFaults(object_error_share=0.2)),
+        lambda: system.control.set(ActiveFaults(object_delay_seconds=0.3)),
         lambda: cut_connections_once(testbed),
         lambda: restart_redis(testbed),
     ]
-    for blow in testbed.rng.sample(blows * 3, len(blows) * 3):
-        blow()
-        testbed.struck()
+    for inject in testbed.rng.sample(injectors * 3, len(injectors) * 3):
+        inject()
+        testbed.note()
         testbed.pause(0.5, 2.0)
-    system.control.heal()
+    system.control.clear()
 
 
 def cut_connections_once(testbed: Testbed) -> None:
@@ -72,9 +72,9 @@ def restart_redis(testbed: Testbed) -> None:
 
 FAULTS = (
     Fault(
-        "seven blows",
-        "a child, a worker, an API, the keeper and Redis killed, every message doubled, every message deleted",
-        heaviest,
+        "seven faults",
+        "a child, a worker, an API, the keeper and Redis killed, all messages doubled, all messages deleted",
+        one_of_each,
         Layout(run_seconds=0.5),
         jobs=40,
         rate=3,
@@ -82,11 +82,11 @@ FAULTS = (
     ),
     Fault(
         "everything at once",
-        "24 blows of eight kinds in seeded order",
+        "24 faults of eight kinds in seeded order",
         everything,
         Layout(
             keepers=2,
-            wounded={
+            injected={
                 "api": {"FAULTS_OBJECTS": "on", "FAULTS_DIE_AFTER": "parley_core.redis:RedisJobStore.create"},
                 "worker": {"FAULTS_OBJECTS": "on", "FAULTS_DIE_AFTER": ATTEMPT_STEPS, **QUICK_RETRIES},
                 "keeper": {"FAULTS_OBJECTS": "on", **QUICK_RETRIES},

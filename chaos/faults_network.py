@@ -1,4 +1,4 @@
-"""Faults of the network between Parley and Redis, by a proxy in between."""
+"""Faults of the network between Parley and Redis, by a proxy."""
 
 from __future__ import annotations
 
@@ -9,53 +9,59 @@ from chaos.system import Layout
 from chaos.testbed import Testbed
 
 PROXIED = Layout(link="proxy")
-NOTICED = 20.0  # seconds: a publisher waits 10 for an answer, a worker 9; nothing else tells of a half-open connection
+# Seconds. Only a timeout detects a half-open connection: a publisher waits 10 s for an answer, a worker 9 s.
+DETECTION_BOUND = 20.0
 
 
-def tell(testbed: Testbed, command: str) -> None:
+def send(testbed: Testbed, command: str) -> None:
     assert testbed.system.network is not None
-    testbed.system.network.tell(command)
+    testbed.system.network.send(command)
 
 
 def slow_down(testbed: Testbed) -> None:
     for _ in range(4):
-        tell(testbed, f"delay {testbed.rng.uniform(0.05, 0.3):.3f}")
-        testbed.struck()
+        send(testbed, f"delay {testbed.rng.uniform(0.05, 0.3):.3f}")
+        testbed.note()
         testbed.pause(3, 4)
-    tell(testbed, "pass")
+    send(testbed, "pass")
 
 
-def swallow(testbed: Testbed) -> None:
-    """No byte moves for 8 s, and no connection ends; then all goes on."""
+def block(testbed: Testbed) -> None:
+    """Pass no byte for 8 s, and keep connections open."""
     for _ in range(2):
         with testbed.outage():
-            tell(testbed, "blackhole")
+            send(testbed, "blackhole")
             time.sleep(8)
-            tell(testbed, "pass")
+            send(testbed, "pass")
         testbed.pause(3, 4)
 
 
-def forget(testbed: Testbed) -> None:
-    """Connections that are open are silent for ever; nobody is told."""
+def half_open(testbed: Testbed) -> None:
+    """Pass no byte of the connections that are open now, and never close them."""
     for _ in range(2):
         with testbed.outage():
-            tell(testbed, "forget")
+            send(testbed, "half-open")
         testbed.pause(12, 14)
 
 
 def cut(testbed: Testbed) -> None:
     for _ in range(10):
-        hit = testbed.running()
-        tell(testbed, "cut")
-        testbed.struck(hit)
+        affected = testbed.running()
+        send(testbed, "cut")
+        testbed.note(affected)
         testbed.pause(0.5, 1.5)
 
 
 FAULTS = (
-    Fault("slow network", "50 to 300 ms more for each packet", slow_down, PROXIED, jobs=20, rate=2),
-    Fault("network silent for 8 s", "no byte moves, no connection ends, twice", swallow, PROXIED, rate=4),
+    Fault("slow network", "50 to 300 ms of delay for each packet", slow_down, PROXIED, jobs=20, rate=2),
+    Fault("network silent for 8 s", "no byte passes and no connection ends, twice", block, PROXIED, rate=4),
     Fault(
-        "half-open connections", "open connections are silent for ever, twice", forget, PROXIED, rate=3, bound=NOTICED
+        "half-open connections",
+        "open connections stay silent and open, twice",
+        half_open,
+        PROXIED,
+        rate=3,
+        bound=DETECTION_BOUND,
     ),
-    Fault("connections reset", "all at once by the network, ten times", cut, PROXIED, short=True),
+    Fault("connections reset", "the network resets all connections at once, ten times", cut, PROXIED, short=True),
 )

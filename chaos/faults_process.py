@@ -1,4 +1,4 @@
-"""Faults of processes: killed, frozen, told to stop."""
+"""Faults of processes: killed, frozen, terminated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from chaos.control import Wounds
+from chaos.control import ActiveFaults
 from chaos.engines import SILENT
 from chaos.parts import Part, pick, until
 from chaos.schedule import Fault
@@ -16,12 +16,12 @@ from chaos.system import Layout
 from chaos.testbed import Testbed
 
 LEASE, RUN = Layout().lease_seconds, Layout().run_seconds
-AFTER_LEASE = 5.0  # the keeper's rounds, the next start, and some load
+AFTER_LEASE = 5.0  # seconds for the keeper, the next start, and some load
 DEFAULT_LEASE = 30.0
 DRAIN_SECONDS = 60
-LONGER_RUN = 1.0  # seconds of engine, so that a blow hits a working child
-CARRIED = 1.0  # jobs per second that one worker can do alone: a wait in an overfull queue is no part of recovery
-REPLACED = (7.0, 9.0)  # seconds in which a killed worker is at work again: the next blow meets two workers
+LONGER_RUN = 1.0  # seconds in the engine, so that a fault finds a busy child
+LIGHT_LOAD = 1.0  # jobs per second, which one worker can do alone: recovery must not include waits in a full queue
+BETWEEN_KILLS = (7.0, 9.0)  # seconds in which a killed worker is back, so that the next fault meets two workers
 
 STORE, QUEUE = "parley_core.redis:RedisJobStore", "parley_core.celery_queue:CeleryJobQueue"
 OBJECTS, MANIFESTS = "parley_core.storage.objects:ObjectStore", "parley_core.storage.manifests:Manifests"
@@ -49,66 +49,66 @@ def kill_child(testbed: Testbed) -> None:
         job = testbed.rng.choice(running)
         with suppress(ProcessLookupError):
             os.kill(int(job.attempts[-1].worker.rpartition("/")[2]), signal.SIGKILL)
-        testbed.struck([job])
+        testbed.note([job])
 
 
 def kill_worker(testbed: Testbed) -> None:
     worker = testbed.busy_worker()
-    hit = testbed.running_on(worker)
+    affected = testbed.running_on(worker)
     worker.kill()
-    testbed.struck(hit)
+    testbed.note(affected)
 
 
 def kill_workers(times: int) -> Callable[[Testbed], None]:
-    def strike(testbed: Testbed) -> None:
+    def inject(testbed: Testbed) -> None:
         for _ in range(times):
             kill_worker(testbed)
-            testbed.pause(*REPLACED)
+            testbed.pause(*BETWEEN_KILLS)
 
-    return strike
+    return inject
 
 
 def kill_worker_mains(testbed: Testbed) -> None:
     for _ in range(3):
         worker = testbed.busy_worker()
-        hit = testbed.running_on(worker)
+        affected = testbed.running_on(worker)
         worker.kill_main()
-        testbed.struck(hit)
-        testbed.pause(*REPLACED)
+        testbed.note(affected)
+        testbed.pause(*BETWEEN_KILLS)
 
 
-def let_them_die(seconds: float, chance: float) -> Callable[[Testbed], None]:
-    """Parts that were started to die after a step do so, now and then."""
+def kill_after_steps(seconds: float, probability: float) -> Callable[[Testbed], None]:
+    """Let processes kill themselves after their FAULTS_DIE_AFTER steps, with this probability."""
 
-    def strike(testbed: Testbed) -> None:
-        testbed.system.control.set(Wounds(die_chance=chance))
+    def inject(testbed: Testbed) -> None:
+        testbed.system.control.set(ActiveFaults(kill_probability=probability))
         time.sleep(seconds)
-        testbed.system.control.heal()
+        testbed.system.control.clear()
 
-    return strike
+    return inject
 
 
 def kill_apis(testbed: Testbed) -> None:
     for _ in range(8):
         pick(testbed.system.kind("api"), testbed.rng).kill()
-        testbed.struck()
+        testbed.note()
         testbed.pause(0.5, 1.5)
 
 
 def freeze_workers(times: int, seconds: float) -> Callable[[Testbed], None]:
-    """Stopped for longer than its lease, then let go: a zombie that finds its job in other hands."""
+    """Stop a busy worker for longer than its lease, then continue it when another attempt has its job."""
 
-    def strike(testbed: Testbed) -> None:
+    def inject(testbed: Testbed) -> None:
         for _ in range(times):
             worker = testbed.busy_worker()
             worker.freeze()
-            hit, at = testbed.running_on(worker), time.time()
+            affected, at = testbed.running_on(worker), time.time()
             time.sleep(seconds)
             worker.thaw()
-            testbed.struck(hit, at)
+            testbed.note(affected, at)
             testbed.pause(1, 2)
 
-    return strike
+    return inject
 
 
 def terminate_workers(testbed: Testbed) -> None:
@@ -116,26 +116,26 @@ def terminate_workers(testbed: Testbed) -> None:
         worker = testbed.busy_worker()
         starts = worker.starts
         worker.terminate()
-        testbed.struck()
+        testbed.note()
         wait_for_restart(worker, starts)
         testbed.pause(0.5, 1.5)
 
 
 def wait_for_restart(worker: Part, starts: int) -> None:
     if not until(lambda: worker.starts > starts, DRAIN_SECONDS):
-        raise TimeoutError("a worker did not drain")
+        raise TimeoutError("a worker did not end after SIGTERM")
 
 
 def dying(kind: str, steps: str) -> Layout:
-    return Layout(wounded={kind: {"FAULTS_DIE_AFTER": steps}})
+    return Layout(injected={kind: {"FAULTS_DIE_AFTER": steps}})
 
 
 def kill_between_steps() -> list[Fault]:
     return [
         Fault(
             name=f"API killed after {step}",
-            says=f"SIGKILL of the API right after the step of a submit: {step}",
-            strike=let_them_die(8, 0.25),
+            description=f"SIGKILL of the API right after the step of a submit: {step}",
+            inject=kill_after_steps(8, 0.25),
             layout=dying("api", method),
             jobs=30,
             short=step == "creating the record",
@@ -147,10 +147,10 @@ def kill_between_steps() -> list[Fault]:
 FAULTS = (
     Fault(
         "pool child killed",
-        "SIGKILL of a child that works on a job, six times",
+        "SIGKILL of a child that runs a job, six times",
         kill_children,
         Layout(run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
         short=True,
     ),
@@ -159,7 +159,7 @@ FAULTS = (
         "SIGKILL of a busy worker with all its children, four times",
         kill_workers(4),
         Layout(run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
         short=True,
     ),
@@ -168,21 +168,21 @@ FAULTS = (
         "the same with the default lease of 30 s, twice",
         kill_workers(2),
         Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
         "worker's main process killed",
-        "SIGKILL of the main process alone, three times",
+        "SIGKILL of the main process only, three times",
         kill_worker_mains,
         Layout(run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
         "worker killed between two steps",
         "children die right after taking a job, storing its result, or committing it",
-        let_them_die(12, 0.1),
+        kill_after_steps(12, 0.1),
         dying("worker", ATTEMPT_STEPS),
         rate=4,
         ends="",
@@ -194,13 +194,13 @@ FAULTS = (
         "SIGSTOP of a busy worker for twice its lease, then SIGCONT, three times",
         freeze_workers(3, 2 * LEASE),
         Layout(run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=LEASE + AFTER_LEASE + LONGER_RUN,
         short=True,
     ),
     Fault(
         "worker frozen in the engine",
-        "the same while the engine computes without a word, so that the zombie wakes up right before its commit",
+        "the same while the engine makes no report, so that the worker continues right before its commit",
         freeze_workers(3, 2 * LEASE),
         Layout(recording_seconds=SILENT),
         jobs=12,
@@ -212,12 +212,12 @@ FAULTS = (
         "SIGSTOP for 40 s with the default lease of 30 s",
         freeze_workers(1, 40),
         Layout(lease_seconds=DEFAULT_LEASE, run_seconds=LONGER_RUN),
-        rate=CARRIED,
+        rate=LIGHT_LOAD,
         bound=DEFAULT_LEASE + AFTER_LEASE + LONGER_RUN,
     ),
     Fault(
-        "worker told to stop",
-        "SIGTERM of a busy worker, four times: it drains, and no job needs a second attempt",
+        "worker terminated",
+        "SIGTERM of a busy worker, four times: it finishes its jobs, and no job needs a second attempt",
         terminate_workers,
         Layout(run_seconds=LONGER_RUN),
         rate=3,

@@ -1,55 +1,55 @@
-"""Faults of the object store: failing, slow, full; alone and together with Redis."""
+"""Faults of the object store: failing, slow, full, alone and together with Redis."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-from chaos.control import Wounds
+from chaos.control import ActiveFaults
 from chaos.schedule import Fault, needs_root
 from chaos.system import Layout
 from chaos.testbed import Testbed
 
 QUICK_RETRIES = {"FAULTS_RETRY_SECONDS": "1,2,4"}  # instead of 60, 120 and 240 s
-WOUNDED = Layout(
-    wounded={kind: {"FAULTS_OBJECTS": "on", **QUICK_RETRIES} for kind in ("api", "keeper", "worker")},
+DISTURBED = Layout(
+    injected={kind: {"FAULTS_OBJECTS": "on", **QUICK_RETRIES} for kind in ("api", "keeper", "worker")},
 )
 DISK_MEGABYTES = 8
 
 
 def fail(testbed: Testbed) -> None:
-    """Every third call raises."""
-    testbed.system.control.set(Wounds(objects_fail=0.33))
-    testbed.struck()
+    """Let every third call raise an error."""
+    testbed.system.control.set(ActiveFaults(object_error_share=0.33))
+    testbed.note()
     time.sleep(12)
-    testbed.system.control.heal()
+    testbed.system.control.clear()
 
 
-def drag(testbed: Testbed) -> None:
-    testbed.system.control.set(Wounds(objects_delay=1.0))
-    testbed.struck()
+def slow_down_objects(testbed: Testbed) -> None:
+    testbed.system.control.set(ActiveFaults(object_delay_seconds=1.0))
+    testbed.note()
     time.sleep(15)
-    testbed.system.control.heal()
+    testbed.system.control.clear()
 
 
-def vanish_with_redis(testbed: Testbed) -> None:
-    """Neither the record nor a manifest can be written: every submit is refused, and nothing stays behind."""
+def fail_with_redis(testbed: Testbed) -> None:
+    """Stop both stores: every submit is refused, and nothing stays behind."""
     with testbed.outage():
-        testbed.system.control.set(Wounds(objects_fail=1.0))
+        testbed.system.control.set(ActiveFaults(object_error_share=1.0))
         testbed.system.valkey.kill()
         time.sleep(8)
         testbed.system.valkey.start()
-        testbed.system.control.heal()
+        testbed.system.control.clear()
     testbed.pause(3, 4)
 
 
 def fill_disk(testbed: Testbed) -> None:
-    """Not one byte left for 12 s, then the space is back."""
-    junk = testbed.system.objects_folder / "junk"
+    """Fill the disk for 12 s."""
+    filler = testbed.system.objects_folder / "filler"
     with testbed.outage():
-        _fill(junk)
+        _fill(filler)
         time.sleep(12)
-        junk.unlink()
+        filler.unlink()
     testbed.pause(2, 3)
 
 
@@ -64,22 +64,29 @@ def _fill(path: Path) -> None:
 
 
 FAULTS = (
-    Fault("object store failing", "every third call fails for 12 s", fail, WOUNDED, rate=3, ends=""),
-    Fault("object store slow", "one second more for each call, for 15 s", drag, WOUNDED, jobs=20, rate=2),
+    Fault("object store failing", "every third call fails for 12 s", fail, DISTURBED, rate=3, ends=""),
+    Fault(
+        "object store slow",
+        "one second of delay for each call, for 15 s",
+        slow_down_objects,
+        DISTURBED,
+        jobs=20,
+        rate=2,
+    ),
     Fault(
         "disk full",
-        "not one byte left for 12 s",
+        "no free byte for 12 s",
         fill_disk,
-        Layout(objects_megabytes=DISK_MEGABYTES, wounded={"worker": QUICK_RETRIES}),
+        Layout(objects_megabytes=DISK_MEGABYTES, injected={"worker": QUICK_RETRIES}),
         rate=2,
         needs=needs_root,
         bound=10.0,
     ),
     Fault(
         "Redis and object store gone",
-        "both away for 8 s: submits get 503, nothing is half written",
-        vanish_with_redis,
-        WOUNDED,
+        "both stopped for 8 s: submits get 503, and nothing is half written",
+        fail_with_redis,
+        DISTURBED,
         rate=3,
         ends="",
         bound=10.0,

@@ -1,7 +1,7 @@
-"""Starts a part of Parley with wounds in it: `python -m chaos.launch parley_api`.
+"""Starts a part of Parley with faults inside: `python -m chaos.launch parley_api`.
 
-The product holds no code for tests. What a fault needs to happen inside a process is put around its ports from here,
-by environment variables; what a wound does at present is read from the control file.
+The product has no code for tests. Environment variables say which methods of its ports this module wraps, and the
+control file says which of these faults are active.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Method = Callable[..., Any]
 
 
 def wrap(owner: type, name: str, before: Callable[[], float], after: Callable[[], None]) -> None:
-    """Put `before` (returns seconds to wait, may raise) and `after` around a method, synchronous or not."""
+    """Call `before`, which returns seconds to wait or raises, and `after` around a method, async or not."""
     method: Method = getattr(owner, name)
 
     @functools.wraps(method)
@@ -52,11 +52,11 @@ def wrap(owner: type, name: str, before: Callable[[], float], after: Callable[[]
 
 
 def die_after(steps: str) -> None:
-    """`module:Class.method`, comma-separated: SIGKILL this process right after such a call, with the chance set."""
+    """Kill this process after calls of `module:Class.method`, comma-separated, with `kill_probability`."""
     control = Control.of_environment()
 
     def maybe_die() -> None:
-        if RANDOM.random() < control.wounds.die_chance:
+        if RANDOM.random() < control.active.kill_probability:
             os.kill(os.getpid(), signal.SIGKILL)
 
     for step in steps.split(","):
@@ -65,51 +65,51 @@ def die_after(steps: str) -> None:
         wrap(getattr(import_module(module), owner), method, lambda: 0.0, maybe_die)
 
 
-def wound_objects(_: str) -> None:
+def disturb_objects(_: str) -> None:
     """Let calls to the object store fail or take long, as the control file says."""
     control = Control.of_environment()
 
     def before() -> float:
-        if RANDOM.random() < control.wounds.objects_fail:
-            raise ObjectStoreUnavailable("The object store fails, as the fault harness told it to.")
-        return control.wounds.objects_delay
+        if RANDOM.random() < control.active.object_error_share:
+            raise ObjectStoreUnavailable("The fault harness lets this call fail.")
+        return control.active.object_delay_seconds
 
     for name in OBJECT_CALLS:
         wrap(ObjectStore, name, before, lambda: None)
 
 
 def shorten_retries(seconds: str) -> None:
-    """Wait so long before attempts 2, 3 and 4 (comma-separated), so that a schedule does not take hours."""
+    """Set the waits before attempts 2, 3 and 4, comma-separated, so that a schedule does not take hours."""
     job.RETRY_SECONDS = tuple(float(part) for part in seconds.split(","))  # type: ignore[assignment]
 
 
 def shorten_limits(seconds: str) -> None:
-    """`soft,hard`: give short recordings these limits instead of nine and ten minutes."""
+    """Set the limits `soft,hard` of short recordings, instead of nine and ten minutes."""
     soft, hard = (float(part) for part in seconds.split(","))
     settings.SOFT_LIMIT_FLOOR, settings.HARD_AFTER_SOFT = soft, hard - soft
 
 
 def shift_clock(seconds: str) -> None:
-    """Let Python's wall clock in this process be off; used where libfaketime is not installed."""
+    """Shift the wall clock of Python in this process, where libfaketime is not installed."""
     offset, true_time, true_ns = float(seconds), time.time, time.time_ns
     time.time = lambda: true_time() + offset
     time.time_ns = lambda: true_ns() + int(offset * 1e9)
 
 
-WOUNDS: dict[str, Callable[[str], None]] = {
+INJECTORS: dict[str, Callable[[str], None]] = {
     "FAULTS_RETRY_SECONDS": shorten_retries,
     "FAULTS_LIMITS": shorten_limits,
-    "FAULTS_OBJECTS": wound_objects,
+    "FAULTS_OBJECTS": disturb_objects,
     "FAULTS_DIE_AFTER": die_after,
     "FAULTS_CLOCK": shift_clock,
 }
 
 
 def main(module: str) -> None:
-    """Wound this process as the environment says, then be that module."""
-    for variable, wound in WOUNDS.items():
+    """Inject the faults of the environment into this process, then run the module."""
+    for variable, inject in INJECTORS.items():
         if variable in os.environ:
-            wound(os.environ[variable])
+            inject(os.environ[variable])
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

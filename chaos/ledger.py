@@ -1,4 +1,4 @@
-"""The ledger: what the client was promised. A line is on the disk before the promise counts."""
+"""The ledger of accepted jobs. A line is on the disk before the client counts the job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One 202: the caller's key, the job's id, and when (seconds since 1970)."""
+    """One 202: the key of the client, the id of the job, and the time in seconds since 1970."""
 
     key: str
     job_id: str
@@ -20,14 +20,14 @@ class Entry:
 
 
 class Ledger:
-    """Append-only; threads share it."""
+    """An append-only file, safe for threads."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         self._path, self._lock, self._count = path, threading.Lock(), 0
 
     def write(self, entry: Entry) -> None:
-        """Put one promise on the disk."""
+        """Write one entry to the disk."""
         os.write(self._descriptor, f"{json.dumps(asdict(entry))}\n".encode())
         os.fdatasync(self._descriptor)
         with self._lock:
@@ -41,11 +41,11 @@ class Ledger:
             yield Entry(**json.loads(line))
 
     def job_ids(self) -> list[str]:
-        """Every id that was promised, once, in order."""
+        """Return every accepted id once, in order."""
         return list(dict.fromkeys(entry.job_id for entry in self))
 
     def ids_by_key(self) -> dict[str, set[str]]:
-        """Ids promised for each idempotency key: there must be one."""
+        """Return the accepted ids by idempotency key. Each key must have one."""
         found: dict[str, set[str]] = {}
         for entry in self:
             found.setdefault(entry.key, set()).add(entry.job_id)

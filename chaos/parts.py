@@ -1,4 +1,4 @@
-"""One process of a system, and the supervisor that starts again what died, as Kubernetes would."""
+"""The processes of a system, and a supervisor that restarts them as Kubernetes does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 
-RESTART_SECONDS = 0.5  # between a death and the next start
-LOOK_SECONDS = 0.05
+RESTART_SECONDS = 0.5  # between the end of a process and its restart
+POLL_SECONDS = 0.05
 
 
 class Part:
-    """A part of Parley as a process, with its children; it stays down only between a death and its next start."""
+    """A part of Parley as a process with its children."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.name, self._command, self._environment, self._log = name, command, environment, log
@@ -44,7 +44,7 @@ class Part:
         return self._process is not None and self._process.poll() is None
 
     def tree(self) -> list[psutil.Process]:
-        """The main process first, then everything below it."""
+        """Return the main process, then all its descendants."""
         assert self._process is not None
         with suppress(psutil.NoSuchProcess):
             main = psutil.Process(self._process.pid)
@@ -55,15 +55,15 @@ class Part:
         return {process.pid for process in self.tree()[1:]}
 
     def kill(self) -> None:
-        """SIGKILL for the whole tree at once, as when a container or a node dies."""
+        """Send SIGKILL to all processes at once, as at the end of a container or a node."""
         self._signal(self.tree(), signal.SIGKILL)
 
     def kill_main(self) -> None:
-        """SIGKILL for the main process alone."""
+        """Send SIGKILL to the main process only."""
         self._signal(self.tree()[:1], signal.SIGKILL)
 
     def terminate(self) -> None:
-        """SIGTERM for the main process alone, as Kubernetes does."""
+        """Send SIGTERM to the main process only, as Kubernetes does."""
         self._signal(self.tree()[:1], signal.SIGTERM)
 
     def freeze(self) -> None:
@@ -78,7 +78,7 @@ class Part:
                 process.send_signal(number)
 
     def end(self) -> None:
-        """Kill what is left, after the system was stopped."""
+        """Kill the remaining processes at the end of the system."""
         left = self.tree()
         self._signal(left, signal.SIGKILL)
         psutil.wait_procs(left, 5)
@@ -87,7 +87,7 @@ class Part:
 
 
 class Supervisor:
-    """Starts parts again, RESTART_SECONDS after they died, until told to stop."""
+    """Restarts parts RESTART_SECONDS after their end, until `stop`."""
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = list(parts)
@@ -107,11 +107,11 @@ class Supervisor:
             part.end()
 
     def _watch(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
+        while not self._stop.wait(POLL_SECONDS):
             for part in self._parts:
-                self._look_after(part)
+                self._check(part)
 
-    def _look_after(self, part: Part) -> None:
+    def _check(self, part: Part) -> None:
         if part.alive:
             self._died.pop(part.name, None)
         elif time.monotonic() - self._died.setdefault(part.name, time.monotonic()) > RESTART_SECONDS:
@@ -119,7 +119,7 @@ class Supervisor:
 
 
 def until(condition: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:
-    """Wait for a condition; say whether it came true in time."""
+    """Wait for a condition. Return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

@@ -1,7 +1,7 @@
-"""A TCP proxy in a process of its own, between Parley and Redis: it delays, swallows, cuts and forgets connections.
+"""A TCP proxy between Parley and Redis, as a process, that delays, blocks and resets connections.
 
-Commands on standard input, one a line: `pass`, `delay SECONDS`, `blackhole` (connections stay open, no byte moves),
-`forget` (those open now are silent for ever, new ones pass: half-open sockets), `cut` (reset all that are open).
+Commands on standard input, one a line: `pass`, `delay SECONDS`, `blackhole` (no byte passes, connections stay open),
+`half-open` (no byte of the present connections passes, new ones work), `cut` (reset all connections).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CHUNK = 65_536
 
 @dataclass(slots=True)
 class State:
-    """What the network is like now. `open` holds every connection's two writers."""
+    """State of the network. `open` has both writers of every connection."""
 
     delay: float = 0.0
     passing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -30,7 +30,7 @@ class Proxy:
         self.state.passing.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection until either side ends it."""
+        """Forward one connection until either side ends it."""
         generation = self.state.generation
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
@@ -56,19 +56,19 @@ class Proxy:
                 await asyncio.sleep(self.state.delay)
                 await self.state.passing.wait()
                 if generation < self.state.generation:
-                    await asyncio.Event().wait()  # forgotten: silent, and never closed
+                    await asyncio.Event().wait()  # half-open: silent, and never closed
                 writer.write(chunk)
                 await writer.drain()
         except OSError:
             return
 
-    def obey(self, command: str) -> None:
-        """Change the network."""
+    def apply(self, command: str) -> None:
+        """Execute a command."""
         word, _, value = command.partition(" ")
         if word == "blackhole":
             self.state.passing.clear()
             return
-        if word == "forget":
+        if word == "half-open":
             self.state.generation += 1
         if word == "cut":
             for end in list(self.state.open):
@@ -84,19 +84,19 @@ async def run(port: int, target: int) -> None:
     commands = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     while line := await commands.readline():
-        proxy.obey(line.decode().strip())
+        proxy.apply(line.decode().strip())
     server.close()
 
 
 class Network:
-    """The proxy as the harness holds it."""
+    """The handle of the harness on the proxy."""
 
     def __init__(self, port: int, target: int) -> None:
         command = [sys.executable, "-m", "chaos.proxy", str(port), str(target)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
 
-    def tell(self, command: str) -> None:
-        """See the module's commands."""
+    def send(self, command: str) -> None:
+        """Send one of the commands of this module."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()

@@ -1,4 +1,4 @@
-"""The schedule as data: every fault, in groups, each with the system it needs and how much load it meets."""
+"""The schedule as data: every fault with its system and its load."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ class Fault:
     """One kind of fault.
 
     Attributes:
-        name: as in the table.
-        says: one line for the table: what happens.
-        strike: does it to a system under load.
-        layout: the system it needs.
-        jobs: submitted at least.
+        name: name in the table.
+        description: what happens, in one line.
+        inject: injects the fault into a system under load.
+        layout: the system.
+        jobs: minimum number of submitted jobs.
         rate: jobs submitted per second.
-        bound: of the recovery's 95th percentile in seconds, None where the fault has no such measure.
-        most_executions: of one job, where the fault promises it.
-        ends: the only state that its jobs may end in; None for succeeded or failed after four lost attempts.
-        needs: condition for running it here; empty for none, else the reason to skip.
-        short: part of the schedule that every test run makes.
-        sample: submit the conversation that ships with Parley instead of noise.
+        bound: bound of the 95th percentile of the recovery in seconds. None: not measured.
+        most_executions: maximum number of attempts of one job.
+        ends: the state in which all jobs must end. Empty: succeeded, or failed after four lost attempts.
+        needs: returns why the fault cannot run here, or an empty text.
+        short: part of the short schedule.
+        sample: submit the sample conversation instead of noise.
     """
 
     name: str
-    says: str
-    strike: Callable[[Testbed], None]
+    description: str
+    inject: Callable[[Testbed], None]
     layout: Layout = field(default_factory=Layout)
     jobs: int = 40
     rate: float = 6.0
@@ -44,11 +44,11 @@ class Fault:
 
 
 def needs_root() -> str:
-    return "" if os.geteuid() == 0 else "a file system of its own size needs root"
+    return "" if os.geteuid() == 0 else "mounting a file system needs root"
 
 
 def every_fault() -> Sequence[Fault]:
-    """All groups, in the order of the table."""
+    """Return all faults in the order of the table."""
     from chaos import (
         faults_job,
         faults_keeper,
@@ -64,7 +64,7 @@ def every_fault() -> Sequence[Fault]:
 
 
 def scaled(faults: Sequence[Fault], jobs: int) -> list[Fault]:
-    """Return the faults with at least so many jobs in all, spread in proportion."""
+    """Return the faults with about this number of jobs in total, scaled in proportion."""
     total = sum(fault.jobs for fault in faults)
     factor = jobs / total
     return [replace(fault, jobs=max(1, round(fault.jobs * factor))) for fault in faults]

@@ -1,4 +1,4 @@
-"""A whole Parley of real processes: Valkey, APIs, keepers, workers, and a proxy where a fault needs one."""
+"""A whole system of real processes: Valkey, APIs, keepers, workers, and a proxy if a fault needs one."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ Environment = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a system is made of.
+    """Composition of a system.
 
     Attributes:
-        lease_seconds: short, so that a schedule does not wait; the default of 30 has faults of its own.
-        run_seconds: of an ordinary recording in the engine.
+        lease_seconds: shorter than the default of 30 s, which some faults use.
+        run_seconds: duration of an ordinary recording in the engine.
         link: how the parts reach Redis: `unix`, `tcp`, or `proxy`.
-        engine: of the workers; `onnx` is the real one.
-        wounded: by kind of part (or `worker-1`, one part alone), the environment that launch.py reads.
-        everywhere: environment for every part.
-        objects_megabytes: put the object store on a file system of that size.
-        recording_seconds: length of the recordings that the load submits, which chooses the engine's behaviour.
+        engine: engine of the workers. `onnx` is the real one.
+        injected: environment for launch.py, by kind of part or by part, for example `worker-1`.
+        everywhere: environment of every part.
+        objects_megabytes: size of a separate file system for the object store. 0: none.
+        recording_seconds: length of the submitted recordings, which selects the behaviour of the engine.
     """
 
     apis: int = 2
@@ -58,14 +58,14 @@ class Layout:
     run_seconds: float = 0.3
     link: str = "unix"
     engine: str = "chaos.engines:FaultyEngine"
-    wounded: dict[str, Environment] = field(default_factory=dict)
+    injected: dict[str, Environment] = field(default_factory=dict)
     everywhere: Environment = field(default_factory=dict)
     objects_megabytes: int = 0
     recording_seconds: int = ORDINARY
 
 
 class System:
-    """A running system; leaving the context ends every process and removes the folder."""
+    """A running system. The end of the context ends every process and removes the folder."""
 
     def __init__(self, layout: Layout, seed: str) -> None:
         self.layout = layout
@@ -74,7 +74,7 @@ class System:
         self.objects_folder.mkdir()
         self.logs.mkdir()
         self.control = Control(self.folder / "control.json")
-        self.control.heal()
+        self.control.clear()
         redis_port, proxy_port, *api_ports = free_ports(2 + layout.apis)
         self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
         self._tcp, self._proxied = f"redis://127.0.0.1:{redis_port}/0", f"redis://127.0.0.1:{proxy_port}/0"
@@ -98,11 +98,11 @@ class System:
         return [self._make_part(kind, f"{kind}-{number}", ports.get(f"{kind}-{number}")) for kind, number in names]
 
     def _make_part(self, kind: str, name: str, port: int | None) -> Part:
-        wounds = {**self.layout.wounded.get(kind, {}), **self.layout.wounded.get(name, {})}
-        environment = {**self._environment(), **wounds}
+        active = {**self.layout.injected.get(kind, {}), **self.layout.injected.get(name, {})}
+        environment = {**self._environment(), **active}
         if port is not None:
             environment["PARLEY_PORT"] = str(port)
-        launcher = ["-m", "chaos.launch"] if wounds else ["-m"]
+        launcher = ["-m", "chaos.launch"] if active else ["-m"]
         return Part(name, [sys.executable, *launcher, MODULES[kind]], environment, self.logs / f"{name}.log")
 
     def _environment(self) -> Environment:
@@ -125,7 +125,7 @@ class System:
         }
 
     def kind(self, kind: str) -> list[Part]:
-        """Parts of one kind: `api`, `keeper`, `worker`."""
+        """Return the parts of a kind: `api`, `keeper` or `worker`."""
         return [part for part in self.parts if part.name.startswith(kind)]
 
     @property
@@ -149,10 +149,10 @@ class System:
             self.network = Network(*self._proxy_ports)
         self._supervisor.start()
         if not until(self.ready, READY_SECONDS):
-            raise TimeoutError(f"the system was not ready in {READY_SECONDS} s: {self.last_words()}")
+            raise TimeoutError(f"the system was not ready in {READY_SECONDS} s: {self.log_tails()}")
 
     def unfinished(self) -> list[Job]:
-        """Every job that has not ended. Raises JobStoreUnavailable."""
+        """Return every job that has not ended. Raises JobStoreUnavailable."""
         return [job for state in UNFINISHED for job in self._pages(JobQuery(DEFAULT_TENANT, state=state))]
 
     def _pages(self, query: JobQuery) -> Iterator[Job]:
@@ -164,7 +164,7 @@ class System:
             query = replace(query, cursor=page.next_cursor)
 
     def ready(self) -> bool:
-        """Every part lives, every API says that it is ready."""
+        """Return whether every part runs and every API is ready."""
         return all(part.alive for part in self.parts) and all(self._answers(url) for url in self.urls)
 
     def _answers(self, url: str) -> bool:
@@ -179,8 +179,8 @@ class System:
         except RedisError:
             return False
 
-    def last_words(self) -> str:
-        """The ends of all logs, for a person who asks why."""
+    def log_tails(self) -> str:
+        """Return the last part of every log."""
         ends = [f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.logs.iterdir())]
         return "\n".join(ends)
 
@@ -199,7 +199,7 @@ class System:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on now."""
+    """Return free ports."""
     probes = [socket.socket() for _ in range(number)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Where one fault meets one system under load: what a fault may do, and what is noted of it."""
+"""The testbed: a system under load, and the faults injected into it so far."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from chaos.system import System
 from parley_core.errors import JobStoreFull, JobStoreUnavailable
 from parley_core.job import Job, JobState
 
-WARM_JOBS = 2  # succeeded before the first strike: every part is at work
+WARM_JOBS = 2  # attempts started before the first fault
 WARM_SECONDS = 60
 BUSY_SECONDS = 30
 
 
 @dataclass(slots=True)
-class Strike:
-    """One blow.
+class Injection:
+    """One injected fault.
 
     Attributes:
-        at: when it fell (seconds since 1970).
-        healed: when its cause was gone; for a killed process the moment of the kill.
-        hit: jobs that were being worked on by what was struck.
-        outage: a dependency was away, so that recovery counts from its return.
+        at: its time in seconds since 1970.
+        ended: the end of its cause. For a killed process the time of the kill.
+        affected: jobs that were running on the affected part.
+        outage: a dependency was down, so recovery counts from its return.
     """
 
     at: float
-    healed: float
-    hit: tuple[str, ...] = ()
+    ended: float
+    affected: tuple[str, ...] = ()
     outage: bool = False
 
     @property
     def since(self) -> float:
-        """When recovery could begin."""
-        return self.healed if self.outage else self.at
+        """The time at which recovery can begin."""
+        return self.ended if self.outage else self.at
 
 
 @dataclass(slots=True)
 class Testbed:
-    """A system under load, a source of seeded chance, and the strikes so far."""
+    """A system under load, a seeded random source, and the injections so far."""
 
     system: System
     load: Load
     rng: random.Random
-    strikes: list[Strike] = field(default_factory=list)
+    injections: list[Injection] = field(default_factory=list)
 
     def pause(self, low: float, high: float) -> None:
-        """Let the load go on for a while."""
+        """Wait for a random time between `low` and `high` seconds."""
         time.sleep(self.rng.uniform(low, high))
 
     def running(self) -> list[Job]:
-        """Jobs that hold a lease now."""
+        """Return the jobs that are running."""
         try:
             jobs = self.system.unfinished()
         except (JobStoreUnavailable, JobStoreFull):
@@ -67,7 +67,7 @@ class Testbed:
         return [job for job in self.running() if int(job.attempts[-1].worker.rpartition("/")[2]) in children]
 
     def busy_worker(self) -> Part:
-        """A worker that works on a job right now."""
+        """Return a worker that is running a job."""
         workers = self.system.kind("worker")
 
         def busy() -> list[Part]:
@@ -77,25 +77,25 @@ class Testbed:
             raise TimeoutError("no worker became busy under load")
         return self.rng.choice(busy() or workers)
 
-    def struck(self, hit: Iterable[Job] = (), at: float | None = None) -> None:
-        """Note a blow that needs no healing."""
+    def note(self, affected: Iterable[Job] = (), at: float | None = None) -> None:
+        """Record a fault that ends at once."""
         now = time.time()
-        self.strikes.append(Strike(now if at is None else at, now, tuple(job.id for job in hit)))
+        self.injections.append(Injection(now if at is None else at, now, tuple(job.id for job in affected)))
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """Something is away inside the block, and back after it."""
-        strike = Strike(time.time(), 0.0, tuple(job.id for job in self.running()), outage=True)
+        """Record an outage of a dependency for the time of the block."""
+        injection = Injection(time.time(), 0.0, tuple(job.id for job in self.running()), outage=True)
         yield
-        strike.healed = time.time()
-        self.strikes.append(strike)
+        injection.ended = time.time()
+        self.injections.append(injection)
 
     def warm(self) -> None:
-        """Wait until work flows."""
+        """Wait until attempts are running."""
 
-        def flows() -> bool:
+        def started() -> bool:
             counters = self.system.store.stats().counters
             return sum(v for k, v in counters.items() if k.startswith("attempts_started")) >= WARM_JOBS
 
-        if not until(flows, WARM_SECONDS):
-            raise TimeoutError(f"no work flows: {self.system.last_words()}")
+        if not until(started, WARM_SECONDS):
+            raise TimeoutError(f"no attempt was started: {self.system.log_tails()}")
