@@ -12,14 +12,17 @@ import pytest
 from redis import Redis
 
 from parley_core.engine import Report
-from parley_core.errors import JobStoreFull, JobStoreUnavailable
+from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Job, JobState, Phase, ResultSummary, dispatch_of
-from parley_core.redis import RedisJobStore
+from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.attempt.attempt import Outcome, run_attempt
+from tests.support.api_process import free_port
 from tests.support.attempts import AttemptFixture, CallingEngine
 from tests.support.fakes import new_job
 from tests.support.valkey import Valkey
+from tests.support.waiting import until
+from tests.support.worker import ParleyProcess
 
 RESULT = ResultSummary("results/x/1.json", 1, 1, 1.0, {}, {})
 
@@ -91,6 +94,110 @@ def test_moves_survive_a_server_that_forgot_its_scripts(server: Valkey, store: R
     store.create(new_job())
     server.client().script_flush()
     assert store.create(new_job()).job.state is JobState.ACCEPTED
+
+
+def test_a_replica_takes_no_jobs_and_says_so(server: Valkey, store: RedisJobStore) -> None:
+    server.client().execute_command("REPLICAOF", "127.0.0.1", "1")
+    for call in (store.health, lambda: store.create(new_job())):
+        with pytest.raises(JobStoreUnavailable, match="replica"):
+            call()
+    server.client().execute_command("REPLICAOF", "NO", "ONE")
+    assert store.create(new_job()).job.state is JobState.ACCEPTED
+
+
+def test_a_replica_that_takes_writes_is_not_taken_for_a_primary(server: Valkey, store: RedisJobStore) -> None:
+    server.client().config_set("replica-read-only", "no")
+    server.client().execute_command("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(JobStoreUnavailable, match="replica"):
+        store.health()
+
+
+def test_a_primary_without_its_replicas_takes_no_jobs_and_says_so(server: Valkey, store: RedisJobStore) -> None:
+    server.client().config_set("min-replicas-to-write", 1)
+    for call in (store.health, lambda: store.create(new_job())):
+        with pytest.raises(JobStoreUnavailable, match="NOREPLICAS"):
+            call()
+    server.client().config_set("min-replicas-to-write", 0)
+    assert store.health().eviction_policy == "noeviction"
+
+
+def test_proving_that_writes_are_taken_costs_no_entry_in_the_log(server: Valkey, store: RedisJobStore) -> None:
+    store.health()
+    before = server.client().info("persistence")["aof_current_size"]
+    store.health()
+    assert server.client().info("persistence")["aof_current_size"] == before
+
+
+def as_user(server: Valkey, *rules: str) -> RedisJobStore:
+    server.client().execute_command("ACL", "SETUSER", "parley", "on", ">right", *rules)
+    return RedisJobStore.from_settings(Settings(redis_url=server.url.replace("unix://", "unix://parley:right@")))
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (["~parley:*", "~interactive", "~batch", "&parley:*", "+@all", "-zadd"], "may not ZADD"),
+        (["~parley:*", "~interactive", "&parley:*", "+@all"], "may not LPUSH batch"),
+        (["~parley:*", "~interactive", "~batch", "resetchannels", "+@all"], "may not PUBLISH"),
+        (["~other:*", "&*", "+@all"], "lacks rights"),
+        (["~*", "&*", "+@all", "-evalsha"], "lacks rights"),
+    ],
+)
+def test_missing_rights_are_named(server: Valkey, rules: list[str], words: str) -> None:
+    with pytest.raises(JobStoreUnusable, match=words):
+        as_user(server, *rules).health()
+
+
+def test_the_rights_that_the_documentation_names_are_enough(server: Valkey) -> None:
+    as_user(server, "~parley:*", "~interactive", "~batch", "&parley:changed", "+@all", "-@dangerous", "+info").health()
+
+
+def test_a_wrong_password_is_an_error_that_cannot_heal(server: Valkey) -> None:
+    as_user(server, "+@all")
+    store = RedisJobStore.from_settings(Settings(redis_url=server.url.replace("unix://", "unix://parley:wrong@")))
+    for call in (store.health, store.stats, lambda: store.create(new_job())):
+        with pytest.raises(JobStoreUnusable, match="password"):
+            call()
+
+
+@pytest.fixture(params=["without-slots", "with-slots"])
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path / "cluster", "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    try:
+        server.start()
+        if request.param == "with-slots":
+            client: Any = server.client()
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            until(lambda: "cluster_state:ok" in str(client.execute_command("CLUSTER INFO")).replace("': '", ":"))
+        yield server
+    finally:
+        server.stop()
+
+
+def test_a_cluster_is_an_error_that_cannot_heal(cluster: Valkey) -> None:
+    store = RedisJobStore.from_settings(Settings(redis_url=cluster.url))
+    for call in (store.health, lambda: store.create(new_job())):
+        with pytest.raises(JobStoreUnusable, match="cluster mode"):
+            call()
+
+
+@pytest.mark.parametrize("module", ["parley_api", "parley_keeper", "parley_worker"])
+def test_a_process_refuses_to_start_on_what_cannot_heal(module: str, server: Valkey, tmp_path: Path) -> None:
+    server.client().execute_command("ACL", "SETUSER", "default", ">secret")
+    settings = Settings(redis_url=server.url, objects_url=f"file://{tmp_path}/objects")
+    process = ParleyProcess(module, settings, tmp_path, PARLEY_PORT=free_port())
+    assert process.process.wait(60) == 2
+    (refusal,) = process.events("refused to start")
+    assert refusal["reason"] == "Redis refuses the user or the password of PARLEY_REDIS_URL."
+
+
+def test_a_process_starts_while_redis_is_away(server: Valkey) -> None:
+    server.pause()
+    before = time.monotonic()
+    require_usable_store(Settings(redis_url=server.url))
+    assert time.monotonic() - before < 6
+    server.kill()
+    require_usable_store(Settings(redis_url=server.url))
 
 
 def take_snapshot(server: Valkey) -> dict[bytes, bytes]:

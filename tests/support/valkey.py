@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 from weakref import finalize
 
 from redis import Redis
@@ -50,6 +51,12 @@ class Valkey:
             return bool(self.client().ping())
         except RedisError:
             return False
+
+    def follow(self, port: int) -> None:
+        """Become a replica of the server on that port, and wait until all data is there."""
+        client: Any = self.client()
+        client.replicaof("127.0.0.1", port)
+        until(lambda: client.info("replication").get("master_link_status") == "up")
 
     def client(self) -> Redis:
         return Redis.from_url(self.url, decode_responses=True, socket_timeout=5, **self._login)

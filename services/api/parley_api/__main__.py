@@ -9,8 +9,9 @@ import uvicorn
 
 from parley_api.main import create_app
 from parley_api.runtime.job_notifications import JobNotifications
-from parley_core.errors import UnsafeSettings
+from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
+from parley_core.redis import require_usable_store
 from parley_core.settings import Settings
 
 DRAIN_SECONDS = 25  # for uploads in progress; below Kubernetes' default grace period of 30
@@ -30,8 +31,9 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal stops the process. Raises UnsafeSettings."""
+    """Serve until a signal stops the process. Raises UnsafeSettings or JobStoreUnusable."""
     settings.require_safe_address()
+    require_usable_store(settings)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -50,11 +52,11 @@ def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Return the exit status: 2 for settings that are invalid or unsafe."""
+    """Return the exit status: 2 for settings that are invalid or unsafe, or a Redis that cannot be used."""
     configure_logs()
     try:
         serve(Settings.from_environment())
-    except UnsafeSettings as error:
+    except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
     return 0

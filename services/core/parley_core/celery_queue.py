@@ -6,23 +6,30 @@ Every setting here was chosen against a measured way of losing or doubling work;
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from parley_core.celery_transport import use_transport
 from parley_core.errors import JobStoreUnavailable
 from parley_core.job import Dispatch, Queue
-from parley_core.redis.connection import connect, translated_errors
+from parley_core.redis.address import sentinel_address
+from parley_core.redis.connection import connect, sentinel_options, translated_errors
 from parley_core.settings import Settings
 
 TASK = "parley.diarize"  # the one task; its one argument is a job id
 
 
 def broker_url(redis_url: str) -> str:
-    """Return kombu's spelling of a redis-py address: they differ for Unix sockets."""
+    """Return kombu's spelling of PARLEY_REDIS_URL: it differs for Unix sockets and for Sentinels."""
+    address = sentinel_address(redis_url)
+    if address:
+        login = f"{quote(address.user or '', '')}:{quote(address.password or '', '')}@"
+        hosts = (f"sentinel://{login}{host}:{port}/{address.database}" for host, port in address.sentinels)
+        return ";".join(hosts)
     if not redis_url.startswith("unix:"):
         return redis_url
     parts = urlsplit(redis_url)
@@ -32,20 +39,23 @@ def broker_url(redis_url: str) -> str:
 
 def create_app(settings: Settings) -> Celery:
     """Return the Celery application that publishers, workers and Flower share; it connects at its first use."""
-    url = broker_url(settings.redis_url.get_secret_value())
-    app = Celery("parley", broker=url, set_as_current=False)
-    app.conf.update(_configuration(settings, over_tcp=not url.startswith("redis+socket:")))
+    use_transport("parley_core.celery_transport:Transport", "parley_core.celery_transport:SentinelTransport")
+    app = Celery("parley", broker=broker_url(settings.redis_url.get_secret_value()), set_as_current=False)
+    app.conf.update(_configuration(settings))
     return app
 
 
-def _configuration(settings: Settings, over_tcp: bool) -> dict[str, Any]:
+def _configuration(settings: Settings) -> dict[str, Any]:
+    url = settings.redis_url.get_secret_value()
+    address = sentinel_address(url)
     transport = {
         "visibility_timeout": settings.visibility_timeout,  # above any attempt, or copies run side by side
         "unacked_restore_throttle": 1,  # redelivery is the second net; the keeper's is the first
         "socket_timeout": 10,  # kombu's default is none: a publish could hang for ever
         "socket_connect_timeout": 5,
         "health_check_interval": 25,
-        **({"socket_keepalive": True} if over_tcp else {}),
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+        **({"master_name": address.service, "sentinel_kwargs": sentinel_options(url, 5)} if address else {}),
     }
     return {
         "broker_transport_options": transport,

@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     # Addresses
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Redis 7 or Valkey: `redis://`, `rediss://`, or `unix:///path?db=0`. Secret, since it holds the password."""
+    """Redis 7 or Valkey: `redis://`, `rediss://`, `unix:///path?db=0`, or a service that Sentinels watch:
+    `redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DB]`, with `?sentinel_password=` (and
+    `sentinel_user`) where the Sentinels have a password. No cluster mode. Secret, since it holds the password."""
 
     objects_url: str = "file:///var/lib/parley/objects"
     """Object store: `s3://bucket/prefix`, `gs://...`, `az://...`, or a folder as `file:///...`."""

@@ -8,8 +8,9 @@ from functools import partial
 
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import UnsafeSettings
+from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
+from parley_core.redis import require_usable_store
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from parley_keeper import health
@@ -44,11 +45,12 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; return the exit status, 2 for invalid settings."""
+    """Run until SIGTERM or SIGINT; return the exit status, 2 for settings or a Redis that cannot be used."""
     configure_logs()
     try:
         settings = Settings.from_environment()
-    except UnsafeSettings as error:
+        require_usable_store(settings)
+    except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
     tasks, gauges = maintenance_tasks(settings)

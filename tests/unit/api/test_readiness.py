@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from parley_api.runtime import readiness
+from parley_core.errors import JobStoreUnusable
 from tests.support.api_fixture import ApiFixture, assert_problem
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +49,19 @@ async def test_a_redis_that_would_lose_jobs_gets_no_requests(
     unsafe = replace(api.store.health(), eviction_policy="allkeys-lru")
     monkeypatch.setattr(api.store, "health", lambda: unsafe)
     assert_problem(await client.get(DEGRADED), 503, "not_ready")
+
+
+async def test_a_redis_that_cannot_be_used_is_named_and_gets_no_requests(
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.store, "health", unusable)
+    problem = assert_problem(await client.get(DEGRADED), 503, "not_ready")
+    assert problem["missing"] == {"redis": "Redis runs in cluster mode."}
+    assert await parts(client) == {"redis": 0, "objects": 1}
+
+
+def unusable(*_: object) -> Any:
+    raise JobStoreUnusable("Redis runs in cluster mode.")
 
 
 async def parts(client: httpx.AsyncClient) -> dict[str, float]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
+from parley_core.errors import JobStoreUnusable
 from parley_core.job import JobOptions, Queue
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 from tests.support.fakes import MemoryJobStore, new_job
@@ -79,6 +81,19 @@ async def test_with_the_object_store_down_an_unknown_job_may_be_an_accepted_one(
     api.recordings.available = False
     response = await client.get("/v1/jobs/00000000-0000-4000-8000-000000000000")
     assert_problem(response, 503, "job_store_unavailable")
+
+
+async def test_a_job_store_that_cannot_be_used_refuses_jobs_instead_of_promising_them(
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unusable(*_: object) -> Any:
+        raise JobStoreUnusable("Redis runs in cluster mode.")
+
+    monkeypatch.setattr(api.store, "create", unusable)
+    response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
+    assert_problem(response, 503, "job_store_unusable")
+    assert response.json()["detail"] == "Redis runs in cluster mode."
+    assert api.recordings.objects == {}
 
 
 async def test_a_full_job_store_refuses_before_the_body_is_read(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from parley_core.errors import (
     JobNotFound,
     JobPurged,
     JobStoreUnavailable,
+    JobStoreUnusable,
     LeaseLost,
     ObjectStoreUnavailable,
     QueueFull,
@@ -92,6 +94,17 @@ def test_a_refused_job_leaves_nothing_behind(fixture: Fixture) -> None:
     with pytest.raises(QueueFull):
         fixture.store.create(refused)
     assert not [key for key in fixture.objects.objects if refused.id in key]
+
+
+def test_a_redis_that_cannot_be_used_accepts_nothing(fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unusable(*_: object) -> Any:
+        raise JobStoreUnusable("Redis runs in cluster mode.")
+
+    monkeypatch.setattr(fixture.index, "create", unusable)
+    with pytest.raises(JobStoreUnusable):
+        fixture.accepted()
+    assert list(fixture.store.manifests.unrecorded()) == []
+    assert fixture.objects.objects == {}
 
 
 def test_the_job_of_another_request_with_this_key_leaves_no_second_manifest(fixture: Fixture) -> None:

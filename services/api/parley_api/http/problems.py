@@ -36,6 +36,7 @@ STATUS: Mapping[type[ParleyError], int] = {
     core.TooManyVoiceprints: 409,
     core.IdempotencyKeyReused: 422,
     core.IdempotencyKeyInUse: 409,
+    core.JobStoreUnusable: 503,
     core.QueueFull: 429,
     core.RetryableError: 503,
     api.UnsupportedBody: 415,
@@ -49,6 +50,7 @@ STATUS: Mapping[type[ParleyError], int] = {
 
 RETRY_AFTER: Mapping[type[ParleyError], int] = {  # seconds
     core.IdempotencyKeyInUse: 2,
+    core.JobStoreUnusable: 60,  # somebody has to change Redis or the settings first
     core.QueueFull: 10,  # about how long a few jobs take to leave the queue
     core.JobStoreFull: 30,  # memory comes back when jobs are purged, not in a moment
     core.RetryableError: 5,

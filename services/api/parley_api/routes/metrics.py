@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from parley_api.routes.context import Deps
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.record_metrics import RecordCollector, Snapshot
-from parley_core.errors import JobStoreUnavailable
+from parley_core.errors import JobStoreUnavailable, JobStoreUnusable
 from parley_core.logs import get_logger
 
 router = APIRouter(tags=["health"])
@@ -35,6 +35,6 @@ async def _snapshot(deps: Dependencies) -> Snapshot | None:
     try:
         stats, queues = await store(deps.store.stats), await store(deps.store.queues)
         return Snapshot(stats, queues, await store(deps.store.health))
-    except JobStoreUnavailable:
+    except (JobStoreUnavailable, JobStoreUnusable):
         log.warning("metrics without the record's values: the job store does not answer")
         return None

@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from parley_core.logs import get_logger
-from parley_core.redis.connection import HEALTH_CHECK_SECONDS
+from parley_core.redis.connection import connect_async
 
 log = get_logger(__name__)
 
@@ -24,6 +23,7 @@ CHANNEL = "parley:changed"
 POLL_SECONDS = 2.0  # with a subscription: the fallback for lost messages
 POLL_ONLY_SECONDS = 0.05  # without one
 RECONNECT_SECONDS = 1.0
+SUBSCRIPTION_SECONDS = 60.0  # then anew: a demoted primary keeps its subscribers and tells them nothing
 LISTEN_SECONDS = 5.0  # then the connection is checked
 
 
@@ -107,16 +107,11 @@ class RedisJobNotifications(JobNotifications):
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
-        client: Any = Redis.from_url(
-            self._url,
-            decode_responses=True,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
-            health_check_interval=HEALTH_CHECK_SECONDS,
-        )
+        client: Any = connect_async(self._url, self._timeout)
         async with client, client.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(CHANNEL)
-            while True:
+            until = asyncio.get_running_loop().time() + SUBSCRIPTION_SECONDS
+            while asyncio.get_running_loop().time() < until:
                 message = await subscription.get_message(timeout=LISTEN_SECONDS)
                 if message is not None:
                     self.wake(message["data"])

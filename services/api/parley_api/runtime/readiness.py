@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from parley_api.http.errors import NotReady
 from parley_api.runtime.blocking_calls import BlockingCalls
-from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
+from parley_core.errors import JobStoreUnavailable, JobStoreUnusable, ObjectStoreUnavailable
 from parley_core.ports import RecordingStore, SubmitStore
 
 CHECK_SECONDS = 1.5  # per component, both at a time: /readyz answers within 2 s
@@ -70,6 +70,8 @@ class Readiness:
             health = await self._blocking.store(self._store.health, deadline=CHECK_SECONDS)
         except JobStoreUnavailable as error:
             return ComponentDown(error.detail)
+        except JobStoreUnusable as error:
+            return ComponentDown(error.detail, bearable=False)
         if health.eviction_policy != "noeviction":
             detail = f"maxmemory-policy is {health.eviction_policy}, which loses jobs; set noeviction"
             return ComponentDown(detail, bearable=False)

@@ -1,24 +1,95 @@
-"""How Parley talks to Redis: every call has a deadline, every failure a class."""
+"""How Parley talks to Redis: every call has a deadline, follows the primary, and fails by class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import Sentinel as AsyncSentinel
 from redis.backoff import ConstantBackoff
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
-from parley_core.errors import JobStoreFull, JobStoreUnavailable
+from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable, ParleyError
+from parley_core.redis.address import sentinel_address
 
 HEALTH_CHECK_SECONDS = 25  # a connection idle for longer is pinged before use: half-open sockets look fine until then
+SENTINEL_SECONDS = 1.0  # a Sentinel that takes longer is passed over for the next one
+
+PRIMARY_ELSEWHERE = (ReadOnlyError, BusyLoadingError, MasterDownError, TryAgainError)
+CLUSTER = (ClusterDownError, ClusterCrossSlotError, AskError)  # MovedError is an AskError
+
+# Replies that redis-py has no class for, or that a script wraps into its own error: by their text.
+NO_REPLICAS = ("NOREPLICAS",)
+CLUSTER_TEXTS = ("non local key in a cluster node", "do not hash to the same slot")
+RIGHTS_TEXTS = ("NOPERM", "ACL failure in script", "can't run this command or subcommand")
+OLD_SERVER_TEXTS = ("unexpected symbol near '#'", "Unknown flag", "Unexpected engine", "unknown command")
+
+OLDEST_VERSION = 7  # the first with flags of scripts
+RUNS_AS_CLUSTER = "Redis runs in cluster mode, which Parley cannot use; give it one server or a service of Sentinels."
+
+
+class Client(Redis):
+    """A client that follows the primary.
+
+    A reply that only a server in another role would not give drops every idle connection, and the call is made once
+    more on a fresh one: behind one name or one Sentinel service, that connection leads to the new primary.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            if not _is_primary_elsewhere(error):
+                raise
+            self.connection_pool.disconnect(inuse_connections=False)
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+class SentinelConnection(SentinelManagedConnection):
+    """A connection to the primary of a service, without two faults of redis-py 8.1.
+
+    It closes when a reply was not read: left open, the late reply of one call answers the next
+    (https://github.com/redis/redis-py/pull/4292). It asks the Sentinels at every reconnect: else it goes back to the
+    old primary (https://github.com/redis/redis-py/issues/3874).
+    """
+
+    def connect_check_health(self, *arguments: Any, **options: Any) -> None:
+        if not self._sock:
+            self.host, self.port = self.connection_pool.get_master_address()
+        super().connect_check_health(*arguments, **options)
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        return super().read_response(*arguments, **{"disconnect_on_error": True} | options)
+
+
+def _is_primary_elsewhere(error: RedisError) -> bool:
+    return isinstance(error, PRIMARY_ELSEWHERE) or _says(error, NO_REPLICAS)
+
+
+def _says(error: RedisError, texts: tuple[str, ...]) -> bool:
+    return any(text in str(error) for text in texts)
 
 
 def connection_options(url: str, timeout: float) -> dict[str, Any]:
-    """Return redis-py options. One second try only: every move may be repeated, and a stale connection is common."""
+    """Return redis-py options. One second try: every transition may be repeated, and a stale connection is common."""
     options: dict[str, Any] = {
         "decode_responses": True,
         "socket_timeout": timeout,
@@ -31,10 +102,48 @@ def connection_options(url: str, timeout: float) -> dict[str, Any]:
     return options
 
 
-def connect(url: str, timeout: float) -> Redis:
-    """Return a client for `redis://`, `rediss://` or `unix://`; it connects at its first call."""
-    client: Redis = Redis.from_url(url, **connection_options(url, timeout))
-    return client
+def connect(url: str, timeout: float) -> Client:
+    """Return a client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://`; it connects at its first call.
+
+    Raises:
+        UnsafeSettings: for an address of Sentinels that lacks a part.
+    """
+    options = connection_options(url, timeout)
+    address = sentinel_address(url)
+    if address is None:
+        return cast(Client, Client.from_url(url, **options))
+    sentinels: Any = cast(Any, Sentinel)(address.sentinels, sentinel_kwargs=sentinel_options(url, timeout))
+    primary: Client = sentinels.master_for(
+        address.service,
+        redis_class=Client,
+        connection_class=SentinelConnection,
+        db=address.database,
+        **address.login,
+        **options,
+    )
+    return primary
+
+
+def connect_async(url: str, timeout: float) -> AsyncRedis:
+    """Return a client for an event loop; see `connect`."""
+    options = connection_options(url, timeout)
+    del options["retry"]  # its users connect again by themselves
+    address = sentinel_address(url)
+    if address is None:
+        client: AsyncRedis = AsyncRedis.from_url(url, **options)
+        return client
+    sentinels: Any = cast(Any, AsyncSentinel)(list(address.sentinels), sentinel_kwargs=sentinel_options(url, timeout))
+    primary: AsyncRedis = sentinels.master_for(address.service, db=address.database, **address.login, **options)
+    return primary
+
+
+def sentinel_options(url: str, timeout: float) -> dict[str, Any]:
+    """Return redis-py options of the Sentinels of an address, none for that of a server."""
+    address = sentinel_address(url)
+    if address is None:
+        return {}
+    seconds = min(timeout, SENTINEL_SECONDS)
+    return {"socket_timeout": seconds, "socket_connect_timeout": seconds, **address.sentinel_login}
 
 
 @contextmanager
@@ -42,9 +151,34 @@ def translated_errors() -> Iterator[None]:
     """Turn whatever Redis raises into an error of ours."""
     try:
         yield
-    except OutOfMemoryError as error:
-        raise JobStoreFull("Redis has reached its memory limit; raise maxmemory or purge old jobs.") from error
     except RedisError as error:
-        if "OOM" in str(error):
-            raise JobStoreFull("Redis has reached its memory limit; raise maxmemory or purge old jobs.") from error
-        raise JobStoreUnavailable(f"Redis does not answer as it should ({type(error).__name__}).") from error
+        raise translated(error) from error
+
+
+def translated(error: RedisError) -> ParleyError:
+    """Return the error of ours: full, away for now, or unusable until somebody changes it."""
+    if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
+        return JobStoreFull("Redis has reached its memory limit; raise maxmemory or purge old jobs.")
+    if isinstance(error, ReadOnlyError):
+        return JobStoreUnavailable("Redis is a replica and takes no writes (READONLY).")
+    if _says(error, NO_REPLICAS):
+        return JobStoreUnavailable("Redis has too few replicas to take writes (NOREPLICAS).")
+    if isinstance(error, PRIMARY_ELSEWHERE):
+        return JobStoreUnavailable(f"Redis is not ready ({type(error).__name__}).")
+    if isinstance(error, AuthenticationError):
+        return JobStoreUnusable("Redis refuses the user or the password of PARLEY_REDIS_URL.")
+    if isinstance(error, NoPermissionError) or _says(error, RIGHTS_TEXTS):
+        return JobStoreUnusable(f"The user of PARLEY_REDIS_URL lacks rights: {error}")
+    if isinstance(error, CLUSTER) or _says(error, CLUSTER_TEXTS):
+        return JobStoreUnusable(RUNS_AS_CLUSTER)
+    if _says(error, OLD_SERVER_TEXTS):
+        return JobStoreUnusable(f"Redis does not know what Parley needs; use Redis 7, Valkey 7.2 or newer: {error}")
+    return JobStoreUnavailable(f"Redis does not answer as it should ({type(error).__name__}).")
+
+
+def require_usable_server(info: Mapping[str, Any]) -> None:
+    """Raise JobStoreUnusable for a cluster, or too old a version, by what INFO says."""
+    if info.get("cluster_enabled"):
+        raise JobStoreUnusable(RUNS_AS_CLUSTER)
+    if int(str(info["redis_version"]).partition(".")[0]) < OLDEST_VERSION:
+        raise JobStoreUnusable(f"Redis {info['redis_version']} is too old; use Redis 7, Valkey 7.2 or newer.")

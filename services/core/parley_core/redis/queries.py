@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis
 
-from parley_core.errors import InvalidRequest, JobNotFound, JobPurged
+from parley_core.errors import InvalidRequest, JobNotFound, JobPurged, JobStoreUnusable
 from parley_core.job import (
     Job,
     JobEvent,
@@ -23,8 +23,9 @@ from parley_core.job import (
     Stats,
     StoreHealth,
 )
-from parley_core.redis.connection import translated_errors
+from parley_core.redis.connection import require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
+from parley_core.redis.scripts import Scripts
 
 SCAN_BATCH = 200  # records looked at per round trip of a filtered listing
 SCAN_LIMIT = 5_000  # records looked at per page: then the page ends early, with a cursor
@@ -37,6 +38,7 @@ class Reads:
     def __init__(self, client: Redis, lease_seconds: float) -> None:
         self._client: Any = client  # redis-py types every reply as sync or async at once
         self._lease_seconds = lease_seconds
+        self._run = Scripts(client).run
 
     def get(self, job_id: str) -> Job:
         with translated_errors():
@@ -152,14 +154,18 @@ class Reads:
 
     def health(self) -> StoreHealth:
         with translated_errors():
-            memory, persistence = self._client.info("memory"), self._client.info("persistence")
+            info = self._client.info()
+            require_usable_server(info)
+            missing = self._run("prove_write")
+            if missing:
+                raise JobStoreUnusable(f"The user of PARLEY_REDIS_URL may not {', '.join(missing)}.")
             oldest_due = self._client.zrange("parley:due", 0, 0, withscores=True)
             now = _milliseconds(self._client.time())
             return StoreHealth(
-                used_memory=int(memory["used_memory"]),
-                max_memory=int(memory["maxmemory"]),
-                eviction_policy=str(memory["maxmemory_policy"]),
-                append_only=bool(persistence["aof_enabled"]),
+                used_memory=int(info["used_memory"]),
+                max_memory=int(info["maxmemory"]),
+                eviction_policy=str(info["maxmemory_policy"]),
+                append_only=bool(info["aof_enabled"]),
                 due=int(self._client.zcard("parley:due")),
                 lag_seconds=max(0.0, (now - oldest_due[0][1]) / 1000) if oldest_due else 0.0,
                 leases=int(self._client.zcard("parley:leases")),

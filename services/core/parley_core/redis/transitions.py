@@ -18,8 +18,10 @@ from parley_core.errors import (
     JobAlreadyTerminal,
     JobCancelled,
     JobNotFinished,
+    JobNotFound,
     JobNotRetryable,
     JobPurged,
+    JobStoreUnavailable,
     LeaseLost,
     QueueFull,
     WorkerLost,
@@ -43,7 +45,6 @@ from parley_core.redis.connection import connect
 from parley_core.redis.queries import Reads
 from parley_core.redis.record import dump, job_from, options_to_plain, result_to_fields
 from parley_core.redis.restoration import Restoration
-from parley_core.redis.scripts import Scripts
 from parley_core.settings import Settings
 
 PUBLISH_WITHIN_MS = 5_000  # how long the API may take between record and publish before the keeper steps in
@@ -65,7 +66,6 @@ class RedisJobStore(Restoration, Reads):
     def __init__(self, client: Redis, settings: Settings) -> None:
         Reads.__init__(self, client, settings.lease_seconds)
         Restoration.__init__(self, client, settings.retain_seconds)
-        self._run = Scripts(client).run
         self._settings = settings
 
     @classmethod
@@ -86,7 +86,7 @@ class RedisJobStore(Restoration, Reads):
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         if outcome == "purged":
             raise JobPurged("This job was purged: its recording, result and record are gone.")
-        return Created(self.get(job_id), replayed=outcome == "replayed")
+        return Created(self._changed(job_id), replayed=outcome == "replayed")
 
     def _create_arguments(self, new: NewJob, idempotency: IdempotencyKey | None) -> list[Any]:
         retain = new.options.retain_seconds
@@ -131,19 +131,19 @@ class RedisJobStore(Restoration, Reads):
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
         _require_held(self._run("succeed", lease.job_id, lease.nonce, *result_to_fields(result)))
-        return self.get(lease.job_id)
+        return self._changed(lease.job_id)
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
         retry, delay = ("retry", then.seconds) if isinstance(then, RetryIn) else ("fail", 0.0)
         reaping = int(failure.code == WorkerLost.code)
         arguments = (failure.code, failure.detail, retry, int(delay * 1000), reaping)
         _require_held(self._run("fail_attempt", lease.job_id, lease.nonce, *arguments))
-        return self.get(lease.job_id)
+        return self._changed(lease.job_id)
 
     def cancel(self, job_id: str) -> Job:
         if self._known(self._run("cancel", job_id), job_id) == "terminal":
             raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
-        return self.get(job_id)
+        return self._changed(job_id)
 
     def retry(self, job_id: str) -> Job:
         outcome = self._known(self._run("retry", job_id), job_id)
@@ -151,7 +151,7 @@ class RedisJobStore(Restoration, Reads):
             raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
         if outcome == "condemned":
             raise JobPurged("This job is being purged.")
-        return self.get(job_id)
+        return self._changed(job_id)
 
     def condemn(self, job_id: str) -> None:
         if self._known(self._run("condemn", job_id, PURGE_CLAIM_MS), job_id) == "refused":
@@ -160,6 +160,13 @@ class RedisJobStore(Restoration, Reads):
     def purge(self, job_id: str) -> None:
         if self._known(self._run("purge", job_id, TOMBSTONE_MS), job_id) == "refused":
             raise JobNotFinished("The job has not ended; cancel it first.")
+
+    def _changed(self, job_id: str) -> Job:
+        """Return a job after its transition."""
+        try:
+            return self.get(job_id)
+        except JobNotFound:
+            raise JobStoreUnavailable("Redis has lost what it wrote a moment ago; another primary took over.") from None
 
     def _known(self, reply: str, job_id: str) -> str:
         if reply == "missing":

@@ -9,7 +9,7 @@ from itertools import accumulate
 from types import TracebackType
 from typing import Self
 
-from parley_core.errors import AttemptEnded, JobStoreFull, JobStoreUnavailable
+from parley_core.errors import AttemptEnded, JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Lease, Phase
 from parley_core.logs import get_logger
 from parley_core.ports import AttemptStore
@@ -99,7 +99,7 @@ class LeaseRenewal:
             except AttemptEnded as error:
                 self._ended = error
                 return
-            except (JobStoreUnavailable, JobStoreFull) as error:
+            except (JobStoreUnavailable, JobStoreUnusable, JobStoreFull) as error:
                 if store_answers:  # one line per outage
                     log.warning("lease not renewed", job_id=self._lease.job_id, code=error.code)
                 store_answers = False

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from parley_core.errors import JobStoreFull, JobStoreUnavailable, ObjectStoreUnavailable
+from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable, ObjectStoreUnavailable
 from parley_core.logs import get_logger
 
 FIRST_PAUSE = 0.1  # seconds: most outages are a dropped connection
 LONGEST_PAUSE = 1.0  # seconds: the longest time for which a worker overlooks that the store is back
-STORE_ERRORS = (JobStoreUnavailable, JobStoreFull, ObjectStoreUnavailable)
+STORE_ERRORS = (JobStoreUnavailable, JobStoreUnusable, JobStoreFull, ObjectStoreUnavailable)
 
 T = TypeVar("T")
 

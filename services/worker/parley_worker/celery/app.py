@@ -16,8 +16,8 @@ HEALTH_CHECK_SECONDS = 4
 
 def worker_app(settings: Settings) -> Celery:
     """Return the application that a worker process runs."""
-    broker.install()
     app = create_app(settings)
+    broker.install()
     app.conf.update(
         broker_transport_options={
             **app.conf.broker_transport_options,

@@ -17,9 +17,13 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
-from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+from kombu.transport import redis, virtual
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
 from redis.exceptions import OutOfMemoryError
 
+from parley_core import celery_transport
+from parley_core.celery_transport import use_transport
 from parley_core.logs import get_logger
 
 RECONNECT_SECONDS = 1.0
@@ -28,9 +32,8 @@ log = get_logger(__name__)
 
 
 def install() -> None:
-    """Use this transport for `redis://`, `rediss://` and `redis+socket://` in this process."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
+    """Use these transports for every broker in this process."""
+    use_transport(f"{__name__}:Transport", f"{__name__}:SentinelTransport")
 
 
 class QoS(redis.QoS):
@@ -52,6 +55,20 @@ class QoS(redis.QoS):
                 client.hdel(self.unacked_key, delivery_tag)
             virtual.QoS.ack(self, delivery_tag)
 
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
+        """Publish a message again from its copy, without WATCH.
+
+        redis-py repeats a watched transaction without a pause for as long as the server is not the primary. A message
+        that two workers publish again at the same time is a duplicate, which the job record sorts out.
+        """
+        with self.channel.conn_or_acquire(client) as client, client.pipeline() as pipe:
+            copy = client.hget(self.unacked_key, tag)
+            self._remove_from_indices(tag, pipe)
+            if copy:
+                message, exchange, routing_key = loads(bytes_to_str(copy))
+                self.channel._do_restore_message(message, exchange, routing_key, pipe, leftmost)
+            pipe.execute()
+
     def restore_visible(self, *arguments: Any, **options: Any) -> None:
         try:
             super().restore_visible(*arguments, **options)
@@ -59,7 +76,7 @@ class QoS(redis.QoS):
             log.warning("Redis is full: old messages are not delivered again")
 
 
-class Channel(redis.Channel):
+class Channel(celery_transport.Channel):
     """Binds queues if Redis has room. Consuming needs no binding, and publishers bind too."""
 
     QoS = QoS
@@ -86,10 +103,20 @@ class Channel(redis.Channel):
             log.warning("Redis is full: consuming from an unbound queue")
 
 
-class Transport(redis.Transport):
+class SentinelChannel(Channel, celery_transport.SentinelChannel):
+    """The same for a service of Sentinels."""
+
+
+class Transport(celery_transport.Transport):
     """The transport of the worker's main process."""
 
     Channel = Channel
+
+
+class SentinelTransport(celery_transport.SentinelTransport):
+    """The transport of the worker's main process to a service of Sentinels."""
+
+    Channel = SentinelChannel
 
 
 class PromptConsumer(Consumer):  # type: ignore[misc]  # celery ships no types

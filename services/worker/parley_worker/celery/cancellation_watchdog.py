@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from celery.worker import state
 
-from parley_core.errors import JobNotFound, JobPurged, JobStoreFull, JobStoreUnavailable
+from parley_core.errors import JobNotFound, JobPurged, JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Job, JobState
 from parley_core.logs import get_logger
 from parley_core.ports import JobReader
@@ -96,7 +96,7 @@ class CancellationWatchdog:
                 job: Job | None = self._store.get(request.args[0])
             except (JobNotFound, JobPurged):
                 job = None
-            except (JobStoreUnavailable, JobStoreFull):
+            except (JobStoreUnavailable, JobStoreUnusable, JobStoreFull):
                 return  # the owner of a job is unknown for now
             watch = self._watches.setdefault(request, Watch(worker_name(request.worker_pid)))
             if watch.seconds_since_loss(job, time.monotonic()) > self._grace:

@@ -6,7 +6,7 @@ import threading
 
 from celery.signals import worker_shutting_down
 
-from parley_core.errors import JobStoreFull, JobStoreUnavailable
+from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Queue
 from parley_core.ports import AttemptStore
 from parley_core.settings import Settings
@@ -44,5 +44,5 @@ class WorkerRegistration:
         for queue in self._queues:
             try:
                 self._store.register_worker(instance_name(), queue, self._capacity, seconds)
-            except (JobStoreUnavailable, JobStoreFull):
+            except (JobStoreUnavailable, JobStoreUnusable, JobStoreFull):
                 return

@@ -15,9 +15,9 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
-from parley_core.errors import UnsafeSettings
+from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
-from parley_core.redis import RedisJobStore
+from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.celery.app import worker_app
 from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
@@ -31,11 +31,12 @@ log = get_logger(__name__)
 
 
 def main() -> int:
-    """Work until a signal stops the process; return the exit code, 2 for invalid settings."""
+    """Work until a signal stops the process; return the exit code, 2 for settings or a Redis that cannot be used."""
     configure_logs()
     try:
         settings = Settings.from_environment()
-    except UnsafeSettings as error:
+        require_usable_store(settings)
+    except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
     name_instance()
