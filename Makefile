@@ -77,8 +77,9 @@ TOOLS := $(or $(PARLEY_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley-tool
 images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
 
 .PHONY: images chart chart-tools chart-readme e2e k8s-install
-images: $(VENV)/dev.stamp  ## Build the images and print their sizes, with an SBOM beside each; ENGINE=pyannote for GPUs
-	@$(BIN)/python -m k8s.images $(or $(ENGINE),onnx)
+images: $(VENV)/dev.stamp  ## Build the images; REGISTRY=... names them, PUSH=1 pushes them, ENGINE=pyannote is for GPUs
+	@$(BIN)/python -m k8s.images $(if $(ENGINE),--engine $(ENGINE)) $(if $(REGISTRY),--registry $(REGISTRY)) \
+		$(if $(PUSH),--push)
 
 chart: $(VENV)/dev.stamp  ## Check the chart: lint, rendered objects, refusals, alerts; what needs a missing tool skips
 	@$(BIN)/python -m pytest tests/chart $(ARGS)
@@ -92,8 +93,9 @@ chart-readme:  ## Write the chart's README from values.yaml
 e2e: $(VENV)/dev.stamp  ## Prove the chart on the cluster that KUBECONFIG names; writes docs/kubernetes.md
 	@$(BIN)/python -m pytest tests/cluster $(ARGS)
 
-k8s-install: $(VENV)/dev.stamp  ## Check the cluster of KUBECONFIG and install; ARGS=... goes to k8s/deploy.py
-	@$(BIN)/python -m k8s.deploy install $(ARGS)
+k8s-install: $(VENV)/dev.stamp  ## Check the cluster of KUBECONFIG and install the built images; ARGS=... for k8s.deploy
+	@$(BIN)/python -m k8s.deploy install $(if $(wildcard build/images/values.yaml),--values build/images/values.yaml) \
+		$(ARGS)
 
 ##@ Look after it
 

@@ -1,29 +1,35 @@
-"""`make images`: build the images, print their sizes, and write an SBOM (CycloneDX) beside each into build/images.
+"""`make images`: build the images and write their SBOMs and the Helm values that name them into build/images.
 
-Uses docker where its daemon answers, else the program that PARLEY_IMAGE_BUILDER names: `PROGRAM build NAME:TAG CONTEXT
-[FLAGS]` and `PROGRAM buildah images --json NAME:TAG`. Such a program has no registry to pull from, so stand-ins for the
-two upstream images that the chart names are built too.
+The tag of an image is the version and a hash of the files that go into it, so it moves with the code and with nothing
+else. `--registry R --push` names the images R/parley-api and R/parley-worker and pushes them.
+
+Docker builds where its daemon answers, else the program in PARLEY_IMAGE_BUILDER, called as `PROGRAM build NAME:TAG
+CONTEXT [FLAGS]` and `PROGRAM buildah images --json NAME:TAG`. Such a program has no registry to pull from, so
+replacements of the two upstream images of the chart are built too.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 BUILT = ROOT / "build" / "images"
+VALUES = BUILT / "values.yaml"
 VERSION = "0.1.0"
 VERSITYGW = "v1.8.0"
 IMAGE_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"}
@@ -38,6 +44,24 @@ class Image:
     lock: str
     members: tuple[str, ...]
     arguments: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """The version and a hash of the build arguments and of every file that the Dockerfile copies."""
+        paths = [self.dockerfile, "requirements/bootstrap.txt", f"requirements/{self.lock}.txt"]
+        paths += [f"services/{member}" for member in self.members]
+        digest = hashlib.sha256("\n".join(self.arguments).encode())
+        for name in files_of(paths):
+            digest.update(f"\n{name}\n".encode())
+            digest.update((ROOT / name).read_bytes())
+        return f"{VERSION}-{digest.hexdigest()[:12]}"
+
+
+def files_of(paths: Sequence[str]) -> list[str]:
+    """Return the files below these paths that git tracks or could track, in order."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return sorted(name for name in set(names) if name and (ROOT / name).is_file())
 
 
 def images(engine: str) -> tuple[Image, Image]:
@@ -66,17 +90,17 @@ def builder() -> list[str]:
     raise SystemExit("Nothing here can build images: install docker and start its daemon.")
 
 
-def build(image: Image) -> str:
+def build(image: Image, registry: str) -> str:
     """Build one image; return its name and tag."""
-    command, local = builder(), not has_docker()
-    tag = f"{'localhost/' if local else ''}{image.name}:{VERSION}"
-    flags = ["--file", str(ROOT / image.dockerfile), "--build-arg", f"VERSION={VERSION}"]
+    command = builder()
+    name = f"{registry}/{image.name}:{image.tag}" if registry else f"{image.name}:{image.tag}"
+    flags = ["--file", str(ROOT / image.dockerfile), "--build-arg", f"VERSION={image.tag}"]
     flags += ["--build-arg", f"REVISION={revision()}"]
     for argument in image.arguments:
         flags += ["--build-arg", argument]
-    context = str(ROOT)
-    subprocess.run([*command, tag, *([context, *flags] if local else [*flags, context])], check=True, cwd=ROOT)
-    return tag
+    words = [*flags, str(ROOT)] if has_docker() else [str(ROOT), *flags]
+    subprocess.run([*command, name, *words], check=True, cwd=ROOT)
+    return name
 
 
 def build_stand_ins() -> list[str]:
@@ -91,6 +115,19 @@ def build_stand_ins() -> list[str]:
             file = str(ROOT / "k8s" / "images" / f"Dockerfile.{name}")
             subprocess.run([*builder(), tag, context, "--file", file], check=True)
     return tags
+
+
+def helm_values(engine: str, registry: str) -> dict[str, Any]:
+    """Return the values of the chart that name these images."""
+    api, worker = images(engine)
+    prefix = f"{registry}/" if registry and has_docker() else ""
+    named: dict[str, Any] = {
+        "api": {"repository": f"{prefix}{api.name}", "tag": api.tag},
+        "worker": {"repository": f"{prefix}{worker.name}", "tag": worker.tag},
+    }
+    if not has_docker():
+        named["registry"] = registry  # of the replacements too
+    return {"images": named} | ({"workerDefaults": {"engine": engine}} if engine != "onnx" else {})
 
 
 def revision() -> str:
@@ -146,25 +183,36 @@ def sbom(image: Image) -> dict[str, Any]:
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": {"type": "container", "name": image.name, "version": VERSION}},
+        "metadata": {"component": {"type": "container", "name": image.name, "version": image.tag}},
         "components": components + ours,
     }
 
 
-def main(engine: str) -> None:
-    """Build both images, the worker with this engine."""
+def main() -> None:
+    """Build both images, and push them if asked."""
+    parser = argparse.ArgumentParser(prog="python -m k8s.images", description=__doc__)
+    parser.add_argument("--engine", default="onnx", help="engine of the worker: onnx or pyannote")
+    parser.add_argument("--registry", default="", help="registry and folder, as registry.example.org/team")
+    parser.add_argument("--push", action="store_true", help="push the images to --registry, with docker")
+    asked = parser.parse_args()
+    if asked.push and not (asked.registry and has_docker()):
+        parser.error("--push needs --registry and docker")
+    registry = asked.registry if has_docker() else "localhost"
     BUILT.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for image in images(engine):
-        tag = build(image)
+    names = []
+    for image in images(asked.engine):
+        names.append(build(image, registry))
         (BUILT / f"{image.name}.cdx.json").write_text(json.dumps(sbom(image), indent=1) + "\n")
-        rows.append((tag, size(tag)))
+    VALUES.write_text(yaml.safe_dump(helm_values(asked.engine, registry)))
+    for name in names if asked.push else ():
+        subprocess.run(["docker", "push", name], check=True)
     if not has_docker():
-        rows += [(tag, size(tag)) for tag in build_stand_ins()]
-    for tag, bytes_ in rows:
-        print(f"{tag:40} {bytes_ / 1e6:7.0f} MB")
-    print(f"SBOMs: {BUILT.relative_to(ROOT)}")
+        names += build_stand_ins()
+    for name in names:
+        print(f"{name:50} {size(name) / 1e6:7.0f} MB")
+    print(f"Bills of materials are in {BUILT.relative_to(ROOT)}.")
+    print(f"The values that name these images are in {VALUES.relative_to(ROOT)}: `make k8s-install` uses them.")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "onnx")
+    main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from k8s import images
 from tests.chart.rendering import CHART, render
 
 ROOT = Path(__file__).parents[2]
+DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
+MEMBERS = {member for image in images.images("onnx") for member in image.members}
 
 
 @pytest.fixture
@@ -42,7 +46,40 @@ def test_replacement_images_have_the_names_in_the_chart(monkeypatch: pytest.Monk
     assert set((tmp_path / "built").read_text().split()) == wanted
 
 
-def test_our_images_have_the_versions_of_the_chart() -> None:
+def test_the_tag_moves_with_the_files_of_the_image_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    api, worker = images.images("onnx")
+    for name in images.files_of([*DOCKERFILES, "requirements", *(f"services/{member}" for member in MEMBERS)]):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    before = (api.tag, worker.tag)
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    assert (api.tag, worker.tag) == before
+    assert re.fullmatch(rf"{images.VERSION}-[0-9a-f]{{12}}", api.tag)
+    (tmp_path / "README.md").write_text("Not in an image.\n")
+    assert (api.tag, worker.tag) == before
+    (tmp_path / "services/worker/parley_worker/new.py").write_text("")
+    assert api.tag == before[0]
+    assert worker.tag != before[1]
+
+
+@pytest.mark.parametrize(("docker", "repository"), [(True, "registry.example/team/parley-api"), (False, "parley-api")])
+def test_the_values_of_a_build_name_its_images(monkeypatch: pytest.MonkeyPatch, docker: bool, repository: str) -> None:
+    monkeypatch.setattr(images, "has_docker", lambda: docker)
+    values = images.helm_values("onnx", "registry.example/team")
+    api, worker = images.images("onnx")
+    assert values["images"]["api"] == {"repository": repository, "tag": api.tag}
+    pods = render(values).pods()
+    assert pods["release-parley-api"]["containers"][0]["image"] == f"registry.example/team/parley-api:{api.tag}"
+    assert pods["release-parley-worker-batch"]["containers"][0]["image"].endswith(f"/parley-worker:{worker.tag}")
+    redis = pods["release-parley-redis"]["containers"][0]["image"]
+    assert redis.startswith("registry.example/team/") is not docker  # the replacements are in the same registry
+
+
+def test_the_images_have_the_version_of_the_chart() -> None:
     assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == images.VERSION
     repositories = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
     api, worker = images.images("onnx")

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from parley_keeper.health import as_metrics
+from parley_keeper.health import TaskCollector
 from parley_keeper.loop import MaintenanceTask
 from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render, tool
 from tests.support.api_fixture import AUDIO, ApiFixture
@@ -67,10 +67,10 @@ async def scraped_from_the_api() -> str:
 def exported() -> dict[str, set[str]]:
     """The labels of every sample that API and keeper export."""
     found: dict[str, set[str]] = defaultdict(set)
-    for text in (anyio.run(scraped_from_the_api), as_metrics([MaintenanceTask("publish", 1.0, lambda: 0)])):
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                found[sample.name] |= set(sample.labels)
+    keeper = TaskCollector([MaintenanceTask("publish", 1.0, lambda: 0)], more=lambda: ())
+    for family in (*text_string_to_metric_families(anyio.run(scraped_from_the_api)), *keeper.collect()):
+        for sample in family.samples:
+            found[sample.name] |= set(sample.labels)
     return found
 
 

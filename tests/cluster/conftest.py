@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.kubernetes import Namespace, namespace, reachable, run, tool
-from tests.cluster.release import SAMPLE, Release
+from tests.cluster.release import IMAGES, SAMPLE, Release
 from tests.support.sounds import wav
 
 RESULTS = Path(__file__).parents[2] / "docs" / "kubernetes.md"
@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster() -> None:
     if not reachable():
         pytest.skip("KUBECONFIG names no cluster that answers")
+    assert IMAGES.exists(), "build the images first: make images"
 
 
 class Results:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "parley"
 SAMPLE = ROOT / "services" / "client" / "parley" / "sample" / "conversation.flac"
 VALUES = Path(__file__).parent / "values.yaml"
+IMAGES = ROOT / "build" / "images" / "values.yaml"  # written by `make images`
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 UPLOADS = 8  # submits at a time
 OUTAGE_SECONDS = 120
@@ -33,7 +34,7 @@ class Release:
         command = [tool("helm"), verb, self.name, *([str(self.chart)] if chart else [])]
         command += ["--namespace", self.space.name]
         if chart:
-            command += ["--values", str(VALUES), "--values", "-"]
+            command += ["--values", str(VALUES), "--values", str(IMAGES), "--values", "-"]
         return run(*command, *arguments, given=yaml.safe_dump(values or {}), seconds=600)
 
     def install(self, values: Manifest | None = None, *arguments: str) -> str:

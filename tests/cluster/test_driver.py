@@ -13,7 +13,7 @@ import yaml
 
 from tests.cluster.conftest import Results
 from tests.cluster.kubernetes import Manifest, Namespace, namespace, run, tool, until
-from tests.cluster.release import ROOT, VALUES, Release
+from tests.cluster.release import IMAGES, ROOT, VALUES, Release
 
 pytestmark = pytest.mark.timeout(900)
 NAME = "driven"
@@ -34,7 +34,7 @@ class Driver:
         own = self._folder / "own.yaml"
         own.write_text(yaml.safe_dump(values or SMALL))
         command = [sys.executable, "-m", "k8s.deploy", verb, "--release", NAME, "--namespace", self._space.name]
-        command += ["--values", str(VALUES), "--values", str(own), *arguments]
+        command += ["--values", str(VALUES), "--values", str(IMAGES), "--values", str(own), *arguments]
         return subprocess.run(
             command, cwd=ROOT, env={**os.environ}, capture_output=True, text=True, check=False, timeout=400
         )
