@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from parley_core.durable_job_store import JobIndex
 from parley_core.job import (
     Attempt,
     Failure,
@@ -21,6 +20,7 @@ from parley_core.job import (
     ResultSummary,
     dispatch_of,
 )
+from parley_core.ports import JobIndex
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from tests.support.fakes import MemoryJobStore, new_job

@@ -11,11 +11,10 @@ Where the two disagree, the object store is right, and Redis is made to follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from parley_core.errors import (
     AttemptEnded,
@@ -30,12 +29,10 @@ from parley_core.errors import (
     ParleyError,
 )
 from parley_core.job import (
-    Attempt,
     Created,
     Dispatch,
     Failure,
     GiveUp,
-    History,
     IdempotencyKey,
     Job,
     JobEnd,
@@ -57,28 +54,15 @@ from parley_core.job import (
 )
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
-from parley_core.ports import JobStore, RecordingStore
+from parley_core.ports import JobIndex, RecordingStore
 from parley_core.recording import result_folder
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
+from parley_core.storage.documents import as_accepted, as_ended, end_of
 from parley_core.storage.manifests import Manifests
 from parley_core.storage.objects import ObjectStore
 
 log = get_logger(__name__)
-
-
-class JobIndex(JobStore, Protocol):
-    """A job store that can be made to follow the object store."""
-
-    def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool: ...
-
-    def apply_end(self, job_id: str, run: int, end: JobEnd) -> None: ...
-
-    def unfinished_ids(self) -> Iterator[str]: ...
-
-    def history(self) -> History: ...
-
-    def confirm_history(self, server: str) -> tuple[str, int]: ...
 
 
 class DurableJobStore:
@@ -109,7 +93,7 @@ class DurableJobStore:
         except JobStoreUnavailable:
             self.manifests.mark_unrecorded(new.id)
             log.warning("accepted without a record: the job store does not answer", job_id=new.id)
-            return Created(_as_accepted(accepted), replayed=False, recorded=False)
+            return Created(as_accepted(accepted), replayed=False, recorded=False)
         except ParleyError:
             self.manifests.forget(new.id)  # refused: nothing was promised
             raise
@@ -156,7 +140,7 @@ class DurableJobStore:
             if found is None:
                 return None
             self.manifests.mark_unrecorded(job_id)
-            return _as_accepted(found[0])
+            return as_accepted(found[0])
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         return self.index.reserve_key(tenant, key, holder, seconds)
@@ -193,7 +177,7 @@ class DurableJobStore:
             self.index.renew(lease, self._lease_seconds, job.phase, job.progress)
         except AttemptEnded:
             return self.index.succeed(lease, result)  # refuses and counts, or knows this commit already
-        winner = self.manifests.end(job.id, job.run, _end(job, JobState.SUCCEEDED, None, result))
+        winner = self.manifests.end(job.id, job.run, end_of(job, JobState.SUCCEEDED, None, result))
         if winner.result is None or winner.result.key != result.key:
             self._follow(job, winner)
         return self.index.succeed(lease, result)
@@ -205,7 +189,7 @@ class DurableJobStore:
         job = self._held(lease)
         if job.state.terminal:
             return self.index.fail_attempt(lease, failure, then)
-        winner = self.manifests.end(job.id, job.run, _end(job, JobState.FAILED, failure, None))
+        winner = self.manifests.end(job.id, job.run, end_of(job, JobState.FAILED, failure, None))
         if winner.state is not JobState.FAILED:
             self._follow(job, winner)
         try:
@@ -222,7 +206,7 @@ class DurableJobStore:
         if job.state.terminal:
             return self.index.cancel(job_id)
         failure = Failure("job_cancelled", "Cancelled while it ran.") if job.state is JobState.RUNNING else None
-        end = replace(_end(job, JobState.CANCELLED, failure, None), error=None)
+        end = replace(end_of(job, JobState.CANCELLED, failure, None), error=None)
         winner = self.manifests.end(job_id, job.run, end)
         if winner.state is not JobState.CANCELLED:
             self.index.apply_end(job_id, job.run, winner)
@@ -379,9 +363,9 @@ class DurableJobStore:
             raise JobStoreUnavailable("Neither the job store nor the object store answers.") from error
         if found is None:
             raise error
-        job = _as_accepted(found[0], trace.run)
+        job = as_accepted(found[0], trace.run)
         if end is not None:
-            return _as_ended(job, end)
+            return as_ended(job, end)
         if isinstance(error, JobStoreUnavailable) and not unrecorded:
             raise error  # it may be running: only Redis knows
         return job
@@ -413,33 +397,3 @@ class DurableJobStore:
         self.index.apply_end(job.id, job.run, JobEnd(JobState.CANCELLED, datetime.now(UTC), token=job.token))
         with suppress(JobNotFound, JobPurged):
             self.index.purge(job.id)
-
-
-def _as_accepted(new: NewJob, run: int = 0) -> Job:
-    state = JobState.QUEUED if run else JobState.ACCEPTED
-    made_at = accepted_at(new.id)
-    return Job(new.id, new.tenant, state, new.options, new.recording, new.limits, created_at=made_at, run=run)
-
-
-def _as_ended(job: Job, end: JobEnd) -> Job:
-    progress = 1.0 if end.state is JobState.SUCCEEDED else 0.0
-    return replace(
-        job,
-        state=end.state,
-        started_at=end.started_at,
-        finished_at=end.finished_at,
-        token=end.token,
-        attempts=end.attempts,
-        error=end.error,
-        result=end.result,
-        progress=progress,
-    )
-
-
-def _end(job: Job, state: JobState, failure: Failure | None, result: ResultSummary | None) -> JobEnd:
-    """Return the end of a job's present run, its last attempt ended with it."""
-    now = datetime.now(UTC)
-    attempts: tuple[Attempt, ...] = job.attempts
-    if attempts and attempts[-1].ended_at is None:
-        attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now, error=failure))
-    return JobEnd(state, now, job.started_at, job.token, attempts, failure, result)

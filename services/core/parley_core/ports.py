@@ -18,8 +18,10 @@ from parley_core.job import (
     Dispatch,
     Failure,
     GiveUp,
+    History,
     IdempotencyKey,
     Job,
+    JobEnd,
     JobEvent,
     JobPage,
     JobQuery,
@@ -210,6 +212,20 @@ class JobStore(SubmitStore, AttemptStore, MaintenanceStore, Protocol):
     Each transition is atomic: record, indexes, event and counters change together. Times are the store's own clock, so
     a process whose clock is wrong does no harm.
     """
+
+
+class JobIndex(JobStore, Protocol):
+    """A job store that can be made to follow the object store."""
+
+    def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool: ...
+
+    def apply_end(self, job_id: str, run: int, end: JobEnd) -> None: ...
+
+    def unfinished_ids(self) -> Iterator[str]: ...
+
+    def history(self) -> History: ...
+
+    def confirm_history(self, server: str) -> tuple[str, int]: ...
 
 
 class VoiceprintStore(Protocol):

@@ -156,6 +156,6 @@ def test_queues_as_a_table_and_as_json(server: ScriptedServer) -> None:
 def test_names_from_elsewhere_do_not_control_the_terminal(server: ScriptedServer) -> None:
     evil = job_document(reference="\x1b]0;owned\x07[red]x[/red]")
     server.on("GET", "/v1/jobs", Reply(document={"jobs": [evil], "next_cursor": None}))
-    output = parley("jobs").stdout
+    output = parley("jobs", env={"COLUMNS": "200"}).stdout
     assert "\x1b" not in output
     assert "[red]x[/red]" in output

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from parley_core.job import (
     Attempt,
     Failure,
     IdempotencyKey,
+    Job,
     JobEnd,
     JobState,
     NewJob,
     ResultSummary,
     TimeLimits,
 )
+from parley_core.job_id import accepted_at
 from parley_core.recording import Recording
 from parley_core.redis.record import dump, known_members, options_from, options_to_plain
 
@@ -67,6 +69,38 @@ def end_from_json(text: bytes) -> JobEnd:
         )
     except (KeyError, TypeError) as error:
         raise ValueError("the end lacks a member") from error
+
+
+def as_accepted(new: NewJob, run: int = 0) -> Job:
+    """Return an accepted job as its record begins."""
+    state = JobState.QUEUED if run else JobState.ACCEPTED
+    made_at = accepted_at(new.id)
+    return Job(new.id, new.tenant, state, new.options, new.recording, new.limits, created_at=made_at, run=run)
+
+
+def as_ended(job: Job, end: JobEnd) -> Job:
+    """Return a job as it ended."""
+    progress = 1.0 if end.state is JobState.SUCCEEDED else 0.0
+    return replace(
+        job,
+        state=end.state,
+        started_at=end.started_at,
+        finished_at=end.finished_at,
+        token=end.token,
+        attempts=end.attempts,
+        error=end.error,
+        result=end.result,
+        progress=progress,
+    )
+
+
+def end_of(job: Job, state: JobState, failure: Failure | None, result: ResultSummary | None) -> JobEnd:
+    """Return the end of a job's present run, its last attempt ended with it."""
+    now = datetime.now(UTC)
+    attempts: tuple[Attempt, ...] = job.attempts
+    if attempts and attempts[-1].ended_at is None:
+        attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now, error=failure))
+    return JobEnd(state, now, job.started_at, job.token, attempts, failure, result)
 
 
 def _object(text: bytes) -> dict[str, Any]:
