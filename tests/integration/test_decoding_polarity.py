@@ -112,7 +112,7 @@ ORDINARY: dict[str, tuple[Samples, ...]] = {
 def test_an_ordinary_recording_is_its_mean_bit_for_bit(name: str, file: Path) -> None:
     write(file, *ORDINARY[name])
     descriptor = os.open(file, os.O_RDONLY)
-    with open_source(descriptor, sniff_file(descriptor)) as source:
+    with open_source(descriptor, sniff_file(descriptor), 60) as source:
         mean = np.concatenate([clean(block) for block in Decoding(source, Mixer()).blocks()])
     os.close(descriptor)
     assert np.array_equal(decode(file), mean)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from parley_audio.container import sniff_file
 from parley_audio.limits import DecodeLimits
 from parley_audio.sandbox.sandbox import SANDBOX, anonymous_file
-
-PROBE_CPU_SECONDS = 30.0  # a 4-hour recording takes two: a caller waits, and need not be made to wait longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +32,16 @@ def probe(path: Path, limits: DecodeLimits | None = None) -> Probe:
 
     Raises:
         EmptyRecording: no bytes, or zero seconds of audio.
-        NotAudio: the bytes are no container that Parley reads.
+        NotAudio: Parley does not read a container that begins with these bytes.
         RecordingTooLong: more than `limits.max_seconds`.
         UnreadableRecording: truncated, damaged, an impossible header, an unknown codec, or a limit hit.
         DecodingInterrupted: the confined process was killed from outside; try again.
     """
-    limits = limits or DecodeLimits()
-    bounded = replace(limits, cpu_seconds=min(limits.cpu_seconds, PROBE_CPU_SECONDS))
+    limits = (limits or DecodeLimits()).for_probe()
     with opened(path) as source, anonymous_file() as sink:
         container = sniff_file(source)
         arguments = {"container": container.name, "max_seconds": limits.max_seconds}
-        found = SANDBOX.run("parley_audio.reading.measure:measure", arguments, bounded, source, sink, output_bytes=0)
+        found = SANDBOX.run("parley_audio.reading.measure:measure", arguments, limits, source, sink, output_bytes=0)
     return Probe(container.media_type, float(found["seconds"]), int(found["sample_rate"]), int(found["channels"]))
 
 

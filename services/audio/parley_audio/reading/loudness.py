@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from parley_audio.container import Container
 from parley_audio.limits import LEVEL_SAMPLES, SAMPLE_RATE
-from parley_audio.reading.layout import check_layout
 from parley_audio.reading.mix import Mixer
 from parley_audio.reading.render import Decoding, clean, write_floats
 from parley_audio.reading.source import empty_recording, open_source, too_long
@@ -26,10 +25,8 @@ def measure_levels(source: int, sink: int, container: str, max_seconds: float, c
         UnreadableRecording: it has another number of channels.
         The errors of `render`.
     """
-    kind = Container[container]
-    check_layout(source, kind)
     levels = LevelFile(sink, channels, max_seconds)
-    with open_source(source, kind) as opened:
+    with open_source(source, Container[container], max_seconds) as opened:
         for block in Decoding(opened, Mixer(apart=True)).blocks():
             levels.append(block)
     levels.finish()

@@ -13,7 +13,7 @@ from typing import Any
 import av.error
 
 from parley_audio.container import HEAD_BYTES, Container, id3_bytes
-from parley_audio.reading.layout import RESEND, check_layout, flac_total_samples, pcm_bytes
+from parley_audio.reading.layout import RESEND, flac_total_samples, pcm_bytes
 from parley_audio.reading.source import (
     Source,
     empty_recording,
@@ -30,8 +30,8 @@ MIN_AUDIO_SHARE = 0.5  # of the bytes of a plain stream; below, most of the file
 PCM_CONTAINERS = frozenset({Container.WAV, Container.AIFF, Container.CAF})
 PLAIN_STREAMS = frozenset({Container.MP3, Container.AAC, Container.AMR, Container.OGG})  # nearly all bytes are packets
 
-# Milliseconds of one Opus frame by the configuration in its first byte (RFC 6716, section 3.1, table 2)
-OPUS_MILLISECONDS = (10.0, 20.0, 40.0, 60.0) * 3 + (10.0, 20.0) * 2 + (2.5, 5.0, 10.0, 20.0) * 4
+# Seconds of one Opus frame by the configuration in its first byte (RFC 6716, section 3.1, table 2)
+OPUS_SECONDS = (0.01, 0.02, 0.04, 0.06) * 3 + (0.01, 0.02) * 2 + (0.0025, 0.005, 0.01, 0.02) * 4
 
 CLOCKED_CODECS = frozenset({"vorbis", "wmav1", "wmav2"})  # packets do not state their length
 OGG_PAGE_BYTES = 27  # head of a page, without its table of lengths
@@ -48,8 +48,7 @@ def measure(source: int, sink: int, container: str, max_seconds: float) -> dict[
         UnreadableRecording: truncated, damaged, or with a header that cannot be true.
     """
     kind = Container[container]
-    check_layout(source, kind)
-    with open_source(source, kind) as opened:
+    with open_source(source, kind, max_seconds) as opened:
         context = opened.decoder
         require_plausible(context.sample_rate, context.channels)
         seconds = _seconds(source, kind, opened, max_seconds)
@@ -182,10 +181,12 @@ def _packet_clock(opened: Source) -> Callable[[Any], float]:
 
 def opus_seconds(packet: Any) -> float:
     """Return the seconds in an Opus packet (RFC 6716, section 3)."""
-    head = bytes(memoryview(packet)[:2])
-    code = head[0] & 3
-    frames = (1, 2, 2, head[1] & 0x3F if len(head) > 1 else 0)[code]
-    return frames * OPUS_MILLISECONDS[head[0] >> 3] / 1000
+    content = memoryview(packet)
+    first = content[0]
+    frames = (1, 2, 2, 0)[first & 3]
+    if not frames and len(content) > 1:
+        frames = content[1] & 0x3F
+    return frames * OPUS_SECONDS[first >> 3]
 
 
 def _require_whole_flac(descriptor: int, tally: Tally) -> None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from parley_audio.container import Container
 from parley_audio.limits import SAMPLE_RATE
-from parley_audio.reading.layout import check_layout
 from parley_audio.reading.mix import Mixer
 from parley_audio.reading.polarity import ChannelMeter
 from parley_audio.reading.source import Source, empty_recording, open_source, packets, ticks, too_long
@@ -36,7 +35,6 @@ def render(source: int, sink: int, container: str, max_seconds: float) -> dict[s
         UnreadableRecording: see `open_source`; or more than a tenth of the packets do not decode.
     """
     kind = Container[container]
-    check_layout(source, kind)
     meter = ChannelMeter()
     samples = _write_mix(source, sink, kind, max_seconds, Mixer(), meter)
     weights = meter.weights()
@@ -53,7 +51,7 @@ def _write_mix(
 ) -> int:
     """Decode once from the beginning; return the number of samples written."""
     waveform = WaveformFile(sink, max_seconds)
-    with open_source(source, kind) as opened:
+    with open_source(source, kind, max_seconds) as opened:
         for block in Decoding(opened, mixer, meter).blocks():
             waveform.append(block)
     if not waveform.samples:

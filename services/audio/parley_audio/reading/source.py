@@ -7,6 +7,7 @@ no protocol at all: FFmpeg gets the bytes of one open file and can name no other
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from av.codec import CodecContext
 from av.stream import Discard
 
 from parley_audio.container import Container
+from parley_audio.reading.layout import check_layout
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
 
 av.logging.set_level(av.logging.PANIC)
@@ -34,17 +36,22 @@ IN_PLACE_OF = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
 MIN_RATE, MAX_RATE = 4_000, 384_000  # Hz: below telephony, and the fastest converters sold
 MAX_CHANNELS = 32
 READ_BYTES = 64 * 1024
+PACKETS_PER_SECOND = 100  # of the longest recording: 10 ms each, where 20 ms are usual
+PACKET_BYTES = 1024  # larger packets are allowed beyond that: the size of the file limits their number
+STEP_CPU_SECONDS = 1.0  # to open a recording, and for the next packets: sound ones need hundredths
+STEP_PACKETS = 256
 BAD_HEADER = "its header cannot be true"
 RESEND = "Send the original again."
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open container, its one audio stream that is read, and the decoder of that stream."""
+    """An open container, its one audio stream that is read, its decoder, and how many packets it may have."""
 
     container: Any
     stream: Any
     decoder: Any
+    most_packets: int
 
     @property
     def codec(self) -> str:
@@ -52,17 +59,30 @@ class Source:
 
 
 @contextmanager
-def open_source(descriptor: int, container: Container) -> Iterator[Source]:
-    """Give the audio of an open file for as long as the context lasts.
+def open_source(descriptor: int, container: Container, max_seconds: float) -> Iterator[Source]:
+    """Check the layout of an open file and give its audio for as long as the context lasts.
+
+    The kernel ends this process (SIGPROF) if opening takes more than `STEP_CPU_SECONDS` of processor time: FFmpeg
+    compares each tag with all others, so that a megabyte of tags takes half a minute.
 
     Raises:
-        EmptyRecording: a valid beginning and nothing behind it.
+        EmptyRecording: a valid beginning with nothing after it.
         UnreadableRecording: damaged, no audio in it, a codec that Parley does not decode, or an impossible header;
             also for FFmpeg errors inside the context.
     """
-    with damage_named(), closing(_open(descriptor, container)) as opened:
-        stream = _audio_stream(opened)
-        yield Source(opened, stream, _decoder(stream))
+    most_packets = int(max_seconds * PACKETS_PER_SECOND) + os.fstat(descriptor).st_size // PACKET_BYTES + STEP_PACKETS
+    _allow_next_step()
+    try:
+        check_layout(descriptor, container)
+        with damage_named(), closing(_open(descriptor, container)) as opened:
+            stream = _audio_stream(opened)
+            yield Source(opened, stream, _decoder(stream), most_packets)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _allow_next_step() -> None:
+    signal.setitimer(signal.ITIMER_PROF, STEP_CPU_SECONDS)
 
 
 @contextmanager
@@ -131,9 +151,19 @@ def require_plausible(sample_rate: int, channels: int) -> None:
 
 
 def packets(source: Source) -> Iterator[Any]:
-    """Yield the audio stream's packets, without the empty one that ends them."""
+    """Yield the audio stream's packets, without the empty one that ends them.
+
+    Raises UnreadableRecording for more packets than a recording of the longest length has.
+    """
     try:
-        for packet in source.container.demux(source.stream):
+        for number, packet in enumerate(source.container.demux(source.stream)):
+            if number % STEP_PACKETS == 0:
+                _allow_next_step()
+            if number > source.most_packets:
+                raise UnreadableRecording(
+                    f"The recording has more than {source.most_packets} packets, the limit here. "
+                    "Convert it to FLAC or WAV and send that."
+                )
             if packet.size:
                 yield packet
     except av.error.EOFError:

@@ -237,6 +237,11 @@ def _judge(outcome: Outcome, limits: DecodeLimits) -> dict[str, Any]:
             f"Decoding took more than {limits.cpu_seconds:.0f} s of processor time, the limit here. "
             "Convert the recording to WAV or FLAC, or cut it into parts."
         )
+    if outcome.exit_code == -signal.SIGPROF:
+        raise UnreadableRecording(
+            "The decoder stopped making progress: the recording has too many parts or tags. "
+            "Convert it to FLAC or WAV and send that."
+        )
     if outcome.exit_code is not None and (outcome.exit_code > 0 or -outcome.exit_code in CRASHES):
         raise UnreadableRecording("The decoder crashed on this recording. Convert it to WAV or FLAC and send that.")
     raise DecodingInterrupted(f"The decoding process was killed from outside (exit {outcome.exit_code}). Try again.")
