@@ -108,8 +108,8 @@ lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
 		$(COMPILE) $$constraint requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
 
-weights: $(VENV)/dev.stamp  ## Make the eight-bit models anew from the released ones; prints their hashes
-	@cd services/worker && ../../$(BIN)/python -m tools.weights
+weights: $(VENV)/dev.stamp  ## Make the 8-bit models from the released ones; prints their hashes
+	@$(BIN)/python -m tools.weights
 
 clean:  ## Remove the environment and caches; data in .parley stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,7 +1,7 @@
-"""`make bench`: every figure that Parley states of itself, measured here and now, as a table and as bench.json.
+"""`make bench`: measures every figure that the README states, prints a table and writes bench.json.
 
-Figures are ratios, shares and bounds where they can be, one engine thread, since machines are shared and noisy.
-`python -m benchmarks NAME...` measures only these groups.
+Where possible, figures are ratios, shares and bounds, with one engine thread, since machines are shared and noisy.
+`python -m benchmarks NAME...` measures only the named groups.
 """
 
 from __future__ import annotations
@@ -12,25 +12,29 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.engine import engine_rows
 from benchmarks.measure import Measure, print_table, write_json
-from benchmarks.start_rows import start_rows
-from benchmarks.system_rows import system_rows
-from benchmarks.upload import upload_rows
+from benchmarks.system.engine import engine_rows
+from benchmarks.system.service import service_rows
+from benchmarks.system.start import start_rows
+from benchmarks.system.upload import upload_rows
 
 GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "start": start_rows,
-    "system": system_rows,
+    "service": service_rows,
     "upload": upload_rows,
     "engine": engine_rows,
 }
 
 
 def main(names: list[str]) -> int:
-    """Run the named groups, or all; return 1 when a goal was missed."""
+    """Run the named groups, or all of them.
+
+    Returns:
+        The exit status: 1 if a goal was missed, 2 if a name is unknown.
+    """
     progress, output = Console(stderr=True), Console()
     if unknown := set(names) - GROUPS.keys():
-        progress.print(f"No such group: {', '.join(sorted(unknown))}. There are: {', '.join(GROUPS)}.")
+        progress.print(f"Unknown group: {', '.join(sorted(unknown))}. Groups: {', '.join(GROUPS)}.")
         return 2
     measures = [measure for name in names or GROUPS for measure in GROUPS[name](progress)]
     print_table(measures, output)

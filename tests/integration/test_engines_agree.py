@@ -1,4 +1,4 @@
-"""The engines against stock pyannote.audio, on the models of the project. Runs where pyannote.audio is installed.
+"""The engines compared with stock pyannote.audio, on the models of the project, where pyannote.audio is installed.
 
 The pipeline's torch checkpoint is not in the repository: PARLEY_TEST_PIPELINE names a pipeline folder whose config uses
 the same two models (segmentation-3.0 and CAM++). PARLEY_BENCH_AUDIO adds labelled recordings to the shipped one.
@@ -14,8 +14,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.audio import SHIPPED, conversations
-from benchmarks.der import Errors, errors, read_rttm
+from benchmarks.data.audio import SHIPPED, conversations
+from benchmarks.scoring.der import Errors, errors, read_rttm
 from parley_core.engine import Engine
 from parley_core.errors import EngineMismatch, JobCancelled
 from parley_core.job import Phase, SpeakerBounds
@@ -35,7 +35,7 @@ pytestmark = [
 
 
 def silent(_phase: Phase, _share: float) -> None:
-    """Report to nobody."""
+    """Ignore the progress."""
 
 
 def short_recordings() -> list[Path]:
@@ -76,7 +76,7 @@ def test_the_exact_engine_gives_the_turns_of_stock_pyannote(stock: Engine, path:
 
 
 def test_the_default_engine_makes_fewer_errors_in_all(stock: Engine) -> None:
-    """In all, since on a recording of half a minute a second more or less is chance."""
+    """On all recordings together, since on half a minute a second more or less is chance."""
     default = load_engine("onnx")
     theirs, ours = Errors(), Errors()
     for path in short_recordings():
@@ -86,7 +86,7 @@ def test_the_default_engine_makes_fewer_errors_in_all(stock: Engine) -> None:
     assert ours.rate < theirs.rate
 
 
-def test_pyannote_hears_nobody_in_silence_and_in_no_sound_at_all(pyannote: Engine) -> None:
+def test_pyannote_finds_no_turns_in_silence_and_in_an_empty_recording(pyannote: Engine) -> None:
     for seconds in (0, 0.05, 3):
         silence = np.zeros(int(seconds * 16_000), np.float32)
         assert pyannote.diarize(silence, SpeakerBounds(), silent).turns == ()
@@ -98,20 +98,20 @@ def test_pyannote_honours_the_number_of_speakers(pyannote: Engine) -> None:
 
 
 def test_a_cancel_passes_through_pyannote_and_progress_only_grows(pyannote: Engine) -> None:
-    told: list[tuple[Phase, float]] = []
+    reported: list[tuple[Phase, float]] = []
 
     def cancel_late(phase: Phase, share: float) -> None:
-        told.append((phase, share))
+        reported.append((phase, share))
         if phase is Phase.EMBEDDING and share > 0:
             raise JobCancelled("cancelled")
 
     with pytest.raises(JobCancelled):
         pyannote.diarize(waveform_of(next(SHIPPED.glob("*.flac"))), SpeakerBounds(), cancel_late)
     order = [Phase.SEGMENTATION, Phase.EMBEDDING]
-    assert told == sorted(told, key=lambda step: (order.index(step[0]), step[1]))
+    assert reported == sorted(reported, key=lambda step: (order.index(step[0]), step[1]))
 
 
-def test_its_telemetry_is_off_and_its_result_says_what_made_it(pyannote: Engine) -> None:
+def test_its_telemetry_is_off_and_its_info_states_version_and_weights(pyannote: Engine) -> None:
     from pyannote.audio.telemetry.metrics import is_metrics_enabled
 
     assert not is_metrics_enabled()

@@ -1,7 +1,7 @@
-"""What the pyannote engine does once, held against pyannote.audio doing it many times. Runs where that is installed.
+"""The replaced steps of the pyannote engine, compared with those of pyannote.audio where that is installed.
 
-community-1's weights are not free to pass on, so its kind (a ResNet for voices, VBx for clustering) is built here with
-weights from a seed: the numbers mean nothing, but they must be the same.
+The weights of community-1 may not be distributed. So a pipeline of its kind (a ResNet for embeddings, VBx for
+clustering) is built here with random weights from a seed: the values mean nothing, but they must be the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.audio import SHIPPED
+from benchmarks.data.audio import SHIPPED
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.pyannote import PyannoteEngine
 
@@ -46,18 +46,18 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a pipeline folder of community-1's kind."""
     folder = tmp_path_factory.mktemp("community")
     config = (Path(PIPELINE or "") / "config.yaml").read_text()
-    config = re.sub(r"embedding: .*", f"embedding: {folder}/voices.bin", config)
+    config = re.sub(r"embedding: .*", f"embedding: {folder}/embedding.bin", config)
     config = re.sub(r"plda: .*", f"plda: {folder}/plda", config)
     config = config.replace("AgglomerativeClustering", "VBxClustering")
     config = re.sub(r"(?m)^params:[\s\S]*", "", config)
     params = "params:\n  clustering: {threshold: 0.6, Fa: 0.07, Fb: 0.8}\n  segmentation: {min_duration_off: 0.0}\n"
     (folder / "config.yaml").write_text(config + params)
-    _write_voice_model(folder / "voices.bin")
+    _write_embedding_model(folder / "embedding.bin")
     _write_plda(folder / "plda")
     return folder
 
 
-def _write_voice_model(path: Path) -> None:
+def _write_embedding_model(path: Path) -> None:
     from lightning.pytorch import Trainer
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.models.embedding import WeSpeakerResNet34
@@ -95,7 +95,7 @@ def counting(module: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> list[in
     return given
 
 
-def test_windows_share_their_first_layer_and_keep_their_numbers(both: tuple[Any, Any]) -> None:
+def test_windows_share_their_first_layer_with_equal_results(both: tuple[Any, Any]) -> None:
     stock, ours = (pipeline._segmentation.model for pipeline in both)
     waveform = recording()["waveform"]
     for windows in (waveform.unfold(1, 160_000, 16_000).permute(1, 0, 2), waveform[None, :, :160_000]):
@@ -103,7 +103,7 @@ def test_windows_share_their_first_layer_and_keep_their_numbers(both: tuple[Any,
             assert torch.allclose(stock(windows).exp(), ours(windows).exp(), atol=1e-3)
 
 
-def test_a_trunk_that_runs_once_per_window_gives_the_same_voices(both: tuple[Any, Any]) -> None:
+def test_a_trunk_that_runs_once_per_window_gives_the_same_embeddings(both: tuple[Any, Any]) -> None:
     stock, ours = both
     segmentations = stock.get_segmentations(recording())
     for exclude_overlap in (True, False):
@@ -111,15 +111,13 @@ def test_a_trunk_that_runs_once_per_window_gives_the_same_voices(both: tuple[Any
         assert found == pytest.approx(stock.get_embeddings(recording(), segmentations, exclude_overlap), abs=1e-4)
 
 
-def test_the_trunk_hears_no_window_twice_and_none_in_which_nobody_speaks(
-    both: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_trunk_runs_once_per_window_with_speech(both: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     stock, ours = both
     segmentations = stock.get_segmentations(recording())
     given = counting(ours._embedding.model_.resnet, "forward_frames", monkeypatch)
     ours.get_embeddings(recording(), segmentations)
     spoken = int(np.any(segmentations.data, axis=(1, 2)).sum())
-    assert sum(given) == spoken + 1 < len(segmentations.data)  # one for the voice of silence
+    assert sum(given) == spoken + 1 < len(segmentations.data)  # one for the embedding of silence
 
 
 def test_a_pipeline_with_vbx_gives_the_turns_of_stock_pyannote(community: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.der import errors
+from benchmarks.scoring.der import errors
 from parley.cli.app import app
 from parley_core.settings import Settings
 from parley_core.turns import Turn

@@ -1,1 +1,1 @@
-"""How the smaller models were made from the released ones: `make weights`. Needs onnx, which no worker does."""
+"""Makes the 8-bit models from the released ones: `make weights`. Needs onnx, which workers do not need."""

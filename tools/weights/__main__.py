@@ -1,7 +1,7 @@
-"""`make weights` writes the eight-bit models anew and prints their hashes, for engines/onnx/models.py.
+"""`make weights`: writes the 8-bit models and prints their hashes, which engines/onnx/models.py pins.
 
-The scales follow what the released models give for the sample conversation, so they can differ in the last digit from
-one processor to another; the files in use are those whose hashes are pinned.
+The scales follow from the outputs of the released models for the sample conversation, so they can differ between
+processors in the last digit. The files in use are those whose hashes are pinned.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from tools.weights.eight_bits import lstm_in_eight_bits, trunk_in_eight_bits
+from tools.weights.quantization import quantized_segmentation, quantized_trunk
 from tools.weights.trunk import split_trunk
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
@@ -19,11 +19,11 @@ CONVERSATION = SERVICES / "client" / "parley" / "sample" / "conversation.flac"
 
 
 def main() -> None:
-    """Make both models."""
+    """Write both models."""
     trunk = split_trunk(MODELS / "wespeaker-campplus.onnx")
     made = {
-        "campplus-trunk.int8.onnx": trunk_in_eight_bits(trunk, CONVERSATION),
-        "segmentation.int8.onnx": lstm_in_eight_bits(MODELS / "segmentation.onnx"),
+        "campplus-trunk.int8.onnx": quantized_trunk(trunk, CONVERSATION),
+        "segmentation.int8.onnx": quantized_segmentation(MODELS / "segmentation.onnx"),
     }
     for name, data in made.items():
         (MODELS / name).write_bytes(data)

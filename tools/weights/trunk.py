@@ -1,9 +1,9 @@
-"""CAM++ without its last layer, and with its context done once per segment instead of once per frame.
+"""CAM++ without its last layer, with the context computed once per segment instead of once per frame.
 
-Each dense layer weighs its frames by a gate that follows from the mean of the recording and of the segment of 100
-frames around them. As released, the segment's mean is spread over its frames before the gate's two small layers see it,
-so they work out the same numbers a hundred times. Here they see each segment once and the gate is spread: the same
-result to the last float or two, an eighth cheaper. In return the number of frames must be a multiple of 100.
+Each dense layer multiplies its frames by a gate, which follows from the mean of the recording and of the segment of 100
+frames around them. The released model expands the segment's mean to its frames before the two small layers of the gate,
+which therefore compute the same values a hundred times. Here they see each segment once, and the gate is expanded. The
+result is the same up to rounding, at a cost that is an eighth lower. The number of frames must be a multiple of 100.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 OUTPUT = "/xvector/out_nonlinear/relu/Relu_output_0"  # the last tensor before pooling
-HEAD = (  # the last layer, kept as outputs: the engine applies it itself, to any stretch
+HEAD = (  # the last layer, kept as outputs: the engine applies it itself, to any frames
     "xvector.dense.linear.weight",
     "xvector.dense.nonlinear.batchnorm.running_mean",
     "xvector.dense.nonlinear.batchnorm.running_var",
 )
 SEGMENT = 100  # frames, 2 s
-INNER, GROWTH, CHANNELS = 128, 32, 512  # inside a dense layer, those that it adds, and of the output
+INNER, GROWTH, CHANNELS = 128, 32, 512  # channels inside a dense layer, added by it, and of the output
 
 _LAYER = re.compile(r"(/xvector/block\d+/tdnnd\d+/cam_layer)/(.+)")
 _KEPT = frozenset({"relu/Relu", "linear2/Conv", "linear_local/Conv", "sigmoid/Sigmoid"})
@@ -56,7 +56,7 @@ def split_trunk(released: Path) -> onnx.ModelProto:
 
 
 def _rewritten(node: NodeProto) -> Iterator[NodeProto]:
-    """Yield what stands for a node: itself outside a gate, and what does its work per segment inside."""
+    """Yield the replacement of a node: itself outside a gate, the nodes that compute it per segment inside a gate."""
     found = _LAYER.fullmatch(node.name)
     if not found:
         yield node
@@ -74,7 +74,7 @@ def _rewritten(node: NodeProto) -> Iterator[NodeProto]:
 
 
 def _context(layer: str, frames: str) -> Iterator[NodeProto]:
-    """Yield the mean of each segment plus that of everything, shape (1, 128, segments)."""
+    """Yield nodes for the mean of each segment plus that of the recording, shape (1, 128, segments)."""
     yield _node("Reshape", [frames, "context.segments"], f"{layer}/segments")
     yield _node("ReduceMean", [f"{layer}/segments"], f"{layer}/segment_means", axes=[3], keepdims=0)
     yield _node("ReduceMean", [f"{layer}/segment_means"], f"{layer}/mean", axes=[2], keepdims=1)
@@ -82,7 +82,7 @@ def _context(layer: str, frames: str) -> Iterator[NodeProto]:
 
 
 def _gated(layer: str, multiply: NodeProto) -> Iterator[NodeProto]:
-    """Yield the product of frames and gate, segment by segment."""
+    """Yield nodes for the product of frames and gate, segment by segment."""
     frames, gate = multiply.input
     yield _node("Reshape", [frames, "context.frames"], f"{layer}/frames")
     yield _node("Unsqueeze", [gate, "context.last"], f"{layer}/gate")
@@ -95,7 +95,7 @@ def _node(operation: str, inputs: list[str], output: str, **attributes: Any) -> 
 
 
 def _fill(field: Any, values: Iterable[Any]) -> None:
-    """Put values in the place of all that a repeated field holds."""
+    """Replace the values of a repeated field."""
     kept = list(values)
     del field[:]
     field.extend(kept)
@@ -112,7 +112,7 @@ def _ordered(nodes: Iterable[NodeProto], known: set[str]) -> Iterator[NodeProto]
     while waiting:
         ready = [node for node in waiting if known.issuperset(node.input)]
         if not ready:
-            raise ValueError(f"nothing gives the inputs of {waiting[0].name}")
+            raise ValueError(f"no node computes the inputs of {waiting[0].name}")
         yield from ready
         known |= {name for node in ready for name in node.output}
         waiting = [node for node in waiting if not set(node.output) <= known]

@@ -1,4 +1,4 @@
-"""The benchmark's error rate: cases that can be counted by hand."""
+"""The diarization error rate, in cases that can be counted by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.der import Errors, errors, read_rttm
+from benchmarks.scoring.der import Errors, errors, read_rttm
 from parley_core.turns import Span, Turn, to_rttm
 
 TRUE = [Turn(0, 10, "anna"), Turn(10, 15, "bert")]
@@ -20,7 +20,7 @@ def test_the_right_turns_under_other_names_are_no_error() -> None:
     assert parts(errors(TRUE, [Turn(0, 10, "x"), Turn(10, 15, "y")])) == (15, 0, 0, 0)
 
 
-def test_nothing_heard_is_all_missed() -> None:
+def test_no_turns_are_all_missed() -> None:
     assert parts(errors(TRUE, [])) == (15, 15, 0, 0)
 
 
@@ -42,18 +42,18 @@ def test_overlapped_speech_counts_once_per_person() -> None:
     assert parts(errors(both, [Turn(0, 10, "x"), Turn(4, 7, "y")])) == (12, 0, 1, 0)
 
 
-def test_names_are_matched_for_the_longest_agreement_not_first_come() -> None:
+def test_speakers_are_mapped_for_the_longest_agreement() -> None:
     """x shares 6 s with anna and 5 s with bert, y 5 s with anna alone: together x-bert and y-anna agree for longer."""
     true = [Turn(0, 11, "anna"), Turn(11, 16, "bert")]
-    said = [Turn(0, 6, "x"), Turn(6, 11, "y"), Turn(11, 16, "x")]
-    assert parts(errors(true, said)) == (16, 0, 0, 6)
+    found = [Turn(0, 6, "x"), Turn(6, 11, "y"), Turn(11, 16, "x")]
+    assert parts(errors(true, found)) == (16, 0, 0, 6)
 
 
 def test_two_turns_of_one_speaker_at_once_are_one_speaker() -> None:
     assert parts(errors(TRUE, [Turn(0, 8, "x"), Turn(5, 10, "x"), Turn(10, 15, "y")])) == (15, 0, 0, 0)
 
 
-def test_only_the_stretch_asked_for_is_scored() -> None:
+def test_only_the_given_part_is_scored() -> None:
     assert parts(errors(TRUE, [Turn(-2, 10, "x"), Turn(12, 20, "y")], inside=Span(5, 14))) == (9, 2, 0, 0)
 
 

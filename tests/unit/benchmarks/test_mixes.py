@@ -1,4 +1,4 @@
-"""Mixes for the benchmark follow from their seed, and their labels say where sound is."""
+"""Mixes are deterministic, and their labels match their sound."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.conditions import CONDITIONS
-from benchmarks.der import read_rttm
-from benchmarks.mixes import RATE, mix, parts_of, speakers, write_mixes
-from benchmarks.speech import speech_by_level, speech_in
+from benchmarks.data.conditions import CONDITIONS
+from benchmarks.data.mixes import RATE, mix, parts_of, speakers, write_mixes
+from benchmarks.data.speech import speech_by_level, speech_of
+from benchmarks.scoring.der import read_rttm
 
 Waveform = np.ndarray[tuple[int], np.dtype[np.float32]]
 CONVERSATION = ["100", "101", "102"]
 
 
 def utterance(seed: int) -> Waveform:
-    """One second of noise, one of silence, half a second of noise; faint hiss throughout."""
+    """One second of noise, one of silence, half a second of noise; faint noise throughout."""
     random = np.random.default_rng(seed)
     sound = random.normal(0, 1e-5, 3 * RATE)
     for start, end in ((0.2, 1.2), (2.2, 2.7)):
@@ -38,12 +38,12 @@ def loudness(sound: Waveform) -> float:
     return float(np.sqrt(np.mean(sound**2)))
 
 
-def test_speech_is_where_the_sound_is() -> None:
+def test_speech_by_level_is_where_the_sound_is() -> None:
     np.testing.assert_allclose(speech_by_level(utterance(1)), np.array([(0.2, 1.2), (2.2, 2.7)]) * RATE, atol=340)
 
 
-def test_a_known_utterance_has_the_labels_that_were_heard() -> None:
-    assert speech_in("1098-133695-0000", utterance(1)) == [(2240, 57664), (65728, 226560)]
+def test_a_known_utterance_has_the_stored_labels() -> None:
+    assert speech_of("1098-133695-0000", utterance(1)) == [(2240, 57664), (65728, 226560)]
 
 
 def test_an_utterance_is_cut_at_its_long_pauses_only() -> None:
@@ -54,15 +54,15 @@ def test_an_utterance_is_cut_at_its_long_pauses_only() -> None:
     assert [len(part) for part, _ in parts] == [2 * RATE + 640, RATE + 320]
 
 
-def test_nobody_is_in_two_parts_and_everybody_in_one(utterances: Path) -> None:
-    parts = [set(speakers(utterances, part)) for part in ("choose", "held-out", "sealed")]
-    assert [len(part) for part in parts] == [10, 5, 5]
-    assert len(set.union(*parts)) == 20
+def test_everybody_is_in_exactly_one_split(utterances: Path) -> None:
+    splits = [set(speakers(utterances, split)) for split in ("tuning", "validation", "test")]
+    assert [len(split) for split in splits] == [10, 5, 5]
+    assert len(set.union(*splits)) == 20
 
 
-def test_a_mix_follows_from_its_number_and_holds_the_people_its_name_says(utterances: Path, tmp_path: Path) -> None:
-    write_mixes(utterances, tmp_path / "one", "choose", 3)
-    write_mixes(utterances, tmp_path / "other", "choose", 3)
+def test_a_mix_is_deterministic_and_has_the_number_of_people_in_its_name(utterances: Path, tmp_path: Path) -> None:
+    write_mixes(utterances, tmp_path / "one", "tuning", 3)
+    write_mixes(utterances, tmp_path / "other", "tuning", 3)
     for number, path in enumerate(sorted((tmp_path / "one").iterdir())):
         assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
         if path.suffix == ".rttm":
@@ -70,7 +70,7 @@ def test_a_mix_follows_from_its_number_and_holds_the_people_its_name_says(uttera
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_the_labels_of_a_mix_lie_on_its_sound(utterances: Path, name: str) -> None:
+def test_the_labels_of_a_mix_match_its_sound(utterances: Path, name: str) -> None:
     sound, turns = mix(utterances, CONVERSATION, 4, CONDITIONS[name])
     spoken = np.zeros(len(sound), np.bool_)
     for turn in turns:
@@ -79,14 +79,14 @@ def test_the_labels_of_a_mix_lie_on_its_sound(utterances: Path, name: str) -> No
     assert loudness(sound[spoken]) > 1.6 * loudness(sound[~spoken])
 
 
-def test_a_telephone_leaves_nothing_above_its_band(utterances: Path) -> None:
+def test_the_telephone_condition_has_nothing_above_its_band(utterances: Path) -> None:
     sound, _ = mix(utterances, CONVERSATION, 4, CONDITIONS["telephone"])
     spectrum = np.abs(np.fft.rfft(sound)) ** 2
     at = np.fft.rfftfreq(len(sound), 1 / RATE)
     assert spectrum[at > 4200].mean() < 1e-3 * spectrum[(at > 300) & (at < 3400)].mean()
 
 
-def test_a_room_goes_on_after_the_last_word(utterances: Path) -> None:
+def test_reverberation_continues_after_the_last_word(utterances: Path) -> None:
     tails = [
         mix(utterances, CONVERSATION, 4, CONDITIONS[name])[0][-RATE // 2 : -RATE // 4] for name in ("clean", "echo")
     ]

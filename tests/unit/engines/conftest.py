@@ -1,4 +1,4 @@
-"""Engines are slow to load: one of each serves all tests."""
+"""Engines load slowly, so one of each serves all tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.audio import SHIPPED
+from benchmarks.data.audio import SHIPPED
 from parley_core.engine import Engine
 from parley_worker.engines.base import load_engine
 
@@ -19,7 +19,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def exact() -> Engine:
-    """pyannote's algorithm to the letter: a slow one, for short sounds."""
+    """The reference engine: slow, for short recordings."""
     return load_engine("onnx-exact")
 
 

@@ -1,4 +1,4 @@
-"""Kaldi's features and the time grid: numbers that can be worked out by hand."""
+"""Kaldi's features and the time grid: values that can be computed by hand."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_silence_is_the_floor() -> None:
     np.testing.assert_allclose(log_mel(np.zeros(1600, np.float32)), FLOOR)
 
 
-def test_a_constant_offset_is_not_heard() -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)
-    np.testing.assert_allclose(log_mel(sound), log_mel(sound + 0.25), atol=0.02)
+def test_a_constant_offset_changes_nothing() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)
+    np.testing.assert_allclose(log_mel(noise), log_mel(noise + 0.25), atol=0.02)
 
 
 def test_half_the_level_is_log_four_less_in_every_band() -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)
-    np.testing.assert_allclose(log_mel(sound) - log_mel(sound / 2), np.log(4), atol=1e-3)
+    noise = np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)
+    np.testing.assert_allclose(log_mel(noise) - log_mel(noise / 2), np.log(4), atol=1e-3)
 
 
 @pytest.mark.parametrize("hertz", [200, 1000, 3000, 6000])
@@ -41,31 +41,31 @@ def test_a_tone_is_loudest_in_the_band_of_its_pitch(hertz: float) -> None:
 
 
 def test_a_frame_depends_on_its_own_samples_only() -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
-    np.testing.assert_array_equal(log_mel(sound)[10:12], log_mel(sound[10 * HOP : 11 * HOP + FRAME]))
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    np.testing.assert_array_equal(log_mel(noise)[10:12], log_mel(noise[10 * HOP : 11 * HOP + FRAME]))
 
 
 @pytest.mark.parametrize("step", [grid.SAMPLE_RATE, 5 * grid.SAMPLE_RATE])
 @pytest.mark.parametrize("samples", [1, 160_000, 160_001, 240_000, 250_000, 16_000 * 61])
-def test_windows_cover_a_recording_and_none_is_idle(samples: int, step: int) -> None:
+def test_windows_cover_a_recording_and_each_is_needed(samples: int, step: int) -> None:
     windows = grid.window_count(samples, step)
     assert (windows - 1) * step + grid.WINDOW >= samples
     assert windows == 1 or (windows - 2) * step + grid.WINDOW < samples
 
 
-def test_frames_lie_where_the_model_hears_them() -> None:
-    """The first decision looks at samples 0 to 990; window starts round to the nearest frame."""
+def test_frames_have_the_times_of_the_models_receptive_fields() -> None:
+    """The first frame covers samples 0 to 990; window starts round to the nearest frame."""
     assert grid.frame_seconds(np.array([0]))[0] == pytest.approx(0.030969, abs=1e-6)
     starts = np.arange(500) * grid.SAMPLE_RATE
     assert np.abs(grid.first_frames(500, grid.SAMPLE_RATE) * grid.FRAME_HOP - starts).max() <= grid.FRAME_HOP / 2
 
 
 def test_a_window_past_the_end_is_filled_with_silence() -> None:
-    sound = np.ones(10, np.float32)
-    assert grid.padded(sound, 8, 12).tolist() == [1, 1, 0, 0]
-    assert grid.padded(sound, 2, 4).tolist() == [1, 1]
+    ones = np.ones(10, np.float32)
+    assert grid.padded(ones, 8, 12).tolist() == [1, 1, 0, 0]
+    assert grid.padded(ones, 2, 4).tolist() == [1, 1]
 
 
-def test_the_powerset_is_all_sets_of_up_to_two_of_three() -> None:
+def test_the_powerset_is_all_sets_of_up_to_two_of_three_speakers() -> None:
     assert POWERSET.sum(axis=1).tolist() == [0, 1, 1, 1, 2, 2, 2]
     assert len({tuple(row) for row in POWERSET.tolist()}) == 7

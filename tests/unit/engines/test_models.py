@@ -1,4 +1,4 @@
-"""Model files are the pinned ones or none."""
+"""Only the pinned model files run."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def test_no_engine_starts_on_another_model(name: str, tmp_path: Path, monkeypatc
         base.load_engine(name)
 
 
-def test_inner_tensors_become_outputs_and_the_answer_stays() -> None:
+def test_inner_tensors_become_outputs_and_the_embedding_stays() -> None:
     plain = models.read_model(models.EMBEDDING)
     inner = "/xvector/out_nonlinear/relu/Relu_output_0"
     feats = np.random.default_rng(0).normal(size=(1, 200, 80)).astype(np.float32)
-    both = models.open_session(models.exposing(plain, [inner]), 1).run(None, {"feats": feats})
+    both = models.open_session(models.with_outputs(plain, [inner]), 1).run(None, {"feats": feats})
     assert both[1].shape == (1, 512, 100)
     np.testing.assert_array_equal(both[0], models.open_session(plain, 1).run(None, {"feats": feats})[0])
 
 
-def test_the_trunk_in_eight_bits_gives_what_the_released_one_gives(conversation: NDArray[np.float32]) -> None:
+def test_the_8_bit_trunk_gives_the_frames_of_the_released_one(conversation: NDArray[np.float32]) -> None:
     features = log_mel(conversation[: 20 * 16_000 + 240])
     feats = {"feats": (features - features.mean(axis=0))[None]}
-    released = models.open_session(models.exposing(models.read_model(models.EMBEDDING), trunk.INSIDE), 1)
-    small = models.open_session(models.read_model(models.TRUNK_INT8), 1)
-    frames = [trunk.unit(_frames(session, feats)) for session in (released, small)]
+    released = models.open_session(models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS), 1)
+    quantized = models.open_session(models.read_model(models.TRUNK_INT8), 1)
+    frames = [trunk.unit(_frames(session, feats)) for session in (released, quantized)]
     assert (frames[0] * frames[1]).sum(axis=1).mean() > 0.98
 
 
@@ -67,24 +67,24 @@ def _frames(session: onnxruntime.InferenceSession, feats: dict[str, NDArray[np.f
     return np.asarray(session.run([trunk.OUTPUT], feats)[0][0].T)
 
 
-def test_where_eight_bits_overflow_the_released_weights_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "eight_bits_hold", lambda: False)
+def test_the_released_weights_run_where_8_bit_sums_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "int8_sums_are_exact", lambda: False)
     assert DEFAULT.files == CAREFUL.files == (models.SEGMENTATION, models.EMBEDDING)
 
 
 @pytest.mark.parametrize(
-    ("machine", "flags", "hold"),
+    ("machine", "flags", "exact"),
     [("x86_64", "avx2 avx512_vnni", True), ("x86_64", "avx2 fma", False), ("aarch64", "asimddp", True)],
 )
-def test_eight_bits_run_where_their_sums_cannot_overflow(
-    machine: str, flags: str, hold: bool, monkeypatch: pytest.MonkeyPatch
+def test_8_bit_models_run_where_their_sums_cannot_overflow(
+    machine: str, flags: str, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(Path, "read_text", lambda _path: flags)
-    assert models.eight_bits_hold.__wrapped__() is hold
+    assert models.int8_sums_are_exact.__wrapped__() is exact
 
 
-def test_an_unknown_engine_is_refused_with_the_names_there_are() -> None:
+def test_an_unknown_engine_is_refused_with_the_known_names() -> None:
     with pytest.raises(UnsafeSettings, match="onnx, onnx-fast, onnx-careful, onnx-exact, pyannote"):
         base.load_engine("nonesuch")
 

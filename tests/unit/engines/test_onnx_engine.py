@@ -1,4 +1,4 @@
-"""What the onnx engines promise, on sound: nobody in silence, bounds honoured, the same turns every time."""
+"""What the onnx engines promise: no speakers in silence, bounds honoured, the same turns every time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.audio import SHIPPED
-from benchmarks.der import errors, read_rttm
+from benchmarks.data.audio import SHIPPED
+from benchmarks.scoring.der import errors, read_rttm
 from parley_core.engine import Engine
 from parley_core.errors import JobCancelled
 from parley_core.job import Phase, SpeakerBounds
@@ -29,17 +29,17 @@ def noise(seconds: float, level: float) -> Waveform:
 
 
 @pytest.mark.parametrize("seconds", [0, 1 / RATE, 0.02, 0.05, 0.6, 12])
-def test_nobody_speaks_in_silence_of_any_length(any_engine: Engine, seconds: float) -> None:
+def test_silence_of_any_length_has_no_turns(any_engine: Engine, seconds: float) -> None:
     assert diarize(any_engine, np.zeros(int(seconds * RATE), np.float32)) == Diarization((), (), ())
 
 
 @pytest.mark.parametrize("level", [0.001, 0.1])
-def test_nobody_speaks_in_noise(any_engine: Engine, level: float) -> None:
+def test_noise_has_no_turns(any_engine: Engine, level: float) -> None:
     assert diarize(any_engine, noise(12, level)) == Diarization((), (), ())
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.6, 3])
-def test_a_cut_out_of_one_voice_is_one_speaker_at_most(
+def test_a_short_cut_of_one_speaker_has_one_speaker_at_most(
     any_engine: Engine, conversation: Waveform, seconds: float
 ) -> None:
     start = 3 * RATE
@@ -73,7 +73,7 @@ def test_bounds_move_the_number_of_speakers_only_when_it_lies_outside(engine: En
     assert diarize(engine, conversation, 2, 10) == diarize(engine, conversation)
 
 
-def test_more_speakers_than_the_speech_can_hold_are_not_made_up(engine: Engine, conversation: Waveform) -> None:
+def test_more_speakers_than_the_speech_allows_are_not_invented(engine: Engine, conversation: Waveform) -> None:
     assert 1 <= len(diarize(engine, conversation[: 8 * RATE], 50, 50).speakers) <= 50
 
 
@@ -81,12 +81,12 @@ def test_the_same_recording_gives_the_same_turns(engine: Engine, conversation: W
     assert diarize(engine, conversation) == diarize(engine, conversation.copy())
 
 
-def test_progress_goes_through_the_phases_and_only_grows(engine: Engine, conversation: Waveform) -> None:
-    told: list[tuple[Phase, float]] = []
-    engine.diarize(conversation, SpeakerBounds(), lambda phase, share: told.append((phase, share)))
-    assert list(dict.fromkeys(phase for phase, _ in told)) == PHASES
-    assert told == sorted(told, key=lambda step: (PHASES.index(step[0]), step[1]))
-    assert all(0 <= share <= 1 for _, share in told)
+def test_progress_passes_through_the_phases_and_only_grows(engine: Engine, conversation: Waveform) -> None:
+    reported: list[tuple[Phase, float]] = []
+    engine.diarize(conversation, SpeakerBounds(), lambda phase, share: reported.append((phase, share)))
+    assert list(dict.fromkeys(phase for phase, _ in reported)) == PHASES
+    assert reported == sorted(reported, key=lambda step: (PHASES.index(step[0]), step[1]))
+    assert all(0 <= share <= 1 for _, share in reported)
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -99,22 +99,22 @@ def test_a_cancel_stops_the_work_in_any_phase(engine: Engine, conversation: Wave
         engine.diarize(conversation, SpeakerBounds(), cancel)
 
 
-def test_the_exact_engine_keeps_bounds_and_can_be_cancelled(exact: Engine, conversation: Waveform) -> None:
-    two_voices = conversation[5 * RATE : 17 * RATE]
-    assert len(diarize(exact, two_voices, most=1).speakers) == 1
-    assert len(diarize(exact, two_voices, 2, 2).speakers) == 2
+def test_the_reference_engine_honours_bounds_and_can_be_cancelled(exact: Engine, conversation: Waveform) -> None:
+    two_speakers = conversation[5 * RATE : 17 * RATE]
+    assert len(diarize(exact, two_speakers, most=1).speakers) == 1
+    assert len(diarize(exact, two_speakers, 2, 2).speakers) == 2
 
     def cancel(phase: Phase, _share: float) -> None:
         if phase is Phase.EMBEDDING:
             raise JobCancelled("cancelled")
 
     with pytest.raises(JobCancelled):
-        exact.diarize(two_voices, SpeakerBounds(), cancel)
+        exact.diarize(two_speakers, SpeakerBounds(), cancel)
 
 
-def test_the_result_says_what_made_it(any_engine: Engine) -> None:
+def test_the_info_states_weights_and_parameters(any_engine: Engine) -> None:
     info = any_engine.info
     assert info.name.startswith("onnx")
-    assert len(info.weights.keys() - {models.CHANNELS}) == 2
+    assert len(info.weights.keys() - {models.CHANNEL_SUBSPACE}) == 2
     assert all(models.PINS[name] == digest for name, digest in info.weights.items())
     assert "clustering" in info.parameters

@@ -1,4 +1,7 @@
-"""Engines by name."""
+"""Engines by their names.
+
+`onnx-exact` is the reference implementation that tests and benchmarks compare the others with.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ FACTORIES = {
 
 
 def load_engine(name: str, threads: int = 1) -> Engine:
-    """Return the engine of that name, ready to diarize on so many threads.
+    """Return an engine that is ready to diarize.
 
     Args:
         name: one of FACTORIES, or `module:factory`, where `factory(threads)` returns an Engine.
+        threads: per model.
 
     Raises:
         UnsafeSettings: there is no such engine, or it is not installed.
-        EngineMismatch: a model file is missing or not the one this version was built for.
+        EngineMismatch: a model file is missing, or its SHA-256 is not the pinned one.
     """
     module, separator, factory = FACTORIES.get(name, name).partition(":")
     if not separator:

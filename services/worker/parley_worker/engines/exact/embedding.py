@@ -1,5 +1,6 @@
-"""The voice of each local speaker in each window: CAM++ on the frames in which it talks, alone if it ever does.
+"""Embeddings as in pyannote.audio: CAM++ on the frames of each local speaker of each window.
 
+Overlapped speech is left out if the local speaker speaks alone for long enough.
 Source: pyannote.audio 4.0.7, pipelines/speaker_diarization.py (get_embeddings) and speaker_verification.py.
 """
 
@@ -16,8 +17,8 @@ from parley_worker.engines.onnx.features import BANDS, HOP, feature_count, log_m
 from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, WINDOW, padded
 
 DIMENSION = 192
-SHORTEST = 3  # feature frames below which the model answers not a number
-SHORTEST_ALONE = 3  # segmentation frames (720 samples, the same limit): with no more, overlapped speech is used too
+MIN_FEATURES = 3  # with fewer, the model returns NaN
+MIN_ALONE = 3  # segmentation frames (720 samples, the same limit): with no more, overlapped speech is used too
 
 _WINDOW_FEATURES = feature_count(WINDOW)
 _STEP_FEATURES = STEP // HOP
@@ -29,22 +30,28 @@ def embed_windows(
     activity: NDArray[np.uint8],
     progress: Callable[[float], None],
 ) -> NDArray[np.float32]:
-    """Embed each window on its own, as pyannote does.
+    """Embed the local speakers of each window separately.
 
-    Returns embeddings of shape (windows, 3, 192), not a number where a local speaker says too little, from activity of
-    shape (windows, 589, 3). `progress` is called with 0 to 1 between calls of the model; what it raises passes through.
+    Args:
+        session: CAM++.
+        waveform: shape (samples,), 16 kHz.
+        activity: shape (windows, 589, 3).
+        progress: called with 0 to 1 between calls of the model; its exceptions pass through.
+
+    Returns:
+        Shape (windows, 3, 192), NaN where a local speaker says too little.
     """
     embeddings = np.full((len(activity), LOCAL_SPEAKERS, DIMENSION), np.nan, np.float32)
     for window, features in enumerate(window_features(waveform, len(activity))):
         progress(window / len(activity))
-        for speaker, frames in enumerate(spoken_frames(activity[window])):
-            if frames.sum() >= SHORTEST:
-                embeddings[window, speaker] = session.run(None, {"feats": features[None, frames]})[0][0]
+        for speaker, mask in enumerate(speaker_masks(activity[window])):
+            if mask.sum() >= MIN_FEATURES:
+                embeddings[window, speaker] = session.run(None, {"feats": features[None, mask]})[0][0]
     return embeddings
 
 
 def window_features(waveform: NDArray[np.float32], windows: int) -> Iterator[NDArray[np.float32]]:
-    """Yield each window's features, shape (998, 80), the window's mean taken off; each frame is computed once."""
+    """Yield the features of each window minus their mean, shape (998, 80); each feature is computed once."""
     recent = np.zeros((0, BANDS), np.float32)
     for window in range(windows):
         done = window * _STEP_FEATURES + len(recent)
@@ -54,11 +61,11 @@ def window_features(waveform: NDArray[np.float32], windows: int) -> Iterator[NDA
         recent = recent[_STEP_FEATURES:]
 
 
-def spoken_frames(activity: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which features belong to each local speaker of one window, shape (3, 998), from activity (589, 3)."""
+def speaker_masks(activity: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the features of each local speaker of a window, shape (3, 998), from activity of shape (589, 3)."""
     alone = activity * (activity.sum(axis=1, keepdims=True) < 2)
-    chosen = np.where(alone.sum(axis=0) > SHORTEST_ALONE, alone, activity)
+    chosen = np.where(alone.sum(axis=0) > MIN_ALONE, alone, activity)
     return chosen[_NEAREST].T.astype(np.bool_)
 
 
-_NEAREST = np.arange(_WINDOW_FEATURES) * FRAMES // _WINDOW_FEATURES  # torch's interpolate(mode="nearest")
+_NEAREST = np.arange(_WINDOW_FEATURES) * FRAMES // _WINDOW_FEATURES  # as torch's interpolate(mode="nearest")

@@ -1,4 +1,4 @@
-"""pyannote.audio's diarization without torch: the same turns, but for ties, at a little less of its cost."""
+"""pyannote.audio's diarization without torch: the same turns except for ties, at slightly lower cost."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from parley_core import __version__
 from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.engines.exact.clustering import ClusteringParameters, assign, mean_voices
-from parley_worker.engines.exact.comparable import comparable
+from parley_worker.engines.exact.clustering import ClusteringParameters, assign, mean_embeddings
 from parley_worker.engines.exact.counting import STEP, segment, speaker_count
 from parley_worker.engines.exact.embedding import embed_windows
+from parley_worker.engines.exact.normalization import normalized
 from parley_worker.engines.onnx import models
-from parley_worker.engines.onnx.frames import speaker_votes, stretches, strongest
+from parley_worker.engines.onnx.frames import segments, select_speakers, speaker_votes
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.result import NO_TURNS, diarization
 
@@ -26,10 +26,10 @@ class ExactEngine:
     """Segmentation-3.0 every second, CAM++ on every window, centroid linkage. Deterministic.
 
     Args:
-        threads: of each model.
+        threads: per model.
 
     Raises:
-        EngineMismatch: a model file is missing or not the one this version was built for.
+        EngineMismatch: a model file is missing, or its SHA-256 is not the pinned one.
     """
 
     def __init__(self, threads: int = 1) -> None:
@@ -48,7 +48,7 @@ class ExactEngine:
         return EngineInfo("onnx-exact", __version__, models.pins(models.SEGMENTATION, models.EMBEDDING), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
+        """Return who spoke when; see parley_core.engine.Engine. Reports at least once per second of work."""
         if not len(waveform):
             return NO_TURNS
         activity = segment(self._segmentation, waveform, partial(report, Phase.SEGMENTATION))
@@ -61,8 +61,8 @@ class ExactEngine:
         votes = speaker_votes(activity, assigned, STEP)
         count = np.minimum(count, speakers.max or count.max())
         return diarization(
-            stretches(strongest(votes, count)),
-            stretches(strongest(votes, np.minimum(count, 1))),
+            segments(select_speakers(votes, count)),
+            segments(select_speakers(votes, np.minimum(count, 1))),
             len(waveform) / SAMPLE_RATE,
-            comparable(mean_voices(embeddings, assigned)),
+            normalized(mean_embeddings(embeddings, assigned)),
         )

@@ -1,4 +1,4 @@
-"""What evidence is worth, by `python -m benchmarks.confidence` from 2,968 turns."""
+"""Weights of the evidence, fitted by `python -m benchmarks.tuning.confidence` on 2,968 turns."""
 
 from parley_worker.engines.onnx.confidence import Calibration
 

@@ -1,7 +1,7 @@
-"""How sure the engine is of a turn: what it knows of it, and what knowing that was worth where the truth is known.
+"""The confidence in a turn: a logistic regression on four numbers that the engine computes anyway.
 
-A logistic regression on four plain numbers. Its weights stand in calibration.py; `python -m benchmarks.confidence`
-fits and checks them, and is to be run again whenever the engine decides otherwise than before (docs/engine.md).
+calibration.py holds its weights. `python -m benchmarks.tuning.confidence` fits and validates them; run it again
+whenever the decisions of the engine change (docs/evaluation.md).
 """
 
 from __future__ import annotations
@@ -12,65 +12,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx.assignment import Assignment
-from parley_worker.engines.onnx.frames import Run
+from parley_worker.engines.onnx.frames import FrameSegment
 from parley_worker.engines.onnx.segmentation import Segmentation
-from parley_worker.engines.onnx.trunk import Frames
+from parley_worker.engines.onnx.trunk import Floats
 
-EVIDENCE = ("margin", "nearness", "sure", "overlap")
-CLEAR = 6.0  # score ahead of the next speaker from which on more says nothing; also where there is no other speaker
+EVIDENCE = ("margin", "similarity", "certainty", "overlap")
+MAX_MARGIN = 6.0  # of scores; a larger margin says nothing more. Also the margin where there is no other speaker
 
 Vector = NDArray[np.float64]
 
 
 class Evidence:
-    """What speaks for and against the turns of a recording.
+    """The evidence for the turns of a recording.
 
     Args:
-        heard: by the segmentation.
-        decision: on its grounds.
-        active: what was decided, shape (frames, speakers or more).
+        segmentation: of the recording.
+        assignment: the scores of its speakers.
+        active: the decision, shape (frames, speakers or more).
     """
 
-    def __init__(self, heard: Segmentation, decision: Assignment, active: NDArray[np.bool_]) -> None:
-        self._heard, self._decision, self._active = heard, decision, active
+    def __init__(self, segmentation: Segmentation, assignment: Assignment, active: NDArray[np.bool_]) -> None:
+        self._expected = segmentation.expected
+        self._assignment = assignment
+        self._active = active
 
-    def of(self, run: Run) -> Vector:
-        """Return the numbers that EVIDENCE names, of a turn or of a part of one, means over its frames.
+    def of(self, segment: FrameSegment) -> Vector:
+        """Return the evidence for a turn or a part of one, in the order of EVIDENCE, shape (4,).
 
-        margin: score ahead of the best speaker who is not said to talk, CLEAR at most. nearness: cosine between what is
-        heard and the speaker. sure: probability that so many talk, as segmentation sees it. overlap: whether another
-        speaker talks too.
+        All four numbers are means over the frames of the segment:
+
+        - margin: score minus that of the best speaker who is not active, at most MAX_MARGIN.
+        - similarity: cosine similarity between the embedding frame and the speaker.
+        - certainty: probability under the segmentation that at least as many people speak as the decision needs.
+        - overlap: 1 where another speaker is active too, else 0.
         """
-        part = slice(run.first, run.after)
-        talking = self._active[part]
-        share, nearness = self._decision.grounds(part)
-        scores = self._padded(self._decision.weighed(part, share, nearness))
-        own = scores[:, run.speaker]
-        ahead = (own - np.where(talking, -np.inf, scores).max(axis=1)).clip(0, CLEAR)
-        louder = (talking & (scores > own[:, None])).sum(axis=1)  # who of those that talk is more certain to
-        return np.array(
-            [
-                ahead.mean(),
-                self._padded(nearness)[:, run.speaker].mean(),
-                (self._heard.expected[part] - louder).clip(0, 1).mean(),
-                (talking.sum(axis=1) > 1).mean(),
-            ]
-        )
+        part = slice(segment.first, segment.end)
+        active = self._active[part]
+        share, similarity = self._assignment.terms(part)
+        scores = self._padded(self._assignment.combined(part, share, similarity))
+        own = scores[:, segment.speaker]
+        others = np.where(active, -np.inf, scores).max(axis=1)
+        margin = (own - others).clip(0, MAX_MARGIN)
+        better = (active & (scores > own[:, None])).sum(axis=1)  # active speakers with a higher score
+        certainty = (self._expected[part] - better).clip(0, 1)
+        overlap = active.sum(axis=1) > 1
+        similarity = self._padded(similarity)[:, segment.speaker]
+        return np.array([margin.mean(), similarity.mean(), certainty.mean(), overlap.mean()])
 
-    def _padded(self, scores: Frames) -> Frames:
-        """Add columns for those who were only found by talking at once with others: nothing speaks for them."""
-        missing = self._active.shape[1] - scores.shape[1]
-        return np.pad(scores, ((0, 0), (0, missing))) if missing else scores
+    def _padded(self, values: Floats) -> Floats:
+        """Append zero columns for unknown speakers, who appear only in overlapped speech and have no embedding."""
+        missing = self._active.shape[1] - values.shape[1]
+        return np.pad(values, ((0, 0), (0, missing))) if missing else values
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What evidence is worth.
+    """Parameters of the logistic regression.
 
     Attributes:
-        offset: log odds without any.
-        weights: log odds per unit of each number that EVIDENCE names.
-        review_below: confidence below which a person should look.
+        offset: log odds without evidence.
+        weights: log odds per unit of each number of EVIDENCE.
+        review_below: confidence below which a turn needs review.
     """
 
     offset: float
@@ -78,5 +80,5 @@ class Calibration:
     review_below: float
 
     def confidence(self, evidence: Vector) -> float:
-        """Return the probability that a moment of a turn is given to the right person."""
+        """Return the probability that a moment of the turn has the right speaker label, from evidence of shape (4,)."""
         return float(1 / (1 + np.exp(-self.offset - evidence @ np.array(self.weights))))

@@ -1,4 +1,4 @@
-"""What the engine decides of a recording, with the grounds for it."""
+"""The decision of the engine about a recording, and the evidence for it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,44 @@ from numpy.typing import NDArray
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx.assignment import Assignment
 from parley_worker.engines.onnx.confidence import Evidence
-from parley_worker.engines.onnx.embedding import Voices
+from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.segmentation import Segmentation
-from parley_worker.engines.onnx.trunk import Frames
+from parley_worker.engines.onnx.trunk import Floats
 
 
 class Decision:
     """Who speaks when.
 
     Args:
-        heard: by the segmentation; somebody speaks in it.
-        people: how the speakers sound, unit vectors of shape (speakers, 192).
-        bounds: number of speakers.
+        segmentation: of the recording, with speech.
+        embeddings: of the recording.
+        speakers: embeddings of the speakers, unit vectors of shape (speakers, 192).
+        bounds: of the number of speakers.
 
     Attributes:
+        speakers: as given.
         active: shape (frames, speakers or more).
-        evidence: for and against any part of it.
+        evidence: for any part of `active`.
     """
 
-    def __init__(self, heard: Segmentation, voices: Voices, people: Frames, bounds: SpeakerBounds) -> None:
-        self.people = people
-        self._assignment = Assignment(heard, voices, people)
-        self._count = np.minimum(heard.count, bounds.max or heard.count.max())
-        self.active = self._active(bounds.min or 1)
-        self.evidence = Evidence(heard, self._assignment, self.active)
+    def __init__(
+        self, segmentation: Segmentation, embeddings: Embeddings, speakers: Floats, bounds: SpeakerBounds
+    ) -> None:
+        self.speakers = speakers
+        self._assignment = Assignment(segmentation, embeddings, speakers)
+        self._count = np.minimum(segmentation.count, bounds.max or segmentation.count.max())
+        self.active = self._with_at_least(bounds.min or 1)
+        self.evidence = Evidence(segmentation, self._assignment, self.active)
 
     def exclusive(self) -> NDArray[np.bool_]:
-        """Return the same with at most one speaker in each frame, who is among those that are active."""
+        """Return the activity with at most one speaker per frame, who is one of the active speakers of that frame."""
         return self._assignment.active(np.minimum(self._count, 1))
 
-    def _active(self, least: int) -> NDArray[np.bool_]:
-        """Return who speaks; so many people at least, as far as there are voices."""
+    def _with_at_least(self, minimum: int) -> NDArray[np.bool_]:
+        """Return the activity with a minimum number of speakers, as far as there are embeddings of speakers."""
         active = self._assignment.active(self._count)
-        for speaker in range(len(self.people)):
-            if active.any(axis=0).sum() < least and not active[:, speaker].any():
-                self._assignment.give_a_moment(speaker, self._count)
+        for speaker in range(len(self.speakers)):
+            if active.any(axis=0).sum() < minimum and not active[:, speaker].any():
+                self._assignment.force(speaker, self._count)
                 active = self._assignment.active(self._count)
         return active

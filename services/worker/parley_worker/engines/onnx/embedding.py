@@ -1,8 +1,9 @@
-"""The voices in a recording at three scales, all pooled from one pass of the trunk.
+"""The embeddings of a recording at three scales, all pooled from one pass of the trunk.
 
-Local speakers (one voice per window and speaker) say whose a window's decisions are; pieces of two seconds found the
-clusters, since a window may mix two people under one local speaker; cells, a tenth of a second apart, let every moment
-be decided again.
+- Local speakers, one embedding per window and speaker: they link the decisions of a window to speakers.
+- Sub-segments of two seconds: they are clustered. A local speaker is too long for that, since a window may mix two
+  people in one local speaker.
+- Embedding frames every tenth of a second: they decide again who speaks at each moment.
 """
 
 from __future__ import annotations
@@ -15,61 +16,74 @@ from numpy.typing import NDArray
 
 from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, SAMPLE_RATE, first_frames
 from parley_worker.engines.onnx.segmentation import Segmentation
-from parley_worker.engines.onnx.trunk import DIMENSION, FRAMES_PER_SECOND, Frames, Head
+from parley_worker.engines.onnx.trunk import CHANNELS, DIMENSION, FRAMES_PER_SECOND, Floats, Head
 
-WINDOW = 499  # trunk frames per window
-WHOLE = 10 * FRAMES_PER_SECOND  # a window's length on the trunk's grid; the last frame needs what lies beyond
+# In trunk frames (20 ms) from here on.
+WINDOW = 499  # frames of a window; the 500th would need samples after its end
+WINDOW_SPAN = 10 * FRAMES_PER_SECOND  # length of a window
+MIN_ALONE = 10  # 0.2 s: with fewer, the overlapped speech of a local speaker is used too
 
-PIECE, PIECE_HOP = 2 * FRAMES_PER_SECOND, FRAMES_PER_SECOND
-FEWEST_IN_PIECE = 35  # trunk frames, 0.7 s, of one local speaker alone, or the piece founds nothing
-FEWEST_ALONE = 10  # trunk frames, 0.2 s: with no more, a local speaker's overlapped speech is used too
-CELL = 5  # trunk frames from cell to cell
-CELL_REACH = 42  # trunk frames on either side of a cell's middle: 1.7 s in all
-FEWEST_IN_CELL = 15  # trunk frames, 0.3 s, in which one person speaks; with less a cell has no voice
+SUBSEGMENT = 2 * FRAMES_PER_SECOND
+SUBSEGMENT_HOP = FRAMES_PER_SECOND
+MIN_SUBSEGMENT = 35  # 0.7 s of one local speaker alone; sub-segments with less are not clustered
 
-_NEAREST = np.arange(WINDOW) * FRAMES // WINDOW  # segmentation's frame of each trunk frame
+EMBEDDING_HOP = 5  # between embedding frames
+EMBEDDING_CONTEXT = 42  # on either side of an embedding frame: 1.7 s in all
+MIN_EMBEDDING = 15  # 0.3 s in which one person speaks; with less, an embedding frame is zero
+
+_NEAREST = np.arange(WINDOW) * FRAMES // WINDOW  # segmentation frame of each trunk frame
 
 
 @dataclass(frozen=True, slots=True)
-class Voices:
-    """Unit embeddings; zero where too little is heard.
+class Embeddings:
+    """Unit vectors; zero where there is too little speech.
 
     Attributes:
-        local: of each window's local speakers, shape (windows, 3, 192).
-        pieces: shape (pieces, 192).
-        weights: seconds of its speaker alone that each piece stands for, shape (pieces,); windows share what both hear.
-        cells: shape (cells, 192); half precision, as there are ten a second.
+        local: of each local speaker of each window, shape (windows, 3, 192).
+        subsegments: shape (sub-segments, 192).
+        seconds: speech that each sub-segment stands for, shape (sub-segments,). Overlapping windows share it.
+        frames: one every tenth of a second, shape (embedding frames, 192); half precision to save memory.
     """
 
-    local: Frames
-    pieces: Frames
-    weights: Frames
-    cells: NDArray[np.float16]
+    local: Floats
+    subsegments: Floats
+    seconds: Floats
+    frames: NDArray[np.float16]
 
 
-def embed(head: Head, blocks: Iterable[Frames], segmentation: Segmentation) -> Voices:
-    """Return the voices of a recording from the trunk's frames, block by block."""
-    windows, hop = len(segmentation.activity), segmentation.step * FRAMES_PER_SECOND // SAMPLE_RATE
+def embed(head: Head, blocks: Iterable[Floats], segmentation: Segmentation) -> Embeddings:
+    """Return the embeddings of a recording.
+
+    Args:
+        head: of the embedding model.
+        blocks: consecutive trunk frames, each of shape (frames, 512).
+        segmentation: of the same recording.
+    """
+    windows = len(segmentation.activity)
+    hop = segmentation.step * FRAMES_PER_SECOND // SAMPLE_RATE
     local = np.zeros((windows, LOCAL_SPEAKERS, DIMENSION), np.float32)
-    cells = np.zeros(((hop * (windows - 1) + WINDOW) // CELL + 1, DIMENSION), np.float16)
-    pieces, weights = [], []
-    for window, frames in enumerate(_windows(blocks, windows, hop)):
-        alone, whole, single = _masks(segmentation, window)
-        chosen = _pieces(alone)
-        owned = _cells_of(window, windows, hop)
-        heard = np.concatenate([whole, chosen, _around(owned - window * hop // CELL, single)])[:, : len(frames)]
-        found = head.embed(frames, heard)
-        local[window] = found[:LOCAL_SPEAKERS]
-        pieces.append(found[LOCAL_SPEAKERS : LOCAL_SPEAKERS + len(chosen)].copy())  # a view would keep all of `found`
-        weights.append(chosen.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WHOLE))
-        cells[owned] = found[LOCAL_SPEAKERS + len(chosen) :]
-    return Voices(local, np.concatenate(pieces), np.concatenate(weights), cells)
+    frames = np.zeros(((hop * (windows - 1) + WINDOW) // EMBEDDING_HOP + 1, DIMENSION), np.float16)
+    subsegments = []
+    seconds = []
+    for window, trunk in enumerate(_windows(blocks, windows, hop)):
+        alone, spoken, single = _activity(segmentation, window)
+        parts = _subsegment_masks(alone)
+        owned = owned_frames(window, windows, hop)
+        context = _context_masks(owned - window * hop // EMBEDDING_HOP, single)
+        masks = np.concatenate([spoken, parts, context])[:, : len(trunk)]
+        found = head.embed(trunk, masks)
+        first, end = LOCAL_SPEAKERS, LOCAL_SPEAKERS + len(parts)
+        local[window] = found[:first]
+        subsegments.append(found[first:end].copy())  # a view would keep all of `found` in memory
+        seconds.append(parts.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WINDOW_SPAN))
+        frames[owned] = found[end:]
+    return Embeddings(local, np.concatenate(subsegments), np.concatenate(seconds), frames)
 
 
-def _windows(blocks: Iterable[Frames], windows: int, hop: int) -> Iterator[Frames]:
-    """Yield the frames of each window, shape (499 or fewer at the end, 512)."""
+def _windows(blocks: Iterable[Floats], windows: int, hop: int) -> Iterator[Floats]:
+    """Yield the trunk frames of each window, shape (499 or fewer at the end, 512)."""
     source = iter(blocks)
-    recent = np.zeros((0, 512), np.float32)
+    recent = np.zeros((0, CHANNELS), np.float32)
     for _ in range(windows):
         while len(recent) < WINDOW and (block := next(source, None)) is not None:
             recent = np.concatenate([recent, block])
@@ -77,34 +91,48 @@ def _windows(blocks: Iterable[Frames], windows: int, hop: int) -> Iterator[Frame
         recent = recent[hop:]
 
 
-def _masks(segmentation: Segmentation, window: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return where each local speaker is alone and is to be heard, both (3, 499), and where one person speaks."""
-    activity = segmentation.activity[window][_NEAREST].T.astype(np.bool_)
-    alone = activity & (activity.sum(axis=0) == 1)
-    heard = np.where(alone.sum(axis=1, keepdims=True) > FEWEST_ALONE, alone, activity)
+def _activity(
+    segmentation: Segmentation, window: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the activity in a window on the trunk's grid.
+
+    Returns:
+        Where each local speaker is alone, shape (3, 499); where each is to be embedded, shape (3, 499); and where
+        exactly one person speaks, shape (499,).
+    """
+    active = segmentation.activity[window][_NEAREST].T.astype(np.bool_)
+    alone = active & (active.sum(axis=0) == 1)
+    spoken = np.where(alone.sum(axis=1, keepdims=True) > MIN_ALONE, alone, active)
     first = first_frames(window + 1, segmentation.step)[-1]
-    return alone, heard, np.rint(segmentation.expected[first + _NEAREST]) == 1
+    single = np.rint(segmentation.expected[first + _NEAREST]) == 1
+    return alone, spoken, single
 
 
-def _pieces(alone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the frames of each piece of a window, shape (pieces, 499)."""
-    at = np.arange(WINDOW)
-    starts = np.arange(0, WINDOW - PIECE + 1, PIECE_HOP)
-    inside = (starts[:, None] <= at) & (at < starts[:, None] + PIECE)
+def _subsegment_masks(alone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the trunk frames of each sub-segment of a window, shape (sub-segments, 499)."""
+    positions = np.arange(WINDOW)
+    starts = np.arange(0, WINDOW - SUBSEGMENT + 1, SUBSEGMENT_HOP)[:, None]
+    inside = (starts <= positions) & (positions < starts + SUBSEGMENT)
     candidates = (inside[:, None] & alone[None]).reshape(-1, WINDOW)
-    return np.asarray(candidates[candidates.sum(axis=1) >= FEWEST_IN_PIECE])
+    return np.asarray(candidates[candidates.sum(axis=1) >= MIN_SUBSEGMENT])
 
 
-def _cells_of(window: int, windows: int, hop: int) -> NDArray[np.int64]:
-    """Return the cells in a window's middle, which it hears best; the outermost take the ends too."""
-    edge = (WHOLE - hop) // 2
-    first = 0 if window == 0 else (window * hop + edge) // CELL
-    last = (window * hop + (WINDOW if window == windows - 1 else edge + hop)) // CELL
-    return np.arange(first, last)
+def owned_frames(window: int, windows: int, hop: int) -> NDArray[np.int64]:
+    """Return the embedding frames that are taken from a window: those of its middle, where it has most context.
+
+    The first and the last window also own the frames at the ends of the recording.
+    """
+    edge = (WINDOW_SPAN - hop) // 2
+    first = 0 if window == 0 else (window * hop + edge) // EMBEDDING_HOP
+    end = window * hop + (WINDOW if window == windows - 1 else edge + hop)
+    return np.arange(first, end // EMBEDDING_HOP)
 
 
-def _around(cells: NDArray[np.int64], single: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the frames around cells in which one person speaks, shape (cells, 499); none where they are too few."""
-    near = np.abs(np.arange(WINDOW) - cells[:, None] * CELL) <= CELL_REACH
-    heard = near & single
-    return np.asarray(heard & (heard.sum(axis=1, keepdims=True) >= FEWEST_IN_CELL))
+def _context_masks(frames: NDArray[np.int64], single: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the trunk frames around each embedding frame in which one person speaks, shape (embedding frames, 499).
+
+    A row with too few of them is empty.
+    """
+    near = np.abs(np.arange(WINDOW) - frames[:, None] * EMBEDDING_HOP) <= EMBEDDING_CONTEXT
+    masks = near & single
+    return np.asarray(masks & (masks.sum(axis=1, keepdims=True) >= MIN_EMBEDDING))

@@ -1,4 +1,4 @@
-"""The default engine: pyannote's idea with each thing done once, and every moment decided twice."""
+"""The default engine: pyannote.audio's approach, with each model run once and each frame decided twice."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from parley_core import __version__
 from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import REVIEW_BELOW, Diarization, EngineInfo
-from parley_worker.engines.onnx import assignment, embedding, models, segmentation, trunk
+from parley_worker.engines.onnx import assignment, models, trunk
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, centroids
 from parley_worker.engines.onnx.decision import Decision
-from parley_worker.engines.onnx.frames import Run, stretches
+from parley_worker.engines.onnx.embedding import Embeddings, embed
+from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
-from parley_worker.engines.onnx.segmentation import Segmentation
+from parley_worker.engines.onnx.segmentation import Segmentation, segment
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
 from parley_worker.engines.result import NO_TURNS, Voices, diarization
 
@@ -28,23 +29,24 @@ class OnnxEngine:
     """Segmentation-3.0 and CAM++ on onnxruntime. Deterministic.
 
     Args:
-        threads: of each model.
-        setting: how much care to take.
+        threads: per model.
+        setting: trade-off between cost and errors.
         parameters: of the clustering.
 
     Raises:
-        EngineMismatch: a model file is missing or not the one this version was built for.
+        EngineMismatch: a model file is missing, or its SHA-256 is not the pinned one.
     """
 
     def __init__(
         self, threads: int = 1, setting: Setting = DEFAULT, parameters: ClusteringParameters = CLUSTERING
     ) -> None:
-        self._setting, self._parameters = setting, parameters
-        listener, embedder = (models.read_model(name) for name in setting.files)
-        self._segmentation = models.open_session(listener, threads)
+        self._setting = setting
+        self._parameters = parameters
+        segmentation, embedding = (models.read_model(name) for name in setting.files)
         if models.EMBEDDING in setting.files:
-            embedder = models.exposing(embedder, trunk.INSIDE)
-        self._trunk = models.open_session(embedder, threads)
+            embedding = models.with_outputs(embedding, trunk.INNER_TENSORS)
+        self._segmentation = models.open_session(segmentation, threads)
+        self._trunk = models.open_session(embedding, threads)
         self._head = trunk.Head(self._trunk)
 
     @property
@@ -55,65 +57,65 @@ class OnnxEngine:
             "setting": self._setting.name,
             "step_seconds": self._setting.step_seconds,
             "clustering": asdict(self._parameters),
-            "nearness": assignment.NEARNESS,
+            "similarity_weight": assignment.SIMILARITY_WEIGHT,
             REVIEW_BELOW: CALIBRATION.review_below,
         }
-        return EngineInfo("onnx", __version__, models.pins(*self._setting.files, models.CHANNELS), parameters)
+        return EngineInfo("onnx", __version__, models.pins(*self._setting.files, models.CHANNEL_SUBSPACE), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; see parley_core.ports.Engine. Reports at least once per second of work."""
-        found = self.decide(waveform, speakers, report)
-        if found is None:
+        """Return who spoke when; see parley_core.engine.Engine. Reports at least once per second of work."""
+        decision = self.decide(waveform, speakers, report)
+        if decision is None:
             return NO_TURNS
 
-        def confidence(run: Run) -> float:
-            return CALIBRATION.confidence(found.evidence.of(run))
+        def confidence(segment: FrameSegment) -> float:
+            return CALIBRATION.confidence(decision.evidence.of(segment))
 
         return diarization(
-            stretches(found.active, confidence),
-            stretches(found.exclusive(), confidence),
+            segments(decision.active, confidence),
+            segments(decision.exclusive(), confidence),
             len(waveform) / SAMPLE_RATE,
-            Voices(trunk.VOICE_MODEL, dict(enumerate(found.people))),
+            Voices(trunk.EMBEDDING_MODEL, dict(enumerate(decision.speakers))),
         )
 
     def decide(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Decision | None:
-        """Return what diarize says, on the frames of the engine and with the grounds for it; None where nobody speaks.
+        """Return the decision in frames, with the evidence for it; None if nobody speaks.
 
-        Arguments and errors are those of diarize.
+        Arguments and errors are those of `diarize`.
         """
-        found = self.hear(waveform, report)
+        found = self.run_models(waveform, report)
         if found is None:
             return None
-        heard, voices = found
+        segmentation, embeddings = found
         report(Phase.CLUSTERING, 0.0)
-        return Decision(heard, voices, self._speakers(voices, speakers), speakers)
+        return Decision(segmentation, embeddings, self._centroids(embeddings, speakers), speakers)
 
-    def hear(self, waveform: NDArray[np.float32], report: Report) -> tuple[Segmentation, embedding.Voices] | None:
-        """Return what the two models say, from which all else follows; None where nobody speaks.
+    def run_models(self, waveform: NDArray[np.float32], report: Report) -> tuple[Segmentation, Embeddings] | None:
+        """Return the output of both models, from which everything else follows; None if nobody speaks.
 
         Raises what `report` raises.
         """
         if not len(waveform):
             return None
         step = round(self._setting.step_seconds * SAMPLE_RATE)
-        heard = segmentation.segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION))
-        if not heard.count.any():
+        segmentation = segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION))
+        if not segmentation.count.any():
             return None
         blocks = trunk.trunk_frames(self._trunk, waveform, partial(report, Phase.EMBEDDING))
-        return heard, embedding.embed(self._head, blocks, heard)
+        return segmentation, embed(self._head, blocks, segmentation)
 
-    def _speakers(self, voices: embedding.Voices, bounds: SpeakerBounds) -> trunk.Frames:
-        """Return how the speakers sound; one person where nobody talks alone for long enough to tell."""
-        if len(voices.pieces):
-            return centroids(voices.pieces, voices.weights, bounds, self._parameters)
-        return trunk.unit(voices.local.sum(axis=(0, 1))[None])
+    def _centroids(self, embeddings: Embeddings, bounds: SpeakerBounds) -> trunk.Floats:
+        """Return the embeddings of the speakers; of one speaker if nobody speaks alone for long enough to cluster."""
+        if len(embeddings.subsegments):
+            return centroids(embeddings.subsegments, embeddings.seconds, bounds, self._parameters)
+        return trunk.unit(embeddings.local.sum(axis=(0, 1))[None])
 
 
 def fast(threads: int = 1) -> OnnxEngine:
-    """Return the engine at its cheapest."""
+    """Return the engine with the cheapest setting."""
     return OnnxEngine(threads, FAST)
 
 
 def careful(threads: int = 1) -> OnnxEngine:
-    """Return the engine with released weights and twice as many windows."""
+    """Return the engine with the released weights and twice as many windows."""
     return OnnxEngine(threads, CAREFUL)

@@ -1,6 +1,7 @@
-"""Kaldi's log-mel features, which the embedding model was trained on: 80 bands, 25 ms frames every 10 ms.
+"""Kaldi's log-mel features, the input of the embedding model: 80 bands, frames of 25 ms every 10 ms.
 
-The numbers are those of `compute-fbank-feats` with a Hamming window and no dither, on samples scaled to 16 bits.
+The values are those of `compute-fbank-feats` with a Hamming window and without dither, on samples scaled to 16 bits.
+Source: https://kaldi-asr.org/doc/feat.html
 """
 
 from __future__ import annotations
@@ -15,29 +16,37 @@ FRAME = 400  # samples: 25 ms
 HOP = 160  # samples: 10 ms
 
 _FFT = 512
-_LOWEST_HZ, _HIGHEST_HZ = 20.0, SAMPLE_RATE / 2
+_LOWEST_HZ = 20.0
+_HIGHEST_HZ = SAMPLE_RATE / 2
 _PREEMPHASIS = 0.97
-_FLOOR = np.finfo(np.float32).eps  # Kaldi's: keeps the logarithm of silence finite
+_FLOOR = np.finfo(np.float32).eps  # as in Kaldi: keeps the logarithm of silence finite
 _INT16 = np.float32(1 << 15)
 
 
 def feature_count(samples: int) -> int:
-    """Return how many whole frames fit into so many samples."""
+    """Return how many whole frames fit into a number of samples."""
     return max(0, (samples - FRAME) // HOP + 1)
 
 
 def log_mel(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return features of shape (feature_count(samples), 80)."""
+    """Return log-mel features.
+
+    Args:
+        waveform: shape (samples,), 16 kHz, -1 to 1.
+
+    Returns:
+        Natural logarithm of the power per band, shape (feature_count(samples), 80).
+    """
     if len(waveform) < FRAME:
         return np.zeros((0, BANDS), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(waveform * _INT16, FRAME)[::HOP]
-    spectrum = np.fft.rfft(_emphasized(frames) * _HAMMING, _FFT)
+    spectrum = np.fft.rfft(_preemphasized(frames) * _HAMMING, _FFT)
     power = spectrum.real**2 + spectrum.imag**2
     return np.asarray(np.log(np.maximum(power @ _MEL, _FLOOR)), np.float32)
 
 
-def _emphasized(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take each frame's mean off, then 0.97 of the sample before (of itself for the first)."""
+def _preemphasized(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Subtract the mean of each frame, then 0.97 of the preceding sample (of the first sample itself at the start)."""
     centred: NDArray[np.float32] = frames - frames.mean(axis=1, keepdims=True)
     emphasized = centred.copy()
     emphasized[:, 1:] -= _PREEMPHASIS * centred[:, :-1]
@@ -49,14 +58,15 @@ def _mel(hertz: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(np.asarray(hertz) / 700.0))
 
 
-def _mel_weights() -> NDArray[np.float32]:
-    """Return triangles of shape (257, 80), straight lines on the mel scale."""
+def _mel_filters() -> NDArray[np.float32]:
+    """Return triangular filters on the mel scale, shape (257, 80)."""
     edges = np.linspace(_mel(_LOWEST_HZ), _mel(_HIGHEST_HZ), BANDS + 2)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    at = _mel(np.arange(_FFT // 2 + 1) * (SAMPLE_RATE / _FFT))[:, None]
-    rising, falling = (at - left) / (centre - left), (right - at) / (right - centre)
+    bin_mel = _mel(np.arange(_FFT // 2 + 1) * (SAMPLE_RATE / _FFT))[:, None]
+    rising = (bin_mel - left) / (centre - left)
+    falling = (right - bin_mel) / (right - centre)
     return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
 
 
 _HAMMING = np.hamming(FRAME).astype(np.float32)
-_MEL = _mel_weights()
+_MEL = _mel_filters()

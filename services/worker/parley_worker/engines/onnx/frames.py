@@ -1,6 +1,6 @@
-"""From speakers inside windows to speakers of the recording: the windows vote on every frame.
+"""From the local speakers of windows to the speakers of a recording, frame by frame.
 
-Source: pyannote.audio 4.0.7, pipelines/speaker_diarization.py and utils/diarization.py.
+Source: pyannote.audio 4.0.7, pipelines/speaker_diarization.py and pipelines/utils/diarization.py.
 """
 
 from __future__ import annotations
@@ -15,63 +15,80 @@ from parley_worker.engines.onnx.grid import FRAMES, first_frames, frame_seconds
 from parley_worker.engines.result import Stretch
 
 
-class Run(NamedTuple):
-    """A turn in frames of the recording: its first one, the one after its last, and the speaker's number."""
+class FrameSegment(NamedTuple):
+    """A turn in frames of the recording.
+
+    Attributes:
+        first: first frame.
+        end: the frame after the last one.
+        speaker: column of the speaker.
+    """
 
     first: int
-    after: int
+    end: int
     speaker: int
 
 
 def speaker_votes(activity: NDArray[np.uint8], speakers: NDArray[np.int64], step: int) -> NDArray[np.uint8]:
-    """Return how many windows hear each speaker in each frame, shape (frames, speakers).
+    """Return how many windows say that each speaker is active in each frame, shape (frames, speakers).
 
     Args:
-        activity: shape (windows, frames of a window, 3).
-        speakers: whose each local speaker is, shape (windows, 3); negative for nobody's.
+        activity: 0 or 1, shape (windows, frames of a window, local speakers).
+        speakers: speaker of each local speaker, shape (windows, local speakers); negative if there is none.
         step: samples between window starts.
     """
-    starts, length = first_frames(len(activity), step), activity.shape[1]
+    starts = first_frames(len(activity), step)
+    length = activity.shape[1]
     votes = np.zeros((starts[-1] + length, max(0, speakers.max() + 1)), np.uint8)
-    for start, heard, names in zip(starts, activity, speakers, strict=True):
-        for name in np.unique(names[names >= 0]):
-            votes[start : start + length, name] += heard[:, names == name].max(axis=1)
+    for start, active, assigned in zip(starts, activity, speakers, strict=True):
+        for speaker in np.unique(assigned[assigned >= 0]):
+            votes[start : start + length, speaker] += active[:, assigned == speaker].max(axis=1)
     return votes
 
 
-def covering(windows: int, step: int) -> NDArray[np.uint8]:
-    """Return how many windows hear each frame, shape (frames,)."""
+def windows_per_frame(windows: int, step: int) -> NDArray[np.uint8]:
+    """Return how many windows cover each frame, shape (frames,)."""
     everything = np.ones((windows, FRAMES, 1), np.uint8)
     return speaker_votes(everything, np.zeros((windows, 1), np.int64), step)[:, 0]
 
 
-def strongest(votes: NDArray[Any], count: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return who speaks, shape (frames, speakers): in each frame the `count` speakers with most votes.
+def select_speakers(scores: NDArray[Any], count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the active speakers of each frame: the `count` speakers with the highest scores.
 
-    Where more speak at once than clustering could tell apart, unknown speakers are added: two voices are two people.
+    Where `count` exceeds the number of speakers, columns for unknown speakers are added: two simultaneous voices are
+    two people, even if clustering found only one.
+
+    Args:
+        scores: shape (frames, speakers).
+        count: number of active speakers per frame, shape (frames,).
+
+    Returns:
+        Shape (frames, speakers or more).
     """
-    unknown = max(0, int(count.max()) - votes.shape[1])
-    remaining = np.pad(votes.astype(np.float32), ((0, 0), (0, unknown)))
+    most = int(count.max())
+    unknown = max(0, most - scores.shape[1])
+    remaining = np.pad(scores.astype(np.float32), ((0, 0), (0, unknown)))
     active = np.zeros(remaining.shape, np.bool_)
-    for _ in range(int(count.max())):
+    for _ in range(most):
         frames = np.flatnonzero(active.sum(axis=1) < count)
-        winners = remaining[frames].argmax(axis=1)
-        active[frames, winners] = True
-        remaining[frames, winners] = -np.inf
+        best = remaining[frames].argmax(axis=1)
+        active[frames, best] = True
+        remaining[frames, best] = -np.inf
     return active
 
 
-def runs(active: NDArray[np.bool_]) -> Iterator[Run]:
-    """Yield where each speaker talks without a break, speaker by speaker."""
+def frame_segments(active: NDArray[np.bool_]) -> Iterator[FrameSegment]:
+    """Yield each run of active frames, speaker by speaker, from activity of shape (frames, speakers)."""
     silence = np.zeros((1, active.shape[1]), np.bool_)
     edges = np.diff(np.concatenate([silence, active, silence]).astype(np.int8), axis=0)
     for speaker, change in enumerate(edges.T):
-        pairs = zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True)
-        yield from (Run(int(first), int(after), speaker) for first, after in pairs)
+        starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+        for first, end in zip(starts, ends, strict=True):
+            yield FrameSegment(int(first), int(end), speaker)
 
 
-def stretches(active: NDArray[np.bool_], confidence: Callable[[Run], float] | None = None) -> Iterator[Stretch]:
-    """Yield the runs in seconds, with the confidence in each where it can be told."""
-    for run in runs(active):
-        start, end = frame_seconds(np.array([run.first, run.after])).tolist()
-        yield Stretch(start, end, run.speaker, confidence(run) if confidence else None)
+def segments(active: NDArray[np.bool_], confidence: Callable[[FrameSegment], float] | None = None) -> Iterator[Stretch]:
+    """Yield the segments of each speaker in seconds, with the confidence in each if a function for it is given."""
+    for segment in frame_segments(active):
+        start, end = frame_seconds(np.array([segment.first, segment.end])).tolist()
+        yield Stretch(start, end, segment.speaker, confidence(segment) if confidence else None)

@@ -1,4 +1,4 @@
-"""The time grid of segmentation-3.0: where windows and frames lie. Samples at 16 kHz unless said otherwise."""
+"""The time grid of segmentation-3.0: its windows and its output frames. Units are samples at 16 kHz unless stated."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
 
-WINDOW = 10 * SAMPLE_RATE  # what the segmentation model was trained on
-LOCAL_SPEAKERS = 3  # the most speakers the model tells apart inside one window
+WINDOW = 10 * SAMPLE_RATE  # input length that the segmentation model was trained on
+LOCAL_SPEAKERS = 3  # maximum number of speakers that the model separates inside one window
 
-FRAMES = 589  # decisions of the model per window
+FRAMES = 589  # output frames of the model per window
 FRAME_HOP = 270
-FRAME_FIELD = 991  # samples that one decision looks at; its time is their middle
+RECEPTIVE_FIELD = 991  # input of one output frame; the time of a frame is the middle of its receptive field
 
 
 def window_count(samples: int, step: int) -> int:
@@ -21,16 +21,17 @@ def window_count(samples: int, step: int) -> int:
 
 
 def first_frames(windows: int, step: int) -> NDArray[np.int64]:
-    """Return the first frame of each window, shape (windows,), on the grid of the whole recording."""
+    """Return the first frame of each window on the grid of the whole recording, shape (windows,)."""
     return np.asarray(np.rint(np.arange(windows) * (step / FRAME_HOP)), np.int64)
 
 
 def frame_seconds(frame: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the time of frames on the grid of the whole recording, in seconds."""
-    return (frame * FRAME_HOP + FRAME_FIELD / 2) / SAMPLE_RATE
+    """Return the time of frames of the whole recording, in seconds."""
+    return (frame * FRAME_HOP + RECEPTIVE_FIELD / 2) / SAMPLE_RATE
 
 
 def padded(waveform: NDArray[np.float32], start: int, end: int) -> NDArray[np.float32]:
-    """Return samples start to end, with zeros where the waveform has ended."""
-    piece = waveform[start:end]
-    return np.pad(piece, (0, end - start - len(piece))) if len(piece) < end - start else piece
+    """Return samples `start` to `end`, with zeros after the end of the waveform."""
+    part = waveform[start:end]
+    missing = end - start - len(part)
+    return np.pad(part, (0, missing)) if missing > 0 else part

@@ -1,4 +1,4 @@
-"""The model files, pinned: what runs is what was tested."""
+"""The model files, each pinned by its SHA-256: the models that run are the models that were tested."""
 
 from __future__ import annotations
 
@@ -16,36 +16,41 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 SEGMENTATION = "segmentation.onnx"
 EMBEDDING = "wespeaker-campplus.onnx"
-CHANNELS = "channels.f32"  # made by benchmarks/channels.py
-MEAN_VOICE = "mean-voice.f32"  # made by benchmarks/voice_mean.py
-SEGMENTATION_INT8, TRUNK_INT8 = "segmentation.int8.onnx", "campplus-trunk.int8.onnx"  # made by `make weights`
+SEGMENTATION_INT8 = "segmentation.int8.onnx"  # made by `make weights`
+TRUNK_INT8 = "campplus-trunk.int8.onnx"  # made by `make weights`
+CHANNEL_SUBSPACE = "channel-subspace.f32"  # made by benchmarks/tuning/channel_subspace.py
+MEAN_EMBEDDING = "mean-embedding.f32"  # made by benchmarks/tuning/mean_embedding.py
 PINS = {
     SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",
     EMBEDDING: "f842b67ce3e663df19afcacd4db392ea0f4518fe7d2f91b88a1bf05f11c93b68",
-    CHANNELS: "fc9661a6f3c61261dcb5f067e33383c53d0372a167744bfe691b36dbe219e08d",
-    MEAN_VOICE: "ef5ea4c6972ab11184880c148c67608dc546d8657ea7a686e980556328d0a379",
     SEGMENTATION_INT8: "be0264ebea4ad51be7870bd7a100884c4cf00e8666fce61512659b6f48aee8fd",
     TRUNK_INT8: "fa40d793ee8d7bc43a03e4f75e9f187ff99fdd4a3eb4680807f85ac5969b0a5d",
+    CHANNEL_SUBSPACE: "fc9661a6f3c61261dcb5f067e33383c53d0372a167744bfe691b36dbe219e08d",
+    MEAN_EMBEDDING: "ef5ea4c6972ab11184880c148c67608dc546d8657ea7a686e980556328d0a379",
 }
 
 MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1  # field numbers of onnx.proto3
 
 
 def pins(*names: str) -> dict[str, str]:
-    """Return the SHA-256 of some model files."""
+    """Return the SHA-256 of model files by name."""
     return {name: PINS[name] for name in names}
 
 
-def voice_model(adapted_by: str) -> str:
-    """Return what voices must share to be compared: the model, and the file that its vectors went through."""
-    return f"{EMBEDDING} {PINS[EMBEDDING]} {PINS[adapted_by][:16]}"
+def embedding_model(normalized_by: str) -> str:
+    """Return the identity of an embedding space: only embeddings of one space can be compared.
+
+    Args:
+        normalized_by: name of the file with which the embeddings are normalised.
+    """
+    return f"{EMBEDDING} {PINS[EMBEDDING]} {PINS[normalized_by][:16]}"
 
 
 def read_model(name: str, folder: Path = MODELS) -> bytes:
-    """Return a model file's bytes.
+    """Return the bytes of a model file.
 
     Raises:
-        EngineMismatch: it is missing, or not the file that this version was built for.
+        EngineMismatch: the file is missing, or its SHA-256 is not the pinned one.
     """
     try:
         data = (folder / name).read_bytes()
@@ -57,10 +62,10 @@ def read_model(name: str, folder: Path = MODELS) -> bytes:
 
 
 @cache
-def eight_bits_hold() -> bool:
-    """Return whether eight-bit products are summed exactly here.
+def int8_sums_are_exact() -> bool:
+    """Return whether this processor adds 8-bit products without overflow.
 
-    Older x86 processors add pairs of them in 16 bits, which overflow without a word:
+    x86 processors without VNNI add pairs of products in 16 bits, which saturate silently:
     https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
     """
     if platform.machine().lower() not in ("x86_64", "amd64"):
@@ -68,15 +73,15 @@ def eight_bits_hold() -> bool:
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
-        return False  # cannot be told: the released weights are right everywhere
+        return False  # unknown: the released weights are right on every processor
     return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
-def exposing(model: bytes, tensors: Iterable[str]) -> bytes:
-    """Return the model with inner tensors or weights as further outputs.
+def with_outputs(model: bytes, tensors: Iterable[str]) -> bytes:
+    """Return the model with inner tensors or weights as additional outputs.
 
-    Two serialized protobuf messages in a row are one message whose repeated fields are joined, so the file itself stays
-    as it was pinned: https://protobuf.dev/programming-guides/encoding/#last-one-wins
+    Two concatenated serialized protobuf messages are one message whose repeated fields are joined, so the pinned file
+    itself does not change: https://protobuf.dev/programming-guides/encoding/#last-one-wins
     """
     outputs = b"".join(_field(GRAPH_OUTPUT, _field(VALUE_NAME, name.encode())) for name in tensors)
     return model + _field(MODEL_GRAPH, outputs)
@@ -84,7 +89,8 @@ def exposing(model: bytes, tensors: Iterable[str]) -> bytes:
 
 def _field(number: int, content: bytes) -> bytes:
     """Return a length-delimited protobuf field."""
-    size, length = len(content), bytearray()
+    size = len(content)
+    length = bytearray()
     while size > 0x7F:
         length.append(size & 0x7F | 0x80)
         size >>= 7
@@ -92,16 +98,16 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def last_call() -> onnxruntime.RunOptions:
-    """Return options for a session's last call on a recording: what it held for the next one goes back."""
+    """Return options for the last call of a session on a recording: its arena returns the memory that it holds."""
     options = onnxruntime.RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU that uses so many threads and lets go of them when it has nothing to do."""
+    """Return a session on the CPU with a number of threads, which sleep while it is idle."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread eats its pod's quota
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning would use up the pod's quota
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

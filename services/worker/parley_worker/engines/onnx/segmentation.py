@@ -1,8 +1,8 @@
-"""Who may be speaking inside each window, and how many at once: segmentation-3.0 on windows of ten seconds.
+"""Local speaker activity and the number of simultaneous speakers: segmentation-3.0 on windows of ten seconds.
 
-A window starts every few seconds, five by default, so two hear each moment (pyannote: ten). What makes two enough is
-to use what the model says between yes and no: the expected number of speakers under its probabilities, averaged over
-the windows with their edges weighted down, where the model has little to go by.
+By default a window starts every five seconds, so that two windows cover each moment (pyannote.audio: ten). Two are
+enough because the engine uses the model's probabilities instead of its decisions: it takes the expected number of
+speakers, averaged over the windows. A window counts less near its edges, where the model lacks context.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from parley_worker.engines.onnx.grid import (
 )
 from parley_worker.engines.onnx.models import last_call
 
-BATCH = 2  # windows per call: more are no cheaper, and what one hears would scale the others' eight-bit sums
-EDGE = 88  # frames, 1.5 s: over so many a window's weight rises from its edge
-ENOUGH = (0.6, 1.4)  # expected speakers from which on one, two are counted: the model tends to miss a second voice
-TAIL = 6  # frames, 0.1 s, that speech goes on after the model ceases to hear it: words die away
-LEAST_WEIGHT = 0.02  # at the very edge: the first and last second of a recording have no other window
+BATCH = 2  # windows per call: more are not cheaper, and the 8-bit scales of a call depend on all of its windows
+RAMP = 88  # frames, 1.5 s, over which the weight of a window rises from its edge
+COUNT_THRESHOLDS = (0.6, 1.4)  # expected speakers for a count of 1 and 2; 1.4, since the model misses second speakers
+HANGOVER = 6  # frames, 0.1 s, that are added to the end of speech: the model ends before a word has faded
+MIN_WEIGHT = 0.02  # at the very edge: only one window covers the first and the last seconds of a recording
 
-POWERSET = np.array(  # the model's seven classes as sets of the three local speakers
+POWERSET = np.array(  # the seven classes of the model as sets of its three local speakers
     [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.uint8
 )
 _SPEAKERS_IN_CLASS = POWERSET.sum(axis=1).astype(np.float32)
-_WEIGHTS = np.clip((np.minimum(np.arange(FRAMES), np.arange(FRAMES)[::-1]) + 1) / EDGE, LEAST_WEIGHT, 1)
+_WEIGHTS = np.clip((np.minimum(np.arange(FRAMES), np.arange(FRAMES)[::-1]) + 1) / RAMP, MIN_WEIGHT, 1)
 
 Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """What the windows heard.
+    """Output of the segmentation model for one recording.
 
     Attributes:
         step: samples between window starts.
-        activity: 0 or 1 per window, frame and local speaker, shape (windows, 589, 3). Local speaker 0 of one window
-            need not be local speaker 0 of the next: clustering joins them.
-        count: how many speak at once, per frame of the recording, shape (frames,).
-        expected: how many are expected to, of which that is made; how far it is from the next number says how sure the
-            model is.
+        activity: 0 or 1, shape (windows, 589, 3). Local speaker 0 of one window need not be local speaker 0 of the
+            next one: clustering links them.
+        count: number of simultaneous speakers per frame of the recording, shape (frames,).
+        expected: expected number of simultaneous speakers under the model's probabilities, from which `count` follows,
+            shape (frames,). Its distance from the nearest integer shows how certain the model is.
     """
 
     step: int
@@ -61,7 +61,14 @@ class Segmentation:
 def segment(
     session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], step: int, progress: Progress
 ) -> Segmentation:
-    """Listen to the whole recording once."""
+    """Run the segmentation model over a recording.
+
+    Args:
+        session: segmentation-3.0.
+        waveform: shape (samples,), at least one sample.
+        step: samples between window starts.
+        progress: called with 0 to 1 before each batch; its exceptions pass through.
+    """
     starts = first_frames(window_count(len(waveform), step), step)
     activity = np.zeros((len(starts), FRAMES, LOCAL_SPEAKERS), np.uint8)
     expected, weight = np.zeros((2, starts[-1] + FRAMES))
@@ -71,24 +78,28 @@ def segment(
             expected[start : start + FRAMES] += speakers * _WEIGHTS
             weight[start : start + FRAMES] += _WEIGHTS
     expected /= weight
-    return Segmentation(step, activity, counted(expected), expected.astype(np.float32))
+    return Segmentation(step, activity, speaker_count(expected), expected.astype(np.float32))
 
 
-def counted(expected: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return how many speak in each frame, given how many are expected to."""
-    count = np.digitize(expected, ENOUGH)
-    spoken = np.convolve(count > 0, np.ones(TAIL + 1))[: len(count)] > 0
+def speaker_count(expected: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the number of simultaneous speakers from the expected number, both of shape (frames,)."""
+    count = np.digitize(expected, COUNT_THRESHOLDS)
+    spoken = np.convolve(count > 0, np.ones(HANGOVER + 1))[: len(count)] > 0
     return np.asarray(np.maximum(count, spoken), np.int64)
 
 
 def class_scores(
     session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], step: int, progress: Progress
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield batches of windows and their log-probabilities, shape (windows, 589, 7)."""
+    """Yield batches of windows and the log-probabilities of their classes, shape (windows, 589, 7).
+
+    Arguments are those of `segment`.
+    """
     total = window_count(len(waveform), step)
     for first in range(0, total, BATCH):
         progress(first / total)
         windows = slice(first, min(first + BATCH, total))
-        audio = np.stack([padded(waveform, w * step, w * step + WINDOW) for w in range(windows.start, windows.stop)])
+        starts = range(windows.start * step, windows.stop * step, step)
+        audio = np.stack([padded(waveform, start, start + WINDOW) for start in starts])
         options = last_call() if windows.stop == total else None
         yield windows, session.run(None, {"x": audio[:, None]}, options)[0]

@@ -1,4 +1,4 @@
-"""What more care costs: three ways to run the engine, each with its figures in docs/engine.md."""
+"""Three settings of the engine, from cheap to careful; docs/evaluation.md has the figures of each."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from parley_worker.engines.onnx import models
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A point on the scale from cheap to careful.
+    """A trade-off between cost and errors.
 
     Attributes:
         name: as results state it.
-        step_seconds: between windows of segmentation, which are ten seconds long.
-        eight_bits: whether weights are in eight bits, where this processor counts in them without overflow.
+        step_seconds: between window starts of the segmentation; windows are ten seconds long.
+        int8: use the models with 8-bit weights on processors where their sums cannot overflow.
     """
 
     name: str
     step_seconds: float
-    eight_bits: bool
+    int8: bool
 
     @property
     def files(self) -> tuple[str, str]:
         """The model files for segmentation and embedding on this machine."""
-        if self.eight_bits and models.eight_bits_hold():
+        if self.int8 and models.int8_sums_are_exact():
             return models.SEGMENTATION_INT8, models.TRUNK_INT8
         return models.SEGMENTATION, models.EMBEDDING
 
 
-FAST = Setting("fast", 9.0, eight_bits=True)
-DEFAULT = Setting("default", 5.0, eight_bits=True)
-CAREFUL = Setting("careful", 2.5, eight_bits=False)
+FAST = Setting("fast", 9.0, int8=True)
+DEFAULT = Setting("default", 5.0, int8=True)
+CAREFUL = Setting("careful", 2.5, int8=False)

@@ -1,12 +1,15 @@
-"""CAM++ in two parts: a trunk that runs once over the recording, and a head that makes a voice of any stretch of it.
+"""CAM++ in two parts: a trunk that runs once over the recording, and a head that embeds any part of it.
 
-The trunk gives 512 numbers every 20 ms; the head takes their mean and deviation over some frames and maps them to the
-embedding. pyannote sends each second through the trunk thirty times, once per window and local speaker. Here it goes
-through once, in blocks with margins, and the head, which costs next to nothing, runs as often as one likes.
+The trunk yields a vector of 512 numbers every 20 ms. The head takes the mean and the standard deviation of some of
+these frames and maps them to an embedding. pyannote.audio sends each second through the trunk up to thirty times, once
+per window and local speaker. Here each second passes through it once, in blocks with margins, and the head, which costs
+next to nothing, runs as often as needed.
 
-The head leaves out the model's very last step, which sets negative numbers to zero: they tell people apart (pieces of
-two seconds, equal error rate 0.4 instead of 1.2 %). It also takes out of every voice what the way to the microphone
-adds to all voices alike: on a telephone, everybody sounds like everybody else (benchmarks/channels.py).
+The head differs from the released model in two ways:
+- It omits the final ReLU, since negative components separate speakers too: for sub-segments of two seconds, the equal
+  error rate is 0.4 instead of 1.2 %.
+- It projects out the channel subspace, the directions in which telephones and narrow bands move the embeddings of all
+  speakers alike (nuisance attribute projection, benchmarks/tuning/channel_subspace.py).
 """
 
 from __future__ import annotations
@@ -21,100 +24,116 @@ from numpy.typing import NDArray
 from parley_worker.engines.onnx import models
 from parley_worker.engines.onnx.features import BANDS, FRAME, HOP, feature_count, log_mel
 
-Frames = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
-BLOCK = 2600  # features: 26 s. Shorter ones hear too little context (10 s: 9.4 % of errors), longer ones cost more
-MARGIN = 100  # features, or more, on either side of a block that only give context: 1 s
+BLOCK = 2600  # features, 26 s. Shorter blocks lack context (10 s: DER 9.4 %), longer ones cost more
+MARGIN = 100  # features, 1 s: minimum context on either side of a block
 UNIT = 200  # features: the model takes whole segments of 2 s
 STRIDE = 2  # features per trunk frame
 FRAMES_PER_SECOND = 50
+CHANNELS = 512  # of a trunk frame
 DIMENSION = 192  # of an embedding
 
 OUTPUT = "/xvector/out_nonlinear/relu/Relu_output_0"  # (batch, 512, trunk frames): the last tensor before pooling
 WEIGHT = "xvector.dense.linear.weight"
 MEAN = "xvector.dense.nonlinear.batchnorm.running_mean"
 VARIANCE = "xvector.dense.nonlinear.batchnorm.running_var"
-INSIDE = (OUTPUT, WEIGHT, MEAN, VARIANCE)
-VOICE_MODEL = models.voice_model(models.CHANNELS)
+INNER_TENSORS = (OUTPUT, WEIGHT, MEAN, VARIANCE)
+EMBEDDING_MODEL = models.embedding_model(models.CHANNEL_SUBSPACE)
+
 _EPSILON = 1e-5  # of the batch normalisation
-_FEWEST = 2  # trunk frames; a deviation needs two
+_MIN_FRAMES = 2  # for a standard deviation
 
 
 class Head:
-    """The last layer of the model, on frames pooled by weight.
+    """The last layer of the model, applied to masked trunk frames.
 
     Args:
-        session: CAM++ with the tensors INSIDE as outputs.
-        channels: directions that say nothing of a person, orthonormal rows, shape (any, 192); by default those of
-            `channel_directions`.
+        session: CAM++ with INNER_TENSORS as outputs.
+        subspace: directions to project out, orthonormal rows, shape (any, 192); default: `channel_subspace()`.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, channels: Frames | None = None) -> None:
-        anything = np.zeros((1, UNIT, BANDS), np.float32)
-        weight, mean, variance = session.run([WEIGHT, MEAN, VARIANCE], {"feats": anything})
+    def __init__(self, session: onnxruntime.InferenceSession, subspace: Floats | None = None) -> None:
+        unused = np.zeros((1, UNIT, BANDS), np.float32)
+        weight, mean, variance = session.run([WEIGHT, MEAN, VARIANCE], {"feats": unused})
         scale = 1 / np.sqrt(variance + np.float32(_EPSILON))
-        channels = channel_directions() if channels is None else channels
-        personal = np.eye(DIMENSION, dtype=np.float32) - channels.T @ channels
-        self._matrix: Frames = np.ascontiguousarray((weight[:, :, 0] * scale[:, None]).T @ personal)
-        self._offset: Frames = (-mean * scale) @ personal
+        subspace = channel_subspace() if subspace is None else subspace
+        projection = np.eye(DIMENSION, dtype=np.float32) - subspace.T @ subspace
+        self._matrix: Floats = np.ascontiguousarray((weight[:, :, 0] * scale[:, None]).T @ projection)
+        self._offset: Floats = (-mean * scale) @ projection
 
-    def embed(self, frames: Frames, chosen: NDArray[np.bool_]) -> Frames:
-        """Return unit embeddings of shape (stretches, 192), zero where a stretch has fewer than two frames.
+    def embed(self, frames: Floats, masks: NDArray[np.bool_]) -> Floats:
+        """Return one embedding per mask.
 
         Args:
             frames: of the trunk, shape (frames, 512).
-            chosen: which of them belong to each stretch, shape (stretches, frames).
+            masks: frames that belong to each embedding, shape (embeddings, frames).
+
+        Returns:
+            Unit vectors, shape (embeddings, 192); zero where a mask has fewer than two frames.
         """
-        weights = chosen.astype(np.float32)
-        number = np.maximum(weights.sum(axis=1, keepdims=True), _FEWEST)
+        weights = masks.astype(np.float32)
+        number = np.maximum(weights.sum(axis=1, keepdims=True), _MIN_FRAMES)
         mean = weights @ frames / number
         variance = np.maximum(weights @ (frames * frames) / number - mean * mean, 0) * (number / (number - 1))
         statistics = np.concatenate([mean, np.sqrt(variance)], axis=1)
-        enough = weights.sum(axis=1, keepdims=True) >= _FEWEST
+        enough = weights.sum(axis=1, keepdims=True) >= _MIN_FRAMES
         return unit((statistics @ self._matrix + self._offset) * enough)
 
 
-def channel_directions() -> Frames:
-    """Return the directions in which voices differ by the way to the microphone, orthonormal rows, shape (3, 192).
+def channel_subspace() -> Floats:
+    """Return the directions in which recording channels move all embeddings, orthonormal rows, shape (3, 192).
 
     Raises:
-        EngineMismatch: the file is missing, or not the one this version was built for.
+        EngineMismatch: the file is missing, or its SHA-256 is not the pinned one.
     """
-    return np.frombuffer(models.read_model(models.CHANNELS), "<f4").reshape(-1, DIMENSION)
+    return np.frombuffer(models.read_model(models.CHANNEL_SUBSPACE), "<f4").reshape(-1, DIMENSION)
 
 
-def unit(vectors: Frames) -> Frames:
-    """Return vectors (rows) of length one; a zero stays zero."""
+def unit(vectors: Floats) -> Floats:
+    """Return rows scaled to length one; a zero row stays zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(length > 0, length, 1), np.float32)
 
 
 def trunk_frames(
-    session: onnxruntime.InferenceSession, waveform: Frames, progress: Callable[[float], None]
-) -> Iterator[Frames]:
-    """Yield the trunk's frames of the recording in order, shape (frames, 512), a block at a time."""
+    session: onnxruntime.InferenceSession, waveform: Floats, progress: Callable[[float], None]
+) -> Iterator[Floats]:
+    """Yield the trunk frames of a recording in order, shape (frames, 512), block by block.
+
+    Args:
+        session: CAM++ with OUTPUT as an output.
+        waveform: shape (samples,), 16 kHz.
+        progress: called with 0 to 1 before each block; its exceptions pass through.
+    """
     total = feature_count(len(waveform))
     for start, end in block_bounds(total):
         progress(start / total if total else 0.0)
-        first, last = _with_margins(start, end, total)
+        first, last = block_input(start, end, total)
         features = log_mel(waveform[first * HOP : (last - 1) * HOP + FRAME])
         features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
-        frames = session.run([OUTPUT], {"feats": features[None]}, models.last_call() if end == total else None)[0][0].T
+        options = models.last_call() if end == total else None
+        frames = session.run([OUTPUT], {"feats": features[None]}, options)[0][0].T
         yield frames[(start - first) // STRIDE : -(-(end - first) // STRIDE)]
 
 
-def _with_margins(start: int, end: int, total: int) -> tuple[int, int]:
-    """Return what a block needs to hear: as many whole units as hold it and its margins, where there is so much."""
-    last = min(end + MARGIN, total)
-    needed = last - max(0, start - MARGIN)
-    return max(0, last + last % STRIDE - needed - -needed % UNIT), last
-
-
 def block_bounds(features: int) -> list[tuple[int, int]]:
-    """Cut so many features into blocks of one length, 17 to 39 s, in whole units but for what is left at the end.
+    """Return the starts and ends of equally long blocks of 17 to 39 s that cover a number of features.
 
-    A short rest would be heard without context.
+    Lengths are whole units, except for the remainder in the last block. Equal blocks avoid a short last one, which
+    would lack context.
     """
     blocks = max(1, round(features / BLOCK)) if features else 0
-    edges = [UNIT * round(features * n / blocks / UNIT) for n in range(blocks)] + [features]
-    return list(pairwise(edges))
+    edges = [UNIT * round(features * number / blocks / UNIT) for number in range(blocks)]
+    return list(pairwise([*edges, features]))
+
+
+def block_input(start: int, end: int, total: int) -> tuple[int, int]:
+    """Return the first feature and the end of a block's input: the block and its margins, widened to whole units.
+
+    At the start and the end of the recording there are fewer features.
+    """
+    last = min(end + MARGIN, total)
+    needed = last - max(0, start - MARGIN)
+    first = last + last % STRIDE - needed - -needed % UNIT
+    return max(0, first), last

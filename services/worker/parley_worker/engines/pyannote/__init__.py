@@ -1,4 +1,4 @@
-"""The `pyannote` engine: pyannote.audio's own pipeline, with what it does more than once done once."""
+"""The `pyannote` engine: pyannote.audio's own pipeline, without its repeated work."""
 
 from parley_worker.engines.pyannote.engine import PyannoteEngine
 

@@ -1,8 +1,9 @@
 """pyannote.audio as an engine: for community-1, other pipelines of its kind, and graphics cards.
 
-The pipeline is pyannote's own but for two steps that it does many times over (`segmentation.py`, `embedding.py`).
-An extra: torch and its friends are a gigabyte and more. It loads a pipeline folder (`config.yaml` and the weights it
-names) from PARLEY_PYANNOTE_PIPELINE and touches no network: pyannote's telemetry is off, the model hub offline.
+The pipeline is pyannote's own except for two steps that repeat work (`sincnet.py`, `replacement.py`). It is an optional
+extra, since torch and its dependencies take more than a gigabyte. The engine loads a pipeline folder (`config.yaml` and
+the weights that it names) from PARLEY_PYANNOTE_PIPELINE. It never uses the network: pyannote's telemetry is off, and
+the model hub is offline.
 """
 
 from __future__ import annotations
@@ -26,29 +27,30 @@ from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.result import NO_TURNS, Stretch, Voices, diarization
 
 SAMPLE_RATE = 16_000
-BATCH = 4  # windows per segmentation call: on one thread 8 cost 2 % more, 32 a sixth more
-PHASES = {"segmentation": Phase.SEGMENTATION, "embeddings": Phase.EMBEDDING}  # by the pipeline's step names
+BATCH = 4  # windows per segmentation call: on one thread, 8 cost 2 % more and 32 a sixth more
+PHASES = {"segmentation": Phase.SEGMENTATION, "embeddings": Phase.EMBEDDING}  # by the pipeline's names of its steps
 
 
 class PyannoteEngine:
-    """A pyannote.audio 4 diarization pipeline, on a graphics card where torch finds one.
+    """A pyannote.audio 4 diarization pipeline, on a graphics card if torch finds one.
 
     Args:
         threads: of torch, which otherwise takes every core of the host.
-        folder: of the pipeline; PARLEY_PYANNOTE_PIPELINE without it.
-        stock: leave the pipeline as it is, to hold the engine against it.
+        folder: of the pipeline; default: PARLEY_PYANNOTE_PIPELINE.
+        stock: leave the pipeline unchanged, to compare the engine with it.
 
     Raises:
         UnsafeSettings: pyannote.audio is not installed, or no folder is set.
-        EngineMismatch: the folder holds no pipeline that this pyannote.audio can load.
+        EngineMismatch: the folder contains no pipeline that this pyannote.audio can load.
     """
 
     def __init__(self, threads: int = 1, folder: Path | None = None, stock: bool = False) -> None:
         folder = folder or _folder_of_settings()
         self._pipeline = _load(folder, threads)
         if not stock:
-            _quicken(self._pipeline)
-        self._weights = _digests(folder)
+            _avoid_repeated_work(self._pipeline)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())  # the settings of the pipeline too
+        self._weights = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     @property
     def info(self) -> EngineInfo:
@@ -57,7 +59,7 @@ class PyannoteEngine:
         return EngineInfo("pyannote", version("pyannote.audio"), self._weights, parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; see parley_core.ports.Engine. A cancel is noticed between batches."""
+        """Return who spoke when; see parley_core.engine.Engine. A cancel is noticed between batches."""
         if not len(waveform):
             return NO_TURNS
         import torch
@@ -65,10 +67,10 @@ class PyannoteEngine:
         audio = {"waveform": torch.from_numpy(waveform[None]), "sample_rate": SAMPLE_RATE, "uri": "recording"}
         found = self._pipeline(audio, hook=_hook(report), min_speakers=speakers.min, max_speakers=speakers.max)
         return diarization(
-            _stretches(found.speaker_diarization),
-            _stretches(found.exclusive_speaker_diarization),
+            _segments(found.speaker_diarization),
+            _segments(found.exclusive_speaker_diarization),
             len(waveform) / SAMPLE_RATE,
-            voices_of(found, self._weights),
+            speaker_embeddings(found, self._weights),
         )
 
 
@@ -82,11 +84,11 @@ def _folder_of_settings() -> Path:
 
 
 def _load(folder: Path, threads: int) -> Any:
-    """Return the pipeline in memory. It was tested offline; both switches are read when pyannote is imported."""
+    """Return the pipeline in memory. pyannote.audio reads both variables when it is imported."""
     os.environ.update(PYANNOTE_METRICS_ENABLED="0", HF_HUB_OFFLINE="1")
     torch, pipeline_class = _import()
     torch.set_num_threads(threads)
-    if not (folder / "config.yaml").is_file():  # else pyannote takes the folder's name for one on the model hub
+    if not (folder / "config.yaml").is_file():  # else pyannote would take the folder for a name on the hub
         raise EngineMismatch(f"There is no pipeline in {folder}: config.yaml is missing.")
     try:
         pipeline = pipeline_class.from_pretrained(folder)
@@ -95,17 +97,17 @@ def _load(folder: Path, threads: int) -> Any:
     return pipeline.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _quicken(pipeline: Any) -> None:
-    """Do once what the pipeline does many times over. A pipeline of another kind is left as it is."""
+def _avoid_repeated_work(pipeline: Any) -> None:
+    """Replace the steps of a pipeline that repeat work. A pipeline of another kind stays unchanged."""
     from pyannote.audio.pipelines import SpeakerDiarization
 
-    from parley_worker.engines.pyannote.embedding import quicken_embedding
-    from parley_worker.engines.pyannote.segmentation import share_first_layer
+    from parley_worker.engines.pyannote.replacement import replace_embedding_step
+    from parley_worker.engines.pyannote.sincnet import share_first_layer
 
     if isinstance(pipeline, SpeakerDiarization):
         pipeline.segmentation_batch_size = BATCH
         share_first_layer(pipeline._segmentation.model)
-        quicken_embedding(pipeline)
+        replace_embedding_step(pipeline)
 
 
 def _import() -> tuple[Any, Any]:
@@ -115,19 +117,13 @@ def _import() -> tuple[Any, Any]:
     except ImportError as error:
         raise UnsafeSettings(
             f"The pyannote engine is not installed ({error}): install requirements/worker-pyannote.txt, or set "
-            "PARLEY_ENGINE=onnx, which needs no torch."
+            "PARLEY_ENGINE=onnx, which does not need torch."
         ) from error
     return torch, Pipeline
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of the pipeline, its settings too."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def _hook(report: Report) -> Callable[..., None]:
-    """Return pyannote's callback; a step calls it with `completed` of `total`, and once without when it is done."""
+    """Return pyannote's callback. A step calls it with `completed` of `total`, and without both when it is done."""
 
     def hook(step: str, _artefact: object, *, total: int = 1, completed: int = 1, **_rest: object) -> None:
         if step in PHASES:
@@ -138,13 +134,19 @@ def _hook(report: Report) -> Callable[..., None]:
     return hook
 
 
-def voices_of(found: Any, weights: Mapping[str, str]) -> Voices:
-    """Return the centroids that the pipeline of these files clustered by, where it has any."""
-    names, vectors = found.speaker_diarization.labels(), found.speaker_embeddings
-    made_by = hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
-    return Voices(f"pyannote {made_by}", {} if vectors is None else dict(zip(names, vectors, strict=True)))
+def speaker_embeddings(output: Any, weights: Mapping[str, str]) -> Voices:
+    """Return the centroids of the pipeline's clusters; none if the pipeline has none.
+
+    Args:
+        output: of the pipeline.
+        weights: SHA-256 of the pipeline's files, which identify its embedding space.
+    """
+    names = output.speaker_diarization.labels()
+    vectors = output.speaker_embeddings
+    pipeline = hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
+    return Voices(f"pyannote {pipeline}", {} if vectors is None else dict(zip(names, vectors, strict=True)))
 
 
-def _stretches(annotation: Any) -> Iterator[Stretch]:
+def _segments(annotation: Any) -> Iterator[Stretch]:
     for segment, _track, speaker in annotation.itertracks(yield_label=True):
         yield Stretch(segment.start, segment.end, speaker)

@@ -1,4 +1,4 @@
-"""What every replacement of pyannote's embedding step needs: which frames make a voice, and a window's sound."""
+"""What every replacement of pyannote's embedding step needs: the frames of each embedding, and a window's audio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WindowMasks = NDArray[np.bool_]  # shape (windows, frames, speakers)
 
 
 class EmbeddingStep:
-    """A replacement of `get_embeddings` for one pipeline; a subclass says how a recording is embedded."""
+    """A replacement of `get_embeddings` of one pipeline; subclasses define how a recording is embedded."""
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
@@ -24,18 +24,18 @@ class EmbeddingStep:
     def __call__(
         self, file: Any, binary_segmentations: Any, exclude_overlap: bool = False, hook: Hook | None = None
     ) -> NDArray[np.float32]:
-        """Return embeddings of shape (windows, speakers, dimension), not a number where there is too little to embed.
+        """Return embeddings of shape (windows, speakers, dimension), NaN where there is too little to embed.
 
         Args:
-            file: the recording, as the pipeline was given it.
-            binary_segmentations: who speaks when, shape (windows, frames, speakers), with the windows' times.
-            exclude_overlap: embed what each speaker says alone, where that is enough.
-            hook: told of progress.
+            file: the recording, as the pipeline received it.
+            binary_segmentations: activity, shape (windows, frames, speakers), with the windows' times.
+            exclude_overlap: leave out overlapped speech of speakers who speak alone for long enough.
+            hook: called with the progress.
         """
         masks = self._masks(binary_segmentations, exclude_overlap)
         segments = [segment for segment, _ in binary_segmentations]
 
-        def sound(window: int) -> Tensor:
+        def audio(window: int) -> Tensor:
             return self.pipeline._audio.crop(file, segments[window], mode="pad")[0]
 
         def progress(windows: int) -> None:
@@ -43,27 +43,27 @@ class EmbeddingStep:
                 hook("embeddings", None, total=len(masks), completed=windows)
 
         progress(0)
-        return self.embed(masks, sound, progress, binary_segmentations.sliding_window.step)
+        return self.embed(masks, audio, progress, binary_segmentations.sliding_window.step)
 
     def embed(
-        self, masks: WindowMasks, sound: Callable[[int], Tensor], progress: Callable[[int], None], step: float
+        self, masks: WindowMasks, audio: Callable[[int], Tensor], progress: Callable[[int], None], step: float
     ) -> NDArray[np.float32]:
-        """Return the embeddings.
+        """Return embeddings of shape (windows, speakers, dimension).
 
         Args:
-            masks: which frames make each voice.
-            sound: gives a window's samples, shape (1, samples).
-            progress: told how many windows are done.
-            step: seconds from window to window.
+            masks: frames of each embedding.
+            audio: returns the samples of a window, shape (1, samples).
+            progress: called with the number of windows that are done.
+            step: seconds between window starts.
         """
         raise NotImplementedError
 
     def _masks(self, segmentations: Any, exclude_overlap: bool) -> WindowMasks:
-        """Return the frames in which a speaker is alone, or all of his where these are too few to embed."""
+        """Return the frames in which a speaker is alone, or all frames of the speaker if these are too few to embed."""
         active: WindowMasks = np.nan_to_num(segmentations.data) > 0
         if not exclude_overlap:
             return active
         alone = active & (active.sum(axis=2, keepdims=True) < 2)
         samples = segmentations.sliding_window.duration * self.model.sample_rate
-        fewest = ceil(active.shape[1] * self.model.min_num_samples / samples)
-        return np.where(alone.sum(axis=1, keepdims=True) > fewest, alone, active)
+        minimum = ceil(active.shape[1] * self.model.min_num_samples / samples)
+        return np.where(alone.sum(axis=1, keepdims=True) > minimum, alone, active)

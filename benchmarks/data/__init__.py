@@ -1,0 +1,1 @@
+"""Labelled recordings: those at hand, and mixes made from single-speaker utterances."""

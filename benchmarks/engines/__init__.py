@@ -1,0 +1,1 @@
+"""`make bench-engine`: engines compared with each other."""

@@ -1,0 +1,1 @@
+"""Error measures of a diarization, and of the confidence in it."""

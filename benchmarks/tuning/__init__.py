@@ -1,0 +1,1 @@
+"""How the parameters of the default engine were chosen and validated."""
