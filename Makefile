@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Tests, demo and run start many processes. Compiled modules halve what each start costs.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := core audio api keeper worker client local

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.valkey import Valkey
+
+STARTS_PROCESSES = 300  # seconds: each test here starts up to seven, and a busy machine takes 10 s for one
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test of this folder its time limit, which only bounds a hang."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(STARTS_PROCESSES))
 
 
 @pytest.fixture(scope="session")

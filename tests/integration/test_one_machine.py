@@ -21,8 +21,6 @@ import soundfile
 from parley_local.demo import SAMPLE
 from tests.support.waiting import HANG_SECONDS, until
 
-pytestmark = pytest.mark.timeout(300)  # each starts a whole system, most of them twice
-
 
 class OneMachine:
     """A running `python -m parley_local run`."""
