@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.engines.result import Stretch, diarization
+from parley_worker.engines.result import Segment, diarization
 
 MODELS = Path(__file__).parents[2] / "services" / "worker" / "parley_worker" / "models"
 RATE = 16_000
@@ -46,5 +46,5 @@ class SherpaEngine:
             return 0
 
         found = self._diarization.process(waveform, callback=progress).sort_by_start_time()
-        turns = [Stretch(turn.start, turn.end, turn.speaker) for turn in found]
+        turns = [Segment(turn.start, turn.end, turn.speaker) for turn in found]
         return diarization(turns, turns, len(waveform) / RATE)

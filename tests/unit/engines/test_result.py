@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from parley_core.turns import Span, Turn
-from parley_worker.engines.result import LEAST_CONFIDENCE, SHORTEST_SECONDS, Stretch, Voices, diarization
+from parley_worker.engines.result import LEAST_CONFIDENCE, SHORTEST_SECONDS, Segment, SpeakerEmbeddings, diarization
 
 SURE, UNSURE = LEAST_CONFIDENCE, LEAST_CONFIDENCE - 0.01
 
 
 def test_times_are_whole_milliseconds_inside_the_recording() -> None:
-    found = diarization([Stretch(0.12345, 1.98765, "a"), Stretch(2.0, 9.0, "b")], [], seconds=3.0007)
+    found = diarization([Segment(0.12345, 1.98765, "a"), Segment(2.0, 9.0, "b")], [], seconds=3.0007)
     assert found.turns == (Turn(0.123, 1.988, "SPEAKER_00"), Turn(2.0, 3.0, "SPEAKER_01"))
 
 
 def test_labels_are_in_order_of_appearance_and_overlaps_are_joined() -> None:
-    turns = [Stretch(1.0, 4.0, "late"), Stretch(0.0, 2.0, "early"), Stretch(2.0, 3.0, "early")]
+    turns = [Segment(1.0, 4.0, "late"), Segment(0.0, 2.0, "early"), Segment(2.0, 3.0, "early")]
     found = diarization(turns, [], seconds=10.0)
     assert [turn.speaker for turn in found.turns] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_00"]
     assert found.overlaps == (Span(1.0, 3.0),)
@@ -36,15 +36,15 @@ def test_labels_are_in_order_of_appearance_and_overlaps_are_joined() -> None:
 def test_short_turns_of_almost_no_confidence_do_not_appear(
     seconds: float, confidence: float | None, appears: bool
 ) -> None:
-    turns = [Stretch(0.0, 5.0, "a", 0.9), Stretch(3.0, 3.0 + seconds, "b", confidence)]
+    turns = [Segment(0.0, 5.0, "a", 0.9), Segment(3.0, 3.0 + seconds, "b", confidence)]
     found = diarization(turns, turns, seconds=10.0)
     assert len(found.turns) == len(found.exclusive_turns) == len(found.speakers) == 1 + appears
     assert len(found.overlaps) == appears
 
 
 def test_a_speaker_without_a_turn_has_neither_label_nor_embedding() -> None:
-    turns = [Stretch(0.0, 0.05, "noise", 0.02), Stretch(1.0, 2.0, "a", 0.9)]
-    embeddings = Voices("model", {"noise": np.array([1.0, 0.0]), "a": np.array([0.0, 1.0])})
+    turns = [Segment(0.0, 0.05, "noise", 0.02), Segment(1.0, 2.0, "a", 0.9)]
+    embeddings = SpeakerEmbeddings("model", {"noise": np.array([1.0, 0.0]), "a": np.array([0.0, 1.0])})
     found = diarization(turns, turns, 10.0, embeddings)
     assert found.speaker_embeddings == {"SPEAKER_00": (0.0, 1.0)}
 

@@ -15,7 +15,7 @@ from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization, Turn
 from parley_worker.engines.exact.clustering import mean_embeddings
 from parley_worker.engines.pyannote.engine import speaker_embeddings
-from parley_worker.engines.result import Stretch, Voices, diarization
+from parley_worker.engines.result import Segment, SpeakerEmbeddings, diarization
 
 Waveform = NDArray[np.float32]
 
@@ -66,9 +66,9 @@ def test_the_embedding_of_a_person_is_most_similar_to_their_own_in_another_recor
 
 
 def test_embeddings_have_the_labels_of_the_turns_and_speakers_without_turn_or_embedding_have_none() -> None:
-    turns = [Stretch(2.0, 3.0, "a"), Stretch(0.0, 1.0, "b"), Stretch(4.0, 5.0, "mute")]
+    turns = [Segment(2.0, 3.0, "a"), Segment(0.0, 1.0, "b"), Segment(4.0, 5.0, "mute")]
     vectors = {"a": np.array([3.0, 4.0]), "b": np.array([0.0, 2.0]), "mute": np.zeros(2), "absent": np.ones(2)}
-    found = diarization(turns, turns, 10.0, Voices("model", vectors))
+    found = diarization(turns, turns, 10.0, SpeakerEmbeddings("model", vectors))
     assert dict(found.speaker_embeddings) == {"SPEAKER_00": (0.0, 1.0), "SPEAKER_01": (0.6, 0.8)}
     assert found.embedding_model == "model"
 

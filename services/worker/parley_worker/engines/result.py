@@ -26,8 +26,8 @@ SHORTEST_SECONDS = 0.1
 LEAST_CONFIDENCE = 0.15
 
 
-class Stretch(NamedTuple):
-    """A turn as an engine finds it: seconds, and the engine's own name of the speaker."""
+class Segment(NamedTuple):
+    """An interval in which one speaker talks, in seconds. The speaker has the engine's own name."""
 
     start: float
     end: float
@@ -36,23 +36,26 @@ class Stretch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Voices:
+class SpeakerEmbeddings:
     """How the speakers sound.
 
     Attributes:
-        model: what made the vectors, by name and SHA-256.
-        vectors: of each speaker, by the engine's own name, of any length; zero, or missing, where it has none.
+        model: name and SHA-256 of the model of the vectors.
+        vectors: by the engine's own name of the speaker, of any length; zero, or missing, if there is none.
     """
 
     model: str
     vectors: Mapping[Hashable, NDArray[np.floating[Any]]]
 
 
-NO_VOICES = Voices("", {})
+NO_EMBEDDINGS = SpeakerEmbeddings("", {})
 
 
 def diarization(
-    turns: Iterable[Stretch], exclusive: Iterable[Stretch], seconds: float, voices: Voices = NO_VOICES
+    turns: Iterable[Segment],
+    exclusive: Iterable[Segment],
+    seconds: float,
+    embeddings: SpeakerEmbeddings = NO_EMBEDDINGS,
 ) -> Diarization:
     """Return the diarization of a recording.
 
@@ -60,62 +63,65 @@ def diarization(
         turns: segments of speakers, which may overlap.
         exclusive: segments of at most one speaker at any time.
         seconds: length of the recording; segments are cut there.
-        voices: speaker embeddings.
+        embeddings: of the speakers.
     """
-    whole, single = _within(turns, seconds), _within(exclusive, seconds)
-    speakers = dict.fromkeys(stretch.speaker for stretch in [*whole, *single])
-    names = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(speakers)}
-    named = _named(whole, names)
-    return Diarization(named, _named(single, names), overlaps(named), _unit(voices.vectors, names), voices.model)
+    overlapping = _cleaned(turns, seconds)
+    single = _cleaned(exclusive, seconds)
+    speakers = dict.fromkeys(segment.speaker for segment in [*overlapping, *single])
+    labels = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(speakers)}
+    labelled = _labelled(overlapping, labels)
+    return Diarization(
+        turns=labelled,
+        exclusive_turns=_labelled(single, labels),
+        overlaps=overlaps(labelled),
+        speaker_embeddings=_unit_vectors(embeddings, labels),
+        embedding_model=embeddings.model,
+    )
 
 
 def overlaps(turns: Sequence[Turn]) -> tuple[Span, ...]:
     """Return where two or more turns overlap, in order."""
-    edges = sorted([(t.end, -1) for t in turns] + [(t.start, 1) for t in turns])
+    edges = sorted([(turn.end, -1) for turn in turns] + [(turn.start, 1) for turn in turns])
     found: list[Span] = []
     running = 0
     for (moment, change), (following, _) in pairwise(edges):
         running += change
-        if running > 1 and following > moment:
+        if running < 2 or following == moment:
+            continue
+        if found and found[-1].end == moment:
+            found[-1] = Span(found[-1].start, following)
+        else:
             found.append(Span(moment, following))
-    return _joined(found)
+    return tuple(found)
 
 
-def _within(stretches: Iterable[Stretch], seconds: float) -> list[Stretch]:
+def _cleaned(segments: Iterable[Segment], seconds: float) -> list[Segment]:
     """Return the segments in whole milliseconds inside the recording, by start and end, without spurious ones."""
     length = floor(seconds * 1000) / 1000
-    rounded = [s._replace(start=round(s.start, 3), end=min(round(s.end, 3), length)) for s in stretches]
-    sound = [s for s in rounded if s.start < s.end and not _is_spurious(s)]
-    return sorted(sound, key=lambda s: (s.start, s.end, str(s.speaker)))
+    rounded = [one._replace(start=round(one.start, 3), end=min(round(one.end, 3), length)) for one in segments]
+    kept = [segment for segment in rounded if segment.start < segment.end and not _is_spurious(segment)]
+    return sorted(kept, key=lambda segment: (segment.start, segment.end, str(segment.speaker)))
 
 
-def _is_spurious(segment: Stretch) -> bool:
+def _is_spurious(segment: Segment) -> bool:
     if segment.confidence is None or segment.confidence >= LEAST_CONFIDENCE:
         return False
     return round(segment.end - segment.start, 3) < SHORTEST_SECONDS
 
 
-def _named(stretches: Iterable[Stretch], names: Mapping[Hashable, str]) -> tuple[Turn, ...]:
-    return tuple(
-        Turn(s.start, s.end, names[s.speaker], None if s.confidence is None else round(s.confidence, CONFIDENCE_DIGITS))
-        for s in stretches
-    )
+def _labelled(segments: Iterable[Segment], labels: Mapping[Hashable, str]) -> tuple[Turn, ...]:
+    turns = []
+    for start, end, speaker, confidence in segments:
+        rounded = None if confidence is None else round(confidence, CONFIDENCE_DIGITS)
+        turns.append(Turn(start, end, labels[speaker], rounded))
+    return tuple(turns)
 
 
-def _unit(
-    vectors: Mapping[Hashable, NDArray[np.floating[Any]]], names: Mapping[Hashable, str]
-) -> dict[str, tuple[float, ...]]:
-    """Return vectors of length one by label, in plain numbers, of the speakers that have a turn and a voice."""
-    heard = {name: vectors[speaker] for speaker, name in names.items() if speaker in vectors and vectors[speaker].any()}
-    return {name: tuple(np.round(v / np.linalg.norm(v), EMBEDDING_DIGITS).tolist()) for name, v in heard.items()}
-
-
-def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Join spans where one ends as the next begins."""
-    joined: list[Span] = []
-    for span in spans:
-        if joined and joined[-1].end == span.start:
-            joined[-1] = Span(joined[-1].start, span.end)
-        else:
-            joined.append(span)
-    return tuple(joined)
+def _unit_vectors(embeddings: SpeakerEmbeddings, labels: Mapping[Hashable, str]) -> dict[str, tuple[float, ...]]:
+    """Return the vectors at length one, by label, of the speakers that have a turn and an embedding."""
+    unit = {}
+    for speaker, label in labels.items():
+        vector = embeddings.vectors.get(speaker)
+        if vector is not None and vector.any():
+            unit[label] = tuple(np.round(vector / np.linalg.norm(vector), EMBEDDING_DIGITS).tolist())
+    return unit

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx import models
-from parley_worker.engines.result import Voices
+from parley_worker.engines.result import SpeakerEmbeddings
 
 EMBEDDING_MODEL = models.embedding_model(models.MEAN_EMBEDDING)
 
 
-def normalized(vectors: Mapping[Hashable, NDArray[np.floating[Any]]]) -> Voices:
+def normalized(vectors: Mapping[Hashable, NDArray[np.floating[Any]]]) -> SpeakerEmbeddings:
     """Return speaker embeddings as they are stored.
 
     Args:
@@ -33,7 +33,7 @@ def normalized(vectors: Mapping[Hashable, NDArray[np.floating[Any]]]) -> Voices:
     for speaker, vector in vectors.items():
         length = np.linalg.norm(vector)
         centred[speaker] = vector / length - mean_embedding() if length > 0 else np.asarray(vector)
-    return Voices(EMBEDDING_MODEL, centred)
+    return SpeakerEmbeddings(EMBEDDING_MODEL, centred)
 
 
 @cache

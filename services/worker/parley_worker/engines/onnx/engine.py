@@ -22,7 +22,7 @@ from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.onnx.segmentation import Segmentation, segment
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
-from parley_worker.engines.result import NO_TURNS, Voices, diarization
+from parley_worker.engines.result import NO_TURNS, SpeakerEmbeddings, diarization
 
 
 class OnnxEngine:
@@ -75,7 +75,7 @@ class OnnxEngine:
             segments(decision.active, confidence),
             segments(decision.exclusive(), confidence),
             len(waveform) / SAMPLE_RATE,
-            Voices(trunk.EMBEDDING_MODEL, dict(enumerate(decision.speakers))),
+            SpeakerEmbeddings(trunk.EMBEDDING_MODEL, dict(enumerate(decision.speakers))),
         )
 
     def decide(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Decision | None:

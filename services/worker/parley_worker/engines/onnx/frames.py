@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx.grid import FRAMES, first_frames, frame_seconds
-from parley_worker.engines.result import Stretch
+from parley_worker.engines.result import Segment
 
 
 class FrameSegment(NamedTuple):
@@ -87,8 +87,8 @@ def frame_segments(active: NDArray[np.bool_]) -> Iterator[FrameSegment]:
             yield FrameSegment(int(first), int(end), speaker)
 
 
-def segments(active: NDArray[np.bool_], confidence: Callable[[FrameSegment], float] | None = None) -> Iterator[Stretch]:
+def segments(active: NDArray[np.bool_], confidence: Callable[[FrameSegment], float] | None = None) -> Iterator[Segment]:
     """Yield the segments of each speaker in seconds, with the confidence in each if a function for it is given."""
     for segment in frame_segments(active):
         start, end = frame_seconds(np.array([segment.first, segment.end])).tolist()
-        yield Stretch(start, end, segment.speaker, confidence(segment) if confidence else None)
+        yield Segment(start, end, segment.speaker, confidence(segment) if confidence else None)

@@ -24,7 +24,7 @@ from parley_core.errors import EngineMismatch, UnsafeSettings
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
-from parley_worker.engines.result import NO_TURNS, Stretch, Voices, diarization
+from parley_worker.engines.result import NO_TURNS, Segment, SpeakerEmbeddings, diarization
 
 SAMPLE_RATE = 16_000
 BATCH = 4  # windows per segmentation call: on one thread, 8 cost 2 % more and 32 a sixth more
@@ -134,7 +134,7 @@ def _hook(report: Report) -> Callable[..., None]:
     return hook
 
 
-def speaker_embeddings(output: Any, weights: Mapping[str, str]) -> Voices:
+def speaker_embeddings(output: Any, weights: Mapping[str, str]) -> SpeakerEmbeddings:
     """Return the centroids of the pipeline's clusters; none if the pipeline has none.
 
     Args:
@@ -144,9 +144,9 @@ def speaker_embeddings(output: Any, weights: Mapping[str, str]) -> Voices:
     names = output.speaker_diarization.labels()
     vectors = output.speaker_embeddings
     pipeline = hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
-    return Voices(f"pyannote {pipeline}", {} if vectors is None else dict(zip(names, vectors, strict=True)))
+    return SpeakerEmbeddings(f"pyannote {pipeline}", {} if vectors is None else dict(zip(names, vectors, strict=True)))
 
 
-def _segments(annotation: Any) -> Iterator[Stretch]:
+def _segments(annotation: Any) -> Iterator[Segment]:
     for segment, _track, speaker in annotation.itertracks(yield_label=True):
-        yield Stretch(segment.start, segment.end, speaker)
+        yield Segment(segment.start, segment.end, speaker)
