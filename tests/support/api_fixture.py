@@ -101,12 +101,12 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     return document
 
 
-def form(*parts: tuple[str, bytes], boundary: str = "b0undary") -> tuple[bytes, dict[str, str]]:
-    """Return a multipart body and its header: name and value of each part, in order; `audio` gets a file name."""
+def form(*parts: tuple[str, bytes], boundary: str = "b0undary", file: str = "audio") -> tuple[bytes, dict[str, str]]:
+    """Return a multipart body and its header: name and value of each part, in order; `file` is the part of a file."""
     body = b""
     for name, value in parts:
-        file = '; filename="patient name.flac"' if name == "audio" else ""
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        file_name = '; filename="patient name.flac"' if name == file else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file_name}\r\n\r\n'
         body += head.encode() + value + b"\r\n"
     body += f"--{boundary}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from parley_api.http import openapi, problems
+from parley_api.http import docs, error_handlers, openapi
 from parley_api.http.middleware import RequestMiddleware
 from parley_api.routes import consult, events, health, jobs, metrics, queues, recordings, turns, voiceprints
 from parley_api.runtime.dependencies import Dependencies, connect
@@ -32,7 +32,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     app = FastAPI(
         title="Parley",
         version=__version__,
-        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -42,10 +42,10 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     )
     deps = deps or connect(settings)
     app.state.deps = deps
-    problems.install(app)
+    error_handlers.install(app)
     for module in (jobs, turns, events, recordings, voiceprints, consult, queues, health, metrics):
         app.include_router(module.router)
-    openapi.install_docs(app)
-    openapi.describe_access(app, needs_key=deps.keys is not None)
+    docs.install(app)
+    openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
     app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)
     return app

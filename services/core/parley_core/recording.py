@@ -17,6 +17,7 @@ class Recording:
         bytes: length as it came.
         seconds: measured from the packets, not taken from a header's word.
         media_type: by content, for example `audio/flac`.
+        file_name: as the caller named the file, never logged; None where the caller did not.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Recording:
     bytes: int
     seconds: float
     media_type: str
+    file_name: str | None = None
 
 
 def recording_key(job_id: str, again: str | None = None) -> str:

@@ -72,16 +72,6 @@ async def test_health_metrics_and_docs_need_no_key(keyed: ApiFixture, path: str)
         assert (await client.get(path)).status_code == 200
 
 
-async def test_keys_are_described_where_they_are_asked_for(keyed: ApiFixture) -> None:
-    async with keyed.client() as client:
-        described = (await client.get("/openapi.json")).json()
-    assert described["paths"]["/v1/queues"]["get"]["security"]
-    async with ApiFixture().client() as client:
-        described = (await client.get("/openapi.json")).json()
-    assert "security" not in described["paths"]["/v1/queues"]["get"]
-    assert "securitySchemes" not in described["components"]
-
-
 async def test_every_route_about_jobs_is_closed() -> None:
     async with ApiFixture().client() as client:
         paths = (await client.get("/openapi.json")).json()["paths"]

@@ -10,11 +10,11 @@ import anyio
 import httpx
 import pytest
 
-from parley_api.intake.options import canonical
 from parley_api.use_cases import submit
 from parley_core.errors import IdempotencyKeyInUse, JobStoreUnavailable
 from parley_core.job import IdempotencyKey, JobOptions, JobQuery
 from parley_core.recording import job_id_of
+from parley_core.redis.record import dump, options_to_plain
 from parley_core.storage.manifests import Manifests
 from parley_keeper.orphans import OrphanCollector
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
@@ -159,7 +159,9 @@ async def test_the_orphan_collector_spares_the_recording_of_a_job_made_good(
 
 
 def digest(audio: bytes, options: JobOptions) -> str:
-    return hashlib.sha256(f"{hashlib.sha256(audio).hexdigest()}\n{canonical(options)}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"{hashlib.sha256(audio).hexdigest()}\n{dump(options_to_plain(options))}".encode()
+    ).hexdigest()
 
 
 async def test_two_tenants_may_use_the_same_key(api: ApiFixture) -> None:

@@ -221,6 +221,8 @@ RTTM_ACCEPTS = [
     "text/*",
     "application/json;q=0.1, text/plain",
     "application/pdf, text/plain",
+    "*/*;q=1, application/json;q=0",
+    "application/*;q=0, */*;q=0.1",
 ]
 
 
@@ -246,7 +248,8 @@ async def test_the_format_option_goes_before_accept(
     url, headers = f"/v1/jobs/{job['id']}/turns", {"Accept": "application/json"}
     assert (await client.get(url, params={"format": "rttm"}, headers=headers)).text.startswith("SPEAKER")
     assert_problem(await client.get(url, params={"format": "docx"}), 422, "invalid_option")
-    assert_problem(await client.get(url, headers={"Accept": "application/pdf"}), 406, "not_acceptable")
+    for accept in ("application/pdf", "*/*;q=0", "application/json;q=0", "application/json;q=much"):
+        assert_problem(await client.get(url, headers={"Accept": accept}), 406, "not_acceptable")
 
 
 async def test_turns_of_a_job_without_any_say_why(

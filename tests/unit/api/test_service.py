@@ -1,4 +1,4 @@
-"""Problems, health, metrics and the API's description of itself."""
+"""Health and metrics."""
 
 from __future__ import annotations
 
@@ -10,63 +10,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from parley_api.http import problems
-from parley_api.http.problems import RETRY_AFTER, STATUS, from_error, look_up
 from parley_api.runtime import readiness, record_metrics
-from parley_core import errors
-from parley_core.errors import AttemptEnded, ParleyError
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 from tests.support.fakes import new_job
 from tests.support.waiting import hanging
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_nowhere_is_a_problem(client: httpx.AsyncClient) -> None:
-    assert_problem(await client.get("/nowhere"), 404, "not_found")
-    assert_problem(await client.get("/v1/jobs/"), 404, "not_found")
-
-
-async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(client: httpx.AsyncClient) -> None:
-    response = await client.put("/v1/queues")
-    assert_problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "GET"
-    assert (await client.put("/v1/jobs/x")).headers["allow"] == "DELETE, GET"
-    assert (await client.put("/docs")).headers["allow"] == "GET"
-
-
-def every(kind: type[ParleyError]) -> list[type[ParleyError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in every(child))]
-
-
-NOT_OVER_HTTP = {
-    ParleyError,
-    errors.PermanentError,
-    errors.RetryableError,
-    errors.UnsafeSettings,
-    errors.EngineMismatch,
-}
-
-
-def test_every_error_that_a_request_can_meet_has_a_status() -> None:
-    for kind in set(every(ParleyError)) - set(every(AttemptEnded)) - NOT_OVER_HTTP:
-        error = kind.__new__(kind)
-        status = look_up(STATUS, error)
-        assert status is not None, kind
-        assert (look_up(RETRY_AFTER, error) is not None) == (
-            status in (408, 429, 503) or kind is errors.IdempotencyKeyInUse
-        )
-
-
-def test_an_error_without_a_status_is_the_servers_fault() -> None:
-    assert from_error(errors.EngineMismatch("other weights")).status_code == 500
-
-
-def test_a_code_means_one_status() -> None:
-    statuses: dict[str, set[int | None]] = {}
-    for kind in set(every(ParleyError)) - set(every(AttemptEnded)) - NOT_OVER_HTTP:
-        statuses.setdefault(kind.code, set()).add(look_up(STATUS, kind.__new__(kind)))
-    assert {code: found for code, found in statuses.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
@@ -181,26 +130,3 @@ async def test_openmetrics_by_accept(client: httpx.AsyncClient) -> None:
     response = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
-
-
-async def test_docs_need_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
-    page = await client.get("/docs")
-    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(links) == 3
-    for link in links:
-        assert "//" not in link
-        asset = await client.get(f"/{link}")
-        assert asset.status_code == 200
-        assert len(asset.content) > 50
-    assert "'self'" in page.headers["content-security-policy"]
-
-
-async def test_openapi_describes_bodies_and_problems(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
-    submit = document["paths"]["/v1/jobs"]["post"]
-    assert set(submit["requestBody"]["content"]) == {"multipart/form-data", "audio/*"}
-    assert {"401", "413", "415", "422", "429", "503"} <= set(submit["responses"])
-    assert list(submit["responses"]["413"]["content"]) == [problems.MEDIA_TYPE]
-    assert list(submit["responses"]["422"]["content"]) == [problems.MEDIA_TYPE]
-    assert "example" in document["components"]["schemas"]["JobAnswer"]
-    assert {parameter["name"] for parameter in submit["parameters"]} >= {"Idempotency-Key", "num_speakers"}

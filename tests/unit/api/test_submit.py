@@ -16,6 +16,7 @@ import pytest
 
 from parley_api.intake import upload
 from parley_api.main import create_app
+from parley_api.schemas import clean_file_name
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, ObjectStoreUnavailable
 from parley_core.job import JobOptions, JobQuery, Queue, SpeakerBounds
@@ -37,6 +38,7 @@ async def test_a_form_is_accepted_stored_hashed_and_published(api: ApiFixture, c
         "bytes": len(AUDIO),
         "seconds": 3.0,
         "media_type": "audio/flac",
+        "file_name": "patient name.flac",
     }
     assert (job["state"], job["reference"], job["speakers"]) == ("queued", "consult-4711", {"min": 2, "max": 2})
     assert list(api.sounds.values()) == [AUDIO]
@@ -98,6 +100,7 @@ BAD_BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "empty audio part": (*form(("audio", b"")), 422, "empty_recording"),
     "empty form": (*form(), 422, "audio_missing"),
     "no audio part": (*form(("num_speakers", b"2")), 422, "audio_missing"),
+    "audio in another part": (*form(("file", AUDIO), file="file"), 422, "audio_missing"),
     "text renamed to .wav": (b"Dear colleague,\n" * 400, {"Content-Type": "audio/wav"}, 415, "not_audio"),
     "text in the audio part": (*form(("audio", b"Dear colleague")), 415, "not_audio"),
     "playlist of local files": (b"#EXTM3U\nfile:///etc/passwd\n", RAW, 415, "not_audio"),
@@ -351,3 +354,74 @@ async def test_a_cancelled_request_leaves_its_recording_only_to_an_accepted_job(
     assert await anyio.to_thread.run_sync(left.wait, 10)  # the thread outlives the request
     assert list(api.sounds.values()) == ([AUDIO] if kept else [])
     assert len(api.store.page(JobQuery(tenant="default")).jobs) == kept
+
+
+def kept_as(text: str) -> str | None:
+    """What remains of a file name as the caller wrote it."""
+    return clean_file_name(text) or None
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("visit.wav", "visit.wav"),
+        ("Visit 4711 (naïve) 日本.wav", "Visit 4711 (naïve) 日本.wav"),
+        ("C:\\Users\\jane\\visit.wav", "visit.wav"),
+        ("../../etc/passwd", "passwd"),
+        ("a\x1b[2Jb\n.wav", "a[2Jb.wav"),
+        ("\u202egnp.wav", "gnp.wav"),
+        ("x" * 300 + ".wav", "x" * 255),
+        ("  ", None),
+        ("/", None),
+        ("", None),
+    ],
+)
+async def test_a_file_name_is_kept_without_what_could_do_harm(
+    client: httpx.AsyncClient, sent: str, kept: str | None
+) -> None:
+    assert kept_as(sent) == kept
+    response = await client.post("/v1/jobs", content=AUDIO, headers=RAW, params={"file_name": sent})
+    assert response.json()["recording"]["file_name"] == kept
+    assert (await client.get(response.headers["location"])).json()["recording"]["file_name"] == kept
+
+
+@pytest.mark.parametrize(
+    ("disposition", "kept"),
+    [
+        ('attachment; filename="a b.wav"', "a b.wav"),
+        ("attachment; filename=visit.wav", "visit.wav"),
+        ("attachment; filename*=UTF-8''na%C3%AFve.wav", "naïve.wav"),
+        ("attachment; filename*=klingon''%ff", "ÿ"),
+        ('attachment; filename="naïve.wav"', "naïve.wav"),
+        ('attachment; filename=""', None),
+        ("attachment", None),
+        (";;;=", None),
+        ("", None),
+    ],
+)
+async def test_a_raw_body_may_name_its_file_in_content_disposition(
+    client: httpx.AsyncClient, disposition: str, kept: str | None
+) -> None:
+    headers = [(b"content-type", b"audio/flac"), (b"content-disposition", disposition.encode())]
+    response = await client.post("/v1/jobs", content=AUDIO, headers=headers)
+    assert response.json()["recording"]["file_name"] == kept
+
+
+async def test_the_option_goes_before_the_name_of_the_part(client: httpx.AsyncClient) -> None:
+    for parts in ([("audio", AUDIO), ("file_name", b"mine.wav")], [("file_name", b"mine.wav"), ("audio", AUDIO)]):
+        body, headers = form(*parts)
+        response = await client.post("/v1/jobs", content=body, headers=headers)
+        assert response.json()["recording"]["file_name"] == "mine.wav"
+
+
+async def test_a_file_name_is_no_part_of_what_an_idempotency_key_stands_for(client: httpx.AsyncClient) -> None:
+    keyed = RAW | {"Idempotency-Key": "k"}
+    first = await client.post("/v1/jobs", content=AUDIO, headers=keyed, params={"file_name": "a.wav"})
+    second = await client.post("/v1/jobs", content=AUDIO, headers=keyed, params={"file_name": "b.wav"})
+    assert first.json() == second.json()
+
+
+async def test_the_recording_comes_back_under_its_name(client: httpx.AsyncClient) -> None:
+    job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW, params={"file_name": "naïve.wav"})).json()
+    audio = await client.get(job["links"]["audio"])
+    assert "na%C3%AFve.wav" in audio.headers["content-disposition"]

@@ -315,7 +315,7 @@ async def test_neither_vector_nor_name_is_logged(api: ApiFixture, client: httpx.
         voice = await enrolled(api, client, [0.424242, 0.5, 0.5])
         await people_of(client, await heard(api, client, [0.424242, 0.5, 0.5]))
         await client.delete(f"/v1/voiceprints/{voice['id']}")
-    assert {"voice enrolled", "voice deleted"} <= {entry["event"] for entry in logs}
+    assert {"voiceprint enrolled", "voiceprint deleted"} <= {entry["event"] for entry in logs}
     assert not any(secret in str(logs) for secret in ("424242", "Weber"))
 
 

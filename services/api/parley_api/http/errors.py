@@ -1,26 +1,29 @@
-"""Errors that only HTTP knows; the tree of parley_core.errors goes on here.
+"""Errors that only HTTP knows. They continue the tree of parley_core.errors.
 
 PermanentError
 ├── InvalidRequest
-│   ├── InvalidOption          an option's value is wrong
-│   ├── UnknownOption          an option that Parley does not have
-│   ├── AudioMissing           a form without an `audio` part
-│   ├── MalformedBody          the form is damaged or cut off
-│   ├── SessionIdMissing       the consult workflow without `X-Session-ID`
-│   ├── UnknownSpeaker         no speaker of the job has this label
-│   └── SpeakerWithoutEmbedding    this one says too little alone for a voice
-├── UnsupportedBody            a body of another media type than this call takes
-├── BodyTooLarge               a JSON body that is longer than any honest one
-├── SpeakerEmbeddingsNotKept              the job was not submitted with `speaker_embeddings=true`
-├── NotAcceptable              no format of the turns that the caller takes
-├── Unauthenticated            no API key, or none that is known
-├── UnknownHost                without keys, only this machine's own names are served
+│   ├── InvalidOption              an option or parameter has a wrong value
+│   ├── UnknownOption              an option that Parley does not have
+│   ├── AudioMissing               a form without a recording in the part `audio`
+│   ├── MalformedBody              the form is damaged or cut off
+│   ├── SessionIdMissing           the consult workflow without `X-Session-ID`
+│   ├── UnknownSpeaker             no speaker of the job has this label
+│   └── SpeakerWithoutEmbedding    this speaker says too little alone for an embedding
+├── UnsupportedBody                a body of a media type that the call does not take
+├── BodyTooLarge                   a JSON body over the limit
+├── SpeakerEmbeddingsNotKept       the job was submitted without `speaker_embeddings=true`
+├── NotAcceptable                  `Accept` allows no format of the turns
+├── Unauthenticated                no API key, or an unknown one
+├── UnknownHost                    without keys, only requests of this machine are served
 ├── JobNotFinished
-│   └── TurnsNotYet            with the job's state
+│   └── TurnsNotYet                with the job's state
 └── JobNotSucceeded
-    └── NoTurns                with the job's state and error
+    └── NoTurns                    with the job's state and error
 RetryableError
-└── NotReady                   a part that Parley needs is missing
+├── BodyStalled                    the body stopped arriving
+└── NotReady                       a component that Parley needs is down
+
+The table in problems.py has status, meaning and remedy of every code.
 """
 
 from __future__ import annotations
@@ -86,12 +89,12 @@ class BodyStalled(RetryableError):
 
 
 class NotReady(RetryableError):
-    """`missing` names the parts."""
+    """`missing` names the components that are down."""
 
     code = "not_ready"
 
     def __init__(self, missing: dict[str, str]) -> None:
-        super().__init__("Missing: " + "; ".join(f"{part} ({why})" for part, why in missing.items()))
+        super().__init__("Down: " + "; ".join(f"{name} ({why})" for name, why in missing.items()) + ".")
         self.members = {"missing": missing}
 
 
@@ -99,7 +102,7 @@ class TurnsNotYet(JobNotFinished):
     """The turns of an unfinished job."""
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"The job is {job.state}; its turns are there once it has succeeded.")
+        super().__init__(f"The job is {job.state}. Its turns exist once it has succeeded.")
         self.members = {"state": job.state}
 
 
@@ -107,6 +110,6 @@ class NoTurns(JobNotSucceeded):
     """The turns of a failed or cancelled job, with the reason."""
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"The job {job.state}: {job.error.detail}" if job.error else f"The job was {job.state}.")
         error = {"code": job.error.code, "detail": job.error.detail} if job.error else None
+        super().__init__(f"The job {job.state}: {job.error.detail}" if job.error else f"The job was {job.state}.")
         self.members = {"state": job.state, "error": error}

@@ -1,171 +1,216 @@
-"""What /docs and /openapi.json say beyond the types: bodies that stream, problems, other media types."""
+"""What /openapi.json says beyond the types of the routes: bodies that stream, problems, other media types."""
 
 from __future__ import annotations
 
-from importlib.resources import files
+import copy
+from collections import defaultdict
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel
+from fastapi import FastAPI
+from pydantic import BaseModel, TypeAdapter
 
-from parley_api.http.problems import MEDIA_TYPE, title
-from parley_api.schemas import MOST_CHANNELS, EnrolRequest, EventAnswer, ProblemAnswer
+from parley_api.http.errors import InvalidOption, Unauthenticated, UnknownHost, UnknownOption
+from parley_api.http.problems import INTERNAL_ERROR, KINDS, MEDIA_TYPE, phrase
+from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, ProblemAnswer, Reference, examples
 from parley_audio.container import FORMATS_READ
-from parley_core.voiceprints import Role
+from parley_core.errors import JobStoreUnavailable, ParleyError
 
+Schema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
 
-DESCRIPTION = """Recordings of conversations in, who spoke when out.
+REFERENCE = "#/components/schemas/{model}"
 
-Every error is an `application/problem+json` document (RFC 9457) with a stable `code`."""
+DESCRIPTION = f"""Parley takes recordings of conversations and finds out who spoke when (speaker diarization).
 
-_ROLE = "|".join(Role)
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "num_speakers": {"type": "integer", "minimum": 1, "description": "How many speakers there are, if known."},
-    "min_speakers": {"type": "integer", "minimum": 1},
-    "max_speakers": {"type": "integer", "minimum": 1},
-    "queue": {"type": "string", "enum": ["interactive", "batch"], "default": "interactive"},
-    "reference": {"type": "string", "maxLength": 200, "description": "Your own name for the conversation."},
-    "retain_seconds": {
-        "type": "integer",
-        "minimum": 0,
-        "description": "How long recording and result are kept after the end.",
-    },
-    "speaker_embeddings": {
-        "type": "string",
-        "enum": ["true", "false"],
-        "default": "false",
-        "description": "Keep a vector of each speaker's voice (biometric) in the result: to enrol, and to be named.",
-    },
-    "channels": {
-        "type": "string",
-        "pattern": f"^({_ROLE})(,({_ROLE})){{1,{MOST_CHANNELS - 1}}}$",
-        "description": "Whose microphone each channel is, in order: `clinician,patient` for left and right.",
-    },
-}
-_AUDIO = {"type": "string", "format": "binary", "description": f"The recording: {FORMATS_READ}."}
-_KEY = {
+Submit a recording with `POST /v1/jobs`, wait for its job with `GET /v1/jobs/{{job_id}}?wait=30`, and read its turns
+with `GET /v1/jobs/{{job_id}}/turns`.
+
+Every error is an `{MEDIA_TYPE}` document (RFC 9457) with a stable `code`."""
+WITH_KEYS = "Every call under `/v1` and `/api` needs an API key: click *Authorize* and enter it."
+WITHOUT_KEYS = "This server has no API keys: no key is needed, and it answers only requests of its own machine."
+
+TAGS = [
+    {"name": "jobs", "description": "Submit recordings, follow their jobs, read results."},
+    {"name": "voiceprints", "description": "Enrol the voices of persons, so that their turns get names."},
+    {"name": "consult", "description": "The consult workflow: a recording under the caller's session id."},
+    {"name": "queues", "description": "How busy the queues are."},
+    {"name": "health", "description": "Liveness, readiness and metrics. No key is needed."},
+]
+
+AUDIO: Schema = {"type": "string", "format": "binary", "description": f"The recording: {FORMATS_READ}."}
+IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key with the same recording and options answers the same job, for 24 hours.",
-    "schema": {"type": "string", "maxLength": 255},
+    "description": "A submit with the same key, recording and options returns the same job for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "4711-upload-1",
 }
-_SESSION = {
+SESSION: Schema = {
     "name": "X-Session-ID",
     "in": "header",
     "required": True,
-    "description": "The consult's session.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "Id of the consult's session: printable characters.",
+    "schema": TypeAdapter(Reference).json_schema(),
+    "example": "session-7",
 }
+ACCESS = (Unauthenticated, UnknownHost, InvalidOption, UnknownOption, JobStoreUnavailable)
+"""Errors of every call that needs a key where the server has keys."""
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe a model; what it refers to is described beside it because other answers use it too."""
-    schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return schema
+COMPONENTS: tuple[type[BaseModel], ...] = (ProblemAnswer, EventAnswer, EnrolRequest)
+"""Models that no route names, because the framework neither reads nor writes them."""
 
 
-_EVENT = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "event": {"const": "change"},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": _schema(EventAnswer),
-        },
-    },
-}
+def reference_to(model: type[BaseModel]) -> Schema:
+    """Return a reference to one of `COMPONENTS`."""
+    return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
-def _form(options: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {"schema": {"type": "object", "required": ["audio"], "properties": {"audio": _AUDIO, **options}}}
+def options_of(model: type[ConsultOptions]) -> dict[str, Schema]:
+    """Return a schema per option, as forms and queries can express it: absent instead of null."""
+    schemas = {}
+    for name, schema in model.model_json_schema(ref_template=REFERENCE)["properties"].items():
+        alternatives = [one for one in schema.pop("anyOf", []) if one != {"type": "null"}]
+        shown = schema | (alternatives[0] if alternatives else {})
+        schemas[name] = {key: value for key, value in shown.items() if key != "title" and value is not None}
+    return schemas
 
 
-def _query(options: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in options.items()]
-
-
-def _body(options: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    content = {"multipart/form-data": _form(options), "audio/*": {"schema": _AUDIO}}
-    return {"required": True, "content": content}
-
-
-_CONSULT_OPTIONS = {name: schema for name, schema in _OPTIONS.items() if name != "reference"}
-SUBMIT_BODY: dict[str, Any] = {"requestBody": _body(_OPTIONS), "parameters": [_KEY, *_query(_OPTIONS)]}
-CONSULT_BODY: dict[str, Any] = {
-    "requestBody": _body(_CONSULT_OPTIONS),
-    "parameters": [_SESSION, _KEY, *_query(_CONSULT_OPTIONS)],
-}
-SESSION_HEADER: dict[str, Any] = {"parameters": [_SESSION]}
-ENROL_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": _schema(EnrolRequest)}}}
-}
-TURNS: Responses = {200: {"content": {"text/x-rttm": {"schema": {"type": "string"}}}}}
-EVENTS: Responses = {200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}}
-RECORDING: Responses = {200: {"content": {"audio/*": {"schema": _AUDIO}}}}
-
-
-def problems(*statuses: int) -> Responses:
-    """Describe the problem responses of a call: those that all share, and the given ones."""
-    return {status: _problem(status) for status in (*statuses, 401, 422, 503)}
-
-
-def _problem(status: int) -> dict[str, Any]:
-    return {
-        "description": title(status),
-        "content": {MEDIA_TYPE: {"schema": _schema(ProblemAnswer)}},
+def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
+    """Return the request of a submit: a form, or the recording itself with options in the query."""
+    options = options_of(model)
+    form = {"type": "object", "required": ["audio"], "properties": {"audio": AUDIO, **options}}
+    query = [
+        {
+            "name": name,
+            "in": "query",
+            "description": schema["description"],
+            "schema": {key: value for key, value in schema.items() if key not in ("description", "examples")},
+        }
+        for name, schema in options.items()
+    ]
+    content = {
+        "multipart/form-data": {"schema": form},
+        "audio/*": {"schema": AUDIO},
+        "application/octet-stream": {"schema": AUDIO},
     }
+    body = {
+        "required": True,
+        "description": "A form with the recording in the part `audio`, or the recording itself.",
+        "content": content,
+    }
+    return {"requestBody": body, "parameters": [*headers, *query]}
 
 
-DOCS_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Parley</title>
-<link rel="stylesheet" href="docs/swagger-ui.css"></head>
-<body><div id="swagger-ui"></div>
-<script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></body></html>
-"""
-START_SCRIPT = "SwaggerUIBundle({url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true});\n"
-DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
-)
-ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+ENROL_CALL: Schema = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(EnrolRequest)}}}
+}
+SESSION_CALL: Schema = {"parameters": [SESSION]}
 
-router = APIRouter(include_in_schema=False)
+TURNS: Responses = {
+    200: {"content": {"text/x-rttm": {"schema": {"type": "string"}, "example": examples.RTTM}}},
+}
+EVENTS: Responses = {
+    200: {
+        "content": {
+            "text/event-stream": {
+                "itemSchema": {
+                    "type": "object",
+                    "required": ["id", "event", "data"],
+                    "properties": {
+                        "id": {"type": "string", "description": "Send it back as `Last-Event-ID` to resume."},
+                        "event": {"const": "change"},
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": reference_to(EventAnswer),
+                        },
+                    },
+                }
+            }
+        }
+    }
+}
+RECORDING: Responses = {
+    200: {"description": "The whole recording", "content": {"audio/*": {"schema": AUDIO}}},
+    206: {"description": "The part that `Range` asks for", "content": {"audio/*": {"schema": AUDIO}}},
+}
+ACCEPTED: Responses = {
+    202: {
+        "headers": {
+            "Location": {"description": "Path of the job.", "schema": {"type": "string"}},
+            "Idempotency-Replayed": {
+                "description": "`true` if an earlier request with the same `Idempotency-Key` made the job.",
+                "schema": {"type": "string", "enum": ["true"]},
+            },
+        },
+    }
+}
 
 
-@router.get("/docs")
-async def docs() -> HTMLResponse:
-    """Show the API for people; nothing is loaded from anywhere else."""
-    return HTMLResponse(DOCS_PAGE, headers={"Content-Security-Policy": DOCS_POLICY})
+def problems(*errors: type[ParleyError]) -> Responses:
+    """Return the problem responses of a call that needs a key: the given errors, and those of every such call."""
+    return open_problems(*errors, *ACCESS)
 
 
-@router.get("/docs/start.js")
-async def start_script() -> Response:
-    return Response(START_SCRIPT, media_type="text/javascript")
+def open_problems(*errors: type[ParleyError]) -> Responses:
+    """Return the problem responses of a call that needs no key."""
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in (*(error.code for error in errors), INTERNAL_ERROR):
+        by_status[KINDS[code].status].append(code)
+    return {status: problem_response(status, codes) for status, codes in sorted(by_status.items())}
 
 
-def describe_access(app: FastAPI, needs_key: bool) -> None:
-    """Name API keys in the description only where the server asks for them."""
-    document = app.openapi()
+def problem_response(status: int, codes: list[str]) -> dict[str, Any]:
+    """Return the response of one status; `codes` are the problems that have it."""
+    meanings = "\n".join(f"- `{code}`: {KINDS[code].meaning}" for code in dict.fromkeys(codes))
+    kind = KINDS[codes[0]]
+    example = {
+        "type": f"urn:parley:problem:{codes[0]}",
+        "title": kind.title,
+        "status": status,
+        "detail": kind.meaning,
+        "code": codes[0],
+    }
+    content = {MEDIA_TYPE: {"schema": reference_to(ProblemAnswer), "example": example}}
+    return {"description": f"{phrase(status)}\n\n{meanings}", "content": content}
+
+
+def install(app: FastAPI, needs_key: bool, max_speakers: int) -> None:
+    """Complete the application's description of itself, when it is first asked for.
+
+    Args:
+        needs_key: whether the server has API keys.
+        max_speakers: the largest number of speakers that a caller can give.
+    """
+    generate = app.openapi
+
+    def described() -> Schema:
+        if app.openapi_schema is None:
+            app.openapi_schema = complete(copy.deepcopy(generate()), needs_key, max_speakers)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
+    """Return the document for one server: with its access, its limits, and no call's responses that cannot occur."""
+    document["info"]["description"] = f"{DESCRIPTION}\n\n{WITH_KEYS if needs_key else WITHOUT_KEYS}"
+    components = document["components"]["schemas"]
+    for model in COMPONENTS:
+        schema = model.model_json_schema(ref_template=REFERENCE)
+        components |= schema.pop("$defs", {}) | {model.__name__: schema}
+    impossible = UnknownHost if needs_key else Unauthenticated
+    for call in (call for path in document["paths"].values() for call in path.values()):
+        call["responses"].pop(str(KINDS[impossible.code].status), None)
+        form = call.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
+        query = {one["name"]: one["schema"] for one in call.get("parameters", ())}
+        for name in ("num_speakers", "min_speakers", "max_speakers"):
+            for schemas in (form.get("properties", {}), query):
+                if name in schemas:
+                    schemas[name]["maximum"] = max_speakers
+        if not needs_key:
+            call.pop("security", None)
     if not needs_key:
         document["components"].pop("securitySchemes", None)
-        for call in (call for path in document["paths"].values() for call in path.values()):
-            call.pop("security", None)
-
-
-def install_docs(app: FastAPI) -> None:
-    """Serve /docs and the files of Swagger UI, which come from a package."""
-    app.include_router(router)
-    folder = files("fastapi_swagger.resources")
-    for name, media_type in ASSETS.items():
-        app.add_api_route(f"/docs/{name}", _asset((folder / name).read_bytes(), media_type), include_in_schema=False)
-
-
-def _asset(content: bytes, media_type: str) -> Any:
-    async def asset() -> Response:
-        return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=86400"})
-
-    return asset
+    return document

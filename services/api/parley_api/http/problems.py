@@ -1,150 +1,401 @@
-"""Every error as an RFC 9457 problem: which class answers which status stands in one table."""
+"""Every error as an RFC 9457 problem. One table says what each code means, which status it has and what to do.
+
+docs/reference/errors.md is made from this table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from fastapi.responses import JSONResponse
 
 from parley_api.http import errors as api
 from parley_core import errors as core
 from parley_core.errors import ParleyError
 
 MEDIA_TYPE = "application/problem+json"
-CLIENT_CLOSED_REQUEST = 499  # nobody is there to read it; it only shows in the log
+CLIENT_CLOSED_REQUEST = 499  # no caller is left to read it; it only shows in the log and in metrics
 
-STATUS: Mapping[type[ParleyError], int] = {
-    core.InvalidRequest: 422,
-    core.EmptyRecording: 422,
-    core.NotAudio: 415,
-    core.RecordingTooLarge: 413,
-    core.RecordingError: 422,
-    core.JobNotFound: 404,
-    core.JobPurged: 410,
-    core.JobNotFinished: 409,
-    core.JobNotSucceeded: 409,
-    core.JobAlreadyTerminal: 409,
-    core.JobNotRetryable: 409,
-    core.VoiceprintNotFound: 404,
-    core.VoiceprintNameTaken: 409,
-    core.TooManyVoiceprints: 409,
-    core.IdempotencyKeyReused: 422,
-    core.IdempotencyKeyInUse: 409,
-    core.JobStoreUnusable: 503,
-    core.QueueFull: 429,
-    core.RetryableError: 503,
-    api.UnsupportedBody: 415,
-    api.BodyTooLarge: 413,
-    api.BodyStalled: 408,
-    api.SpeakerEmbeddingsNotKept: 409,
-    api.NotAcceptable: 406,
-    api.Unauthenticated: 401,
-    api.UnknownHost: 421,
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes:
+        status: the HTTP status.
+        title: the problem in a few words.
+        meaning: what happened, one sentence.
+        action: what the caller can do, one or two sentences.
+        retry_after: seconds after which the same request can succeed; None if it cannot.
+    """
+
+    status: int
+    title: str
+    meaning: str
+    action: str
+    retry_after: int | None = None
+
+
+NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL_ERROR = "not_found", "method_not_allowed", "internal_error"
+INVALID_RANGE, CLIENT_CLOSED = "invalid_range", "client_closed_request"
+
+KINDS: Mapping[str, Kind] = {
+    # The request
+    api.InvalidOption.code: Kind(
+        422,
+        "Invalid value",
+        "An option, a parameter or a member of the body has a value that is not allowed.",
+        "Correct the values that `errors` names.",
+    ),
+    api.UnknownOption.code: Kind(
+        422,
+        "Unknown option",
+        "The call has no option, parameter or member of this name.",
+        "Check the spelling of the names in `errors` or `detail`.",
+    ),
+    core.InvalidRequest.code: Kind(
+        422,
+        "Invalid request",
+        "A header or a cursor is wrong.",
+        "Correct what `detail` names.",
+    ),
+    api.AudioMissing.code: Kind(
+        422,
+        "Recording missing",
+        "The form has no part `audio`.",
+        "Send the recording in the part `audio`: `curl -F audio=@visit.wav`.",
+    ),
+    api.MalformedBody.code: Kind(
+        422,
+        "Malformed form",
+        "The multipart form is damaged, cut off, or has too many parts.",
+        "Send the request again, with a library that writes multipart forms.",
+    ),
+    api.SessionIdMissing.code: Kind(
+        422,
+        "Session id missing",
+        "A call of the consult workflow has no header `X-Session-ID`.",
+        "Send the id of the consult's session in the header.",
+    ),
+    api.UnsupportedBody.code: Kind(
+        415,
+        "Unsupported media type",
+        "The call does not take a body of this `Content-Type`.",
+        "Send `multipart/form-data` or `audio/*` to submit, `application/json` to enrol.",
+    ),
+    api.BodyTooLarge.code: Kind(
+        413,
+        "Body too large",
+        "The JSON body is longer than 16 KiB.",
+        "Send only the members that the call describes.",
+    ),
+    api.BodyStalled.code: Kind(
+        408,
+        "Upload stalled",
+        "No byte of the body arrived for 60 seconds.",
+        "Send the request again.",
+        retry_after=5,
+    ),
+    api.NotAcceptable.code: Kind(
+        406,
+        "Not acceptable",
+        "`Accept` allows none of the formats of the turns.",
+        "Use one of the formats in `detail`, or `?format=`.",
+    ),
+    INVALID_RANGE: Kind(
+        416,
+        "Invalid range",
+        "`Range` asks for bytes that the recording does not have. The status is 400 if it cannot be parsed.",
+        "Ask for a range within the recording; `Content-Range` says how long it is.",
+    ),
+    core.IdempotencyKeyReused.code: Kind(
+        422,
+        "Idempotency key reused",
+        "An earlier request used this `Idempotency-Key` for another recording or other options.",
+        "Use a new key for a new submit.",
+    ),
+    core.IdempotencyKeyInUse.code: Kind(
+        409,
+        "Idempotency key in use",
+        "A request with this `Idempotency-Key` is still in progress.",
+        "Send the request again after `Retry-After`: it returns the same job.",
+        retry_after=2,
+    ),
+    # The recording
+    core.EmptyRecording.code: Kind(
+        422,
+        "Empty recording",
+        "The recording has no bytes or no audio.",
+        "Check the file, and send it again.",
+    ),
+    core.NotAudio.code: Kind(
+        415,
+        "Not an audio file",
+        "The bytes are not a recording in a format that Parley reads.",
+        "Send one of the formats in `detail`.",
+    ),
+    core.RecordingTooLarge.code: Kind(
+        413,
+        "Recording too large",
+        "The recording has more bytes than the server accepts.",
+        "Compress the recording, for example to FLAC or Opus, or cut it into parts.",
+    ),
+    core.RecordingTooLong.code: Kind(
+        422,
+        "Recording too long",
+        "The recording is longer than the server accepts.",
+        "Cut it into parts.",
+    ),
+    core.UnreadableRecording.code: Kind(
+        422,
+        "Unreadable recording",
+        "The recording is damaged, cut off, or uses a codec that Parley does not read.",
+        "Convert it to WAV or FLAC and send that.",
+    ),
+    core.DecodingInterrupted.code: Kind(
+        503,
+        "Decoding interrupted",
+        "The process that measured the recording was stopped.",
+        "Send the request again.",
+        retry_after=5,
+    ),
+    # Jobs
+    core.JobNotFound.code: Kind(
+        404,
+        "Job not found",
+        "Your tenant has no job with this id.",
+        "Check the id and the API key.",
+    ),
+    core.JobPurged.code: Kind(
+        410,
+        "Job purged",
+        "The job was deleted: its recording, result and record are gone.",
+        "Submit the recording again if you need its turns.",
+    ),
+    core.JobNotFinished.code: Kind(
+        409,
+        "Job not finished",
+        "The call needs a job that has ended.",
+        "Wait for the end of the job (`?wait=` or its events), or cancel it before you delete it.",
+    ),
+    core.JobNotSucceeded.code: Kind(
+        409,
+        "Job not succeeded",
+        "The job failed or was cancelled, so it has no turns; `error` has the reason.",
+        "Retry the job, or submit the recording again.",
+    ),
+    core.JobAlreadyTerminal.code: Kind(
+        409,
+        "Job already ended",
+        "The job has ended, so it cannot be cancelled.",
+        "Nothing: the job no longer runs.",
+    ),
+    core.JobNotRetryable.code: Kind(
+        409,
+        "Job not retryable",
+        "Only a failed or cancelled job can be retried.",
+        "Wait until the job has ended, or submit the recording again.",
+    ),
+    # Speakers
+    api.UnknownSpeaker.code: Kind(
+        422,
+        "Unknown speaker",
+        "The job has no speaker with this label.",
+        "Use one of the labels in `detail`.",
+    ),
+    api.SpeakerWithoutEmbedding.code: Kind(
+        422,
+        "Speaker without embedding",
+        "The speaker says too little alone for a speaker embedding.",
+        "Enrol from a recording in which the person speaks longer.",
+    ),
+    api.SpeakerEmbeddingsNotKept.code: Kind(
+        409,
+        "Speaker embeddings not kept",
+        "The job was submitted without `speaker_embeddings=true`.",
+        "Submit the recording again with `speaker_embeddings=true`.",
+    ),
+    core.VoiceprintNotFound.code: Kind(
+        404,
+        "Voiceprint not found",
+        "Your tenant has no voiceprint with this id.",
+        "Check the id and the API key.",
+    ),
+    core.VoiceprintNameTaken.code: Kind(
+        409,
+        "Voiceprint name taken",
+        "Your tenant has a voiceprint of this name; case does not count.",
+        "Use another name, or delete that voiceprint first.",
+    ),
+    core.TooManyVoiceprints.code: Kind(
+        409,
+        "Too many voiceprints",
+        "Your tenant has as many voiceprints as the server allows.",
+        "Delete voiceprints that you no longer need.",
+    ),
+    # Access
+    api.Unauthenticated.code: Kind(
+        401,
+        "Unauthenticated",
+        "The request has no API key, or an unknown one.",
+        "Send `Authorization: Bearer <key>`.",
+    ),
+    api.UnknownHost.code: Kind(
+        421,
+        "Unknown host",
+        "A server without API keys answers only requests of its own machine.",
+        "Use the address 127.0.0.1 or localhost, or configure API keys.",
+    ),
+    NOT_FOUND: Kind(
+        404,
+        "Not found",
+        "The API has no such path.",
+        "Check the path: /docs lists all calls.",
+    ),
+    METHOD_NOT_ALLOWED: Kind(
+        405,
+        "Method not allowed",
+        "The path does not have this method.",
+        "Use one of the methods in `Allow`.",
+    ),
+    # The server
+    core.QueueFull.code: Kind(
+        429,
+        "Queue full",
+        "The queue holds as many unfinished jobs as it may.",
+        "Send the request again after `Retry-After`.",
+        retry_after=10,  # about as long as a few jobs need to leave the queue
+    ),
+    core.JobStoreFull.code: Kind(
+        503,
+        "Job store full",
+        "Redis is near or over its memory limit.",
+        "Send the request again after `Retry-After`. Operators: raise `maxmemory`, or delete old jobs.",
+        retry_after=30,  # memory is freed when jobs are purged, which takes a while
+    ),
+    core.JobStoreUnavailable.code: Kind(
+        503,
+        "Job store unavailable",
+        "Redis does not answer.",
+        "Send the request again after `Retry-After`.",
+        retry_after=5,
+    ),
+    core.JobStoreUnusable.code: Kind(
+        503,
+        "Job store unusable",
+        "Redis runs in a way that Parley cannot use, for example as a cluster.",
+        "Operators: change what `detail` names.",
+        retry_after=60,  # an operator has to change Redis or the settings first
+    ),
+    core.ObjectStoreUnavailable.code: Kind(
+        503,
+        "Object store unavailable",
+        "The object store does not answer, so recordings and results cannot be read or written.",
+        "Send the request again after `Retry-After`.",
+        retry_after=5,
+    ),
+    api.NotReady.code: Kind(
+        503,
+        "Not ready",
+        "A component that Parley needs is down; `missing` names it.",
+        "Operators: see the reason in `missing`.",
+        retry_after=5,
+    ),
+    INTERNAL_ERROR: Kind(
+        500,
+        "Internal error",
+        "An unexpected error. Its cause is in the server's log only.",
+        "Report it with the value of the response header `X-Request-ID`.",
+    ),
+    CLIENT_CLOSED: Kind(
+        CLIENT_CLOSED_REQUEST,
+        "Client closed request",
+        "The caller closed the connection during the upload. Only logs and metrics show this code.",
+        "Send the request again.",
+    ),
 }
 
-RETRY_AFTER: Mapping[type[ParleyError], int] = {  # seconds
-    core.IdempotencyKeyInUse: 2,
-    core.JobStoreUnusable: 60,  # somebody has to change Redis or the settings first
-    core.QueueFull: 10,  # about how long a few jobs take to leave the queue
-    core.JobStoreFull: 30,  # memory comes back when jobs are purged, not in a moment
-    core.RetryableError: 5,
+ATTEMPT_KINDS: Mapping[str, tuple[str, str]] = {  # the meaning, and what the caller can do
+    core.WorkerLost.code: (
+        "The worker stopped renewing its lease: it died, or lost its connection.",
+        "Nothing: another attempt begins at once.",
+    ),
+    core.AttemptTimedOut.code: (
+        "The attempt took longer than its time limit.",
+        "Nothing before the last attempt. Then cut the recording into parts.",
+    ),
+    core.EngineError.code: (
+        "The engine failed in an unexpected way, or ran out of memory.",
+        "Nothing before the last attempt. Then retry the job, and report it if it fails again.",
+    ),
+    core.DecodingInterrupted.code: (
+        "The process that decoded the recording was stopped.",
+        "Nothing before the last attempt. Then retry the job.",
+    ),
+    core.ObjectStoreUnavailable.code: (
+        "The worker could not read the recording or store the result.",
+        "Nothing before the last attempt. Then retry the job.",
+    ),
+    core.UnreadableRecording.code: (
+        "The recording is damaged in a way that shows only when all of it is decoded.",
+        "Convert the recording to WAV or FLAC, and submit that.",
+    ),
+    core.EngineMismatch.code: (
+        "A model file is not the one that this version was built for.",
+        "Operators: install the model files of this version, then retry the job.",
+    ),
+    core.JobCancelled.code: (
+        "A caller cancelled the job during this attempt.",
+        "Retry the job if you need its result.",
+    ),
 }
-
-FRAMEWORK_CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed"}
-
-
-def look_up(table: Mapping[type[ParleyError], int], error: ParleyError) -> int | None:
-    """Return the entry of the error's class, or of its nearest ancestor that has one."""
-    return next((table[kind] for kind in type(error).__mro__ if kind in table), None)
+"""Codes in a job's `error` and in its `attempts`, which are not responses. Recording errors may appear there too."""
 
 
 def problem(
-    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: object
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    status: int | None = None,
+    **members: object,
 ) -> JSONResponse:
-    """Return a problem response. `members` are extensions of the format that belong to the code."""
+    """Return a problem response.
+
+    Args:
+        code: a key of `KINDS`; an unknown code is an internal error.
+        detail: what happened, in a sentence for people.
+        status: instead of the code's own.
+        members: extension members that belong to the code.
+    """
+    kind = KINDS.get(code, KINDS[INTERNAL_ERROR])
+    sent = dict(headers or {})
+    if kind.retry_after is not None:
+        sent["Retry-After"] = str(kind.retry_after)
     content: dict[str, Any] = {
         "type": f"urn:parley:problem:{code}",
-        "title": title(status),
-        "status": status,
+        "title": kind.title,
+        "status": status or kind.status,
         "detail": detail,
         "code": code,
         **members,
     }
-    return JSONResponse(content, status, headers, MEDIA_TYPE)
-
-
-def title(status: int) -> str:
-    """Return the status in words."""
-    return "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase
+    return JSONResponse(content, content["status"], sent, MEDIA_TYPE)
 
 
 def from_error(error: ParleyError) -> JSONResponse:
-    """Return the problem that an error of ours stands for."""
-    headers = {}
-    if (seconds := look_up(RETRY_AFTER, error)) is not None:
-        headers["Retry-After"] = str(seconds)
-    if isinstance(error, api.Unauthenticated):
-        headers["WWW-Authenticate"] = 'Bearer realm="parley"'
-    status = look_up(STATUS, error) or 500
-    return problem(status, error.code, error.detail, headers, **getattr(error, "members", {}))
+    """Return the problem for one of Parley's own errors."""
+    headers = {"WWW-Authenticate": 'Bearer realm="parley"'} if isinstance(error, api.Unauthenticated) else None
+    return problem(error.code, error.detail, headers, **getattr(error, "members", {}))
 
 
 def internal_error() -> JSONResponse:
-    """Return what a caller sees of an error that nobody foresaw: nothing but that there was one."""
-    return problem(500, "internal_error", "Something went wrong here. The log has it under the request's id.")
+    """Return the problem for an unexpected error. It tells the caller nothing else: messages may hold patient data."""
+    return problem(INTERNAL_ERROR, "An unexpected error. The server's log has it under this response's `X-Request-ID`.")
 
 
-async def _on_parley_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ParleyError)
-    return from_error(error)
-
-
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = FRAMEWORK_CODES.get(error.status_code, title(error.status_code).lower().replace(" ", "_"))
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(sorted(_methods(request)))
-    return problem(error.status_code, code, _sentence(request, error), headers)
-
-
-def _methods(request: Request) -> set[str]:
-    """What the address can do: the framework names the methods of its first route alone."""
-    route = request.scope["route"]
-    described = request.app.openapi()["paths"].get(route.path, {})
-    return {method.upper() for method in (*described, *route.methods)}
-
-
-def _sentence(request: Request, error: HTTPException) -> str:
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return "There is nothing at this address. /docs lists what there is."
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"{request.method} is not possible here."
-    return str(error.detail)
-
-
-async def _on_validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    found = [{"at": ".".join(str(part) for part in one["loc"]), "detail": one["msg"]} for one in error.errors()]
-    unknown = all(one["type"] == "extra_forbidden" for one in error.errors())
-    code = api.UnknownOption.code if unknown else api.InvalidOption.code
-    detail = "; ".join(f"{one['at']}: {one['detail']}" for one in found)
-    return problem(422, code, detail, errors=found)
-
-
-async def _on_disconnect(request: Request, error: Exception) -> Response:
-    return problem(CLIENT_CLOSED_REQUEST, "client_closed_request", "The caller went away.")
-
-
-def install(app: FastAPI) -> None:
-    """Make every error of the application a problem response."""
-    app.add_exception_handler(ParleyError, _on_parley_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+def phrase(status: int) -> str:
+    """Return the name of a status."""
+    return KINDS[CLIENT_CLOSED].title if status == CLIENT_CLOSED_REQUEST else HTTPStatus(status).phrase

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from parley_api.http.errors import BodyTooLarge, UnsupportedBody
+from parley_api.http.validation import request_error
 from parley_api.intake.upload import arriving
 
 MEDIA_TYPE = "application/json"
@@ -36,4 +36,4 @@ async def read_json(request: Request, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
+        raise request_error(error) from None

@@ -11,20 +11,26 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from parley_api.http.errors import MalformedBody
 
-MAX_PARTS = 20  # there are eight names, and none may come twice
+MAX_PARTS = 20  # twice as many as there are names
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One field of a form; `chunks` must be read to the end before the next part is asked for."""
+    """One part of a form. `chunks` must be read to its end before the next part.
+
+    Attributes:
+        file_name: as sent; None for a field that is not a file.
+    """
 
     name: str
+    file_name: str | None
     chunks: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class _Begin:
     name: str
+    file_name: str | None
 
 
 class _End:
@@ -69,7 +75,7 @@ class MultipartBody:
         """Yield the parts in the order they come."""
         while (event := await self._next()) is not None:
             if isinstance(event, _Begin):
-                yield Part(event.name, self._chunks())
+                yield Part(event.name, event.file_name, self._chunks())
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         while isinstance(event := await self._next(), bytes):
@@ -109,10 +115,10 @@ class MultipartBody:
 
     def _on_headers_finished(self) -> None:
         kind, parameters = parse_options_header(self._disposition)
-        name = parameters.get(b"name", b"")
+        name, file_name = parameters.get(b"name"), parameters.get(b"filename")
         if kind != b"form-data" or not name:
             raise MalformedBody("A part of the form has no name.")
-        self._events.append(_Begin(name.decode("utf-8", "replace")))
+        self._events.append(_Begin(_text(name), None if file_name is None else _text(file_name)))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(data[start:end])
@@ -122,3 +128,7 @@ class MultipartBody:
 
     def _on_end(self) -> None:
         self._complete = True
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from email.message import Message
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 from fastapi import Request
 
-from parley_api.http.errors import AudioMissing, BodyStalled, InvalidOption, UnsupportedBody
+from parley_api.http.errors import AudioMissing, BodyStalled, InvalidOption, UnknownOption, UnsupportedBody
+from parley_api.http.validation import SHOWN_NAME, validated
 from parley_api.intake.multipart import MultipartBody, Part
-from parley_api.intake.options import MAX_OPTION_BYTES, OPTIONS, parse, take
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.schemas import ConsultOptions, clean_file_name
 from parley_core.errors import (
     EmptyRecording,
     JobStoreUnavailable,
@@ -25,7 +28,7 @@ from parley_core.errors import (
     ParleyError,
     RecordingTooLarge,
 )
-from parley_core.job import Job, JobOptions
+from parley_core.job import Job
 from parley_core.logs import get_logger
 
 log = get_logger(__name__)
@@ -37,6 +40,10 @@ STALLED_SECONDS = 60.0  # without a byte: an idle caller must not keep an upload
 FORM_OVERHEAD_BYTES = 64 * 1024  # what a form may add to the recording: boundaries, headers, options
 COPY_BYTES = 1024 * 1024
 HEAD_BYTES = 4096  # enough to recognise a container, and less than the smallest network chunk
+MAX_OPTION_BYTES = 2048  # the longest value of any option in a form
+AUDIO = "audio"  # name of the part that holds the recording
+
+Options = TypeVar("Options", bound=ConsultOptions)
 
 
 class Upload:
@@ -46,12 +53,14 @@ class Upload:
         key: where the object store keeps it.
         sha256: of its bytes, hex.
         bytes: its length.
+        file_name: as announced by the caller, cleaned; None without one.
     """
 
-    def __init__(self, key: str, sha256: str, size: int, deps: Dependencies) -> None:
+    def __init__(self, key: str, sha256: str, size: int, file_name: str | None, deps: Dependencies) -> None:
         self.key = key
         self.sha256 = sha256
         self.bytes = size
+        self.file_name = clean_file_name(file_name or "") or None
         self.owned = False
         self._deps = deps
 
@@ -98,16 +107,16 @@ class Upload:
 
 @asynccontextmanager
 async def received(
-    request: Request, key: str, deps: Dependencies, allowed: Sequence[str] = OPTIONS
-) -> AsyncIterator[tuple[Upload, JobOptions]]:
+    request: Request, key: str, deps: Dependencies, model: type[Options]
+) -> AsyncIterator[tuple[Upload, Options]]:
     """Receive a body; discard its recording at the end unless a job owns it.
 
     Args:
         key: where to store the recording.
-        allowed: names of the options that this call takes.
+        model: the options that this call takes.
 
     Raises:
-        InvalidRequest: by its subclasses, as early as possible.
+        InvalidRequest, RequestValidationError: the form or an option is wrong. Raised as early as possible.
         QueueFull: before the recording is received.
         RecordingError: by its subclasses; see `stored`.
         UnsupportedBody: the body is neither a form nor a recording.
@@ -115,26 +124,51 @@ async def received(
         ObjectStoreUnavailable: the recording cannot be stored.
     """
     values: dict[str, str] = {}
-    take(values, request.query_params.multi_items(), allowed)
+    for name, value in request.query_params.multi_items():
+        _add_option(values, name, value, model)
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     chunks = arriving(request.stream())
     async with AsyncExitStack() as stack:
 
-        async def store(recording: AsyncIterator[bytes]) -> Upload:
-            await deps.admission.require_room(parse(values, deps.settings.max_speakers))
-            return await stack.enter_async_context(stored(recording, key, deps))
+        def options() -> Options:
+            return validated(model, values, {"max_speakers": deps.settings.max_speakers})
+
+        async def store(recording: AsyncIterator[bytes], file_name: str | None) -> Upload:
+            await deps.admission.require_room(options().queue)
+            return await stack.enter_async_context(stored(recording, key, file_name, deps))
 
         if media_type == FORM:
             _require_announced_size(request, deps, FORM_OVERHEAD_BYTES)
-            parts = MultipartBody(chunks, content_type).parts()
-            upload = await _receive_form(parts, values, allowed, store)
+            upload = await _receive_form(MultipartBody(chunks, content_type).parts(), values, model, store)
         elif media_type == RAW_TYPE or media_type.startswith(RAW_MAIN_TYPES):
             _require_announced_size(request, deps)
-            upload = await store(chunks)
+            upload = await store(chunks, _announced_file_name(request))
         else:
-            raise UnsupportedBody(f"Send {FORM} with an `audio` part, or the recording itself as audio/*.")
-        yield upload, parse(values, deps.settings.max_speakers)
+            raise UnsupportedBody(f"Send {FORM} with an `{AUDIO}` part, or the recording itself as audio/*.")
+        yield upload, options()
+
+
+def _add_option(values: dict[str, str], name: str, value: str, model: type[ConsultOptions]) -> None:
+    _require_known(name, model)
+    if name in values:
+        raise InvalidOption(f"`{name}` is given twice.")
+    values[name] = value
+
+
+def _require_known(name: str, model: type[ConsultOptions]) -> None:
+    if name not in model.model_fields and name != "callback_url":
+        known = ", ".join(model.model_fields)
+        raise UnknownOption(f"There is no option `{name[:SHOWN_NAME]}` here. The options are: {known}.")
+
+
+def _announced_file_name(request: Request) -> str | None:
+    """Return the file name in `Content-Disposition`."""
+    message = Message()
+    message["content-disposition"] = (
+        request.headers.get("content-disposition", "").encode("latin-1").decode("utf-8", "replace")
+    )
+    return message.get_filename()
 
 
 def _require_announced_size(request: Request, deps: Dependencies, overhead: int = 0) -> None:
@@ -152,20 +186,26 @@ def _require_size(size: int, deps: Dependencies) -> None:
 async def _receive_form(
     parts: AsyncIterator[Part],
     values: dict[str, str],
-    allowed: Sequence[str],
-    store: Callable[[AsyncIterator[bytes]], Awaitable[Upload]],
+    model: type[ConsultOptions],
+    store: Callable[[AsyncIterator[bytes], str | None], Awaitable[Upload]],
 ) -> Upload:
     """Add the form's fields to `values` and store its recording."""
     upload: Upload | None = None
     async for part in parts:
-        if part.name != "audio":
-            take(values, [(part.name, await _text_of(part))], allowed)
-        elif upload is not None:
-            raise InvalidOption("The form has more than one `audio` part. Send one recording per job.")
+        if part.name == AUDIO and upload is not None:
+            raise InvalidOption(f"The form has more than one `{AUDIO}` part. Send one recording per job.")
+        if part.name == AUDIO:
+            upload = await store(part.chunks, part.file_name)
+        elif part.file_name is not None:
+            raise AudioMissing(
+                f"The form has a file in the part `{part.name[:SHOWN_NAME]}`. Send the recording in the part "
+                f"`{AUDIO}`, for example `-F {AUDIO}=@visit.wav` with curl."
+            )
         else:
-            upload = await store(part.chunks)
+            _require_known(part.name, model)
+            _add_option(values, part.name, await _text_of(part), model)
     if upload is None:
-        raise AudioMissing("The form has no `audio` part.")
+        raise AudioMissing(f"The form has no `{AUDIO}` part. Send the recording in it.")
     return upload
 
 
@@ -174,15 +214,17 @@ async def _text_of(part: Part) -> str:
     async for chunk in part.chunks:
         value += chunk
         if len(value) > MAX_OPTION_BYTES:
-            raise InvalidOption(f"An option is at most {MAX_OPTION_BYTES} bytes long.")
+            raise InvalidOption(f"`{part.name}` is longer than {MAX_OPTION_BYTES} bytes.")
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise InvalidOption("An option is not UTF-8 text.") from None
+        raise InvalidOption(f"`{part.name}` is not text in UTF-8.") from None
 
 
 @asynccontextmanager
-async def stored(chunks: AsyncIterator[bytes], key: str, deps: Dependencies) -> AsyncIterator[Upload]:
+async def stored(
+    chunks: AsyncIterator[bytes], key: str, file_name: str | None, deps: Dependencies
+) -> AsyncIterator[Upload]:
     """Store a recording; discard it at the end unless a job owns it.
 
     Raises:
@@ -208,7 +250,7 @@ async def stored(chunks: AsyncIterator[bytes], key: str, deps: Dependencies) -> 
             yield chunk
 
     await deps.recordings.save(key, measured())
-    upload = Upload(key, digest.hexdigest(), size, deps)
+    upload = Upload(key, digest.hexdigest(), size, file_name, deps)
     try:
         yield upload
     finally:

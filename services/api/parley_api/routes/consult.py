@@ -1,24 +1,27 @@
-"""The consult workflow: a recording under the caller's session id; the same job underneath."""
+"""The consult workflow: a job whose reference is the caller's session id."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import TypeAdapter, ValidationError
 
 from parley_api.http.errors import InvalidOption, SessionIdMissing
-from parley_api.http.openapi import CONSULT_BODY, SESSION_HEADER, problems
-from parley_api.intake.options import reference
+from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, SESSION, SESSION_CALL, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
-from parley_api.schemas import ConsultAccepted, ConsultAnswer
+from parley_api.routes.jobs import SUBMIT_ERRORS
+from parley_api.schemas import ConsultAccepted, ConsultAnswer, ConsultOptions, Reference
+from parley_api.schemas.base import MAX_REFERENCE
 from parley_api.use_cases import submit as submitting
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import result_of
-from parley_core.errors import JobNotFound
+from parley_core.errors import JobNotFound, JobPurged, ObjectStoreUnavailable
 from parley_core.job import JobState
 
 PATH = "/api/workflows/aurity/consult"
 router = APIRouter(prefix=PATH, tags=["consult"])
+SESSION_ID: TypeAdapter[str] = TypeAdapter(Reference)
 
 
 async def session_id(request: Request) -> str:
@@ -28,7 +31,10 @@ async def session_id(request: Request) -> str:
         raise SessionIdMissing("Send the consult's session: header `X-Session-ID`.")
     if len(values) > 1:
         raise InvalidOption("`X-Session-ID` is given twice.")
-    return reference(values[0], "X-Session-ID")
+    try:
+        return SESSION_ID.validate_python(values[0])
+    except ValidationError:
+        raise InvalidOption(f"`X-Session-ID` must be 1 to {MAX_REFERENCE} printable characters.") from None
 
 
 SessionId = Annotated[str, Depends(session_id)]
@@ -37,12 +43,13 @@ SessionId = Annotated[str, Depends(session_id)]
 @router.post(
     "",
     status_code=202,
+    summary="Submit a consult",
     response_model=ConsultAccepted,
-    openapi_extra=SESSION_HEADER | CONSULT_BODY,
-    responses=problems(409, 413, 415, 429),
+    openapi_extra=submit_call(ConsultOptions, SESSION, IDEMPOTENCY_KEY),
+    responses={**ACCEPTED, **problems(*SUBMIT_ERRORS, SessionIdMissing)},
 )
 async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant, session: SessionId) -> object:
-    """Take a consult's recording in."""
+    """Accept a consult's recording. After 202 its job is not lost: it reaches a terminal state."""
     submitted = await submitting.submit(deps, tenant, request, session)
     response.headers["Location"] = f"{PATH}/{submitted.job.id}"
     if submitted.replayed:
@@ -50,9 +57,14 @@ async def submit(request: Request, response: Response, deps: Deps, tenant: Tenan
     return ConsultAccepted(job_id=submitted.job.id, session_id=session, status=submitted.job.state)
 
 
-@router.get("/{job_id}", openapi_extra=SESSION_HEADER, responses=problems(404, 410))
+@router.get(
+    "/{job_id}",
+    summary="Read a consult",
+    openapi_extra=SESSION_CALL,
+    responses=problems(JobNotFound, JobPurged, ObjectStoreUnavailable, SessionIdMissing),
+)
 async def get(query: NoQuery, tenant: Tenant, session: SessionId, deps: Deps, job: FoundJob) -> ConsultAnswer:
-    """Return where the consult's job stands and, once it has succeeded, its turns and who speaks in them."""
+    """Return the state of a consult's job and, after success, its turns and the identities of its speakers."""
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")
     if job.state is not JobState.SUCCEEDED:

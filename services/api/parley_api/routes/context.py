@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from parley_api.http.errors import Unauthenticated, UnknownHost
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.schemas.examples import JOB_ID
 from parley_api.use_cases.job_lookup import find
 from parley_core.job import DEFAULT_TENANT, Job
 from parley_core.settings import LOOPBACK
@@ -54,7 +55,9 @@ async def authenticate(
 Tenant = Annotated[str, Depends(authenticate)]
 
 
-async def job_of_path(job_id: str, deps: Deps, tenant: Tenant) -> Job:
+async def job_of_path(
+    job_id: Annotated[str, Path(description="Id of the job.", examples=[JOB_ID])], deps: Deps, tenant: Tenant
+) -> Job:
     """Return the tenant's job. Raises what `find` raises."""
     return await find(deps, tenant, job_id)
 

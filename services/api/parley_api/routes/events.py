@@ -14,6 +14,7 @@ from parley_api.http.openapi import EVENTS, problems
 from parley_api.routes.context import Deps, FoundJob, NoQuery
 from parley_api.schemas import EventAnswer
 from parley_api.use_cases.watching import events_of
+from parley_core.errors import JobNotFound, JobPurged
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -31,7 +32,12 @@ async def resume_after(
     return last_event_id
 
 
-@router.get("/events", response_class=EventSourceResponse, responses={**EVENTS, **problems(404, 410)})
+@router.get(
+    "/events",
+    summary="Follow a job's events",
+    response_class=EventSourceResponse,
+    responses={**EVENTS, **problems(JobNotFound, JobPurged)},
+)
 async def events(
     query: NoQuery, deps: Deps, job: FoundJob, after: Annotated[str, Depends(resume_after)]
 ) -> AsyncIterator[ServerSentEvent]:

@@ -6,14 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from parley_api.http.openapi import problems
+from parley_api.http.errors import InvalidOption, NotReady
+from parley_api.http.openapi import open_problems
 from parley_api.routes.context import Deps
 from parley_api.schemas import OkAnswer
+from parley_api.schemas.base import Flag
 
 router = APIRouter(tags=["health"])
 
 Degraded = Annotated[
-    bool,
+    Flag,
     Query(
         description="Answer 200 with one of two stores too. Without Redis submits are accepted; without the object "
         "store jobs can be read. For load balancers."
@@ -21,19 +23,19 @@ Degraded = Annotated[
 ]
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Liveness")
 async def healthz() -> OkAnswer:
     """Answer while the process lives."""
     return OkAnswer()
 
 
-@router.get("/livez")
+@router.get("/livez", summary="Liveness")
 async def livez() -> OkAnswer:
     """Answer while the process lives."""
     return OkAnswer()
 
 
-@router.get("/readyz", responses=problems())
+@router.get("/readyz", summary="Readiness", responses=open_problems(NotReady, InvalidOption))
 async def readyz(deps: Deps, degraded: Degraded = False) -> OkAnswer:
     """Answer within 2 seconds: ok, or 503 with the components that are down."""
     await deps.readiness.require(degraded)

@@ -8,34 +8,67 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley_api.http.openapi import SUBMIT_BODY, problems
+from parley_api.http.errors import AudioMissing, BodyStalled, MalformedBody, UnsupportedBody
+from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
-from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, RecordingAnswer
+from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, SubmitOptions
+from parley_api.schemas.base import DIGITS_ONLY, Reference
 from parley_api.use_cases import submit as submitting
 from parley_api.use_cases.watching import next_state
+from parley_core import errors
 from parley_core.job import JobQuery, JobState, Queue
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 MAX_WAIT = 60.0  # seconds; proxies cut idle requests not long after
+PageLength = Annotated[int, Field(ge=1, le=200), DIGITS_ONLY]
+
+MISSING = (errors.JobNotFound, errors.JobPurged)
+SUBMIT_ERRORS = (
+    AudioMissing,
+    MalformedBody,
+    errors.EmptyRecording,
+    errors.UnreadableRecording,
+    errors.RecordingTooLong,
+    errors.IdempotencyKeyReused,
+    errors.InvalidRequest,
+    BodyStalled,
+    errors.IdempotencyKeyInUse,
+    errors.JobPurged,
+    errors.RecordingTooLarge,
+    UnsupportedBody,
+    errors.NotAudio,
+    errors.QueueFull,
+    errors.JobStoreFull,
+    errors.ObjectStoreUnavailable,
+    errors.DecodingInterrupted,
+)
+"""Errors of a submit, besides those of every call."""
 
 
 class WaitQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    wait: float = Field(0.0, ge=0, le=MAX_WAIT, description="Seconds to wait for the next change of state.")
+    wait: float = Field(
+        0.0, ge=0, le=MAX_WAIT, description="Seconds to wait for the next change of state.", examples=[30]
+    )
 
 
 class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    state: JobState | None = None
-    reference: str | None = Field(None, max_length=200)
-    queue: Queue | None = None
-    limit: int = Field(50, ge=1, le=200)
+    state: JobState | None = Field(None, description="Only jobs in this state.", examples=["failed"])
+    reference: Reference | None = Field(None, description="Only jobs with this reference.", examples=["consult-4711"])
+    queue: Queue | None = Field(None, description="Only jobs of this queue.", examples=["interactive"])
+    limit: PageLength = Field(50, description="Largest number of jobs in the page.", examples=[50])
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
 
 
 @router.post(
-    "", status_code=202, response_model=JobAnswer, openapi_extra=SUBMIT_BODY, responses=problems(409, 413, 415, 429)
+    "",
+    status_code=202,
+    summary="Submit a recording",
+    response_model=JobAnswer,
+    openapi_extra=submit_call(SubmitOptions, IDEMPOTENCY_KEY),
+    responses={**ACCEPTED, **problems(*SUBMIT_ERRORS)},
 )
 async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:
     """Accept a recording and return its job. After 202 the job is not lost: it reaches a terminal state."""
@@ -46,14 +79,14 @@ async def submit(request: Request, response: Response, deps: Deps, tenant: Tenan
     return JobAnswer.of(submitted.job)
 
 
-@router.get("", responses=problems())
+@router.get("", summary="List jobs", responses=problems(errors.InvalidRequest))
 async def list_jobs(query: Annotated[ListQuery, Query()], deps: Deps, tenant: Tenant) -> JobPageAnswer:
     """Return your jobs, newest first."""
     page = await deps.blocking.store(deps.store.page, JobQuery(tenant=tenant, **query.model_dump()))
     return JobPageAnswer.of(page)
 
 
-@router.get("/{job_id}", responses=problems(404, 410))
+@router.get("/{job_id}", summary="Read a job, or wait for its next state", responses=problems(*MISSING))
 async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJob) -> JobAnswer:
     """Return a job. With `wait`, return it at the next change of its state or after that many seconds."""
     if query.wait > 0 and not job.state.terminal:
@@ -61,21 +94,35 @@ async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJo
     return JobAnswer.of(job)
 
 
-@router.post("/{job_id}/cancel", status_code=202, responses=problems(404, 409, 410))
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    summary="Cancel a job",
+    responses=problems(*MISSING, errors.JobAlreadyTerminal, errors.ObjectStoreUnavailable),
+)
 async def cancel(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Cancel a job. It is terminal at once; its worker stops within seconds."""
     return JobAnswer.of(await deps.blocking.objects(deps.store.cancel, job.id))
 
 
-@router.post("/{job_id}/retry", status_code=202, responses=problems(404, 409, 410))
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    summary="Retry a job",
+    responses=problems(*MISSING, errors.JobNotRetryable, errors.ObjectStoreUnavailable),
+)
 async def retry(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Run a failed or cancelled job again, with the options it was submitted with."""
     return JobAnswer.of(await submitting.publish(deps, await deps.blocking.objects(deps.store.retry, job.id)))
 
 
-@router.delete("/{job_id}", responses=problems(404, 409, 410))
+@router.delete(
+    "/{job_id}",
+    summary="Delete a job",
+    responses=problems(*MISSING, errors.JobNotFinished, errors.ObjectStoreUnavailable),
+)
 async def delete(query: NoQuery, deps: Deps, job: FoundJob) -> ReceiptAnswer:
     """Delete an ended job's recording, result and record; return a receipt."""
     removed = list(await deps.blocking.objects(deps.store.remove, job))
-    recording = RecordingAnswer.of(job.recording)
-    return ReceiptAnswer(job_id=job.id, deleted_at=datetime.now(UTC), recording=recording, removed=removed)
+    receipt = {"job_id": job.id, "deleted_at": datetime.now(UTC), "recording": job.recording, "removed": removed}
+    return ReceiptAnswer.model_validate(receipt)

@@ -19,7 +19,7 @@ router = APIRouter(tags=["health"])
 log = get_logger(__name__)
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def metrics(request: Request, deps: Deps) -> Response:
     """Return the metrics of the record and of this process, as Prometheus text or OpenMetrics by `Accept`."""
     snapshot, down = await asyncio.gather(_snapshot(deps), deps.readiness.down())

@@ -11,7 +11,7 @@ from parley_api.schemas import QueueAnswer, QueuesAnswer
 router = APIRouter(tags=["queues"])
 
 
-@router.get("/v1/queues", responses=problems())
+@router.get("/v1/queues", summary="Read the queues", responses=problems())
 async def queues(query: NoQuery, deps: Deps, tenant: Tenant) -> QueuesAnswer:
     """Return the jobs and workers of each queue, over all tenants."""
     statuses = await deps.blocking.store(deps.store.queues)

@@ -9,25 +9,17 @@ from fastapi.responses import FileResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from parley_api.http.openapi import RECORDING, problems
-from parley_api.http.problems import problem
+from parley_api.http.openapi import RECORDING, Responses, problem_response, problems
+from parley_api.http.problems import INVALID_RANGE, problem
 from parley_api.routes.context import Deps, FoundJob, NoQuery
 from parley_api.runtime.dependencies import Dependencies
-from parley_core.errors import JobPurged
+from parley_core.errors import JobNotFound, JobPurged, ObjectStoreUnavailable
 from parley_core.job import Job
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
 
-@router.get("/audio", response_class=FileResponse, responses={**RECORDING, **problems(404, 410)})
-async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
-    """Return the recording as it was sent, whole or in ranges."""
-    response = RecordingResponse(deps, job)
-    try:
-        await response.open()
-    except KeyError:
-        raise JobPurged("The recording is gone: the job is being deleted.") from None
-    return response
+INVALID_RANGES: Responses = {status: problem_response(status, [INVALID_RANGE]) for status in (400, 416)}
 
 
 class RecordingResponse(FileResponse):
@@ -37,8 +29,9 @@ class RecordingResponse(FileResponse):
         self._deps = deps
         self._key = job.recording.key
         self._fetched = ExitStack()
-        headers = {"ETag": f'"{job.recording.sha256}"'}
-        super().__init__("", media_type=job.recording.media_type, headers=headers, filename=job.id)
+        recording = job.recording
+        headers = {"ETag": f'"{recording.sha256}"'}
+        super().__init__("", media_type=recording.media_type, headers=headers, filename=recording.file_name or job.id)
 
     async def open(self) -> None:
         """Fetch the file. Raises KeyError if the recording is gone."""
@@ -66,7 +59,24 @@ class _RangeProblems:
             self._refused = True
             size = Headers(raw=message["headers"]).get("content-range")
             headers = {"Content-Range": size} if size else None
-            answer = problem(message["status"], "invalid_range", "`Range` asks for bytes that do not exist.", headers)
+            detail = "`Range` asks for bytes that the recording does not have."
+            answer = problem(INVALID_RANGE, detail, headers, message["status"])
             await answer(self._scope, self._receive, self._send)
         elif not self._refused:
             await self._send(message)
+
+
+@router.get(
+    "/audio",
+    summary="Read the recording",
+    response_class=FileResponse,
+    responses={**RECORDING, **problems(JobNotFound, JobPurged, ObjectStoreUnavailable), **INVALID_RANGES},
+)
+async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
+    """Return the recording as it was sent, whole or in ranges."""
+    response = RecordingResponse(deps, job)
+    try:
+        await response.open()
+    except KeyError:
+        raise JobPurged("The recording is gone: the job is being deleted.") from None
+    return response

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley_api.http.errors import InvalidOption
+from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept
 from parley_api.http.openapi import TURNS, problems
 from parley_api.routes.context import Deps, FoundJob
 from parley_api.schemas import TurnsAnswer
+from parley_api.schemas.base import Flag
 from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
 from parley_api.use_cases.results import result_of
 from parley_api.use_cases.turn_formats import JSON, choose, to_json
+from parley_core import errors
 from parley_core.turns import to_rttm
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -23,14 +25,32 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
 class TurnsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    format: str | None = Field(None, description="`json` or `rttm`. Takes precedence over `Accept`.")
-    embeddings: bool = Field(False, description="Add each speaker's embedding. JSON only.")
+    format: Literal["json", "rttm"] | None = Field(
+        None, description="Format of the turns. Takes precedence over `Accept`.", examples=["rttm"]
+    )
+    embeddings: Flag = Field(False, description="Add the speaker embeddings; `json` only.", examples=[True])
 
 
-@router.get("/turns", response_model=TurnsAnswer, responses={**TURNS, **problems(404, 406, 409, 410)})
+@router.get(
+    "/turns",
+    summary="Read the turns",
+    response_model=TurnsAnswer,
+    responses={
+        **TURNS,
+        **problems(
+            errors.JobNotFound,
+            errors.JobPurged,
+            errors.JobNotFinished,
+            errors.JobNotSucceeded,
+            SpeakerEmbeddingsNotKept,
+            NotAcceptable,
+            errors.ObjectStoreUnavailable,
+        ),
+    },
+)
 async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob) -> Response:
     """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels."""
-    turns_format, media_type = choose(query.format, request.headers.get("accept", ""))
+    turns_format, media_type = choose(query.format, ", ".join(request.headers.getlist("accept")))
     if query.embeddings and turns_format != JSON:
         raise InvalidOption("`embeddings` requires the format `json`.")
     result = await result_of(deps, job)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from parley_api.runtime.blocking_calls import BlockingCalls
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, QueueFull
-from parley_core.job import JobOptions, Queue, StoreHealth
+from parley_core.job import Queue, StoreHealth
 from parley_core.ports import SubmitStore
 from parley_core.settings import Settings
 
@@ -45,11 +45,11 @@ class Admission:
                 raise JobStoreFull(f"The job store is {share:.0%} full. The rest is kept for the jobs it holds.")
         return health is not None
 
-    async def require_room(self, options: JobOptions) -> None:
-        """Raise QueueFull if the job's queue holds its limit of unfinished jobs."""
+    async def require_room(self, queue: Queue) -> None:
+        """Raise QueueFull if the queue holds its limit of unfinished jobs."""
         limit = self._settings.queue_limit
-        if (await self._fresh()).unfinished.get(options.queue, 0) >= limit:
-            raise QueueFull(f"The queue {options.queue} holds its limit of {limit} unfinished jobs.")
+        if (await self._fresh()).unfinished.get(queue, 0) >= limit:
+            raise QueueFull(f"The queue {queue} holds its limit of {limit} unfinished jobs.")
 
     async def _fresh(self) -> _Snapshot:
         now = time.monotonic()

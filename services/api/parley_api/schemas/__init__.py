@@ -1,6 +1,6 @@
 """What the API answers, as models: jobs, turns, queues, voices, and what they share."""
 
-from parley_api.schemas.base import MOST_CHANNELS, OkAnswer, ProblemAnswer
+from parley_api.schemas.base import OkAnswer, ProblemAnswer, Reference
 from parley_api.schemas.jobs import (
     ErrorAnswer,
     EventAnswer,
@@ -9,14 +9,15 @@ from parley_api.schemas.jobs import (
     ReceiptAnswer,
     RecordingAnswer,
 )
+from parley_api.schemas.options import ConsultOptions, SubmitOptions, clean_file_name
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
 from parley_api.schemas.voiceprints import EnrolRequest, VoiceprintAnswer, VoiceprintReceiptAnswer, VoiceprintsAnswer
 
 __all__ = [
-    "MOST_CHANNELS",
     "ConsultAccepted",
     "ConsultAnswer",
+    "ConsultOptions",
     "EnrolRequest",
     "ErrorAnswer",
     "EventAnswer",
@@ -28,8 +29,11 @@ __all__ = [
     "QueuesAnswer",
     "ReceiptAnswer",
     "RecordingAnswer",
+    "Reference",
+    "SubmitOptions",
     "TurnsAnswer",
     "VoiceprintAnswer",
     "VoiceprintReceiptAnswer",
     "VoiceprintsAnswer",
+    "clean_file_name",
 ]

@@ -1,38 +1,126 @@
-"""What all answers share."""
+"""What the models share: types of fields, and the base of all responses."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError, PydanticKnownError
+
+MAX_CHANNELS = 8  # that a caller can assign; as many as a conference table has microphones
+MAX_REFERENCE = 200  # characters
+
+Model = TypeVar("Model", bound=BaseModel)
+
+WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"  # for the schema; the exact rule is `str.isprintable`
+
+
+SENTENCE, UNKNOWN = "sentence", "unknown"
+"""Kinds of our own validation errors: a wrong value, and an option that does not exist."""
+
+
+def sentence(text: str, kind: str = SENTENCE) -> PydanticCustomError:
+    """Return a validation error whose message reaches the caller as it is: a sentence that names the field."""
+    return PydanticCustomError(kind, text)
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str) and not WHOLE_NUMBER.fullmatch(value):
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise PydanticKnownError("bool_parsing")
+    return value
+
+
+def _printable_reference(text: str) -> str:
+    if not text.isprintable():
+        raise sentence("`reference` must consist of printable characters.")
+    return text
 
 
 def _rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _milliseconds(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+DIGITS_ONLY = BeforeValidator(_whole)
+"""For whole numbers from text. Without it Pydantic takes `2.0` and `1_000` too. Limits stand before it."""
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A boolean from text: `true` or `false`. Without the validator Pydantic takes `1` and `yes` too."""
+
+Reference = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_REFERENCE, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
+    AfterValidator(_printable_reference),
+]
+"""The caller's own name for a conversation."""
+
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+"""A time as RFC 3339 in UTC, to the millisecond."""
+
+Seconds = Annotated[float, PlainSerializer(_milliseconds, return_type=float, when_used="json")]
+"""A duration or a position in a recording, to the millisecond."""
 
 
-MOST_CHANNELS = 8  # that a caller can name: as many as a conference table has microphones
+def with_example(example: dict[str, Any]) -> Callable[[type[Model]], type[Model]]:
+    """Add an example to a model's JSON schema."""
+
+    def decorate(model: type[Model]) -> type[Model]:
+        model.model_config["json_schema_extra"] = {"examples": [example]}
+        return model
+
+    return decorate
 
 
 class Answer(BaseModel):
-    """Base of all answers, filled from the values of parley_core by name."""
+    """Base of all responses. Fields are filled from the attributes of values in parley_core."""
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
 
 
+@with_example({"status": "ok"})
 class OkAnswer(Answer):
-    status: str = "ok"
+    """The check succeeded."""
+
+    status: str = Field("ok", description="Always `ok`.")
 
 
+class FieldProblem(BaseModel):
+    """One value that is wrong."""
+
+    name: str = Field(description="Name of the option, parameter or member; empty for the request as a whole.")
+    detail: str = Field(description="What is wrong with it.")
+
+
+@with_example(
+    {
+        "type": "urn:parley:problem:job_not_found",
+        "title": "Job not found",
+        "status": 404,
+        "detail": "There is no job with this id.",
+        "code": "job_not_found",
+    }
+)
 class ProblemAnswer(BaseModel):
-    """RFC 9457. `code` is stable; `detail` is for people. Some codes bring members of their own."""
+    """An error (RFC 9457). Some codes add members, for example `errors` or `missing`."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
+    type: str = Field(description="URI of the problem: `urn:parley:problem:` and the code.")
+    title: str = Field(description="The problem in a few words; the same for every occurrence.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened and what to do, in a sentence for people.")
+    code: str = Field(description="Stable name of the problem, for programs.")
+    errors: list[FieldProblem] | None = Field(
+        None, description="With `invalid_option` and `unknown_option`: each value that is wrong."
+    )

@@ -1,234 +1,165 @@
-"""A job and what belongs to it, field by field."""
+"""A job and what belongs to it, in reading order."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from parley_api.schemas.base import Answer, Moment
-from parley_core.job import (
-    Attempt,
-    Failure,
-    Job,
-    JobEvent,
-    JobPage,
-    JobState,
-    Phase,
-    Queue,
-    ResultSummary,
-    SpeakerBounds,
-)
-from parley_core.recording import Recording
+from parley_api.schemas import examples
+from parley_api.schemas.base import Answer, Moment, Seconds, with_example
+from parley_core.job import Job, JobEvent, JobPage, JobState, Phase, Queue
 from parley_core.voiceprints import Role
 
 
 class RecordingAnswer(Answer):
-    sha256: str
-    bytes: int
-    seconds: float
-    media_type: str
+    """The recording as it was sent."""
 
-    @classmethod
-    def of(cls, recording: Recording) -> Self:
-        return cls.model_validate(recording)
+    sha256: str = Field(description="SHA-256 of its bytes, in hex.")
+    bytes: int = Field(description="Its length in bytes.")
+    seconds: Seconds = Field(description="Its length in seconds, measured from the audio packets.")
+    media_type: str = Field(description="Its media type, found from its content.")
+    file_name: str | None = Field(description="The file name that was sent with it; null without one.")
 
 
 class SpeakersAnswer(Answer):
-    """How many speakers the caller says there are; null leaves it to the engine."""
+    """The number of speakers that the caller gave; null where the engine decides."""
 
-    min: int | None
-    max: int | None
-
-    @classmethod
-    def of(cls, speakers: SpeakerBounds) -> Self:
-        return cls.model_validate(speakers)
+    min: int | None = Field(description="Smallest number of speakers.")
+    max: int | None = Field(description="Largest number of speakers.")
 
 
 class ErrorAnswer(Answer):
-    code: str
-    detail: str
+    """Why an attempt or a job failed."""
 
-    @classmethod
-    def of(cls, failure: Failure | None) -> Self | None:
-        return None if failure is None else cls.model_validate(failure)
+    code: str = Field(description="Stable name of the error, for programs.")
+    detail: str = Field(description="The error in a sentence, for people.")
 
 
 class AttemptAnswer(Answer):
-    """One try of the job by one worker."""
+    """One attempt at the job by one worker."""
 
-    number: int
-    worker: str
-    started_at: Moment
-    ended_at: Moment | None
-    error: ErrorAnswer | None
-
-    @classmethod
-    def of(cls, attempt: Attempt) -> Self:
-        return cls.model_validate(attempt)
+    number: int = Field(description="1 for the first attempt; a retry by a caller begins at 1 again.")
+    worker: str = Field(description="Name of the worker.")
+    started_at: Moment = Field(description="When the attempt began.")
+    ended_at: Moment | None = Field(description="When it ended; null while it runs.")
+    error: ErrorAnswer | None = Field(description="Why it failed; null while it runs and after success.")
 
 
 class ResultAnswer(Answer):
-    """What came out, in numbers; the turns are at `links.turns`."""
+    """The result in numbers. The turns are at `links.turns`."""
 
-    speakers: int
-    turns: int
-    seconds_of_speech: float
-    engine: dict[str, Any]
-    timings: dict[str, float] = Field(description="Seconds per phase, and `engine` for the engine as a whole.")
-    turns_to_review: int | None = Field(description="Turns that need review; null where the engine cannot tell.")
-    seconds_to_review: float | None = Field(description="How long these are together.")
-
-    @classmethod
-    def of(cls, result: ResultSummary | None) -> Self | None:
-        return None if result is None else cls.model_validate(result)
+    speakers: int = Field(description="Number of speakers.")
+    turns: int = Field(description="Number of turns.")
+    seconds_of_speech: Seconds = Field(description="Seconds in which at least one speaker talks.")
+    engine: dict[str, Any] = Field(description="Name, version, model files and parameters of the engine.")
+    timings: dict[str, Seconds] = Field(description="Seconds per phase, and `engine` for the whole engine.")
+    turns_to_review: int | None = Field(description="Number of turns to review; null if the engine cannot tell.")
+    seconds_to_review: Seconds | None = Field(description="Length of these turns in all.")
 
 
 class LinksAnswer(Answer):
-    """Only what is there now."""
+    """Paths of what belongs to the job and exists now."""
 
-    self: str
-    events: str
-    turns: str | None = None
-    audio: str | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, str]:
-        return {name: link for name, link in serialize(self).items() if link is not None}
-
-    @classmethod
-    def of(cls, job: Job) -> LinksAnswer:
-        here = f"/v1/jobs/{job.id}"
-        succeeded = job.state is JobState.SUCCEEDED
-        return LinksAnswer(
-            self=here, events=f"{here}/events", audio=f"{here}/audio", turns=f"{here}/turns" if succeeded else None
-        )
+    self: str = Field(description="The job.")
+    events: str = Field(description="Its events.")
+    turns: str | None = Field(None, exclude_if=lambda path: path is None, description="Its turns, after success.")
+    audio: str = Field(description="The recording.")
 
 
+@with_example(examples.JOB)
 class JobAnswer(Answer):
-    """A job. Times are RFC 3339 in UTC, durations seconds."""
+    """A job. Times are RFC 3339 in UTC, durations are seconds."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d",
-                "state": "succeeded",
-                "queue": "interactive",
-                "reference": "consult-4711",
-                "created_at": "2026-11-25T05:00:00.000Z",
-                "started_at": "2026-11-25T05:00:00.041Z",
-                "finished_at": "2026-11-25T05:00:04.310Z",
-                "recording": {"sha256": "9f2c…", "bytes": 2552408, "seconds": 61.2, "media_type": "audio/flac"},
-                "speakers": {"min": 2, "max": 2},
-                "speaker_embeddings": False,
-                "channels": [],
-                "position": None,
-                "eta_seconds": None,
-                "phase": None,
-                "progress": 1.0,
-                "attempts": [
-                    {
-                        "number": 1,
-                        "worker": "worker-0/3f9a1c/41",
-                        "started_at": "2026-11-25T05:00:00.041Z",
-                        "ended_at": "2026-11-25T05:00:04.310Z",
-                        "error": None,
-                    }
-                ],
-                "error": None,
-                "result": {
-                    "speakers": 2,
-                    "turns": 31,
-                    "seconds_of_speech": 55.8,
-                    "engine": {"name": "onnx", "version": "1", "weights": {}, "parameters": {}},
-                    "timings": {"engine": 4.0},
-                    "turns_to_review": 3,
-                    "seconds_to_review": 2.7,
-                },
-                "links": {
-                    "self": "/v1/jobs/0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d",
-                    "events": "/v1/jobs/0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d/events",
-                    "turns": "/v1/jobs/0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d/turns",
-                    "audio": "/v1/jobs/0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d/audio",
-                },
-            }
-        }
+    id: str = Field(description="A UUID of version 7.")
+    state: JobState = Field(
+        description="`accepted`: stored, not yet in a queue. `queued`: waits for a worker or its next attempt. "
+        "`running`: a worker computes. `succeeded`, `failed` and `cancelled` are final."
     )
-
-    id: str
-    state: JobState
-    queue: Queue
-    reference: str | None
-    created_at: Moment
-    started_at: Moment | None
-    finished_at: Moment | None
-    recording: RecordingAnswer
-    speakers: SpeakersAnswer
-    speaker_embeddings: bool = Field(description="The result keeps the speakers' voices.")
-    channels: list[Role] = Field(description="Whose microphone each channel is; empty where nobody said.")
-    position: int | None = Field(description="Jobs before this one in its queue, while it waits.")
-    eta_seconds: float | None = Field(description="Seconds until its end; null when unknown.")
-    phase: Phase | None
-    progress: float = Field(description="0 to 1, of the running attempt.")
-    attempts: list[AttemptAnswer]
-    error: ErrorAnswer | None
-    result: ResultAnswer | None
-    links: LinksAnswer
+    queue: Queue = Field(description="The queue it was submitted to.")
+    reference: str | None = Field(description="The caller's name for the conversation.")
+    created_at: Moment = Field(description="When it was accepted.")
+    started_at: Moment | None = Field(description="When its first attempt began.")
+    finished_at: Moment | None = Field(description="When it reached a final state.")
+    recording: RecordingAnswer = Field(description="The recording.")
+    speakers: SpeakersAnswer = Field(description="The number of speakers that the caller gave.")
+    speaker_embeddings: bool = Field(description="Whether the result keeps speaker embeddings.")
+    channels: list[Role] = Field(description="Role of the speaker of each channel; empty if the caller gave none.")
+    position: int | None = Field(description="Number of jobs before it in its queue, while it waits.")
+    eta_seconds: Seconds | None = Field(description="Estimated seconds until its end; null if unknown.")
+    phase: Phase | None = Field(description="What the running attempt does.")
+    progress: float = Field(
+        description="Progress of the running attempt, 0 to 1, over all its phases. It only grows; the next attempt "
+        "begins at 0."
+    )
+    attempts: list[AttemptAnswer] = Field(description="The attempts so far.")
+    error: ErrorAnswer | None = Field(description="Why it failed; null in every other state.")
+    result: ResultAnswer | None = Field(description="The result in numbers, after success.")
+    links: LinksAnswer = Field(description="Paths of what belongs to it.")
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Return the answer for a job."""
-        return cls(
-            id=job.id,
-            state=job.state,
-            queue=job.options.queue,
-            reference=job.options.reference,
-            created_at=job.created_at,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
-            recording=RecordingAnswer.of(job.recording),
-            speakers=SpeakersAnswer.of(job.options.speakers),
-            speaker_embeddings=job.options.speaker_embeddings,
-            channels=list(job.options.channels),
-            position=job.position,
-            eta_seconds=None,
-            phase=job.phase,
-            progress=job.progress,
-            attempts=[AttemptAnswer.of(attempt) for attempt in job.attempts],
-            error=ErrorAnswer.of(job.error),
-            result=ResultAnswer.of(job.result),
-            links=LinksAnswer.of(job),
+        """Return the response for a job."""
+        path = f"/v1/jobs/{job.id}"
+        turns = f"{path}/turns" if job.state is JobState.SUCCEEDED else None
+        return cls.model_validate(
+            {
+                "id": job.id,
+                "state": job.state,
+                "queue": job.options.queue,
+                "reference": job.options.reference,
+                "created_at": job.created_at,
+                "started_at": job.started_at,
+                "finished_at": job.finished_at,
+                "recording": job.recording,
+                "speakers": job.options.speakers,
+                "speaker_embeddings": job.options.speaker_embeddings,
+                "channels": job.options.channels,
+                "position": job.position,
+                "eta_seconds": None,
+                "phase": job.phase,
+                "progress": job.progress,
+                "attempts": job.attempts,
+                "error": job.error,
+                "result": job.result,
+                "links": {"self": path, "events": f"{path}/events", "turns": turns, "audio": f"{path}/audio"},
+            }
         )
 
 
+@with_example(examples.JOB_PAGE)
 class JobPageAnswer(Answer):
-    """A page of jobs, newest first; `next_cursor` is null on the last one."""
+    """A page of jobs."""
 
-    jobs: list[JobAnswer]
-    next_cursor: str | None
+    jobs: list[JobAnswer] = Field(description="The jobs, newest first.")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page.")
 
     @classmethod
     def of(cls, page: JobPage) -> Self:
+        """Return the response for a page."""
         return cls(jobs=[JobAnswer.of(job) for job in page.jobs], next_cursor=page.next_cursor)
 
 
+@with_example(examples.EVENT)
 class EventAnswer(Answer):
-    """One change of a job, the data of a server-sent event."""
+    """One change of a job: the data of a server-sent event."""
 
-    state: JobState
-    phase: Phase | None
-    progress: float
-    at: Moment
+    state: JobState = Field(description="The job's state.")
+    phase: Phase | None = Field(description="What the running attempt does.")
+    progress: float = Field(description="Progress of the running attempt, 0 to 1.")
+    at: Moment = Field(description="When the job changed.")
 
     @classmethod
     def of(cls, event: JobEvent) -> Self:
+        """Return the data for an event."""
         return cls(state=event.state, phase=event.phase, progress=event.progress, at=event.at)
 
 
+@with_example(examples.RECEIPT)
 class ReceiptAnswer(Answer):
-    """What a deletion removed, and when."""
+    """A receipt for a deleted job."""
 
-    job_id: str
-    deleted_at: Moment
-    recording: RecordingAnswer
-    removed: list[str] = Field(description="Names of what is gone: `recording`, `result`, `record`.")
+    job_id: str = Field(description="Id of the job.")
+    deleted_at: Moment = Field(description="When it was deleted.")
+    recording: RecordingAnswer = Field(description="The recording that is gone.")
+    removed: list[str] = Field(description="What is gone: `recording`, `result`, `record`.")

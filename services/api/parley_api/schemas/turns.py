@@ -1,4 +1,4 @@
-"""Who spoke when, and the consult that asked."""
+"""Who spoke when: turns of a job and of a consult."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from parley_api.schemas.base import Answer
+from parley_api.schemas import examples
+from parley_api.schemas.base import Answer, Seconds, with_example
 from parley_api.schemas.jobs import ErrorAnswer
 from parley_core.job import Job, JobState
 from parley_core.result_document import ResultDocument
@@ -17,18 +18,21 @@ from parley_core.voiceprints import Role
 
 
 class TurnAnswer(Answer):
-    start: float
-    end: float
-    speaker: str
+    """One speaker talking without a break."""
+
+    start: Seconds = Field(description="Seconds from the beginning of the recording.")
+    end: Seconds = Field(description="Seconds from the beginning of the recording; greater than `start`.")
+    speaker: str = Field(description="Label of the speaker, valid in this job only.")
     confidence: float | None = Field(
-        description="How likely a moment of it is given to the right person, 0 to 1; null where the engine cannot tell."
+        description="Probability that the turn's speaker label is correct, 0 to 1; null if the engine cannot tell."
     )
     needs_review: bool | None = Field(
-        description="The engine is so unsure that a person should look; null where it cannot tell."
+        description="Whether a person should check the turn; null if the engine cannot tell."
     )
 
     @classmethod
     def of(cls, turns: Sequence[Turn], engine: EngineInfo) -> list[Self]:
+        """Return the turns of an engine."""
         return [
             cls(
                 start=turn.start,
@@ -42,55 +46,63 @@ class TurnAnswer(Answer):
 
 
 class SpanAnswer(Answer):
-    start: float
-    end: float
+    """A part of the recording."""
+
+    start: Seconds = Field(description="Seconds from the beginning of the recording.")
+    end: Seconds = Field(description="Seconds from the beginning of the recording; greater than `start`.")
 
 
 class EngineAnswer(Answer):
-    name: str
-    version: str
-    weights: dict[str, str] = Field(description="SHA-256 of every model file.")
-    parameters: dict[str, Any]
+    """The engine that made the result."""
+
+    name: str = Field(description="Name of the engine.")
+    version: str = Field(description="Version of the engine.")
+    weights: dict[str, str] = Field(description="SHA-256 of each model file, by name.")
+    parameters: dict[str, Any] = Field(description="Every setting that can change a turn.")
 
 
 class DiarizedAnswer(Answer):
-    sha256: str
-    seconds: float
+    """The recording that the result belongs to."""
+
+    sha256: str = Field(description="SHA-256 of its bytes, in hex.")
+    seconds: Seconds = Field(description="Its length in seconds.")
 
 
 class SpeakerIdentityAnswer(Answer):
-    """Who a speaker is, as far as enrolled voices and named channels tell; without a name the speaker is unknown."""
+    """Who a speaker is, from voiceprints and channels."""
 
-    speaker: str
-    name: str | None
+    speaker: str = Field(description="Label of the speaker.")
+    name: str | None = Field(description="Name of the voiceprint that matches; null for an unknown speaker.")
     similarity: float | None = Field(
         description="Cosine similarity of speaker embedding and voiceprint; null without a name."
     )
-    voiceprint_id: str | None
-    role: Role | None
+    voiceprint_id: str | None = Field(description="Id of that voiceprint; null for an unknown speaker.")
+    role: Role | None = Field(description="Role of the speaker; null if unknown.")
 
     @classmethod
     def of(cls, identities: Sequence[SpeakerIdentity]) -> list[Self]:
+        """Return the identities of a result's speakers."""
         return [cls.model_validate(identity) for identity in identities]
 
 
+@with_example(examples.TURNS)
 class TurnsAnswer(Answer):
-    """Who spoke when. Seconds from the beginning of the recording."""
+    """Who spoke when."""
 
-    job_id: str
-    recording: DiarizedAnswer
-    speakers: list[str]
+    job_id: str = Field(description="Id of the job.")
+    recording: DiarizedAnswer = Field(description="The recording.")
+    speakers: list[str] = Field(description="Labels of the speakers, in order of first appearance.")
     identities: list[SpeakerIdentityAnswer] = Field(
-        [], description="Of jobs with `voices` or `channels`; else left out."
+        [], description="Who the speakers are. Present if the job has `speaker_embeddings` or `channels`."
     )
-    turns: list[TurnAnswer]
-    exclusive_turns: list[TurnAnswer] = Field(description="At every moment at most one speaker.")
-    overlaps: list[SpanAnswer] = Field(description="Where two or more speak.")
-    engine: EngineAnswer
+    turns: list[TurnAnswer] = Field(description="The turns by start; turns of different speakers may overlap.")
+    exclusive_turns: list[TurnAnswer] = Field(description="The turns with at most one speaker at any time.")
+    overlaps: list[SpanAnswer] = Field(description="Where two or more speakers talk.")
+    engine: EngineAnswer = Field(description="The engine that made the result.")
     speaker_embeddings: dict[str, list[float]] = Field(
-        {}, description="Unit vector by speaker; with `embeddings=true` only."
+        {}, description="Unit vector by speaker. Present with `embeddings=true` only."
     )
-    embedding_model: str = Field("", description="What made the vectors; with `embeddings=true` only.")
+    embedding_model: str = Field("", description="Model of these vectors. Present with `embeddings=true` only.")
 
     @classmethod
     def of(cls, result: ResultDocument, identities: Sequence[SpeakerIdentity] | None, embeddings: bool) -> Self:
@@ -115,32 +127,39 @@ class TurnsAnswer(Answer):
         )
 
 
+@with_example(examples.CONSULT_ACCEPTED)
 class ConsultAccepted(Answer):
-    """A consult's recording, accepted for good."""
+    """An accepted consult."""
 
-    job_id: str
-    session_id: str
-    status: JobState
+    job_id: str = Field(description="Id of the job.")
+    session_id: str = Field(description="Id of the consult's session.")
+    status: JobState = Field(description="State of the job.")
 
 
+@with_example(examples.CONSULT)
 class ConsultAnswer(ConsultAccepted):
-    """A consult's job and, once it has succeeded, its turns and who speaks in them."""
+    """A consult and, after success, its turns and the identities of its speakers."""
 
-    progress: float
-    error: ErrorAnswer | None
-    turns: list[TurnAnswer] | None
-    identities: list[SpeakerIdentityAnswer] | None = Field(description="Of a consult with `voices` or `channels`.")
+    progress: float = Field(description="Progress of the running attempt, 0 to 1.")
+    error: ErrorAnswer | None = Field(description="Why it failed; null in every other state.")
+    turns: list[TurnAnswer] | None = Field(description="The turns, after success.")
+    identities: list[SpeakerIdentityAnswer] | None = Field(
+        description="Who the speakers are, after success. Null without `speaker_embeddings` and `channels`."
+    )
 
     @classmethod
     def of(
         cls, job: Job, result: ResultDocument | None = None, identities: Sequence[SpeakerIdentity] | None = None
     ) -> Self:
-        return cls(
-            job_id=job.id,
-            session_id=job.options.reference or "",
-            status=job.state,
-            progress=job.progress,
-            error=ErrorAnswer.of(job.error),
-            turns=None if result is None else TurnAnswer.of(result.turns, result.engine),
-            identities=None if identities is None else SpeakerIdentityAnswer.of(identities),
+        """Return the response for a consult's job; `result` and `identities` are None before success."""
+        return cls.model_validate(
+            {
+                "job_id": job.id,
+                "session_id": job.options.reference or "",
+                "status": job.state,
+                "progress": job.progress,
+                "error": job.error,
+                "turns": None if result is None else TurnAnswer.of(result.turns, result.engine),
+                "identities": None if identities is None else SpeakerIdentityAnswer.of(identities),
+            }
         )

@@ -1,4 +1,4 @@
-"""Enrolled voices: what callers send and get; never the vector."""
+"""Voiceprints: what callers send and get. A voiceprint's vector is never part of a response."""
 
 from __future__ import annotations
 
@@ -6,63 +6,65 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from parley_api.schemas.base import Answer, Moment
+from parley_api.schemas import examples
+from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, sentence, with_example
 from parley_core.voiceprints import Role, Voiceprint
 
 MAX_NAME = 200  # characters
 
 
-def _sound_name(name: str) -> str:
+def _clean_name(name: str) -> str:
     if not name.isprintable() or name != name.strip():
-        raise ValueError("a name is printable and has no blanks around it")
+        raise sentence("`name` must consist of printable characters, without spaces at its ends.")
     return name
 
 
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_sound_name)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
+    AfterValidator(_clean_name),
+]
 
 
+@with_example(examples.ENROL)
 class EnrolRequest(BaseModel):
     """A speaker of a job that was submitted with `speaker_embeddings=true`, and who that is."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {
-                "name": "Dr. Weber",
-                "role": "clinician",
-                "job_id": "0198c0de-7a3b-7c11-9d2e-3f6f5a1b2c3d",
-                "speaker": "SPEAKER_00",
-            }
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(description="Unique among your voices; case does not count.")
-    role: Literal[Role.CLINICIAN, Role.PATIENT] | None = None
-    job_id: str = Field(max_length=64)
-    speaker: str = Field(max_length=64)
+    name: Name = Field(description="Name of the person, unique among your voiceprints. Case does not count.")
+    role: Literal["clinician", "patient"] | None = Field(None, description="Role of the person; null if unknown.")
+    job_id: str = Field(max_length=64, description="The job in which the person speaks.")
+    speaker: str = Field(max_length=64, description="The person's label in the turns of that job.")
 
 
+@with_example(examples.VOICEPRINT)
 class VoiceprintAnswer(Answer):
-    """An enrolled voice. It stays until it is deleted, also when its job is purged."""
+    """An enrolled voiceprint. It stays until it is deleted, even when its job is purged."""
 
-    id: str
-    name: str
-    role: Role | None
-    enrolled_at: Moment
-    model: str = Field(description="What made the vector; it is compared with vectors of the same model only.")
+    id: str = Field(description="Id of the voiceprint.")
+    name: str = Field(description="Name of the person.")
+    role: Role | None = Field(description="Role of the person; null if unknown.")
+    enrolled_at: Moment = Field(description="When it was enrolled.")
+    model: str = Field(description="The embedding model. Only embeddings of the same model are compared.")
 
     @classmethod
-    def of(cls, voice: Voiceprint) -> Self:
-        return cls.model_validate(voice)
+    def of(cls, voiceprint: Voiceprint) -> Self:
+        """Return the response for a voiceprint."""
+        return cls.model_validate(voiceprint)
 
 
+@with_example(examples.VOICEPRINTS)
 class VoiceprintsAnswer(Answer):
+    """All voiceprints of the tenant."""
+
     voiceprints: list[VoiceprintAnswer] = Field(description="In order of enrolment.")
 
 
+@with_example(examples.VOICEPRINT_RECEIPT)
 class VoiceprintReceiptAnswer(Answer):
-    """What a deletion removed, and when."""
+    """A receipt for a deleted voiceprint."""
 
-    voiceprint_id: str
-    deleted_at: Moment
+    voiceprint_id: str = Field(description="Id of the voiceprint.")
+    deleted_at: Moment = Field(description="When it was deleted.")
     removed: list[str] = Field(description="What is gone: `name`, `role`, `vector`.")

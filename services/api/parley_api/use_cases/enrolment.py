@@ -1,4 +1,4 @@
-"""A speaker of a job becomes an enrolled voice."""
+"""Enrols a speaker of a job as a voiceprint."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ from parley_api.use_cases.job_lookup import find
 from parley_api.use_cases.results import result_of
 from parley_core.job_id import new_id
 from parley_core.logs import get_logger
-from parley_core.result_document import ResultDocument
-from parley_core.voiceprints import Embedding, NewVoiceprint, Voiceprint
+from parley_core.voiceprints import NewVoiceprint, Role, Voiceprint
 
 log = get_logger(__name__)
 
 
 async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voiceprint:
-    """Enrol a speaker of one of the tenant's jobs.
+    """Enrol a speaker of one of the tenant's jobs; return the voiceprint.
 
     Raises:
-        JobNotFound, JobPurged: as `find` does.
-        SpeakerEmbeddingsNotKept, TurnsNotYet, NoTurns: the job has no voices, not yet, or never will.
-        UnknownSpeaker, SpeakerWithoutEmbedding: by the label.
-        VoiceprintNameTaken, TooManyVoiceprints, JobStoreFull: as VoiceprintStore.enrol does.
+        JobNotFound, JobPurged: the tenant has no such job.
+        SpeakerEmbeddingsNotKept: the job was submitted without `speaker_embeddings`.
+        TurnsNotYet, NoTurns: the job has no result.
+        UnknownSpeaker, SpeakerWithoutEmbedding: the result has no such label, or no embedding for it.
+        VoiceprintNameTaken, TooManyVoiceprints, JobStoreFull: the store refuses the voiceprint.
     """
     job = await find(deps, tenant, asked.job_id)
     require_speaker_embeddings(job)
     result = await result_of(deps, job)
-    vector = _vector_of(result, asked.speaker)
-    new = NewVoiceprint(new_id(), tenant, asked.name, asked.role, result.embedding_model, vector)
-    voice = await deps.blocking.store(deps.voiceprints.enrol, new)
-    log.info("voice enrolled", voiceprint_id=voice.id, job_id=job.id)
-    return voice
-
-
-def _vector_of(result: ResultDocument, speaker: str) -> Embedding:
-    if speaker not in result.speakers:
-        raise UnknownSpeaker(f"The job has no such speaker; it has: {', '.join(result.speakers) or 'none'}.")
-    if speaker not in result.speaker_embeddings:
-        raise SpeakerWithoutEmbedding(f"{speaker} says too little alone for a voice. Enrol from a longer recording.")
-    return result.speaker_embeddings[speaker]
+    if asked.speaker not in result.speakers:
+        labels = ", ".join(result.speakers) or "none"
+        raise UnknownSpeaker(f"The job has no such speaker. Its speakers: {labels}.")
+    if asked.speaker not in result.speaker_embeddings:
+        raise SpeakerWithoutEmbedding(
+            f"{asked.speaker} says too little alone for a speaker embedding. Enrol from a longer recording."
+        )
+    new = NewVoiceprint(
+        id=new_id(),
+        tenant=tenant,
+        name=asked.name,
+        role=None if asked.role is None else Role(asked.role),
+        model=result.embedding_model,
+        vector=result.speaker_embeddings[asked.speaker],
+    )
+    voiceprint = await deps.blocking.store(deps.voiceprints.enrol, new)
+    log.info("voiceprint enrolled", voiceprint_id=voiceprint.id, job_id=job.id)
+    return voiceprint

@@ -17,7 +17,7 @@ def require_speaker_embeddings(job: Job) -> None:
     """Raise SpeakerEmbeddingsNotKept unless the job keeps speaker embeddings."""
     if not job.options.speaker_embeddings:
         raise SpeakerEmbeddingsNotKept(
-            "This job kept no voices. Submit the recording again with `speaker_embeddings=true`."
+            "This job kept no speaker embeddings. Submit the recording again with `speaker_embeddings=true`."
         )
 
 

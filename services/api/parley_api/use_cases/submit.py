@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import anyio
 from fastapi import Request
 
-from parley_api.intake.options import OPTIONS, canonical, require_channels
+from parley_api.http.errors import InvalidOption
 from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.schemas import ConsultOptions, SubmitOptions
 from parley_audio import Probe
 from parley_core.errors import (
     IdempotencyKeyInUse,
@@ -26,18 +27,17 @@ from parley_core.errors import (
     JobStoreFull,
     JobStoreUnavailable,
 )
-from parley_core.job import IdempotencyKey, Job, JobOptions, NewJob, dispatch_of
+from parley_core.job import IdempotencyKey, Job, NewJob, dispatch_of
 from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
+from parley_core.redis.record import dump, options_to_plain
 
 log = get_logger(__name__)
 
 RESERVED_SECONDS = 15.0  # an API that dies during an upload blocks the caller's key no longer than this
 RENEWAL_SECONDS = 5.0
 MAX_KEY = 255  # characters
-
-SESSION_OPTIONS = tuple(name for name in OPTIONS if name != "reference")  # the session id is the reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,12 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     key = _idempotency_key(request)
     job_id = new_id()
     reservable = await deps.admission.require_memory() and key is not None
-    allowed = OPTIONS if session_id is None else SESSION_OPTIONS
+    model = SubmitOptions if session_id is None else ConsultOptions
     async with (
         _reserved(deps, tenant, key if reservable else None, job_id),
-        received(request, recording_key(job_id), deps, allowed) as (upload, options),
+        received(request, recording_key(job_id), deps, model) as (upload, options),
     ):
-        if session_id is not None:
-            options = replace(options, reference=session_id)
-        new = await _new_job(deps, tenant, job_id, upload, options)
+        new = await _new_job(deps, tenant, job_id, upload, options, session_id)
         idempotency = IdempotencyKey(key, digest(new)) if key else None
         if idempotency is not None:
             bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id)
@@ -91,16 +89,24 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-async def _new_job(deps: Dependencies, tenant: str, job_id: str, upload: Upload, options: JobOptions) -> NewJob:
-    """Measure the recording and return the job to record."""
+async def _new_job(
+    deps: Dependencies, tenant: str, job_id: str, upload: Upload, form: ConsultOptions, session_id: str | None
+) -> NewJob:
+    """Measure the recording and return the job to accept."""
 
     def measure() -> Probe:
         with deps.recordings.fetch(upload.key) as path:
             return deps.probe.measure(path)
 
     probe = await deps.blocking.probe(measure)
-    require_channels(options, probe.channels)
-    recording = Recording(upload.key, upload.sha256, upload.bytes, probe.seconds, probe.media_type)
+    options = form.job_options()
+    if session_id is not None:
+        options = replace(options, reference=session_id)
+    named = len(options.channels)
+    if named and named != probe.channels:
+        raise InvalidOption(f"`channels` names {named} channels, and the recording has {probe.channels}.")
+    file_name = form.file_name or upload.file_name
+    recording = Recording(upload.key, upload.sha256, upload.bytes, probe.seconds, probe.media_type, file_name)
     return NewJob(job_id, tenant, recording, options, deps.settings.limits_for(probe.seconds))
 
 
@@ -131,7 +137,7 @@ async def publish(deps: Dependencies, job: Job) -> Job:
 
 def digest(new: NewJob) -> str:
     """Return what an idempotency key stands for: the bytes of the recording and the options, as hex."""
-    return hashlib.sha256(f"{new.recording.sha256}\n{canonical(new.options)}".encode()).hexdigest()
+    return hashlib.sha256(f"{new.recording.sha256}\n{dump(options_to_plain(new.options))}".encode()).hexdigest()
 
 
 @asynccontextmanager

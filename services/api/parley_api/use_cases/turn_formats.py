@@ -1,16 +1,16 @@
-"""In which format the caller wants the turns: by `?format=`, else by `Accept`."""
+"""Chooses the format of the turns: by `?format=`, otherwise by `Accept`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from parley_api.http.errors import InvalidOption, NotAcceptable
+from parley_api.http.errors import NotAcceptable
 from parley_api.schemas import TurnsAnswer
 from parley_core.result_document import ResultDocument
 from parley_core.speaker_identification import SpeakerIdentity
 
 JSON, RTTM = "json", "rttm"
-MEDIA_TYPES: Mapping[str, str] = {  # media type to format; of equals, the first is meant
+MEDIA_TYPES: Mapping[str, str] = {  # media type to format; the first of equally acceptable ones is chosen
     "application/json": JSON,
     "text/x-rttm": RTTM,
     "text/plain": RTTM,
@@ -24,37 +24,39 @@ def to_json(result: ResultDocument, identities: Sequence[SpeakerIdentity] | None
 
 
 def choose(wanted: str | None, accept: str) -> tuple[str, str]:
-    """Return (format, media type). Raises InvalidOption for an unknown `?format=`, NotAcceptable for the header."""
+    """Return (format, media type).
+
+    Args:
+        wanted: the format that the query asks for.
+        accept: the `Accept` header, empty without one.
+
+    Raises:
+        NotAcceptable: the header allows none of the formats.
+    """
     if wanted is not None:
-        if wanted not in DEFAULT_TYPE:
-            raise InvalidOption(f"`format` must be one of: {', '.join(DEFAULT_TYPE)}.")
         return wanted, DEFAULT_TYPE[wanted]
-    for media_type, _ in sorted(_ranges(accept), key=lambda item: -item[1]):
-        chosen = next((known for known in MEDIA_TYPES if _covers(media_type, known)), None)
-        if chosen is not None:
-            return MEDIA_TYPES[chosen], chosen
-    raise NotAcceptable(f"The turns are there as: {', '.join(MEDIA_TYPES)}.")
+    ranges = _ranges(accept)
+    media_type = max(MEDIA_TYPES, key=lambda known: _quality(known, ranges))
+    if _quality(media_type, ranges) <= 0:
+        raise NotAcceptable(f"The turns are available as {', '.join(MEDIA_TYPES)}.")
+    return MEDIA_TYPES[media_type], media_type
 
 
-def _ranges(accept: str) -> list[tuple[str, float]]:
-    """(media range, quality) of an Accept header (RFC 9110, 12.5.1) without those of quality 0."""
-    ranges = []
+def _ranges(accept: str) -> dict[str, float]:
+    """Return quality by media range, from an `Accept` header (RFC 9110, section 12.5.1)."""
+    ranges = {}
     for item in (accept or "*/*").split(","):
-        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
-        if (quality := _quality(parameters)) > 0:
-            ranges.append((media_type, quality))
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
+        text = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
+        try:
+            ranges[media_range] = float(text)
+        except ValueError:
+            ranges[media_range] = 0.0
     return ranges
 
 
-def _quality(parameters: list[str]) -> float:
-    text = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
-
-
-def _covers(media_range: str, media_type: str) -> bool:
-    return media_range in ("*/*", media_type) or (
-        media_range.endswith("/*") and media_type.startswith(media_range.removesuffix("*"))
-    )
+def _quality(media_type: str, ranges: Mapping[str, float]) -> float:
+    """Return the quality of a media type: that of the most specific range which covers it, 0 without one."""
+    main_type = media_type.partition("/")[0]
+    covering = (media_type, f"{main_type}/*", "*/*")
+    return next((ranges[one] for one in covering if one in ranges), 0.0)

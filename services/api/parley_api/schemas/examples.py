@@ -1,0 +1,145 @@
+"""One example per response and request body. A test validates each of them with its model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Example = dict[str, Any]
+
+JOB_ID = "019ab9a4-1c20-7d3e-8a51-6f2b9c4e7d10"
+VOICEPRINT_ID = "019ab9a5-77d8-7c02-9b1f-2e8d5a6c3f47"
+SHA256 = "9f2c4b7e1d8a3560f4b9c2e7a1d6830597fe42c8b0a3d91e6c5f7284ab10d3ce"
+JOB_PATH = f"/v1/jobs/{JOB_ID}"
+
+RECORDING: Example = {
+    "sha256": SHA256,
+    "bytes": 2552408,
+    "seconds": 61.2,
+    "media_type": "audio/flac",
+    "file_name": "visit-4711.flac",
+}
+QUEUED_JOB: Example = {
+    "id": JOB_ID,
+    "state": "queued",
+    "queue": "interactive",
+    "reference": "consult-4711",
+    "created_at": "2025-11-25T05:00:00.000Z",
+    "started_at": None,
+    "finished_at": None,
+    "recording": RECORDING,
+    "speakers": {"min": 2, "max": 2},
+    "speaker_embeddings": False,
+    "channels": [],
+    "position": 0,
+    "eta_seconds": None,
+    "phase": None,
+    "progress": 0.0,
+    "attempts": [],
+    "error": None,
+    "result": None,
+    "links": {"self": JOB_PATH, "events": f"{JOB_PATH}/events", "audio": f"{JOB_PATH}/audio"},
+}
+JOB: Example = QUEUED_JOB | {
+    "state": "succeeded",
+    "started_at": "2025-11-25T05:00:00.041Z",
+    "finished_at": "2025-11-25T05:00:04.310Z",
+    "position": None,
+    "progress": 1.0,
+    "attempts": [
+        {
+            "number": 1,
+            "worker": "worker-0/3f9a1c/41",
+            "started_at": "2025-11-25T05:00:00.041Z",
+            "ended_at": "2025-11-25T05:00:04.310Z",
+            "error": None,
+        }
+    ],
+    "result": {
+        "speakers": 2,
+        "turns": 31,
+        "seconds_of_speech": 55.8,
+        "engine": {"name": "onnx", "version": "1", "weights": {}, "parameters": {}},
+        "timings": {"decoding": 0.12, "engine": 4.0},
+        "turns_to_review": 3,
+        "seconds_to_review": 2.7,
+    },
+    "links": {
+        "self": JOB_PATH,
+        "events": f"{JOB_PATH}/events",
+        "turns": f"{JOB_PATH}/turns",
+        "audio": f"{JOB_PATH}/audio",
+    },
+}
+JOB_PAGE: Example = {"jobs": [JOB], "next_cursor": None}
+EVENT: Example = {"state": "running", "phase": "embedding", "progress": 0.42, "at": "2025-11-25T05:00:02.150Z"}
+RECEIPT: Example = {
+    "job_id": JOB_ID,
+    "deleted_at": "2025-11-26T09:30:00.000Z",
+    "recording": RECORDING,
+    "removed": ["recording", "result", "record"],
+}
+
+TURNS: Example = {
+    "job_id": JOB_ID,
+    "recording": {"sha256": SHA256, "seconds": 61.2},
+    "speakers": ["SPEAKER_00", "SPEAKER_01"],
+    "turns": [
+        {"start": 0.412, "end": 3.874, "speaker": "SPEAKER_00", "confidence": 0.97, "needs_review": False},
+        {"start": 3.655, "end": 5.22, "speaker": "SPEAKER_01", "confidence": 0.61, "needs_review": True},
+    ],
+    "exclusive_turns": [
+        {"start": 0.412, "end": 3.874, "speaker": "SPEAKER_00", "confidence": 0.97, "needs_review": False},
+        {"start": 3.874, "end": 5.22, "speaker": "SPEAKER_01", "confidence": 0.61, "needs_review": True},
+    ],
+    "overlaps": [{"start": 3.655, "end": 3.874}],
+    "engine": {"name": "onnx", "version": "1", "weights": {"segmentation.onnx": SHA256}, "parameters": {}},
+}
+RTTM = f"SPEAKER {JOB_ID} 1 0.412 3.462 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
+CONSULT_ACCEPTED: Example = {"job_id": JOB_ID, "session_id": "session-7", "status": "queued"}
+CONSULT: Example = {
+    "job_id": JOB_ID,
+    "session_id": "session-7",
+    "status": "succeeded",
+    "progress": 1.0,
+    "error": None,
+    "turns": TURNS["turns"],
+    "identities": None,
+}
+
+ENROL: Example = {"name": "Dr. Weber", "role": "clinician", "job_id": JOB_ID, "speaker": "SPEAKER_00"}
+VOICEPRINT: Example = {
+    "id": VOICEPRINT_ID,
+    "name": "Dr. Weber",
+    "role": "clinician",
+    "enrolled_at": "2025-11-25T05:03:11.000Z",
+    "model": "onnx-embedding/9f2c4b7e",
+}
+VOICEPRINTS: Example = {"voiceprints": [VOICEPRINT]}
+VOICEPRINT_RECEIPT: Example = {
+    "voiceprint_id": VOICEPRINT_ID,
+    "deleted_at": "2025-11-26T09:30:00.000Z",
+    "removed": ["name", "role", "vector"],
+}
+
+QUEUES: Example = {
+    "queues": [
+        {
+            "queue": "interactive",
+            "unfinished": 3,
+            "waiting": 1,
+            "running": 2,
+            "oldest_seconds": 4.2,
+            "workers": 1,
+            "capacity": 2,
+        },
+        {
+            "queue": "batch",
+            "unfinished": 0,
+            "waiting": 0,
+            "running": 0,
+            "oldest_seconds": None,
+            "workers": 1,
+            "capacity": 2,
+        },
+    ]
+}

@@ -1,0 +1,143 @@
+"""The options of a submit, declared once: values, rules and documentation, for forms and for queries.
+
+All values arrive as text. The sentences for callers come from `http/validation.py` and from `sentence` below.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
+
+from parley_api.schemas.base import DIGITS_ONLY, MAX_CHANNELS, UNKNOWN, Flag, Reference, sentence
+from parley_core.job import JobOptions, Queue, SpeakerBounds
+from parley_core.voiceprints import Role
+
+MAX_RETAIN_SECONDS = 10 * 366 * 86400  # ten years, the longest that laws require medical records to be kept
+MAX_FILE_NAME = 255  # characters
+ROLES = "|".join(Role)
+CHANNELS = re.compile(f"^({ROLES})(,({ROLES})){{1,{MAX_CHANNELS - 1}}}$")
+
+
+def clean_file_name(text: str) -> str:
+    """Return a file name without folders and control characters, cut to `MAX_FILE_NAME` characters."""
+    name = text.replace("\\", "/").rpartition("/")[2]
+    printable = "".join(character for character in name if character.isprintable())
+    return printable.strip()[:MAX_FILE_NAME]
+
+
+SpeakerCount = Annotated[int, Field(ge=1), DIGITS_ONLY]
+RetainSeconds = Annotated[int, Field(ge=0, le=MAX_RETAIN_SECONDS), DIGITS_ONLY]
+FileName = Annotated[str, BeforeValidator(clean_file_name)]
+
+
+class ConsultOptions(BaseModel):
+    """Options of a consult, whose session id is the reference.
+
+    Validation takes the largest number of speakers from the context: `{"max_speakers": 50}`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    num_speakers: SpeakerCount | None = Field(
+        None,
+        description="Number of speakers, if it is known. Not together with `min_speakers` or `max_speakers`.",
+        examples=[2],
+    )
+    min_speakers: SpeakerCount | None = Field(None, description="Smallest possible number of speakers.", examples=[2])
+    max_speakers: SpeakerCount | None = Field(None, description="Largest possible number of speakers.", examples=[4])
+    queue: Queue = Field(
+        Queue.INTERACTIVE,
+        description="`interactive` where a person waits for the result, `batch` otherwise. Each has its own workers.",
+        examples=["interactive"],
+    )
+    retain_seconds: RetainSeconds | None = Field(
+        None,
+        description="How long recording, result and record are kept after the job has ended. By default as long as the "
+        "server is configured to keep them.",
+        examples=[604800],
+    )
+    speaker_embeddings: Flag = Field(
+        False,
+        description="Keep a speaker embedding of each speaker in the result (biometric data). Needed to enrol a "
+        "voiceprint and to identify speakers.",
+        examples=[True],
+    )
+    channels: str | None = Field(
+        None,
+        json_schema_extra={"pattern": CHANNELS.pattern},
+        description="Role of the speaker of each channel, in order: `clinician,patient` for a clinician on the left "
+        "channel and a patient on the right.",
+        examples=["clinician,patient"],
+    )
+    file_name: FileName | None = Field(
+        None,
+        description="Name of the recording's file, shown with the job. By default the file name of the `audio` part or "
+        f"of `Content-Disposition`. Folders are removed; the name is cut to {MAX_FILE_NAME} characters.",
+        examples=["visit-4711.wav"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_deliveries(cls, values: dict[str, object]) -> dict[str, object]:
+        if "callback_url" in values:
+            raise sentence("`callback_url`: this version makes no deliveries. Wait for the job with `?wait=`.", UNKNOWN)
+        return values
+
+    @field_validator("channels")
+    @classmethod
+    def _roles(cls, text: str | None) -> str | None:
+        if text is not None and not CHANNELS.fullmatch(text):
+            raise sentence(
+                f"`channels` must name a role for each channel, 2 to {MAX_CHANNELS} of {', '.join(Role)}, separated by "
+                "commas: `clinician,patient` for a clinician on the left and a patient on the right."
+            )
+        return text
+
+    @field_validator("num_speakers", "min_speakers", "max_speakers")
+    @classmethod
+    def _within_limit(cls, number: int | None, info: ValidationInfo) -> int | None:
+        most = info.context["max_speakers"] if info.context else None
+        if number is not None and most is not None and number > most:
+            raise PydanticKnownError("less_than_equal", {"le": most})
+        return number
+
+    @model_validator(mode="after")
+    def _speakers_fit(self) -> Self:
+        if self.num_speakers is not None and (self.min_speakers is not None or self.max_speakers is not None):
+            raise sentence("Give `num_speakers`, or `min_speakers` and `max_speakers`, not both.")
+        if self.min_speakers is not None and self.max_speakers is not None and self.min_speakers > self.max_speakers:
+            raise sentence(
+                f"`min_speakers` ({self.min_speakers}) is greater than `max_speakers` ({self.max_speakers})."
+            )
+        return self
+
+    def job_options(self) -> JobOptions:
+        """Return the options as the record keeps them; the caller of this method adds the reference of a consult."""
+        low, high = self.min_speakers, self.max_speakers
+        if self.num_speakers is not None:
+            low = high = self.num_speakers
+        return JobOptions(
+            speakers=SpeakerBounds(low, high),
+            queue=self.queue,
+            retain_seconds=self.retain_seconds,
+            speaker_embeddings=self.speaker_embeddings,
+            channels=tuple(Role(name) for name in self.channels.split(",")) if self.channels else (),
+        )
+
+
+class SubmitOptions(ConsultOptions):
+    """Options of a submit."""
+
+    reference: Reference | None = Field(
+        None,
+        description="Your own name for the conversation, to find the job by. Printable characters.",
+        examples=["consult-4711"],
+    )
+
+    def job_options(self) -> JobOptions:
+        """Return the options as the record keeps them."""
+        return replace(super().job_options(), reference=self.reference)

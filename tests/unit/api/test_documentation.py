@@ -1,0 +1,177 @@
+"""The API's description of itself, and the page that shows it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from parley_api import schemas
+from parley_api.schemas import examples
+from parley_api.schemas.base import OkAnswer, ProblemAnswer
+from tests.support.api_fixture import ApiFixture
+from tests.unit.api.test_access import line
+
+pytestmark = pytest.mark.anyio
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> Document:
+    described: Document = (await client.get("/openapi.json")).json()
+    return described
+
+
+def calls(document: Document) -> Iterator[tuple[str, Document]]:
+    for path, methods in document["paths"].items():
+        for method, call in methods.items():
+            yield f"{method.upper()} {path}", call
+
+
+async def test_docs_need_nothing_from_another_origin(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(links) == 3
+    for link in links:
+        assert "//" not in link
+        asset = await client.get(f"/{link}")
+        assert asset.status_code == 200
+        assert asset.headers["cache-control"] == "max-age=86400"
+        assert len(asset.content) > 50
+    assert "//" not in page.text.replace("<!-- `SwaggerUIBundle` is now available on the page -->", "")
+
+
+async def test_the_policy_of_docs_allows_its_own_script_and_no_other(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    [script] = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == f"'self' 'sha256-{allowed}'"
+    assert policy["connect-src"] == "'self'"
+
+
+async def test_a_server_with_keys_offers_to_authorize(api: ApiFixture, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(line("north", "n"))
+    api.settings = api.settings.model_copy(update={"api_keys_file": tmp_path / "keys"})
+    async with api.client() as client:
+        described = (await client.get("/openapi.json")).json()
+    assert described["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert described["paths"]["/v1/queues"]["get"]["security"] == [{"HTTPBearer": []}]
+    assert "*Authorize*" in described["info"]["description"]
+    assert {"401"} <= set(described["paths"]["/v1/queues"]["get"]["responses"]) - {"421"}
+
+
+async def test_a_server_without_keys_says_that_no_key_is_needed(document: Document) -> None:
+    assert "no key is needed" in document["info"]["description"]
+    assert "securitySchemes" not in document["components"]
+    assert not [call for _, call in calls(document) if "security" in call or "401" in call["responses"]]
+    assert "421" in document["paths"]["/v1/queues"]["get"]["responses"]
+
+
+async def test_every_call_is_described(document: Document) -> None:
+    for name, call in calls(document):
+        assert re.fullmatch(r"[A-Z][^.]*", call["summary"]), name
+        assert re.fullmatch(r"[A-Z].*\.", call["description"], re.DOTALL), name
+        assert call["tags"][0] in {tag["name"] for tag in document["tags"]}, name
+        for parameter in call.get("parameters", ()):
+            assert parameter["description"].endswith("."), (name, parameter)
+
+
+async def test_every_field_is_described(document: Document) -> None:
+    models = document["components"]["schemas"]
+    for name, schema in models.items():
+        for field, described in schema.get("properties", {}).items():
+            referred = models.get(described.get("$ref", "").rpartition("/")[2], {})
+            assert (described | referred).get("description", "").endswith("."), (name, field)
+    form = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert all(described["description"].endswith(".") for described in form["properties"].values())
+
+
+async def test_every_call_has_an_example_of_its_request_and_its_response(document: Document) -> None:
+    models = document["components"]["schemas"]
+    for name, call in calls(document):
+        for media_type, content in call.get("requestBody", {}).get("content", {}).items():
+            if media_type == "application/json":
+                assert "examples" in models[content["schema"]["$ref"].rpartition("/")[2]], name
+        for status, response in call["responses"].items():
+            for media_type, content in response.get("content", {}).items():
+                if media_type == "application/json":
+                    assert "examples" in models[content["schema"]["$ref"].rpartition("/")[2]], name
+                elif media_type.endswith("problem+json"):
+                    assert content["example"]["status"] == int(status), name
+
+
+async def test_every_reference_leads_somewhere(document: Document) -> None:
+    for name in re.findall(r"#/components/schemas/(\w+)", str(document)):
+        assert name in document["components"]["schemas"]
+
+
+EXAMPLES: dict[type[BaseModel], Document] = {
+    schemas.JobAnswer: examples.JOB,
+    schemas.JobPageAnswer: examples.JOB_PAGE,
+    schemas.EventAnswer: examples.EVENT,
+    schemas.ReceiptAnswer: examples.RECEIPT,
+    schemas.TurnsAnswer: examples.TURNS,
+    schemas.ConsultAccepted: examples.CONSULT_ACCEPTED,
+    schemas.ConsultAnswer: examples.CONSULT,
+    schemas.EnrolRequest: examples.ENROL,
+    schemas.VoiceprintAnswer: examples.VOICEPRINT,
+    schemas.VoiceprintsAnswer: examples.VOICEPRINTS,
+    schemas.VoiceprintReceiptAnswer: examples.VOICEPRINT_RECEIPT,
+    schemas.QueuesAnswer: examples.QUEUES,
+}
+
+
+@pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: model.__name__)
+def test_every_example_is_what_its_model_writes(model: type[BaseModel]) -> None:
+    example = EXAMPLES[model]
+    assert model.model_config["json_schema_extra"] == {"examples": [example]}
+    written = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
+    assert written == example
+    assert list(written) == [name for name in model.model_fields if name in written]
+
+
+def test_every_model_of_a_response_has_an_example() -> None:
+    shown = {OkAnswer, ProblemAnswer, *EXAMPLES}
+    whole = {one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, BaseModel)}
+    assert {one.__name__ for one in whole - shown} == {
+        "ConsultOptions", "ErrorAnswer", "QueueAnswer", "RecordingAnswer", "SubmitOptions",
+    }  # fmt: skip
+
+
+async def test_a_submit_is_described_with_its_limits(document: Document) -> None:
+    submit = document["paths"]["/v1/jobs"]["post"]
+    content = submit["requestBody"]["content"]
+    assert set(content) == {"multipart/form-data", "audio/*", "application/octet-stream"}
+    form = content["multipart/form-data"]["schema"]["properties"]
+    query = {one["name"]: one["schema"] for one in submit["parameters"] if one["in"] == "query"}
+    assert set(form) - {"audio"} == set(query) == set(schemas.SubmitOptions.model_fields)
+    for described in (form, query):
+        assert (described["num_speakers"]["minimum"], described["num_speakers"]["maximum"]) == (1, 50)
+        assert described["speaker_embeddings"]["type"] == "boolean"
+        assert described["reference"]["maxLength"] == 200
+    assert {"401", "408", "409", "413", "415", "422", "429", "500", "503"} - set(submit["responses"]) == {"401"}
+    headers = {one["name"] for one in submit["parameters"] if one["in"] == "header"}
+    assert headers == {"Idempotency-Key"}
+
+
+async def test_a_consult_takes_its_reference_from_the_session(document: Document) -> None:
+    consult = document["paths"]["/api/workflows/aurity/consult"]["post"]
+    names = {one["name"] for one in consult["parameters"]}
+    assert {"X-Session-ID", "Idempotency-Key", "num_speakers"} <= names
+    assert "reference" not in names
+
+
+async def test_events_are_described_with_their_data(document: Document) -> None:
+    events = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
+    item = events["text/event-stream"]["itemSchema"]
+    assert item["properties"]["data"]["contentSchema"] == {"$ref": "#/components/schemas/EventAnswer"}
