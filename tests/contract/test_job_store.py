@@ -467,6 +467,22 @@ def test_pages_filter_by_state_reference_queue_and_tenant(store: JobStore) -> No
     assert store.page(replace(query, state=JobState.FAILED)).jobs == ()
 
 
+def test_pages_filter_by_the_beginning_of_the_id(store: JobStore) -> None:
+    ids = [accepted(store).id for _ in range(5)]
+    accepted(store, reference="another")
+    for job_id in ids:
+        assert [job.id for job in store.page(JobQuery("default", id_prefix=job_id[:24])).jobs] == [job_id]
+    assert store.page(JobQuery("other", id_prefix=ids[0])).jobs == ()
+    assert store.page(JobQuery("default", reference="another", id_prefix=ids[0])).jobs == ()
+    seen, cursor = [], None
+    while cursor is not None or not seen:
+        page = store.page(JobQuery("default", id_prefix=ids[0][:5], limit=2, cursor=cursor))
+        seen += [job.id for job in page.jobs]
+        cursor = page.next_cursor
+    assert set(ids) < set(seen)
+    assert len(seen) == 6
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "1", ":", "-1:a"])
 def test_a_cursor_that_is_not_ours_is_refused(store: JobStore, cursor: str) -> None:
     with pytest.raises(InvalidRequest):

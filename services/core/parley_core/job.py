@@ -288,12 +288,18 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """A page of one tenant's jobs, newest first. `cursor` is the last page's `next_cursor`."""
+    """A page of one tenant's jobs, newest first.
+
+    Attributes:
+        id_prefix: the beginning of an id, which is the time of the submit: the more digits, the fewer ids are searched.
+        cursor: `next_cursor` of the page before.
+    """
 
     tenant: str
     state: JobState | None = None
     reference: str | None = None
     queue: Queue | None = None
+    id_prefix: str | None = None
     limit: int = 50
     cursor: str | None = None
 

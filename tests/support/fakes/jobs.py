@@ -387,6 +387,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and query.state in (None, job.state)
         and query.queue in (None, job.options.queue)
         and query.reference in (None, job.options.reference)
+        and job.id.startswith(query.id_prefix or "")
     )
 
 

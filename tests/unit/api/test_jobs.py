@@ -13,6 +13,7 @@ import pytest
 from parley_core.errors import JobPurged
 from parley_core.job import Queue
 from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, ENGINE, TURN, ApiFixture, assert_problem, fail, succeed
+from tests.support.fakes import new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +108,25 @@ async def test_the_list_is_newest_first_filtered_and_paged(api: ApiFixture, clie
     filtered = (await client.get("/v1/jobs", params={"reference": "r0", "queue": "interactive"})).json()
     assert [job["id"] for job in filtered["jobs"]] == [ids[2], ids[0]]
     assert (await client.get("/v1/jobs", params={"state": "failed"})).json()["jobs"] == []
+
+
+async def test_jobs_are_listed_by_the_beginning_of_their_id(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    made = [
+        new_job(job_id) for job_id in ("01a2f3c4-0000-7000-8000-00000000000a", "01a2f3c4-0001-7000-8000-00000000000b")
+    ]
+    for new in made:
+        api.store.create(new)
+    ids = [new.id for new in made]
+
+    async def listed(prefix: str) -> list[str]:
+        return [job["id"] for job in (await client.get("/v1/jobs", params={"id": prefix})).json()["jobs"]]
+
+    assert await listed("01a2f3c4") == ids[::-1]
+    assert await listed("01A2F3C4-0001") == [ids[1]]
+    assert await listed(ids[0]) == [ids[0]]
+    assert await listed("01a2f3c5") == []
+    for wrong in ("", "01a", "job-1", "01a2f3c4" * 5, "%"):
+        assert_problem(await client.get("/v1/jobs", params={"id": wrong}), 422, "invalid_option")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict
 
 from parley_api.http.errors import Unauthenticated, UnknownHost
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas.examples import JOB_ID
+from parley_api.schemas.queries import NoParameters
 from parley_api.use_cases.job_lookup import find
 from parley_core.job import DEFAULT_TENANT, Job
 from parley_core.settings import LOOPBACK
@@ -65,9 +65,5 @@ async def job_of_path(
 FoundJob = Annotated[Job, Depends(job_of_path)]
 
 
-class _NoQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-NoQuery = Annotated[_NoQuery, Query()]
+NoQuery = Annotated[NoParameters, Query()]
 """The call takes no query parameters; unknown ones are refused."""

@@ -6,22 +6,18 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from parley_api.http.errors import AudioMissing, BodyStalled, MalformedBody, UnsupportedBody
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, SubmitOptions
-from parley_api.schemas.base import DIGITS_ONLY, Reference
+from parley_api.schemas.queries import ListQuery, WaitQuery
 from parley_api.use_cases import submit as submitting
 from parley_api.use_cases.watching import next_state
 from parley_core import errors
-from parley_core.job import JobQuery, JobState, Queue
+from parley_core.job import JobQuery
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-MAX_WAIT = 60.0  # seconds; proxies cut idle requests not long after
-PageLength = Annotated[int, Field(ge=1, le=200), DIGITS_ONLY]
 
 MISSING = (errors.JobNotFound, errors.JobPurged)
 SUBMIT_ERRORS = (
@@ -46,22 +42,6 @@ SUBMIT_ERRORS = (
 """Errors of a submit, besides those of every call."""
 
 
-class WaitQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    wait: float = Field(
-        0.0, ge=0, le=MAX_WAIT, description="Seconds to wait for the next change of state.", examples=[30]
-    )
-
-
-class ListQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    state: JobState | None = Field(None, description="Only jobs in this state.", examples=["failed"])
-    reference: Reference | None = Field(None, description="Only jobs with this reference.", examples=["consult-4711"])
-    queue: Queue | None = Field(None, description="Only jobs of this queue.", examples=["interactive"])
-    limit: PageLength = Field(50, description="Largest number of jobs in the page.", examples=[50])
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
-
-
 @router.post(
     "",
     status_code=202,
@@ -82,7 +62,16 @@ async def submit(request: Request, response: Response, deps: Deps, tenant: Tenan
 @router.get("", summary="List jobs", responses=problems(errors.InvalidRequest))
 async def list_jobs(query: Annotated[ListQuery, Query()], deps: Deps, tenant: Tenant) -> JobPageAnswer:
     """Return your jobs, newest first."""
-    page = await deps.blocking.store(deps.store.page, JobQuery(tenant=tenant, **query.model_dump()))
+    wanted = JobQuery(
+        tenant=tenant,
+        state=query.state,
+        reference=query.reference,
+        queue=query.queue,
+        id_prefix=query.id,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    page = await deps.blocking.store(deps.store.page, wanted)
     return JobPageAnswer.of(page)
 
 

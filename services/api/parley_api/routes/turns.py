@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept
 from parley_api.http.openapi import TURNS, problems
 from parley_api.routes.context import Deps, FoundJob
 from parley_api.schemas import TurnsAnswer
-from parley_api.schemas.base import Flag
+from parley_api.schemas.queries import TurnsQuery
 from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
 from parley_api.use_cases.results import result_of
 from parley_api.use_cases.turn_formats import JSON, choose, to_json
@@ -21,14 +20,6 @@ from parley_core import errors
 from parley_core.turns import to_rttm
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
-
-
-class TurnsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    format: Literal["json", "rttm"] | None = Field(
-        None, description="Format of the turns. Takes precedence over `Accept`.", examples=["rttm"]
-    )
-    embeddings: Flag = Field(False, description="Add the speaker embeddings; `json` only.", examples=[True])
 
 
 @router.get(

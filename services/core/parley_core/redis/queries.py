@@ -23,12 +23,16 @@ from parley_core.job import (
     Stats,
     StoreHealth,
 )
+from parley_core.job_id import times_of
 from parley_core.redis.connection import require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
 
 SCAN_BATCH = 200  # records looked at per round trip of a filtered listing
 SCAN_LIMIT = 5_000  # records looked at per page: then the page ends early, with a cursor
+ID_BATCH = 5_000  # ids looked at per round trip of a listing by id: only the records of matching ids are read
+ID_SCAN_LIMIT = 50_000  # ids looked at per page of it
+ID_SLACK_MS = 3_600_000  # between the time in an id and that of its record: clocks differ, and the upload lies between
 POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 
 
@@ -62,17 +66,28 @@ class Reads:
 
     def page(self, query: JobQuery) -> JobPage:
         found: list[str] = []
-        scanned, cursor = 0, _checked(query.cursor)
+        key, cursor = f"parley:jobs:{query.tenant}", _checked(query.cursor)
         with translated_errors():
-            start = self._resume(query.tenant, cursor)
-            while len(found) < query.limit and scanned < SCAN_LIMIT:
-                ids = self._client.zrevrange(f"parley:jobs:{query.tenant}", start, start + SCAN_BATCH - 1)
+            start, stop = self._ranks(key, query.id_prefix)
+            start = max(start, self._resume(query.tenant, cursor))
+            batch, most = (ID_BATCH, ID_SCAN_LIMIT) if query.id_prefix else (SCAN_BATCH, SCAN_LIMIT)
+            enough = start + most
+            while len(found) < query.limit and start < enough:
+                ids = self._client.zrevrange(key, start, min(start + batch, stop) - 1) if start < stop else []
                 if not ids:
                     return JobPage(self._jobs(found), None)
                 taken, matched = self._matching(ids, query, query.limit - len(found))
                 found += matched
-                start, scanned = start + taken, scanned + taken
-            return JobPage(self._jobs(found), self._cursor_at(query.tenant, start))
+                start += taken
+            return JobPage(self._jobs(found), self._cursor_at(query.tenant, start) if start < stop else None)
+
+    def _ranks(self, key: str, id_prefix: str | None) -> tuple[int, int]:
+        """Return the ranks between which the ids of a prefix lie, newest first; the second is not among them."""
+        if id_prefix is None:
+            return 0, int(self._client.zcard(key))
+        first, last = times_of(id_prefix)
+        newer = self._client.zcount(key, f"({last + ID_SLACK_MS}", "+inf")
+        return int(newer), int(self._client.zcount(key, first - ID_SLACK_MS, "+inf"))
 
     def _resume(self, tenant: str, cursor: str | None) -> int:
         """Rank of the first job older than the cursor's: new jobs must not shift a page."""
@@ -89,13 +104,14 @@ class Reads:
 
     def _matching(self, ids: Sequence[str], query: JobQuery, wanted: int) -> tuple[int, list[str]]:
         """(number of ids looked at, those that match): stops at the last one wanted."""
+        candidates = [job_id for job_id in ids if job_id.startswith(query.id_prefix or "")]
         with self._client.pipeline(transaction=False) as pipe:
-            for job_id in ids:
+            for job_id in candidates:
                 pipe.hmget(f"parley:job:{job_id}", "state", "queue", "reference")
-            rows = pipe.execute()
+            rows = dict(zip(candidates, pipe.execute(), strict=True))
         matched: list[str] = []
-        for looked_at, (job_id, row) in enumerate(zip(ids, rows, strict=True), 1):
-            if _matches(row, query):
+        for looked_at, job_id in enumerate(ids, 1):
+            if job_id in rows and _matches(rows[job_id], query):
                 matched.append(job_id)
                 if len(matched) == wanted:
                     return looked_at, matched
