@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +134,52 @@ def test_the_api_stays_reachable_while_it_journals() -> None:
     container = render().one("Deployment", "-api")["spec"]["template"]["spec"]["containers"][0]
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?degraded=true"
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "seconds"),
+    [("100m", 200), ("50m", 400), ("500m", 120), ("4", 120), (1, 120), (0.1, 200), ("1m", 900), (None, 900)],
+)
+def test_a_start_may_take_as_long_as_its_cpu_request_needs(cpu: str | float | None, seconds: int) -> None:
+    """With 60 s, an API that got just its 100m on a busy node was killed three times in 5.5 minutes."""
+    pods = render({"api": {"resources": {"requests": {"cpu": cpu}}}}).pods()
+    probe = pods["release-parley-api"]["containers"][0]["startupProbe"]
+    assert 0 <= probe["failureThreshold"] * probe["timeoutSeconds"] - seconds < 3
+
+
+def test_a_startup_probe_waits_in_the_container_and_logs_no_warning_each_second() -> None:
+    for name, pod in render().pods().items():
+        for container in pod["containers"]:
+            probe = container.get("startupProbe")
+            assert (probe is None) is (name in {"release-parley-test", "release-parley-objects"}), name
+            if probe is not None:
+                assert probe["exec"]["command"][2].startswith("until "), name
+                assert probe["timeoutSeconds"] >= 40, name
+
+
+def test_the_startup_probe_succeeds_when_the_port_opens() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        container = render({"keeper": {"port": port}}).pods()["release-parley-keeper"]["containers"][0]
+        with subprocess.Popen(container["startupProbe"]["exec"]["command"]) as probe:
+            with pytest.raises(subprocess.TimeoutExpired):
+                probe.wait(1.5)
+            server.listen()
+            assert probe.wait(60) == 0
+
+
+def test_the_startup_probe_of_a_worker_ignores_an_old_liveness_file(tmp_path: Path) -> None:
+    file = tmp_path / "liveness"
+    file.touch()
+    os.utime(file, (0, 0))
+    container = render().pods()["release-parley-worker-batch"]["containers"][0]
+    *shell, text = container["startupProbe"]["exec"]["command"]
+    with subprocess.Popen([*shell, text.replace("/tmp/parley-liveness", str(file))]) as probe:
+        with pytest.raises(subprocess.TimeoutExpired):
+            probe.wait(1.5)
+        file.touch()
+        assert probe.wait(60) == 0
 
 
 def test_a_rollback_does_not_wait_for_the_broken_pod_it_replaces() -> None:

@@ -136,3 +136,36 @@ annotations:
 {{- end -}}
 {{ toYaml $worker }}
 {{- end -}}
+
+{{/* Seconds that a start may take: four times what it takes with just the requested CPU, and 120 to 900. Takes
+(dict "cpuSeconds" <processor seconds of a start on a slow machine> "resources" <resources>). */}}
+{{- define "parley.startSeconds" -}}
+{{- $cpu := dig "requests" "cpu" "10m" .resources | toString -}}
+{{- $cores := ternary (divf (trimSuffix "m" $cpu | float64) 1000) ($cpu | float64) (hasSuffix "m" $cpu) -}}
+{{- $seconds := divf (mulf 4 .cpuSeconds) (maxf $cores 0.001) | ceil | int64 -}}
+{{- min 900 (max 120 $seconds) -}}
+{{- end -}}
+
+{{/* A startup probe that waits in the container until a shell condition is true. A probe that asks each second would log a
+warning for each second of the start. Takes "condition", and "shell" if it is not bash. Without the arguments of
+parley.startSeconds it waits 900 s. */}}
+{{- define "parley.startupProbe" -}}
+{{- $command := list (.shell | default "bash") "-c" (printf "until %s; do sleep 0.5; done" .condition) -}}
+{{- $seconds := 900 -}}
+{{- if .cpuSeconds }}{{ $seconds = include "parley.startSeconds" . | int }}{{ end -}}
+exec: {command: {{ $command | toRawJson }}}
+periodSeconds: 1
+timeoutSeconds: {{ divf $seconds 3 | ceil }}
+failureThreshold: 3
+{{- end -}}
+{{- define "parley.portIsOpen" -}}(: </dev/tcp/127.0.0.1/{{ . }}) 2>/dev/null{{- end -}}
+
+{{/* Bytes of a quantity such as 4Gi. */}}
+{{- define "parley.bytes" -}}
+{{- $quantity := toString . -}}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity -}}
+{{- $power := index (dict "" 0 "k" 1 "Ki" 1 "M" 2 "Mi" 2 "G" 3 "Gi" 3 "T" 4 "Ti" 4 "P" 5 "Pi" 5) $unit -}}
+{{- $bytes := trimSuffix $unit $quantity | float64 -}}
+{{- range until $power -}}{{- $bytes = mulf $bytes (ternary 1024 1000 (hasSuffix "i" $unit)) -}}{{- end -}}
+{{ $bytes }}
+{{- end -}}
