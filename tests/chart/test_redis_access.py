@@ -1,0 +1,95 @@
+"""The access list of the chart on a real server: every role can do its work, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from redis import Redis
+
+from parley_core.errors import JobStoreUnusable
+from parley_core.redis import connect
+from parley_core.redis.voiceprints import RedisVoiceprintStore
+from parley_core.settings import Settings
+from parley_core.voiceprints import NewVoiceprint, Role
+from tests.chart.rendering import render
+from tests.support.api_process import ApiProcess, free_port
+from tests.support.sounds import wav
+from tests.support.valkey import Valkey
+from tests.support.waiting import until
+from tests.support.worker import running_system
+
+VOICEPRINT = NewVoiceprint("voiceprint-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8))
+
+
+class Server:
+    """A Valkey with the access list of the chart."""
+
+    def __init__(self, folder: Path) -> None:
+        self._passwords: dict[str, str] = render().one("Secret", "-redis")["stringData"]
+        (folder / "users.acl").write_text(self._passwords["users.acl"])
+        self._port = free_port()
+        self.valkey = Valkey(folder, "--aclfile", str(folder / "users.acl"), "--port", str(self._port))
+        self.valkey.start_as("probe", self._passwords["probe-password"])
+
+    def url(self, role: str) -> str:
+        return f"redis://{role}:{self._passwords[f'{role}-password']}@127.0.0.1:{self._port}/0"
+
+    def refusals(self) -> dict[str, int]:
+        """Return how often the access list has refused something, by kind."""
+        # Without the name of the library, whose command the user `probe` may not send.
+        stats: dict[str, int] = Redis.from_url(self.url("probe"), driver_info=None).info("stats")
+        return {key: count for key, count in stats.items() if key.startswith("acl_access_denied")}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("acl"))
+    yield started
+    started.valkey.stop()
+
+
+def voiceprints_as(role: str, server: Server) -> RedisVoiceprintStore:
+    return RedisVoiceprintStore(connect(server.url(role), 5.0), 10)
+
+
+def test_api_keeper_and_worker_run_jobs_to_every_end_without_a_refusal(server: Server, tmp_path: Path) -> None:
+    settings = Settings(
+        redis_url=SecretStr(server.url("api")),
+        objects_url=f"file://{tmp_path}/objects",
+        lease_seconds=3,
+        lease_renewal_seconds=0.5,
+    )
+    before = server.refusals()
+    with running_system(settings, tmp_path) as system, ApiProcess(settings, tmp_path / "api.log") as api:
+        system.keeper(PARLEY_REDIS_URL=server.url("keeper"))
+        system.worker(PARLEY_REDIS_URL=server.url("worker"), PARLEY_SCRIPTED_SECONDS=0.1, PARLEY_QUEUES="interactive")
+        first, cancelled = (submit(api, queue) for queue in ("interactive", "batch"))
+        assert api.http.post(f"/v1/jobs/{cancelled}/cancel").is_success
+        until(lambda: api.http.get(f"/v1/jobs/{first}").json()["state"] == "succeeded")
+        for path in (f"/v1/jobs/{first}/turns", "/v1/jobs", "/v1/queues", "/readyz", "/metrics"):
+            assert api.http.get(path).is_success, path
+        assert api.http.delete(f"/v1/jobs/{first}").is_success
+    assert server.refusals() == before
+
+
+def submit(api: ApiProcess, queue: str) -> str:
+    answer = api.http.post("/v1/jobs", files={"audio": ("a.wav", wav(2.0))}, data={"queue": queue})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def test_the_api_has_full_access_to_voiceprints(server: Server) -> None:
+    store = voiceprints_as("api", server)
+    enrolled = store.enrol(VOICEPRINT)
+    assert list(store.all("clinic")) == [store.get("clinic", "voiceprint-1")] == [enrolled]
+    store.remove("clinic", "voiceprint-1")
+    assert list(store.all("clinic")) == []
+
+
+@pytest.mark.parametrize("role", ["flower", "probe", "keda"])
+def test_monitoring_roles_have_no_access_to_voiceprints(role: str, server: Server) -> None:
+    with pytest.raises(JobStoreUnusable, match="lacks rights"):
+        voiceprints_as(role, server).all("clinic")
