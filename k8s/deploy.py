@@ -24,6 +24,7 @@ from kubernetes.config.config_exception import ConfigException
 from pyhelm3 import Client, Command, errors
 from urllib3.exceptions import HTTPError
 
+from k8s import volumes
 from k8s.preflight import Finding, Verdict, has_api, preflight
 
 ROOT = Path(__file__).parents[1]
@@ -83,9 +84,27 @@ class Deployment:
 
     async def install(self) -> bool:
         """Install or upgrade, wait until all pods are ready, and roll back if they do not become ready."""
+        return self._prepare() and await self._apply()
+
+    async def upgrade(self) -> bool:
+        """Print what changes, then install."""
+        if not self._prepare():
+            return False
+        print("\n".join(await self.changes()) or "Nothing changes.")
+        return await self._apply()
+
+    def _prepare(self) -> bool:
+        """Check the cluster and enlarge the volumes. Return whether the installation can go on."""
         if not self.preflight():
             print("Nothing was installed: see MISSING above.")
             return False
+        defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+        for growth in volumes.growths(merged(defaults, self._values), self._release, self._namespace):
+            print(growth)
+            volumes.grow(growth, self._namespace)
+        return True
+
+    async def _apply(self) -> bool:
         chart = await self._helm.get_chart(CHART)
         revision = await self._helm.install_or_upgrade_release(
             self._release,
@@ -99,11 +118,6 @@ class Deployment:
         )
         print(f"{self._release} is at revision {revision.revision} ({revision.status.value}).")
         return True
-
-    async def upgrade(self) -> bool:
-        """Print what changes, then install."""
-        print("\n".join(await self.changes()) or "Nothing changes.")
-        return await self.install()
 
     async def changes(self) -> list[str]:
         """Return a unified diff of the objects, without the contents of Secrets."""
@@ -201,6 +215,14 @@ def is_ready(pod: Any) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions or [])
 
 
+def reason_of(error: ApiException) -> str:
+    """Return the message of the API server, else the HTTP status."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m k8s.deploy", description=__doc__)
     parser.add_argument("verb", choices=["preflight", "install", "upgrade", "rollback", "status", "uninstall"])
@@ -246,7 +268,7 @@ def main() -> int:
     except HTTPError as error:
         print(f"The cluster of KUBECONFIG does not answer: {error}", file=sys.stderr)
     except ApiException as error:
-        print(f"The cluster refused: {error.status} {error.reason}", file=sys.stderr)
+        print(f"The cluster refused: {reason_of(error)}", file=sys.stderr)
     return 1
 
 

@@ -16,6 +16,7 @@ import yaml
 Manifest = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "parley"
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 KUBERNETES = "1.36"
 KEDA, PROMETHEUS = "keda.sh/v1alpha1", "monitoring.coreos.com/v1"
 

@@ -8,13 +8,10 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
-from tests.chart.rendering import CHART, tool
+from tests.chart.rendering import CHART, VALUES, tool
 
 ROW = re.compile(r"^\| `(?P<key>[^`]+)` \| `(?P<default>[^`]+)` \| (?P<meaning>.*) \|$", re.MULTILINE)
 README = (CHART / "README.md").read_text()
-VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 OF_A_POD = {  # described once, above the table
     "nodeSelector",
     "affinity",

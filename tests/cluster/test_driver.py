@@ -112,6 +112,18 @@ def test_rollback_returns_to_an_earlier_revision(drive: Driver, driven: Release)
     assert replicas(driven) == 1
 
 
+def test_a_larger_volume_is_refused_by_helm_and_by_a_class_that_cannot_enlarge_it(
+    drive: Driver, driven: Release
+) -> None:
+    larger: Manifest = {**SMALL, "redis": {"persistence": {"size": "2Gi"}}}
+    with pytest.raises(AssertionError, match="an upgrade by Helm alone cannot enlarge it"):
+        driven.install(larger)
+    done = drive("upgrade", values=larger)
+    assert done.returncode == 1
+    assert "must support resize" in done.stderr
+    assert driven.space.get("statefulset", f"{driven.fullname}-redis")
+
+
 def test_uninstall_keeps_the_data_and_install_finds_it_again(
     drive: Driver, driven: Release, sample: bytes, results: Results
 ) -> None:

@@ -3,6 +3,7 @@
 {{- include "parley.checks.redis" . -}}
 {{- include "parley.checks.objects" . -}}
 {{- include "parley.checks.api" . -}}
+{{- include "parley.checks.volumes" . -}}
 {{- $names := dict -}}
 {{- range .Values.workers -}}
 {{- $worker := include "parley.worker" (dict "root" $ "entry" .) | fromYaml -}}
@@ -70,5 +71,32 @@
 {{- end -}}
 {{- if and (eq $worker.engine "pyannote") (not $worker.image.repository) (eq .root.Values.images.worker.repository "parley-worker") -}}
 {{ fail (printf "Worker %q asks for the pyannote engine, and images.worker has only onnx: set its image.repository to an image built with ENGINE=pyannote." $worker.name) }}
+{{- end -}}
+{{- end -}}
+
+{{/* Kubernetes refuses to change the volume claim templates of a StatefulSet, and does not say what to do. */}}
+{{- define "parley.checks.volumes" -}}
+{{- if .Values.redis.enabled -}}
+{{- include "parley.checks.volume" (dict "root" . "name" (include "parley.redis.name" .) "key" "redis.persistence.size" "size" .Values.redis.persistence.size) -}}
+{{- end -}}
+{{- if eq .Values.objects.kind "embedded" -}}
+{{- include "parley.checks.volume" (dict "root" . "name" (include "parley.objects.name" .) "key" "objects.embedded.size" "size" .Values.objects.embedded.size) -}}
+{{- end -}}
+{{- end -}}
+{{- define "parley.checks.volume" -}}
+{{- with lookup "apps/v1" "StatefulSet" .root.Release.Namespace .name -}}
+{{- $installed := (index .spec.volumeClaimTemplates 0).spec.resources.requests.storage -}}
+{{- include "parley.checks.size" (dict "key" $.key "size" $.size "installed" $installed) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (dict "key" "redis.persistence.size" "size" <that of the values> "installed" <that of the volume>). */}}
+{{- define "parley.checks.size" -}}
+{{- $size := include "parley.bytes" .size | float64 -}}
+{{- $installed := include "parley.bytes" .installed | float64 -}}
+{{- if lt $size $installed -}}
+{{ fail (printf "%s is %s, and the installed volume has %s: Kubernetes cannot shrink volumes. Set it to %s." .key .size .installed .installed) }}
+{{- else if gt $size $installed -}}
+{{ fail (printf "%s is %s, and the installed volume has %s: an upgrade by Helm alone cannot enlarge it. Use `python -m k8s.deploy upgrade`, or see Larger volumes in docs/upgrade.md." .key .size .installed) }}
 {{- end -}}
 {{- end -}}
