@@ -1,0 +1,27 @@
+"""Every link in the pages leads somewhere, and every decision has a number of its own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "charts").rglob("*.md")]
+
+
+def test_every_relative_link_leads_to_a_file() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in LINK.findall(page.read_text())
+        if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    numbers = Counter(path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md"))
+    assert sorted(numbers) == [f"{number:04d}" for number in range(len(numbers))]
+    assert set(numbers.values()) == {1}
