@@ -118,7 +118,8 @@ def test_from_files_to_turns_to_a_receipt(system: SystemFixture, recording: Path
         (listed,) = json.loads(system.parley("jobs", "--reference", "consult 7", "--json").stdout)
         job_id = listed["id"]
         assert job_id in system.parley("jobs").stdout
-        assert "succeeded" in system.parley("job", job_id).stdout
+        assert "consult.wav" in system.parley("jobs").stdout
+        assert "succeeded" in system.parley("job", job_id[:18]).stdout
         assert system.parley("turns", job_id, "--format", "rttm").stdout.split()[1] == job_id
         assert json.loads(system.parley("turns", job_id, "--json").stdout)["speakers"] == ["SPEAKER_00"]
         assert system.parley("cancel", job_id).exit_code == 3

@@ -63,6 +63,8 @@ def submit(recording: Path, idempotency_key: str | None, on_bytes: OnBytes | Non
     params: dict[str, object] = dict(options)
     params["channels"] = ",".join(channels) if channels else None
     params["speaker_embeddings"] = "true" if options.get("speaker_embeddings") else None
+    # A name with bytes that are not UTF-8 (surrogates in Python) cannot be part of a URL.
+    params["file_name"] = options.get("file_name") or recording.name.encode(errors="replace").decode()
     upload = Upload(recording, on_bytes)
     headers = upload.headers | {"Idempotency-Key": idempotency_key or str(uuid4())}
     return Call("POST", "/v1/jobs", _job, params=params, headers=headers, upload=upload)
@@ -110,7 +112,13 @@ def delete(job_id: str) -> Call[Document]:
 def enrol(name: str, job_id: str, speaker: str, role: str | None) -> Call[Voiceprint]:
     """Enrol a voiceprint. A second enrolment is refused because the name is taken."""
     enrolment = {"name": name, "job_id": job_id, "speaker": speaker, "role": role}
-    return Call("POST", "/v1/voiceprints", _voiceprint, json=enrolment, repeatable=False)
+    return Call(
+        "POST",
+        "/v1/voiceprints",
+        lambda response: parse(response, Voiceprint.from_document),
+        json=enrolment,
+        repeatable=False,
+    )
 
 
 def voiceprints() -> Call[list[Voiceprint]]:
@@ -176,10 +184,6 @@ class LongPolls:
 
 def _job(response: httpx.Response) -> Job:
     return parse(response, Job.from_document)
-
-
-def _voiceprint(response: httpx.Response) -> Voiceprint:
-    return parse(response, Voiceprint.from_document)
 
 
 def _document(response: httpx.Response) -> Document:

@@ -65,7 +65,9 @@ class Retries:
         if isinstance(error, ParleyConnectionError):
             return self._after_connection_error(error, server_seen)
         if error.code == KEY_IN_USE:
-            return self._while_key_is_in_use(error)
+            seconds = error.retry_after or KEY_POLL_SECONDS
+            self._key_seconds += seconds
+            return seconds if self._key_seconds <= self._policy.key_seconds else None
         if error.status in NOT_DONE or (self._repeatable and error.status in PERHAPS_DONE):
             return self._backoff(error.retry_after)
         return None
@@ -87,8 +89,3 @@ class Retries:
         seconds = self._policy.backoff(self._failures) if retry_after is None else retry_after
         self._backoff_seconds += seconds
         return seconds if seconds <= self._policy.max_backoff else None
-
-    def _while_key_is_in_use(self, error: ParleyApiError) -> float | None:
-        seconds = error.retry_after or KEY_POLL_SECONDS
-        self._key_seconds += seconds
-        return seconds if self._key_seconds <= self._policy.key_seconds else None

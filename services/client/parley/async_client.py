@@ -103,10 +103,15 @@ class AsyncParley:
         return job
 
     async def jobs(
-        self, *, state: str | None = None, queue: str | None = None, reference: str | None = None
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        reference: str | None = None,
+        id_prefix: str | None = None,
     ) -> AsyncIterator[Job]:
         """Yield your jobs, newest first. Pages are requested as they are needed."""
-        filters = {"state": state, "queue": queue, "reference": reference}
+        filters = {"state": state, "queue": queue, "reference": reference, "id": id_prefix}
         page = await self._transport.send(_calls.jobs(filters, cursor=None))
         while True:
             for job in page.jobs:

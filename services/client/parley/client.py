@@ -123,10 +123,22 @@ class Parley:
         return job
 
     def jobs(
-        self, *, state: str | None = None, queue: str | None = None, reference: str | None = None
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        reference: str | None = None,
+        id_prefix: str | None = None,
     ) -> Iterator[Job]:
-        """Yield your jobs, newest first. Pages are requested as they are needed."""
-        filters = {"state": state, "queue": queue, "reference": reference}
+        """Yield your jobs, newest first. Pages are requested as they are needed.
+
+        Args:
+            state: only jobs in this state.
+            queue: only jobs in this queue.
+            reference: only jobs with this reference.
+            id_prefix: only jobs with an id that begins like this.
+        """
+        filters = {"state": state, "queue": queue, "reference": reference, "id": id_prefix}
         page = self._transport.send(_calls.jobs(filters, cursor=None))
         while True:
             yield from page.jobs

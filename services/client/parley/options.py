@@ -19,6 +19,7 @@ class SubmitOptions(TypedDict, total=False):
         retain_seconds: how long recording and result are kept after the end of the job.
         speaker_embeddings: keep an embedding of each speaker, to enrol voiceprints and to identify speakers.
         channels: role per channel, in order: `clinician`, `patient` or `other`.
+        file_name: name that is shown with the job; by default the name of the submitted file.
     """
 
     num_speakers: int | None
@@ -30,3 +31,4 @@ class SubmitOptions(TypedDict, total=False):
     retain_seconds: int | None
     speaker_embeddings: bool
     channels: Sequence[str] | None
+    file_name: str | None

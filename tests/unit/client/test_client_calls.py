@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -51,7 +52,12 @@ def test_submit_sends_the_bytes_with_the_options_and_a_key_of_its_own(
     first, second = server.requests
     assert (job.id, job.state, job.terminal) == (JOB_ID, "accepted", False)
     assert first.body == b"fLaC"
-    assert first.query == {"num_speakers": "2", "queue": "batch", "reference": "consult 7"}
+    assert first.query == {
+        "num_speakers": "2",
+        "queue": "batch",
+        "reference": "consult 7",
+        "file_name": "consult.flac",
+    }
     assert first.headers["Content-Type"] == "audio/flac"
     assert first.headers["Idempotency-Key"] != second.headers["Idempotency-Key"]
 
@@ -66,6 +72,17 @@ def test_a_large_recording_is_read_in_chunks(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert read == path.stat().st_size
     assert peak < 4 * CHUNK_BYTES
+
+
+def test_the_file_name_can_be_another_one_and_need_not_be_unicode(
+    server: ScriptedServer, client: Parley, tmp_path: Path
+) -> None:
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    recording = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    recording.write_bytes(b"RIFF")
+    client.submit(recording)
+    client.submit(recording, file_name="café.wav")
+    assert [request.query["file_name"] for request in server.requests] == ["caf?.wav", "café.wav"]
 
 
 def test_an_unknown_option_is_a_type_error(client: Parley, recording: Path) -> None:

@@ -106,15 +106,16 @@ def test_a_damaged_model_file_is_named(server: ScriptedServer, tmp_path: Path, m
     healthy(server)
     for name in models.PINS:
         (tmp_path / name).symlink_to(models.MODELS / name)
-    (tmp_path / models.CHANNELS).unlink()
-    (tmp_path / models.CHANNELS).write_bytes(b"cut off")
+    (tmp_path / models.CHANNEL_SUBSPACE).unlink()
+    (tmp_path / models.CHANNEL_SUBSPACE).write_bytes(b"cut off")
     monkeypatch.setattr(models.read_model, "__defaults__", (tmp_path,))
     finding = engine_finding()
     assert not finding["ok"]
-    assert models.CHANNELS in finding["detail"]
+    assert models.CHANNEL_SUBSPACE in finding["detail"]
 
 
 def test_an_engine_that_does_not_exist_is_named(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("parley_worker")
     healthy(server)
     monkeypatch.setenv("PARLEY_ENGINE", "nonesuch")
     assert "nonesuch" in engine_finding()["detail"]

@@ -15,18 +15,93 @@ JOB = f"/v1/jobs/{JOB_ID}"
 OTHER_ID = "01a21a6c-6602-7000-8000-000000000002"
 
 
-def test_jobs_lists_a_row_each_and_ids_in_full(server: ScriptedServer) -> None:
-    long_id = "01234567-89ab-cdef-0123-456789abcdef"
-    running = job_document(long_id, "running", phase="embedding", progress=0.5, reference="consult 7")
-    server.on("GET", "/v1/jobs", Reply(document={"jobs": [running, FAILED], "next_cursor": None}))
-    result = parley("jobs", "--state", "running", env={"COLUMNS": "60"})
-    assert result.exit_code == Exit.OK
-    assert long_id in result.stdout
+def listed(server: ScriptedServer, *jobs: dict[str, Any]) -> None:
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": list(jobs), "next_cursor": None}))
+
+
+def named(document: dict[str, Any], file_name: str) -> dict[str, Any]:
+    return document | {"recording": document["recording"] | {"file_name": file_name}}
+
+
+def test_a_narrow_terminal_shows_short_ids_files_and_outcomes_in_80_columns(server: ScriptedServer) -> None:
+    running = job_document(OTHER_ID, "running", phase="embedding", progress=0.5, created_at=ago(hours=3))
+    listed(server, named(running, "consult-of-dr-weber-on-monday-morning.flac"), named(FAILED, "second.wav"))
+    result = parley("jobs", "--state", "running", env={"COLUMNS": "80"})
+    head, first, second = result.stdout.splitlines()
     assert server.requests[0].query["state"] == "running"
-    wide = parley("jobs", env={"COLUMNS": "200"}).stdout
-    assert "embedding 50%" in wide
-    assert "consult 7" in wide
-    assert "unreadable_recording" in wide
+    assert head.split() == ["ID", "STATE", "AGE", "LENGTH", "FILE", "OUTCOME"]
+    *start, file_name, outcome, progress = first.split()
+    assert (start, outcome, progress) == (["01a21a6c-6602", "running", "3h", "0:30"], "embedding", "50%")
+    assert file_name.startswith("consult-of-dr")
+    assert file_name.endswith("…")
+    assert second.split()[0] == "01a21a6c-6601"
+    assert second.split()[-2:] == ["second.wav", "unreadable_recording"]
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_wide_terminal_shows_full_ids_queues_and_references(server: ScriptedServer) -> None:
+    listed(server, job_document(reference="consult 7"))
+    (_, row) = parley("jobs", env={"COLUMNS": "160"}).stdout.splitlines()
+    assert row.split() == [JOB_ID, "accepted", *row.split()[2:4], "interactive", "consult", "7"]
+
+
+def test_short_ids_are_as_long_as_they_need_to_be_distinct(server: ScriptedServer) -> None:
+    listed(server, job_document(f"{JOB_ID[:20]}1{JOB_ID[21:]}"), job_document(), job_document(OTHER_ID))
+    ids = [row.split()[0] for row in parley("jobs", env={"COLUMNS": "80"}).stdout.splitlines()[1:]]
+    assert ids == [f"{JOB_ID[:20]}1", JOB_ID[:21], OTHER_ID[:21]]
+
+
+def test_a_terminal_shows_states_in_colours(server: ScriptedServer) -> None:
+    listed(server, FAILED, job_document(OTHER_ID, "succeeded"))
+    shown = parley("jobs", env={"COLUMNS": "80", "FORCE_COLOR": "1", "TERM": "xterm"}).stdout
+    assert "\x1b[31mfailed" in shown
+    assert "\x1b[32msucceeded" in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["job {id}", "turns {id}", "cancel {id}", "retry {id}", "purge {id} --yes", "enrol Kim --job {id} --speaker A"],
+)
+def test_every_command_takes_the_prefix_of_an_id(server: ScriptedServer, command: str) -> None:
+    listed(server, job_document())
+    parley(*command.format(id=JOB_ID[:13]).split())
+    search, request = server.requests
+    assert (search.path, search.query["id"]) == ("/v1/jobs", "01a21a6c-6601")
+    assert JOB_ID in request.path or JOB_ID in request.body.decode()
+
+
+def test_a_full_id_needs_no_search(server: ScriptedServer) -> None:
+    parley("job", JOB_ID)
+    assert [request.path for request in server.requests] == [JOB]
+
+
+def test_an_ambiguous_prefix_is_an_error_that_lists_the_candidates(server: ScriptedServer) -> None:
+    listed(server, named(job_document(), "first.wav"), named(job_document(OTHER_ID, "running"), "second.wav"))
+    result = parley("cancel", "01a21a6c", "--json")
+    (entry,) = json.loads(result.stdout)
+    assert result.exit_code == Exit.USAGE
+    assert (entry["error"]["code"], entry["error"]["candidates"]) == ("ambiguous_id", [JOB_ID, OTHER_ID])
+    assert f"  {OTHER_ID}  running  second.wav" in result.stderr
+    assert all(request.method == "GET" for request in server.requests)
+
+
+def test_a_prefix_of_no_job_is_refused(server: ScriptedServer) -> None:
+    listed(server)
+    result = parley("turns", "01a21a6c", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (Exit.REFUSED, "job_not_found")
+
+
+@pytest.mark.parametrize("prefix", ["", "01a"])
+def test_a_prefix_that_could_mean_any_job_is_invalid_usage(server: ScriptedServer, prefix: str) -> None:
+    listed(server, job_document())
+    assert parley("purge", prefix, "--yes").exit_code == Exit.USAGE
+    assert server.requests == []
+
+
+def test_purge_deletes_nothing_if_one_of_the_prefixes_is_ambiguous(server: ScriptedServer) -> None:
+    listed(server, job_document(), job_document(OTHER_ID))
+    assert parley("purge", JOB_ID, "01a21a6c", "--yes").exit_code == Exit.USAGE
+    assert all(request.method == "GET" for request in server.requests)
 
 
 @pytest.mark.parametrize(("to_review", "outcome"), [(0, "2 turns"), (1, "2 turns, 1 to review"), (None, "2 turns")])

@@ -118,12 +118,8 @@ def connect(ctx: typer.Context, url: Url = None) -> None:
     ctx.obj = url
 
 
-def _placeholder() -> None:
-    """Stand in for a subcommand in the help of the group."""
-
-
 for name, subcommand in SUBCOMMANDS.items():
-    app.command(name, help=subcommand.summary)(_placeholder)
+    app.command(name, help=subcommand.summary)(lambda: None)  # for the help of the group; `load` gives the real one
 
 
 def _flush_stdout() -> None:

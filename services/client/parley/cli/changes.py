@@ -11,12 +11,15 @@ import typer
 from parley import ParleyApiError
 from parley.cli.durations import age
 from parley.cli.exit_codes import Exit
-from parley.cli.failures import error_document, exit_code_of
+from parley.cli.failures import CommandFailed, error_document, exit_code_of
+from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, EndState, JobIds, duration_option, terminal_of
 from parley.cli.terminal import Terminal
 from parley.models import Document
 
-OptionalJobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Job ids.", show_default=False)]
+OptionalJobIds = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Job ids or prefixes.", show_default=False)
+]
 OlderThan = Annotated[
     timedelta | None,
     typer.Option(
@@ -33,7 +36,7 @@ def cancel(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
     """Cancel unfinished jobs."""
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
-        apply(terminal, ids, lambda job_id: parley.cancel(job_id).document, "cancelled", as_json)
+        apply(terminal, ids, lambda job_id: parley.cancel(resolve(parley, job_id)).document, "cancelled", as_json)
 
 
 def retry(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
@@ -43,7 +46,7 @@ def retry(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
     """
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
-        apply(terminal, ids, lambda job_id: parley.retry(job_id).document, "queued again", as_json)
+        apply(terminal, ids, lambda job_id: parley.retry(resolve(parley, job_id)).document, "queued again", as_json)
 
 
 def purge(
@@ -64,7 +67,7 @@ def purge(
         raise typer.BadParameter("--state needs --older-than.")
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
-        chosen = list(ids or [])
+        chosen = [resolve(parley, job_id) for job_id in ids or []]  # all of them before the first one is deleted
         if older_than is not None:
             states = [state] if state else EndState
             ended = (job for each in states for job in parley.jobs(state=each))
@@ -85,7 +88,7 @@ def apply(terminal: Terminal, ids: Sequence[str], change: Callable[[str], Docume
         try:
             documents.append(dict(change(each)))
             terminal.say(f"{each}: {done}")
-        except ParleyApiError as error:
+        except (ParleyApiError, CommandFailed) as error:
             exit_code = max(exit_code, exit_code_of(error))
             documents.append({"id": each, "error": error_document(error)})
             terminal.say(f"{each}: {error}", "red")

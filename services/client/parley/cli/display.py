@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.text import Text
 
 from parley.cli.durations import age, format_duration
+from parley.cli.job_ids import ID_LENGTH, distinct_length
 from parley.cli.progress import describe
 from parley.cli.terminal import Terminal, printable
 from parley.cli.timeline import clock, render_turns
-from parley.models import Attempt, Job, Turns
+from parley.models import Job, Turns
 
 STATE_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
-JOB_COLUMNS = ("ID", "STATE", "QUEUE", "AGE", "LENGTH", "OUTCOME", "REFERENCE")
+WIDE = 120  # columns of a terminal that shows full ids, queues and references
+COLUMNS = ("ID", "STATE", "AGE", "LENGTH", "FILE", "OUTCOME")
+FLEXIBLE_COLUMNS = ("FILE", "OUTCOME", "REFERENCE")
 
 
-def show_jobs(terminal: Terminal, jobs: Iterable[Job]) -> None:
-    """Print a row per job."""
-    terminal.print_table(JOB_COLUMNS, (_job_row(job) for job in jobs))
+def show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
+    """Print a row per job; in a narrow terminal with the beginnings of the ids, which are enough for every command."""
+    wide = terminal.out.width >= WIDE
+    length = ID_LENGTH if wide else distinct_length([job.id for job in jobs])
+    columns = (*COLUMNS, "QUEUE", "REFERENCE") if wide else COLUMNS
+    rows = []
+    for job in jobs:
+        row = (
+            job.id[:length],
+            Text(job.state, style=STATE_COLOURS.get(job.state, "")),
+            format_duration(age(job.created_at)),
+            clock(job.recording.seconds),
+            job.recording.file_name or "",
+            _outcome(job),
+        )
+        rows.append((*row, job.queue, job.reference or "") if wide else row)
+    terminal.print_table(columns, rows, FLEXIBLE_COLUMNS)
 
 
 def show_job(terminal: Terminal, job: Job) -> None:
@@ -29,7 +46,10 @@ def show_job(terminal: Terminal, job: Job) -> None:
         if value is not None:
             terminal.out.print(Text.assemble((f"{name:<10}", "bold"), printable(value)), soft_wrap=True)
     for attempt in job.attempts:
-        terminal.out.print(Text(printable(_attempt_line(attempt))), soft_wrap=True)
+        end = f"to {attempt.ended_at:%H:%M:%S}" if attempt.ended_at else "until now"
+        error = f": {attempt.error.detail} ({attempt.error.code})" if attempt.error else ""
+        line = f"attempt {attempt.number} by {attempt.worker} from {attempt.started_at:%H:%M:%S} {end}{error}"
+        terminal.out.print(Text(printable(line)), soft_wrap=True)
 
 
 def show_turns(terminal: Terminal, turns: Turns) -> None:
@@ -42,18 +62,6 @@ def show_turns(terminal: Terminal, turns: Turns) -> None:
 def turns_json(turns: Turns) -> str:
     """Return the server's JSON of the turns."""
     return json.dumps(turns.document, indent=2) + "\n"
-
-
-def _job_row(job: Job) -> tuple[str | Text, ...]:
-    return (
-        job.id,
-        Text(job.state, style=STATE_COLOURS.get(job.state, "")),
-        job.queue,
-        format_duration(age(job.created_at)),
-        clock(job.recording.seconds),
-        _outcome(job),
-        job.reference or "",
-    )
 
 
 def _outcome(job: Job) -> str:
@@ -84,9 +92,3 @@ def _job_facts(job: Job) -> dict[str, str | None]:
         "result": _outcome(job) if job.result else None,
         "error": f"{job.error.detail} ({job.error.code})" if job.error else None,
     }
-
-
-def _attempt_line(attempt: Attempt) -> str:
-    end = f"to {attempt.ended_at:%H:%M:%S}" if attempt.ended_at else "until now"
-    error = f": {attempt.error.detail} ({attempt.error.code})" if attempt.error else ""
-    return f"attempt {attempt.number} by {attempt.worker} from {attempt.started_at:%H:%M:%S} {end}{error}"

@@ -10,11 +10,13 @@ from parley.cli.exit_codes import Exit
 from parley.errors import ParleyApiError, ParleyClientError, ParleyUnavailable
 
 ERROR_CODES = {
+    "ambiguous_id": "Several jobs have ids that begin like this; `candidates` has their ids.",
     "connection_failed": "The server did not respond.",
     "file_error": "A file cannot be read or written.",
     "interrupted": "Ctrl-C was pressed. `jobs` has the ids of the accepted jobs, which continue.",
     "invalid_usage": "The options or arguments are invalid.",
     "job_failed": "The job of the recording failed or was cancelled.",
+    "job_not_found": "No job has this id, or an id that begins like this.",
     "no_speech": "Nobody speaks in the recording.",
     "not_confirmed": "The command asks for confirmation, and there was no answer.",
     "job_store_unavailable": "Redis does not answer.",
@@ -35,7 +37,6 @@ class CommandFailed(Exception):  # noqa: N818 - says what happened, like the err
     """
 
     def __init__(self, exit_code: Exit, code: str, detail: str, **members: object) -> None:
-        assert code in ERROR_CODES, code
         super().__init__(detail)
         self.exit_code = exit_code
         self.code = code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from parley.cli.display import show_job, show_jobs
 from parley.cli.durations import age, format_duration
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
+from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, JobId, Queue, Reference, State, duration_option, terminal_of
 from parley.cli.progress import progress_view
 from parley.cli.terminal import PATIENT, SHORT, Terminal
@@ -51,8 +52,13 @@ def jobs(
     minimum_age = STUCK_AFTER if older_than is None else older_than
     with terminal.parley() as parley:
         states = [state.value] if state else UNFINISHED_STATES if stuck else [None]
-        found = (job for each in states for job in parley.jobs(state=each, queue=queue, reference=reference))
-        listed = list(islice(_stuck(found, minimum_age) if stuck else found, limit))
+        lists = (parley.jobs(state=each, queue=queue, reference=reference) for each in states)
+        found: Iterator[Job] = chain.from_iterable(lists)
+        if stuck:
+            # By id: a job that changes its state between two lists is in both.
+            old = {job.id: job for job in found if not job.terminal and age(job.created_at) >= minimum_age}
+            found = iter(sorted(old.values(), key=lambda job: job.created_at))
+        listed = list(islice(found, limit))
     if as_json:
         terminal.print_json([job.document for job in listed])
     elif listed:
@@ -65,6 +71,7 @@ def job(ctx: typer.Context, job_id: JobId, wait: Wait = False, as_json: AsJson =
     """Show one job."""
     terminal = terminal_of(ctx)
     with terminal.parley(PATIENT if wait else SHORT) as parley:
+        job_id = resolve(parley, job_id)
         found = _wait(terminal, parley, job_id) if wait else parley.job(job_id)
     if as_json:
         terminal.print_json(found.document)
@@ -74,17 +81,11 @@ def job(ctx: typer.Context, job_id: JobId, wait: Wait = False, as_json: AsJson =
         raise typer.Exit(Exit.JOB_FAILED)
 
 
-def _stuck(jobs: Iterator[Job], minimum_age: timedelta) -> list[Job]:
-    # By id: a job that changes its state between two lists is in both.
-    old = {job.id: job for job in jobs if not job.terminal and age(job.created_at) >= minimum_age}
-    return sorted(old.values(), key=lambda job: job.created_at)
-
-
 def _wait(terminal: Terminal, parley: Parley, job_id: str) -> Job:
     try:
         with progress_view(terminal.err, files=1) as view:
             for job in parley.watch(job_id, every=WATCH_SECONDS):
-                view.watching(Path(job_id), job)
+                view.watching(Path(job.recording.file_name or job_id), job)
     except KeyboardInterrupt:
         detail = f"Interrupted. The job continues. To wait for it again:\n  parley job {job_id} --wait"
         raise CommandFailed(Exit.INTERRUPTED, "interrupted", detail, jobs=[job_id]) from None

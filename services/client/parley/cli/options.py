@@ -60,8 +60,8 @@ def duration_option(text: str) -> timedelta:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for errors too.")]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="Job id.", show_default=False)]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Job ids.", show_default=False)]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Job id or a prefix of it.", show_default=False)]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Job ids or prefixes.", show_default=False)]
 QueueOption = Annotated[
     Queue | None, typer.Option("--queue", help="`interactive` if a person waits for the result, else `batch`.")
 ]

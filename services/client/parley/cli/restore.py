@@ -19,15 +19,16 @@ EVERY_SECONDS = 1.0  # between two lines of progress
 
 Since = Annotated[
     datetime | None,
-    typer.Option(metavar="TIME", help="Only what was accepted or changed since then (UTC).  [default: everything]"),
+    typer.Option(metavar="TIME", help="Only jobs that were accepted or changed since this time (UTC).  [default: all]"),
 ]
 
 
 def restore(ctx: typer.Context, since: Since = None, as_json: AsJson = False) -> None:
     """Bring Redis back to what the object store holds.
 
-    Runs where a keeper runs, with its settings: `kubectl exec deploy/RELEASE-keeper -- parley restore`. A keeper does
-    the same by itself when it notices that Redis has lost writes. Nothing is deleted, and a second run changes nothing.
+    Runs on a machine with a keeper, with its settings: `kubectl exec deploy/RELEASE-keeper -- parley restore`. A
+    keeper does the same automatically when it finds that Redis has lost writes. Nothing is deleted, and a second run
+    changes nothing.
     """
     terminal = terminal_of(ctx)
     found = _reconcile(terminal, since.replace(tzinfo=UTC) if since else None)
@@ -57,16 +58,16 @@ def _reconcile(terminal: Terminal, since: datetime | None) -> Any:
         detail = "No keeper is installed here. Run the command where one is: kubectl exec deploy/RELEASE-keeper -- ..."
         raise CommandFailed(Exit.USAGE, "invalid_usage", detail) from error
     reconciler = reconciliation.Reconciler(store)
-    told = time.monotonic()
+    reported = time.monotonic()
 
-    def tell() -> None:
-        nonlocal told
-        if sys.stderr.isatty() and time.monotonic() - told > EVERY_SECONDS:
-            told = time.monotonic()
+    def report() -> None:
+        nonlocal reported
+        if sys.stderr.isatty() and time.monotonic() - reported > EVERY_SECONDS:
+            reported = time.monotonic()
             terminal.say(f"{reconciler.found.looked_at:,} jobs looked at, {reconciler.found.restored:,} restored ...")
 
     try:
         store.health()
-        return reconciler.reconcile(since or reconciliation.BEGINNING, tell)
+        return reconciler.reconcile(since or reconciliation.BEGINNING, report)
     except errors.RetryableError as error:
         raise CommandFailed(Exit.UNAVAILABLE, error.code, str(error)) from error

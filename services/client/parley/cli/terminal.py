@@ -63,16 +63,19 @@ class Terminal:
         """Print text for programs to stdout, unchanged."""
         self.out.file.write(text)
 
-    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-        """Print rows under headings."""
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    def print_table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], flexible: Sequence[str] = ()
+    ) -> None:
+        """Print rows under headings. In a narrow terminal the flexible columns are cut, and all others are complete."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, no_wrap=column not in flexible)
         for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
-        for column in table.columns:
-            column.no_wrap = True
-            column.overflow = "ellipsis"
-        table.columns[0].overflow = "ignore"  # ids are there to be copied
-        table.columns[0].min_width = max((len(str(cell)) for cell in table.columns[0].cells), default=0)
+            cells = [cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row]
+            for cell in cells:
+                cell.no_wrap = True
+                cell.overflow = "ellipsis"
+            table.add_row(*cells)
         self.out.print(table)
 
     def say(self, message: str, style: str = "") -> None:

@@ -42,7 +42,10 @@ def render_turns(turns: Sequence[TurnLike], seconds: float, console: Console) ->
         return
     colours = _colours(turns)
     for turn in sorted(turns, key=lambda turn: turn.start):
-        console.print(_turn_line(turn, colours[turn.speaker]), soft_wrap=True)
+        review = f"  {REVIEW_MARK} {getattr(turn, 'confidence', 0):.2f}" if _needs_review(turn) else ""
+        label = (turn.speaker, colours[turn.speaker])
+        line = Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", label, (review, "bold"))
+        console.print(line, soft_wrap=True)
     console.print()
     for line in timeline(turns, seconds, console):
         console.print(line, soft_wrap=True)
@@ -64,7 +67,9 @@ def timeline(turns: Sequence[TurnLike], seconds: float, console: Console) -> lis
         talked = sum(turn.end - turn.start for turn in own)
         share = f"  {clock(talked):>8} {talked / max(seconds, 1e-3):4.0%}"
         rows.append(Text.assemble(f"{speaker:<{label_width}} ", (row, colour), share))
-    return [*rows, _axis(seconds, label_width, width)]
+    left, middle, right = clock(0), clock(seconds / 2), clock(seconds)
+    axis = left + f"{middle:^{width - len(left) - len(right)}}" + right
+    return [*rows, Text(" " * (label_width + 1) + axis, style="dim")]
 
 
 def clock(seconds: float) -> str:
@@ -80,11 +85,6 @@ def _colours(turns: Iterable[TurnLike]) -> dict[str, str]:
     return {speaker: COLOURS[number % len(COLOURS)] for number, speaker in enumerate(speakers)}
 
 
-def _turn_line(turn: TurnLike, colour: str) -> Text:
-    review = f"  {REVIEW_MARK} {getattr(turn, 'confidence', 0):.2f}" if _needs_review(turn) else ""
-    return Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", (turn.speaker, colour), (review, "bold"))
-
-
 def _needs_review(turn: TurnLike) -> bool:
     return bool(getattr(turn, "needs_review", None))
 
@@ -98,12 +98,6 @@ def _talking(turns: Iterable[TurnLike], seconds: float, width: int) -> list[bool
         last = min(width - 1, int(turn.end / seconds_per_column))
         columns[first : last + 1] = [True] * (last + 1 - first)
     return columns
-
-
-def _axis(seconds: float, label_width: int, width: int) -> Text:
-    left, middle, right = clock(0), clock(seconds / 2), clock(seconds)
-    room = width - len(left) - len(right)
-    return Text(" " * (label_width + 1) + left + f"{middle:^{room}}" + right, style="dim")
 
 
 def _characters(console: Console) -> tuple[str, str]:

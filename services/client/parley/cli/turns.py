@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from parley.cli.display import show_turns
+from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, JobId, TurnFormat, terminal_of
 
 Format = Annotated[TurnFormat, typer.Option("--format", help="Format of the turns.")]
@@ -16,6 +17,7 @@ def turns(ctx: typer.Context, job_id: JobId, turns_format: Format = TurnFormat.T
     """Print the turns of a job that succeeded."""
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
+        job_id = resolve(parley, job_id)
         if as_json or turns_format is TurnFormat.JSON:
             terminal.print_json(parley.turns(job_id).document)
         elif turns_format is TurnFormat.RTTM:

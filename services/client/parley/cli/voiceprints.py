@@ -13,6 +13,7 @@ from parley.cli.changes import Yes, apply
 from parley.cli.durations import age, format_duration
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
+from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, terminal_of
 from parley.cli.submit import submit_files
 from parley.cli.terminal import PATIENT, Terminal
@@ -73,7 +74,7 @@ def enrol(
         job, speaker = _only_speaker(terminal, recording)
     assert job is not None and speaker is not None, "given, or found in the recording"
     with terminal.parley(PATIENT) as parley:
-        voiceprint = parley.enrol(name, job, speaker, role=role)
+        voiceprint = parley.enrol(name, resolve(parley, job), speaker, role=role)
     terminal.say(f"{voiceprint.name} is enrolled.")
     if as_json:
         terminal.print_json(voiceprint.document)
@@ -105,7 +106,7 @@ def voiceprints(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         terminal.print_json([voiceprint.document for voiceprint in found])
     elif found:
-        terminal.print_table(COLUMNS, [_row(voiceprint) for voiceprint in found])
+        terminal.print_table(COLUMNS, [_row(voiceprint) for voiceprint in found], flexible=("NAME", "MODEL"))
     else:
         terminal.say("No voiceprints.")
 
