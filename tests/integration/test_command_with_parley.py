@@ -167,7 +167,7 @@ def test_ctrl_c_leaves_the_job_running(system: SystemFixture, recording: Path) -
         ("notes.wav", b"this is text, not audio" * 100, (), "not_audio"),
         ("empty.wav", b"", (), "empty_recording"),
         ("ok.wav", wav(SECONDS), ("--min-speakers", "5", "--max-speakers", "2"), "`min_speakers` (5) is greater"),
-        ("ok.wav", wav(SECONDS), ("--speakers", "-1"), "`num_speakers` must be a whole number"),
+        ("ok.wav", wav(SECONDS), ("--speakers", "-1"), "`num_speakers` must be at least 1"),
         ("ok.wav", wav(SECONDS), ("--speakers", "2", "--max-speakers", "3"), "not both"),
     ],
 )
