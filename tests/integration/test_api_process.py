@@ -20,7 +20,7 @@ import pytest
 from parley_api.runtime.blocking_calls import GRACE_SECONDS
 from parley_api.runtime.job_notifications import POLL_SECONDS
 from parley_api.runtime.readiness import CHECK_SECONDS
-from parley_api.use_cases.submit import RESERVE_AGAIN_SECONDS, RESERVED_SECONDS
+from parley_api.use_cases.submit import RENEWAL_SECONDS, RESERVED_SECONDS
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, JobState
@@ -191,7 +191,7 @@ def test_the_key_of_an_upload_whose_api_was_killed_is_free_within_15_s(
     keyed = {**RAW, "Idempotency-Key": "k"}
     redis, held = own_valkey.client(), idempotency_redis_key(DEFAULT_TENANT, "k")
 
-    between = 1000 * (RESERVED_SECONDS - RESERVE_AGAIN_SECONDS / 2)
+    between = 1000 * (RESERVED_SECONDS - RENEWAL_SECONDS / 2)
 
     def milliseconds_left() -> int:
         return int(redis.pttl(held))
