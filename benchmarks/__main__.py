@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks.measure import Measure, print_table, write_json
 from benchmarks.system.engine import engine_rows
+from benchmarks.system.redis import redis_rows
 from benchmarks.system.service import service_rows
 from benchmarks.system.start import start_rows
 from benchmarks.system.upload import upload_rows
@@ -22,6 +23,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "start": start_rows,
     "service": service_rows,
     "upload": upload_rows,
+    "redis": redis_rows,
     "engine": engine_rows,
 }
 

@@ -102,8 +102,8 @@ injects the fault under this load and waits until all jobs have ended. The check
 record.
 
 {markdown(rows)}
-**Lost**: accepted with a 202, and afterwards unknown or not ended. **Committed twice**: more than one end in the
-events of a job, or more commits counted than jobs that succeeded. **Executions**: attempts started. **Recovery**:
+**Lost**: accepted with a 202, and afterwards unknown or not ended. **Committed twice**: more ends
+counted than jobs have. **Executions**: attempts started. **Recovery**:
 after a fault of a worker, from the last fault that affected a job to its end. After an outage, from its end to that
 of the jobs that were running, to the record of the jobs accepted meanwhile, and to the first attempt. **Manual
 interventions**: jobs and parts that did not recover by themselves. After each fault the counters of `/metrics` equal

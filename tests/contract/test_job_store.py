@@ -458,6 +458,51 @@ def test_pages_are_newest_first_and_new_jobs_do_not_shift_them(store: JobStore) 
     assert third.next_cursor is None
 
 
+def all_pages(store: JobStore, query: JobQuery) -> list[str]:
+    seen: list[str] = []
+    while True:
+        page = store.page(query)
+        assert len(page.jobs) <= query.limit
+        seen += [job.id for job in page.jobs]
+        if page.next_cursor is None:
+            return seen
+        query = replace(query, cursor=page.next_cursor)
+
+
+@pytest.mark.parametrize("reference", [None, "r"])
+def test_pages_hold_every_job_once_also_of_the_same_millisecond(store: JobStore, reference: str | None) -> None:
+    """More jobs than one batch, some of the same time, in all states and both queues."""
+    made = datetime.now(UTC) - timedelta(hours=1)
+    jobs = []
+    for number in range(230):
+        options = JobOptions(queue=list(Queue)[number % 2], reference="r")
+        moment = made + timedelta(milliseconds=number // 7)
+        jobs.append(store.create(new_job(options=options), accepted_at=moment).job)
+    for job in jobs[::3]:
+        store.cancel(job.id)
+    for job in jobs[1::3]:
+        store.mark_queued(dispatch_of(job))
+    newest_first = [job.id for job in sorted(jobs, key=lambda job: job.id, reverse=True)]
+    for limit in (1, 50, 230):
+        assert all_pages(store, JobQuery("default", reference=reference, limit=limit)) == newest_first
+    cancelled = {job.id for job in jobs[::3]}
+    query = JobQuery("default", JobState.CANCELLED, reference, limit=7)
+    assert all_pages(store, query) == [job_id for job_id in newest_first if job_id in cancelled]
+    page = store.page(JobQuery("default", JobState.QUEUED, reference, limit=1))
+    assert page.jobs == (store.get(page.jobs[0].id),)
+
+
+def test_a_page_of_one_reference_holds_no_other(store: JobStore) -> None:
+    wanted = [accepted(store, reference="consult:7").id, accepted(store, reference="consult:7").id]
+    accepted(store, reference="consult:77")
+    accepted(store)
+    assert sorted(all_pages(store, JobQuery("default", reference="consult:7", limit=1))) == sorted(wanted)
+    assert store.page(JobQuery("default", reference="consult")).jobs == ()
+    store.cancel(wanted[0])
+    store.purge(wanted[0])
+    assert all_pages(store, JobQuery("default", reference="consult:7")) == wanted[1:]
+
+
 def test_pages_filter_by_state_reference_queue_and_tenant(store: JobStore) -> None:
     wanted = accepted(store, reference="r", queue=Queue.BATCH)
     accepted(store)
@@ -492,16 +537,36 @@ def test_a_cursor_that_is_not_ours_is_refused(store: JobStore, cursor: str) -> N
 def test_events_tell_the_life_of_a_job_and_resume(store: JobStore) -> None:
     job, lease = running(store)
     store.renew(lease, 30, Phase.EMBEDDING, 0.5)
-    store.succeed(lease, RESULT)
     events = store.events(job.id)
     assert [event.state for event in events] == [
         JobState.ACCEPTED,
         JobState.QUEUED,
         JobState.RUNNING,
         JobState.RUNNING,
-        JobState.SUCCEEDED,
     ]
-    assert [event.id for event in store.events(job.id, events[2].id)] == [event.id for event in events[3:]]
+    assert (events[3].phase, events[3].progress) == (Phase.EMBEDDING, 0.5)
+    assert events[1].phase is None
+    assert store.events(job.id, events[2].id) == events[3:]
+    assert store.events(new_job().id) == []
+
+
+def test_of_a_finished_job_the_end_is_kept_as_its_last_event(store: JobStore) -> None:
+    job, lease = running(store)
+    before = store.events(job.id)
+    done = store.fail_attempt(lease, BUSY, GiveUp())
+    (end,) = store.events(job.id)
+    assert (end.state, end.phase, end.at) == (JobState.FAILED, None, done.finished_at)
+    assert list(store.events(job.id, before[-1].id)) == [end]
+    assert list(store.events(job.id, end.id)) == []
+    store.retry(job.id)
+    (again,) = store.events(job.id, end.id)
+    assert again.state is JobState.QUEUED
+
+
+def test_events_begin_again_for_a_reader_who_saw_more_than_there_are(store: JobStore) -> None:
+    """The record was restored and counts again: the reader must not wait for as many events as were lost."""
+    job = accepted(store)
+    assert store.events(job.id, "1000-0") == store.events(job.id)
 
 
 def test_retention_ends_by_option_then_by_default(make_store: Callable[..., JobStore]) -> None:

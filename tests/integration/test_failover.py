@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from parley_core.job import Failure, JobState, Phase, RetryIn
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess, free_port
@@ -103,6 +104,27 @@ def test_submits_run_again_soon_after_a_planned_failover(
         assert set(attempts.values()) == {1}
     assert worker.process.poll() is None
     assert keeper.process.poll() is None
+
+
+def test_no_live_worker_is_reaped_after_a_failover_longer_than_a_lease(pair: Pair, tmp_path: Path) -> None:
+    """Renewals are not replicated: on the promoted server every lease looks lapsed until its worker renews it."""
+    settings = Settings(redis_url=pair.proxy.url, lease_seconds=1, lease_renewal_seconds=0.2, redis_timeout_seconds=2)
+    store = RedisJobStore.from_settings(settings)
+    jobs = [store.create(new_job()).job for _ in range(3)]
+    leases = [started[1] for job in jobs if (started := store.start_attempt(job.id, "w/1", 1)) is not None]
+    assert store.lapsed_leases(10) == []
+    time.sleep(1.5)  # the grace on the first server is over, and the leases have lapsed
+    for lease in leases:
+        store.renew(lease, 1, Phase.EMBEDDING, 0.5)
+    assert store.lapsed_leases(10) == []
+    pair.fail_over()
+    time.sleep(1.2)
+    assert store.lapsed_leases(10) == [], "nobody has had a whole lease on the promoted server"
+    for lease in leases[1:]:
+        store.renew(lease, 60, Phase.EMBEDDING, 0.6)
+    lapsed = until(lambda: store.lapsed_leases(10))
+    assert [found.lease for found in lapsed] == leases[:1], "its worker has fallen silent"
+    assert store.fail_attempt(lapsed[0].lease, Failure("worker_lost", "silent"), RetryIn(0)).state is JobState.QUEUED
 
 
 def test_a_publisher_follows_the_primary_with_its_next_message(pair: Pair, system: System) -> None:

@@ -21,6 +21,7 @@
     │   ├── VoiceprintNameTaken             the tenant has enrolled this name already
     │   ├── TooManyVoiceprints              the tenant has enrolled as many as it may
     │   ├── UnsafeSettings             this process must not start like this
+    │   ├── RecordUnreadable           a record that this version of Parley cannot read
     │   ├── JobStoreUnusable           Redis runs in a way that Parley cannot use: a cluster, too old, missing rights
     │   └── EngineMismatch             a model file is not the one this version was built for
     ├── RetryableError                 the same call can succeed later
@@ -140,6 +141,10 @@ class TooManyVoiceprints(PermanentError):
 
 class UnsafeSettings(PermanentError):
     code = "unsafe_settings"
+
+
+class RecordUnreadable(PermanentError):
+    code = "record_unreadable"
 
 
 class JobStoreUnusable(PermanentError):

@@ -1,4 +1,4 @@
-"""The job: the durable record of one request, its legal moves and the retry decision.
+"""The job: the durable record of one request, its states and the retry decision.
 
 Values only. How a job is kept is the JobStore's business (ports.py).
 """
@@ -363,7 +363,7 @@ class StoreHealth:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counters as the moves raised them: name to value, name is `what` or `what|label=value|...`."""
+    """Counters as the transitions raised them, by name: `what` or `what|label=value|...`."""
 
     counters: dict[str, int] = field(default_factory=dict)
 

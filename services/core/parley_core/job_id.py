@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 VERSION_7, VARIANT = 0x7, 0b10  # RFC 9562, 5.7: 48 bits of milliseconds, then 74 random bits
-TIME_DIGITS = 12  # hexadecimal, at the beginning of an id
 UNDATED = "undated"  # folder of ids that carry no time
 
 
@@ -25,12 +24,6 @@ def made_at(job_id: str) -> datetime:
     if identifier.version != VERSION_7:
         raise ValueError("the id carries no time")
     return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
-
-
-def times_of(prefix: str) -> tuple[int, int]:
-    """Return the first and the last millisecond (Unix time) of the ids that begin with some hexadecimal digits."""
-    digits = prefix.replace("-", "")[:TIME_DIGITS]
-    return int(digits.ljust(TIME_DIGITS, "0"), 16), int(digits.ljust(TIME_DIGITS, "f"), 16)
 
 
 def day_of(job_id: str) -> str:

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     """Longest attempt in seconds; the default fits four hours of audio."""
 
     queue_limit: int = Field(10_000, ge=1)
-    """Largest number of unfinished jobs per queue. Each takes about 3 kB of Redis."""
+    """Largest number of unfinished jobs per queue. Each takes about 1.5 kB of Redis."""
 
     admission_memory_share: float = Field(0.8, gt=0, le=1)
     """Share of Redis's maxmemory above which submits are refused. Accepted jobs need the rest to finish."""

@@ -1,4 +1,4 @@
-"""JobStore in memory: the same moves as the Lua scripts, on dicts under one lock."""
+"""JobStore in memory: the same transitions as the Lua scripts, on dicts under one lock."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ from parley_core.job import (
 from parley_core.redis import transitions
 from tests.support.fakes.restoration import Entry, MemoryRestoration
 
+ID_LENGTH = 36
 WAITING = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 
 
@@ -75,7 +76,7 @@ class MemoryJobStore(MemoryRestoration):
         self.available = True
 
     @contextmanager
-    def _move(self) -> Iterator[float]:
+    def _transition(self) -> Iterator[float]:
         if not self.available:
             raise JobStoreUnavailable("Redis does not answer as it should (down).")
         with self._lock:
@@ -89,9 +90,12 @@ class MemoryJobStore(MemoryRestoration):
         return self._entries[job_id]
 
     def _change(self, entry: Entry, **changes: object) -> None:
-        entry.job = replace(entry.job, **changes)  # type: ignore[arg-type]
-        job, number = entry.job, len(entry.events) + 1
-        entry.events.append(JobEvent(f"{number}-0", job.state, job.phase, job.progress, _moment(self._now())))
+        kept = [] if entry.job.state.terminal else entry.events
+        job = entry.job = replace(entry.job, **changes)  # type: ignore[arg-type]
+        entry.events_so_far += 1
+        at = job.finished_at or _moment(self._now())
+        event = JobEvent(str(entry.events_so_far), job.state, job.phase, job.progress, at)
+        entry.events = [event] if job.state.terminal else [*kept, event]
 
     def _count(self, what: str, job: Job, **labels: str) -> None:
         pairs = "|".join(f"{name}={value}" for name, value in sorted({**labels, "queue": job.options.queue}.items()))
@@ -102,7 +106,7 @@ class MemoryJobStore(MemoryRestoration):
     def create(
         self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
     ) -> Created:
-        with self._move() as now:
+        with self._transition() as now:
             known = self._known(new, idempotency)
             if known is not None:
                 return Created(self.get(known), replayed=True)
@@ -127,7 +131,7 @@ class MemoryJobStore(MemoryRestoration):
         return made[0] if made else new.id if new.id in self._entries else None
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
-        with self._move() as now:
+        with self._transition() as now:
             if (tenant, key) in self._keys:
                 return self._keys[tenant, key][0]
             held = self._held.get((tenant, key))
@@ -137,12 +141,12 @@ class MemoryJobStore(MemoryRestoration):
             return None
 
     def release_key(self, tenant: str, key: str, holder: str) -> None:
-        with self._move():
+        with self._transition():
             if self._held.get((tenant, key), ("",))[0] == holder:
                 del self._held[tenant, key]
 
     def mark_queued(self, dispatch: Dispatch) -> None:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._entries.get(dispatch.job_id)
             if entry and entry.job.state in WAITING and entry.job.token == dispatch.token:
                 entry.due, entry.published_at = None, now
@@ -152,7 +156,7 @@ class MemoryJobStore(MemoryRestoration):
     # An attempt
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._entries.get(job_id)
             if entry is None or entry.job.state not in WAITING or entry.not_before > now:
                 return None
@@ -182,7 +186,7 @@ class MemoryJobStore(MemoryRestoration):
         raise LeaseLost("Another attempt owns the job, or it has ended.")
 
     def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._held_entry(lease)
             entry.lease_until = now + lease_seconds
             progress = max(progress, entry.job.progress)
@@ -190,7 +194,7 @@ class MemoryJobStore(MemoryRestoration):
                 self._change(entry, phase=phase, progress=progress)
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._entries.get(lease.job_id)
             if entry and entry.job.nonce == lease.nonce and entry.job.result == result:
                 return entry.job
@@ -206,14 +210,14 @@ class MemoryJobStore(MemoryRestoration):
             return entry.job
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
-        with self._move() as now:
+        with self._transition() as now:
             known = self._entries.get(lease.job_id)
-            if known and known.ended_nonce == lease.nonce:
+            if known and known.job.nonce == lease.nonce and known.job.state in (JobState.QUEUED, JobState.FAILED):
                 return known.job
             entry = self._held_entry(lease)
             if failure.code == WorkerLost.code and entry.lease_until > now:
                 raise LeaseLost("Its worker is back.")
-            attempts, entry.ended_nonce = _ended(entry.job.attempts, now, failure), lease.nonce
+            attempts = _ended(entry.job.attempts, now, failure)
             self._count("attempts_failed", entry.job, code=failure.code)
             if isinstance(then, GiveUp):
                 self._finish(entry, now, JobState.FAILED, attempts=attempts, error=failure)
@@ -232,7 +236,7 @@ class MemoryJobStore(MemoryRestoration):
     # By hand
 
     def cancel(self, job_id: str) -> Job:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._entry(job_id)
             if entry.job.state.terminal:
                 raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
@@ -244,27 +248,27 @@ class MemoryJobStore(MemoryRestoration):
             return entry.job
 
     def retry(self, job_id: str) -> Job:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._entry(job_id)
             if entry.job.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
             if entry.condemned:
                 raise JobPurged("This job is being purged.")
             entry.due, entry.accepted_at, entry.not_before, entry.expires = now, now, 0.0, None
-            changes = {"attempts": (), "error": None, "started_at": None, "finished_at": None, "progress": 0.0}
-            self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, **changes)
+            changes = {"nonce": "", "attempts": (), "error": None, "started_at": None, "finished_at": None}
+            self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, progress=0.0, **changes)
             self._count("jobs_retried", entry.job)
             return self.get(job_id)
 
     def condemn(self, job_id: str) -> None:
-        with self._move() as now:
+        with self._transition() as now:
             entry = self._entry(job_id)
             if not entry.job.state.terminal:
                 raise JobNotFinished("The job has not ended; cancel it first.")
             entry.condemned, entry.expires = True, now + transitions.PURGE_CLAIM_MS / 1000
 
     def purge(self, job_id: str) -> None:
-        with self._move():
+        with self._transition():
             entry = self._entry(job_id)
             if not entry.job.state.terminal:
                 raise JobNotFinished("The job has not ended; cancel it first.")
@@ -275,14 +279,14 @@ class MemoryJobStore(MemoryRestoration):
     # The keeper's
 
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
-        with self._move() as now:
+        with self._transition() as now:
             due = [e for e in self._entries.values() if e.due is not None and e.due <= now][:limit]
             for entry in due:
                 entry.due = now + 10
             return [dispatch_of(entry.job) for entry in due]
 
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
-        with self._move() as now:
+        with self._transition() as now:
             found = [e for e in self._entries.values() if self._forgotten(e, waiting, now, grace_seconds)]
             for entry in found:
                 entry.due, entry.published_at = now, None
@@ -299,7 +303,7 @@ class MemoryJobStore(MemoryRestoration):
         return entry.published_at <= horizon
 
     def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
-        with self._move() as now:
+        with self._transition() as now:
             lapsed = [e.job for e in self._running() if e.lease_until <= now][:limit]
             return [
                 LapsedLease(Lease(job.id, job.token, job.nonce), job.attempts[-1].number, job.attempts[-1].worker)
@@ -307,7 +311,7 @@ class MemoryJobStore(MemoryRestoration):
             ]
 
     def claim_expired(self, limit: int) -> Sequence[Job]:
-        with self._move() as now:
+        with self._transition() as now:
             due = [e for e in self._entries.values() if e.expires is not None and e.expires <= now][:limit]
             for entry in due:
                 entry.expires = now + transitions.PURGE_CLAIM_MS / 1000
@@ -316,36 +320,40 @@ class MemoryJobStore(MemoryRestoration):
     # Looking
 
     def get(self, job_id: str) -> Job:
-        with self._move():
+        with self._transition():
             job = self._entry(job_id).job
             if job.state not in WAITING:
                 return job
             return replace(job, position=[e.job.id for e in self._unfinished(job.options.queue)].index(job_id))
 
     def page(self, query: JobQuery) -> JobPage:
-        with self._move():
-            newest = sorted(self._entries.values(), key=lambda e: e.sequence, reverse=True)
-            start = _sequence(query.cursor)
-            matching = [e for e in newest if _matches(e.job, query) and (start is None or e.sequence < start)]
-            page, more = matching[: query.limit], len(matching) > query.limit
-            jobs = tuple(self.get(e.job.id) for e in page)
-            return JobPage(jobs, f"{page[-1].sequence}:{page[-1].job.id}" if more else None)
+        with self._transition():
+            if query.cursor is not None and len(query.cursor) != ID_LENGTH:
+                raise InvalidRequest("`cursor` must be the `next_cursor` of an earlier page.")
+            matching = [job_id for job_id, entry in self._entries.items() if _matches(entry.job, query)]
+            newest = sorted((one for one in matching if query.cursor is None or one < query.cursor), reverse=True)
+            page, more = newest[: query.limit], len(newest) > query.limit
+            return JobPage(tuple(self.get(job_id) for job_id in page), page[-1] if more else None)
 
     def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
-        with self._move():
+        with self._transition():
             entry = self._entries.get(job_id)
-            return list(entry.events[int(after.partition("-")[0]) :]) if entry else []
+            seen = int(after.partition("-")[0])
+            if entry is None:
+                return []
+            seen = seen if seen <= entry.events_so_far else 0
+            return [event for event in entry.events if int(event.id) > seen]
 
     def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
-        with self._move() as now:
+        with self._transition() as now:
             self._workers[queue, worker] = (capacity, now + lasts_seconds)
 
     def running_by_worker(self) -> dict[str, int]:
-        with self._move():
+        with self._transition():
             return dict(Counter(e.job.attempts[-1].worker for e in self._running()))
 
     def queues(self) -> Sequence[QueueStatus]:
-        with self._move() as now:
+        with self._transition() as now:
             return [self._queue_status(queue, now) for queue in Queue]
 
     def _queue_status(self, queue: Queue, now: float) -> QueueStatus:
@@ -356,11 +364,11 @@ class MemoryJobStore(MemoryRestoration):
         return QueueStatus(queue, len(unfinished), running, age, len(there), sum(there))
 
     def stats(self) -> Stats:
-        with self._move():
+        with self._transition():
             return Stats(dict(self._counters))
 
     def health(self) -> StoreHealth:
-        with self._move() as now:
+        with self._transition() as now:
             due = [e.due for e in self._entries.values() if e.due is not None]
             lag = max(0.0, now - min(due)) if due else 0.0
             return StoreHealth(0, 0, "noeviction", True, len(due), lag, len(self._running()))
@@ -389,11 +397,3 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and query.reference in (None, job.options.reference)
         and job.id.startswith(query.id_prefix or "")
     )
-
-
-def _sequence(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not (cursor.partition(":")[0].isdigit() and cursor.partition(":")[2]):
-        raise InvalidRequest("`cursor` must be the `next_cursor` of an earlier page.")
-    return int(cursor.partition(":")[0])

@@ -24,10 +24,10 @@ class Entry:
     not_before: float = 0.0
     published_at: float | None = None
     lease_until: float = 0.0
-    ended_nonce: str = ""
     expires: float | None = None
     condemned: bool = False
     events: list[JobEvent] = field(default_factory=list)
+    events_so_far: int = 0
 
 
 class MemoryRestoration:
@@ -42,7 +42,7 @@ class MemoryRestoration:
     def __init__(self) -> None:
         self._history = History("", 0, datetime(1970, 1, 1, tzinfo=UTC), same_server=False, server="server-1")
 
-    def _move(self) -> AbstractContextManager[float]:
+    def _transition(self) -> AbstractContextManager[float]:
         raise NotImplementedError
 
     def _change(self, entry: Entry, **changes: object) -> None:
@@ -52,7 +52,7 @@ class MemoryRestoration:
         raise NotImplementedError
 
     def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool:
-        with self._move() as now:
+        with self._transition() as now:
             if new.id in self._entries or new.id in self._purged:
                 return False
             job = Job(
@@ -68,7 +68,7 @@ class MemoryRestoration:
             return True
 
     def apply_end(self, job_id: str, run: int, end: JobEnd) -> None:
-        with self._move():
+        with self._transition():
             entry = self._entries.get(job_id)
             if entry and entry.job.run == run and not entry.job.state.terminal:
                 self._show(entry, end)
@@ -83,7 +83,7 @@ class MemoryRestoration:
         self._change(
             entry,
             state=end.state,
-            started_at=entry.job.started_at or end.started_at,
+            started_at=end.started_at or entry.job.started_at,
             finished_at=end.finished_at,
             token=max(end.token, entry.job.token),
             attempts=end.attempts or entry.job.attempts,
@@ -105,16 +105,16 @@ class MemoryRestoration:
             self._history = replace(history, same_server=False, server=f"{history.server}+")
 
     def unfinished_ids(self) -> Iterator[str]:
-        with self._move():
+        with self._transition():
             ids = [job_id for job_id, entry in self._entries.items() if not entry.job.state.terminal]
         yield from ids
 
     def history(self) -> History:
-        with self._move():
+        with self._transition():
             return self._history
 
     def confirm_history(self, server: str) -> tuple[str, int]:
-        with self._move() as now:
+        with self._transition() as now:
             self._history = replace(
                 self._history,
                 id=self._history.id or server,

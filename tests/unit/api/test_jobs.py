@@ -283,17 +283,41 @@ async def test_turns_of_a_job_without_any_say_why(
     assert problem["state"] == "failed"
 
 
-async def test_events_end_with_the_job_and_resume(
+def events_in(text: str) -> list[dict[str, str]]:
+    return [dict(line.split(": ", 1) for line in block.splitlines()) for block in text.split("\n\n") if block]
+
+
+def states_of(events: list[dict[str, str]]) -> list[str]:
+    return [json.loads(event["data"])["state"] for event in events]
+
+
+async def test_events_come_while_they_happen_and_end_with_the_job(
     api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
 ) -> None:
+    async with anyio.create_task_group() as group:
+
+        async def live() -> None:
+            await anyio.sleep(0.3)
+            api.store.start_attempt(job["id"], "worker/1", 30)
+            await anyio.sleep(0.3)
+            api.store.cancel(job["id"])
+
+        group.start_soon(live)
+        whole = await client.get(f"/v1/jobs/{job['id']}/events")
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    assert states_of(events_in(whole.text)) == ["accepted", "queued", "running", "cancelled"]
+
+
+async def test_events_resume_with_the_end_of_a_job_that_has_ended(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    seen = api.store.events(job["id"])
     succeed(api, job["id"])
     url = f"/v1/jobs/{job['id']}/events"
     whole = await client.get(url)
-    assert whole.headers["content-type"].startswith("text/event-stream")
-    events = [dict(line.split(": ", 1) for line in block.splitlines()) for block in whole.text.split("\n\n") if block]
-    assert [json.loads(event["data"])["state"] for event in events] == ["accepted", "queued", "running", "succeeded"]
-    rest = await client.get(url, headers={"Last-Event-ID": events[1]["id"]})
-    assert rest.text == whole.text.partition(f"id: {events[1]['id']}\n\n")[2]
+    assert states_of(events_in(whole.text)) == ["succeeded"]
+    rest = await client.get(url, headers={"Last-Event-ID": seen[-1].id})
+    assert rest.text == whole.text
     assert_problem(await client.get(url, headers={"Last-Event-ID": "the last"}), 422, "invalid_option")
 
 

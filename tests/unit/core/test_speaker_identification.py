@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from parley_core.job import JobOptions, Queue
@@ -94,8 +93,3 @@ def test_new_options_read_back_from_the_record_and_the_manifest() -> None:
     new = new_job(options=options)
     assert options_from(options_to_plain(options)) == options
     assert manifest_from_json(manifest_to_json(new, None))[0] == new
-
-
-def test_options_nobody_asked_for_are_not_written() -> None:
-    """Else a worker of the version before could not read the record in the middle of an upgrade."""
-    assert set(asdict(JobOptions())) - set(options_to_plain(JobOptions())) == {"speaker_embeddings", "channels"}

@@ -283,6 +283,12 @@ KINDS: Mapping[str, Kind] = {
         "Send the request again after `Retry-After`.",
         retry_after=5,
     ),
+    core.RecordUnreadable.code: Kind(
+        500,
+        "Record unreadable",
+        "This version of Parley cannot read the record of the job.",
+        "Operators: the log names the job. Check whether an older version runs on newer records.",
+    ),
     core.JobStoreUnusable.code: Kind(
         503,
         "Job store unusable",

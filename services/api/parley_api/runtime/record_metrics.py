@@ -36,9 +36,11 @@ COUNTERS: Mapping[str, str] = {
     "attempts_started": "Attempts that began.",
     "attempts_failed": "Attempts that ended with an error, by its code.",
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
+    "unreadable_records": "Records that a list, the keeper or a scrape skipped because it could not read them.",
 }
 """What the transitions count. Counters start at 0, so that their first increase shows in a rate."""
 
+UNLABELLED = frozenset({"unreadable_records"})
 BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
 ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
     *RecordingError.__subclasses__(),
@@ -123,6 +125,8 @@ def _counters(samples: Samples) -> Iterator[Metric]:
 def _zeros(what: str) -> dict[Labels, int]:
     if what not in COUNTERS:
         return {}
+    if what in UNLABELLED:
+        return {(): 0}
     if what in BY_CODE:
         return {(("code", kind.code), ("queue", queue.value)): 0 for kind in ENDS_ATTEMPTS for queue in Queue}
     return {(("queue", queue.value),): 0 for queue in Queue}

@@ -1,14 +1,18 @@
-"""What only looks at the record."""
+"""What only reads the record."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from redis import Redis
 
-from parley_core.errors import InvalidRequest, JobNotFound, JobPurged, JobStoreUnusable
+from parley_core.errors import InvalidRequest, JobNotFound, JobPurged, JobStoreUnusable, RecordUnreadable
 from parley_core.job import (
     Job,
     JobEvent,
@@ -23,33 +27,39 @@ from parley_core.job import (
     Stats,
     StoreHealth,
 )
-from parley_core.job_id import times_of
+from parley_core.logs import get_logger
 from parley_core.redis.connection import require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
 
-SCAN_BATCH = 200  # records looked at per round trip of a filtered listing
-SCAN_LIMIT = 5_000  # records looked at per page: then the page ends early, with a cursor
-ID_BATCH = 5_000  # ids looked at per round trip of a listing by id: only the records of matching ids are read
-ID_SCAN_LIMIT = 50_000  # ids looked at per page of it
-ID_SLACK_MS = 3_600_000  # between the time in an id and that of its record: clocks differ, and the upload lies between
+SCAN_BATCH = 200  # records read per round trip of a listing by reference
+SCAN_LIMIT = 5_000  # records read per page by reference: then the page ends early, with a cursor
 POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
+UNREADABLE = (KeyError, TypeError, ValueError)
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LAST = "~"  # sorts after every character of an id
+
+log = get_logger(__name__)
 
 
-class Reads:
+class Queries:
     """The reading half of the Redis job store."""
 
     def __init__(self, client: Redis, lease_seconds: float) -> None:
         self._client: Any = client  # redis-py types every reply as sync or async at once
         self._lease_seconds = lease_seconds
         self._run = Scripts(client).run
+        self._engines: dict[str, dict[str, object]] = {}
 
     def get(self, job_id: str) -> Job:
         with translated_errors():
             record = self._client.hgetall(f"parley:job:{job_id}")
             if not record:
                 self._raise_missing(job_id)
-            return job_from(record, self._position(record))
+            try:
+                return self._job(job_id, record, self._positions([(job_id, record)])[0])
+            except UNREADABLE as error:
+                raise RecordUnreadable("This version of Parley cannot read the record of the job.") from error
 
     def _raise_missing(self, job_id: str) -> None:
         with translated_errors():
@@ -58,111 +68,124 @@ class Reads:
             raise JobPurged("This job was purged: its recording, result and record are gone.")
         raise JobNotFound("There is no job with this id.")
 
-    def _position(self, record: dict[str, str]) -> int | None:
-        if record["state"] not in POSITIONED:
-            return None
-        rank = self._client.zrank(f"parley:unfinished:{record['queue']}", record["id"])
-        return None if rank is None else int(rank)
+    def _job(self, job_id: str, record: Mapping[str, str], position: int | None) -> Job:
+        name = record.get("engine")
+        if name and name not in self._engines:
+            self._engines[name] = json.loads(self._client.hget("parley:engines", name) or "{}")
+        return job_from(job_id, record, self._engines.get(name or ""), position)
 
-    def page(self, query: JobQuery) -> JobPage:
-        found: list[str] = []
-        key, cursor = f"parley:jobs:{query.tenant}", _checked(query.cursor)
-        with translated_errors():
-            start, stop = self._ranks(key, query.id_prefix)
-            start = max(start, self._resume(query.tenant, cursor))
-            batch, most = (ID_BATCH, ID_SCAN_LIMIT) if query.id_prefix else (SCAN_BATCH, SCAN_LIMIT)
-            enough = start + most
-            while len(found) < query.limit and start < enough:
-                ids = self._client.zrevrange(key, start, min(start + batch, stop) - 1) if start < stop else []
-                if not ids:
-                    return JobPage(self._jobs(found), None)
-                taken, matched = self._matching(ids, query, query.limit - len(found))
-                found += matched
-                start += taken
-            return JobPage(self._jobs(found), self._cursor_at(query.tenant, start) if start < stop else None)
-
-    def _ranks(self, key: str, id_prefix: str | None) -> tuple[int, int]:
-        """Return the ranks between which the ids of a prefix lie, newest first; the second is not among them."""
-        if id_prefix is None:
-            return 0, int(self._client.zcard(key))
-        first, last = times_of(id_prefix)
-        newer = self._client.zcount(key, f"({last + ID_SLACK_MS}", "+inf")
-        return int(newer), int(self._client.zcount(key, first - ID_SLACK_MS, "+inf"))
-
-    def _resume(self, tenant: str, cursor: str | None) -> int:
-        """Rank of the first job older than the cursor's: new jobs must not shift a page."""
-        if cursor is None:
-            return 0
-        score, _, last = cursor.partition(":")
-        newer = self._client.zcount(f"parley:jobs:{tenant}", f"({score}", "+inf")
-        same = self._client.zrevrangebyscore(f"parley:jobs:{tenant}", score, score)
-        return int(newer) + sum(1 for job_id in same if job_id >= last)
-
-    def _cursor_at(self, tenant: str, rank: int) -> str | None:
-        last = self._client.zrevrange(f"parley:jobs:{tenant}", rank - 1, rank, withscores=True)
-        return None if len(last) < 2 else f"{int(last[0][1])}:{last[0][0]}"
-
-    def _matching(self, ids: Sequence[str], query: JobQuery, wanted: int) -> tuple[int, list[str]]:
-        """(number of ids looked at, those that match): stops at the last one wanted."""
-        candidates = [job_id for job_id in ids if job_id.startswith(query.id_prefix or "")]
-        with self._client.pipeline(transaction=False) as pipe:
-            for job_id in candidates:
-                pipe.hmget(f"parley:job:{job_id}", "state", "queue", "reference")
-            rows = dict(zip(candidates, pipe.execute(), strict=True))
-        matched: list[str] = []
-        for looked_at, job_id in enumerate(ids, 1):
-            if job_id in rows and _matches(rows[job_id], query):
-                matched.append(job_id)
-                if len(matched) == wanted:
-                    return looked_at, matched
-        return len(ids), matched
-
-    def _jobs(self, ids: Iterable[str]) -> tuple[Job, ...]:
+    def _jobs(self, ids: Sequence[str]) -> list[Job]:
+        """Return the jobs that have a readable record, in two round trips."""
         with self._client.pipeline(transaction=False) as pipe:
             for job_id in ids:
                 pipe.hgetall(f"parley:job:{job_id}")
-            return tuple(job_from(record, self._position(record)) for record in pipe.execute() if record)
+            replies = pipe.execute(raise_on_error=False)
+        # An error in place of a record (a key of another type) counts as a record without fields.
+        found = [
+            (job_id, {} if isinstance(reply, Exception) else reply)
+            for job_id, reply in zip(ids, replies, strict=True)
+            if reply
+        ]
+        jobs = []
+        for (job_id, record), position in zip(found, self._positions(found), strict=True):
+            with self._skipped_if_unreadable(job_id):
+                jobs.append(self._job(job_id, record, position))
+        return jobs
 
-    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
-        with translated_errors():
-            entries = self._client.xrange(f"parley:events:{job_id}", f"({after}" if after != "0" else "-", "+")
-        return [_event(entry_id, fields) for entry_id, fields in entries]
-
-    def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
-        with translated_errors():
-            if self._client.info("server")["uptime_in_seconds"] <= self._lease_seconds:
-                return []
-            now = _milliseconds(self._client.time())
-            ids = self._client.zrange("parley:leases", "-inf", now, byscore=True, offset=0, num=limit)
-            return [_lapsed(record) for record in self._records(ids) if record.get("state") == JobState.RUNNING]
-
-    def _records(self, ids: Iterable[str]) -> list[dict[str, str]]:
+    def _positions(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> list[int | None]:
+        """Return the place of each job in its queue, None for one that does not wait."""
         with self._client.pipeline(transaction=False) as pipe:
-            for job_id in ids:
-                pipe.hgetall(f"parley:job:{job_id}")
+            for job_id, record in records:
+                queue = record.get("queue", "") if record.get("state") in POSITIONED else ""
+                pipe.zrank(f"parley:unfinished:{queue}", job_id)
             return list(pipe.execute())
 
-    def running_by_worker(self) -> dict[str, int]:
-        return dict(Counter(record["worker"] for record in self._running()))
+    @contextmanager
+    def _skipped_if_unreadable(self, job_id: str) -> Iterator[None]:
+        """Log and count what this version cannot read, and go on: one bad record must not stop the others."""
+        try:
+            yield
+        except UNREADABLE as error:
+            log.error("record skipped: it cannot be read", job_id=job_id, error=type(error).__name__)
+            self._run("count_unreadable", 1)
 
-    def _running(self) -> list[dict[str, str]]:
+    def page(self, query: JobQuery) -> JobPage:
+        if query.cursor is not None and not JOB_ID.fullmatch(query.cursor):
+            raise InvalidRequest("`cursor` must be the `next_cursor` of an earlier page.")
         with translated_errors():
-            records = self._records(self._client.zrange("parley:leases", 0, -1))
-        return [record for record in records if record.get("state") == JobState.RUNNING]
+            if query.reference is not None:
+                return self._page_by_reference(query)
+            ids = self._newest(query)
+            page = ids[: query.limit]
+            jobs = [job for job in self._jobs(page) if _matches(job, query)]
+            return JobPage(tuple(jobs), page[-1] if len(ids) > query.limit else None)
+
+    def _newest(self, query: JobQuery) -> list[str]:
+        """Return the ids of the newest jobs, by their lists: one more than a page has."""
+        queues = Queue if query.queue is None else (query.queue,)
+        states = JobState if query.state is None else (query.state,)
+        newest, oldest = _bounds("", query)
+        with self._client.pipeline(transaction=True) as pipe:  # or a job that changes its list is missed, or seen twice
+            for queue in queues:
+                for state in states:
+                    key = f"parley:jobs:{query.tenant}:{queue}:{state}"
+                    pipe.zrange(key, newest, oldest, desc=True, bylex=True, offset=0, num=query.limit + 1)
+            found = [job_id for ids in pipe.execute() for job_id in ids]
+        return sorted(found, reverse=True)[: query.limit + 1]
+
+    def _page_by_reference(self, query: JobQuery) -> JobPage:
+        prefix = hashlib.sha1(str(query.reference).encode(), usedforsecurity=False).hexdigest()[:16] + ":"
+        newest, oldest = _bounds(prefix, query)
+        key = f"parley:references:{query.tenant}"
+        jobs: list[Job] = []
+        for _ in range(0, SCAN_LIMIT, SCAN_BATCH):
+            members = self._client.zrange(key, newest, oldest, desc=True, bylex=True, offset=0, num=SCAN_BATCH)
+            ids = [member.removeprefix(prefix) for member in members]
+            jobs += [job for job in self._jobs(ids) if _matches(job, query)]
+            if len(jobs) > query.limit:
+                return JobPage(tuple(jobs[: query.limit]), jobs[query.limit - 1].id)
+            if len(ids) < SCAN_BATCH:
+                return JobPage(tuple(jobs), None)
+            newest = f"({members[-1]}"
+        return JobPage(tuple(jobs), ids[-1])
+
+    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
+        with translated_errors(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hmget(f"parley:job:{job_id}", "events", "state", "progress", "finished_at")
+            pipe.lrange(f"parley:events:{job_id}", 0, -1)
+            (number, state, progress, finished_at), events = pipe.execute()
+        if finished_at:
+            events = [f"{number} {finished_at} {state} {progress} "]
+        seen = int(after.partition("-")[0])
+        if seen > int(number or 0):
+            seen = 0  # the record has been restored, and counts again
+        return [event for event in map(_event, events) if int(event.id) > seen]
+
+    def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
+        lapsed = []
+        for job_id, *lease in self._run("lapsed_leases", limit, int(self._lease_seconds * 1000), *Queue):
+            if not lease:
+                log.error("lease skipped: its record cannot be read", job_id=job_id)
+                continue
+            token, nonce, attempt, worker = lease
+            lapsed.append(LapsedLease(Lease(job_id, int(token), nonce), int(attempt), worker))
+        return lapsed
+
+    def running_by_worker(self) -> dict[str, int]:
+        with translated_errors():
+            return {worker: int(jobs) for worker, jobs in self._client.hgetall("parley:running").items()}
 
     def queues(self) -> Sequence[QueueStatus]:
-        running = Counter(record["queue"] for record in self._running())
         with translated_errors():
             now = _milliseconds(self._client.time())
-            return [self._queue_status(queue, running[queue], now) for queue in Queue]
-
-    def _queue_status(self, queue: Queue, running: int, now: int) -> QueueStatus:
-        key = f"parley:unfinished:{queue}"
-        oldest = self._client.zrange(key, 0, 0, withscores=True)
-        age = max(0.0, (now - oldest[0][1]) / 1000) if oldest else None
-        present = self._client.zrange(f"parley:workers:{queue}", f"({now}", "+inf", byscore=True)
-        capacity = sum(int(member.partition(":")[0]) for member in present)
-        return QueueStatus(queue, int(self._client.zcard(key)), running, age, len(present), capacity)
+            with self._client.pipeline(transaction=False) as pipe:
+                for queue in Queue:
+                    pipe.zcard(f"parley:unfinished:{queue}")
+                    pipe.zcard(f"parley:leases:{queue}")
+                    pipe.zrange(f"parley:unfinished:{queue}", 0, 0, withscores=True)
+                    pipe.zrange(f"parley:workers:{queue}", f"({now}", "+inf", byscore=True)
+                replies = iter(pipe.execute())
+        return [_queue_status(queue, now, *islice(replies, 4)) for queue in Queue]
 
     def stats(self) -> Stats:
         with translated_errors():
@@ -175,16 +198,21 @@ class Reads:
             missing = self._run("prove_write")
             if missing:
                 raise JobStoreUnusable(f"The user of PARLEY_REDIS_URL may not {', '.join(missing)}.")
-            oldest_due = self._client.zrange("parley:due", 0, 0, withscores=True)
-            now = _milliseconds(self._client.time())
+            with self._client.pipeline(transaction=False) as pipe:
+                pipe.time()
+                pipe.zcard("parley:due")
+                pipe.zrange("parley:due", 0, 0, withscores=True)
+                for queue in Queue:
+                    pipe.zcard(f"parley:leases:{queue}")
+                time, due, oldest, *leases = pipe.execute()
             return StoreHealth(
                 used_memory=int(info["used_memory"]),
                 max_memory=int(info["maxmemory"]),
                 eviction_policy=str(info["maxmemory_policy"]),
                 append_only=bool(info["aof_enabled"]),
-                due=int(self._client.zcard("parley:due")),
-                lag_seconds=max(0.0, (now - oldest_due[0][1]) / 1000) if oldest_due else 0.0,
-                leases=int(self._client.zcard("parley:leases")),
+                due=int(due),
+                lag_seconds=max(0.0, (_milliseconds(time) - oldest[0][1]) / 1000) if oldest else 0.0,
+                leases=sum(leases),
             )
 
 
@@ -192,28 +220,25 @@ def _milliseconds(server_time: tuple[int, int]) -> int:
     return server_time[0] * 1000 + server_time[1] // 1000
 
 
-def _checked(cursor: str | None) -> str | None:
-    if cursor is not None and not (cursor.partition(":")[0].isdigit() and cursor.partition(":")[2]):
-        raise InvalidRequest("`cursor` must be the `next_cursor` of an earlier page.")
-    return cursor
+def _queue_status(queue: Queue, now: int, unfinished: int, running: int, oldest: Any, workers: Any) -> QueueStatus:
+    age = max(0.0, (now - oldest[0][1]) / 1000) if oldest else None
+    capacity = sum(int(member.partition(":")[0]) for member in workers)
+    return QueueStatus(queue, unfinished, running, age, len(workers), capacity)
 
 
-def _matches(row: Sequence[str | None], query: JobQuery) -> bool:
+def _bounds(prefix: str, query: JobQuery) -> tuple[str, str]:
+    """Return the ends of the range of an index, newest first, whose members are `prefix` and an id."""
+    first = prefix + (query.id_prefix or "")
+    end = f"({first}{LAST}"
+    return (end if query.cursor is None else min(end, f"({prefix}{query.cursor}")), f"[{first}"
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
     wanted = (query.state, query.queue, query.reference)
-    return row[0] is not None and all(w is None or w == have for w, have in zip(wanted, row, strict=True))
+    have = (job.state, job.options.queue, job.options.reference)
+    return all(one in (None, other) for one, other in zip(wanted, have, strict=True))
 
 
-def _event(entry_id: str, fields: dict[str, str]) -> JobEvent:
-    phase = fields["phase"]
-    return JobEvent(
-        id=entry_id,
-        state=JobState(fields["state"]),
-        phase=Phase(phase) if phase else None,
-        progress=float(fields["progress"]),
-        at=present(moment(fields["at"])),
-    )
-
-
-def _lapsed(record: dict[str, str]) -> LapsedLease:
-    lease = Lease(record["id"], int(record["token"]), record["nonce"])
-    return LapsedLease(lease, int(record["attempt"]), record["worker"])
+def _event(text: str) -> JobEvent:
+    number, at, state, progress, phase = text.split(" ")
+    return JobEvent(number, JobState(state), Phase(phase) if phase else None, float(progress), present(moment(at)))

@@ -1,10 +1,16 @@
-"""The record as a Redis hash, and the Job it stands for."""
+"""The record as a Redis hash, and the Job it stands for.
+
+The fields are flat and short on purpose: Redis packs a hash whose values are at most 64 bytes long
+(hash-max-listpack-value) into one block, and a finished job takes half the memory. What has its default is left out.
+Fields and members that this version does not know are ignored.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,21 +18,23 @@ from parley_core.job import (
     Attempt,
     Failure,
     Job,
+    JobEnd,
     JobOptions,
     JobState,
+    NewJob,
     Phase,
     Queue,
     ResultSummary,
     SpeakerBounds,
     TimeLimits,
 )
-from parley_core.recording import Recording
+from parley_core.recording import Recording, recording_key, result_folder, result_key
 from parley_core.voiceprints import Role
 
 Record = Mapping[str, str]
+Fields = dict[str, str | int | float]
 
-NEWER_IN_RESULT = frozenset({"turns_to_review", "seconds_to_review"})
-NEWER_OPTIONS = frozenset({"speaker_embeddings", "channels"})
+TIMING = "timing:"
 
 
 def known_members(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +53,11 @@ def moment(milliseconds: str | None) -> datetime | None:
     return None if not milliseconds else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
+def milliseconds(value: datetime) -> int:
+    """Return a time as the record keeps it."""
+    return round(value.timestamp() * 1000)
+
+
 def present(value: datetime | None) -> datetime:
     if value is None:
         raise ValueError("a record without its times is no record")
@@ -52,29 +65,91 @@ def present(value: datetime | None) -> datetime:
 
 
 def options_to_plain(options: JobOptions) -> dict[str, Any]:
-    """Return options as plain data.
-
-    What came after version 0.1.0 is left out unless it was asked for: during an upgrade, workers of the version before
-    read new records, and an idempotency key from before it stands for the same options.
-    """
-    return {name: value for name, value in asdict(options).items() if value or name not in NEWER_OPTIONS}
+    """Return options as plain data, without those that have their default."""
+    default = asdict(JobOptions())
+    return {name: value for name, value in asdict(options).items() if value != default[name]}
 
 
 def options_from(plain: Mapping[str, Any]) -> JobOptions:
     """Return options from the plain data that options_to_plain made of them."""
-    read = {"speakers": SpeakerBounds(**plain["speakers"]), "queue": Queue(plain["queue"])}
-    return JobOptions(**{**plain, **read, "channels": tuple(Role(one) for one in plain.get("channels", ()))})
+    known = known_members(JobOptions, plain)
+    if "speakers" in known:
+        known["speakers"] = SpeakerBounds(**known_members(SpeakerBounds, known["speakers"]))
+    if "queue" in known:
+        known["queue"] = Queue(known["queue"])
+    known["channels"] = tuple(Role(one) for one in known.get("channels", ()))
+    return JobOptions(**known)
 
 
-def result_to_fields(result: ResultSummary) -> tuple[str, str]:
-    """Return the record's fields `result` and `result_more`.
+def fields_of_new_job(new: NewJob, default_retain_seconds: int) -> Fields:
+    """Return what the record of a job keeps of the request, for as long as there is a record."""
+    options = new.options
+    recording = {name: value for name, value in asdict(new.recording).items() if value is not None}
+    if new.recording.key == recording_key(new.id):
+        del recording["key"]
+    kept: Fields = {
+        "tenant": new.tenant,
+        "queue": options.queue,
+        "retain_seconds": default_retain_seconds if options.retain_seconds is None else options.retain_seconds,
+        "limits": dump(asdict(new.limits)),
+        **recording,
+    }
+    if options.reference:
+        kept["reference"] = options.reference
+    others = options_to_plain(replace(options, queue=Queue.INTERACTIVE, reference=None))
+    if others:
+        kept["options"] = dump(others)
+    return kept
 
-    The second holds what came after version 0.1.0: during an upgrade, APIs of the version before read new records, and
-    they pass over fields that they do not know, but not over members of `result`.
+
+def fields_of_result(job_id: str, nonce: str, result: ResultSummary) -> Fields:
+    """Return what the record keeps of a result, without its engine.
+
+    Args:
+        nonce: of the attempt, as the record has it.
     """
-    plain = asdict(result)
-    more = {name: plain.pop(name) for name in NEWER_IN_RESULT}
-    return dump(plain), dump({name: value for name, value in more.items() if value is not None})
+    counts = {"speakers": result.speakers, "turns": result.turns, "seconds_of_speech": result.seconds_of_speech}
+    kept: Fields = {"result": dump(counts)}
+    if result.turns_to_review is not None:
+        kept["review"] = dump({"turns": result.turns_to_review, "seconds": result.seconds_to_review})
+    if result.key != result_key(job_id, nonce):
+        kept["result_key"] = result.key
+    return kept | {TIMING + name: seconds for name, seconds in result.timings.items()}
+
+
+def engine_document(result: ResultSummary | None) -> tuple[str, str]:
+    """Return the name and the text under which the engine of many results is kept once; empty for no result."""
+    if result is None:
+        return "", ""
+    text = dump(result.engine)
+    return hashlib.sha256(text.encode()).hexdigest()[:16], text
+
+
+def fields_of_end(job_id: str, end: JobEnd) -> Fields:
+    """Return what the record keeps of an end."""
+    kept: Fields = {"started_at": milliseconds(end.started_at)} if end.started_at else {}
+    for attempt in end.attempts:
+        kept |= {f"attempt:{attempt.number}:{name}": value for name, value in _attempt_fields(attempt)}
+    if end.attempts:
+        kept["attempt"] = len(end.attempts)
+    if end.error:
+        kept |= {"error_code": end.error.code, "error_detail": end.error.detail}
+    if end.result:
+        nonce = end.result.key.removeprefix(f"{result_folder(job_id)}/").removesuffix(".json")
+        kept |= fields_of_result(job_id, nonce, end.result) | {"progress": 1}
+        if "result_key" not in kept:
+            kept["nonce"] = nonce
+    return kept
+
+
+def _attempt_fields(attempt: Attempt) -> Iterator[tuple[str, str | int]]:
+    yield "worker", attempt.worker
+    yield "started_at", milliseconds(attempt.started_at)
+    if attempt.ended_at:
+        yield "ended_at", milliseconds(attempt.ended_at)
+    if attempt.error:
+        yield "code", attempt.error.code
+        yield "detail", attempt.error.detail
 
 
 def _attempt(record: Record, number: int) -> Attempt:
@@ -89,26 +164,64 @@ def _attempt(record: Record, number: int) -> Attempt:
     )
 
 
-def job_from(record: Record, position: int | None = None) -> Job:
-    """Return the job that a record's hash holds."""
-    code, result, phase = record.get("error_code"), record.get("result"), record.get("phase")
+def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSummary | None:
+    if "result" not in record:
+        return None
+    review = json.loads(record.get("review", "{}"))
+    return ResultSummary(
+        key=record.get("result_key") or result_key(job_id, record["nonce"]),
+        engine=engine,
+        timings={name.removeprefix(TIMING): float(value) for name, value in record.items() if name.startswith(TIMING)},
+        turns_to_review=review.get("turns"),
+        seconds_to_review=review.get("seconds"),
+        **known_members(ResultSummary, json.loads(record["result"])),
+    )
+
+
+def _options(record: Record) -> JobOptions:
+    plain = json.loads(record.get("options", "{}"))
+    return options_from(plain | {name: record[name] for name in ("queue", "reference") if name in record})
+
+
+def job_from(job_id: str, record: Record, engine: dict[str, object] | None = None, position: int | None = None) -> Job:
+    """Return the job that a record's hash holds.
+
+    Args:
+        engine: of its result, which the record only names.
+
+    Raises:
+        ValueError, KeyError or TypeError: this version cannot read the record.
+    """
+    code, phase = record.get("error_code"), record.get("phase")
     return Job(
-        id=record["id"],
+        id=job_id,
         tenant=record["tenant"],
         state=JobState(record["state"]),
-        options=options_from(json.loads(record["options"])),
-        recording=Recording(**json.loads(record["recording"])),
-        limits=TimeLimits(**json.loads(record["limits"])),
+        options=_options(record),
+        recording=Recording(
+            key=record.get("key") or recording_key(job_id),
+            sha256=record["sha256"],
+            bytes=int(record["bytes"]),
+            seconds=float(record["seconds"]),
+            media_type=record["media_type"],
+            file_name=record.get("file_name"),
+        ),
+        limits=limits_from(record["limits"]),
         created_at=present(moment(record["created_at"])),
         started_at=moment(record.get("started_at")),
         finished_at=moment(record.get("finished_at")),
         phase=Phase(phase) if phase else None,
-        progress=float(record["progress"]),
-        token=int(record["token"]),
+        progress=float(record.get("progress", "0")),
+        token=int(record.get("token", "0")),
         nonce=record.get("nonce", ""),
         run=int(record.get("run", "0")),
-        attempts=tuple(_attempt(record, n) for n in range(1, int(record["attempt"]) + 1)),
+        attempts=tuple(_attempt(record, number) for number in range(1, int(record.get("attempt", "0")) + 1)),
         error=Failure(code, record["error_detail"]) if code else None,
-        result=ResultSummary(**json.loads(result), **json.loads(record.get("result_more", "{}"))) if result else None,
+        result=_result(job_id, record, engine or {}),
         position=position,
     )
+
+
+def limits_from(text: str) -> TimeLimits:
+    """Return time limits from the record's field."""
+    return TimeLimits(**known_members(TimeLimits, json.loads(text)))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
 
-from parley_core.job import History, JobEnd, NewJob, Queue
+from parley_core.job import History, JobEnd, JobState, NewJob, Queue
 from parley_core.redis.connection import translated_errors
-from parley_core.redis.record import dump, moment, options_to_plain, result_to_fields
-from parley_core.redis.scripts import Scripts
+from parley_core.redis.record import engine_document, fields_of_end, fields_of_new_job, milliseconds, moment
+from parley_core.redis.scripts import Scripts, in_pairs
 
 HISTORY = "parley:history"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,26 +34,19 @@ class Restoration:
         Returns:
             whether this call wrote it; False also for a purged job.
         """
-        retain = new.options.retain_seconds
-        arguments: list[Any] = [
-            new.id,
-            new.tenant,
-            new.options.queue,
-            new.options.reference or "",
-            dump(options_to_plain(new.options)),
-            dump(asdict(new.recording)),
-            dump(asdict(new.limits)),
-            self._default_retain if retain is None else retain,
-            _milliseconds(created_at),
-            run,
-            *(_end_arguments(end) if end else ["accepted", "", "", 0, "", "", "", ""]),
-        ]
-        arguments += _attempts_arguments(end)
-        return bool(self._restore_script("restore", *arguments) == "restored")
+        fields = fields_of_new_job(new, self._default_retain) | {"run": run}
+        arguments: list[Any] = [new.id, new.tenant, new.options.queue, milliseconds(created_at)]
+        if end is None:
+            arguments += [JobState.ACCEPTED, "", "", "", "", ""]
+        else:
+            arguments += _end_arguments(end)
+            fields |= fields_of_end(new.id, end)
+        return bool(self._restore_script("restore", *arguments, *in_pairs(fields)) == "restored")
 
     def apply_end(self, job_id: str, run: int, end: JobEnd) -> None:
         """Show a run's end in the record. No effect where the record shows an end, another run, or is not there."""
-        self._restore_script("apply_end", job_id, run, *_end_arguments(end), *_attempts_arguments(end))
+        fields = in_pairs(fields_of_end(job_id, end))
+        self._restore_script("apply_end", job_id, run, *_end_arguments(end), *fields)
 
     def unfinished_ids(self) -> Iterator[str]:
         """Yield the ids of jobs that have not ended, as the record believes."""
@@ -88,20 +80,5 @@ class Restoration:
 
 
 def _end_arguments(end: JobEnd) -> list[Any]:
-    result, more = result_to_fields(end.result) if end.result else ("", "")
-    started = _milliseconds(end.started_at) if end.started_at else ""
-    code, detail = (end.error.code, end.error.detail) if end.error else ("", "")
-    return [end.state, _milliseconds(end.finished_at), started, end.token, code, detail, result, more]
-
-
-def _attempts_arguments(end: JobEnd | None) -> list[Any]:
-    arguments: list[Any] = []
-    for attempt in end.attempts if end else ():
-        ended = _milliseconds(attempt.ended_at) if attempt.ended_at else ""
-        code, detail = (attempt.error.code, attempt.error.detail) if attempt.error else ("", "")
-        arguments += [attempt.worker, _milliseconds(attempt.started_at), ended, code, detail]
-    return arguments
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+    code = end.error.code if end.error else ""
+    return [end.state, milliseconds(end.finished_at), end.token, code, *engine_document(end.result)]

@@ -1,7 +1,8 @@
-"""The Lua moves, each with the shared library in front."""
+"""The Lua transitions, each with the shared library in front."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,16 +15,21 @@ from parley_core.redis.connection import translated_errors
 REFUSED_WHEN_FULL = frozenset({"create", "reserve_key", "enrol_voiceprint"})
 
 
+def in_pairs(fields: Mapping[str, str | int | float]) -> list[str | int | float]:
+    """Return fields as arguments of a script: name, value, name, value, ..."""
+    return [part for pair in fields.items() for part in pair]
+
+
 @cache
 def source(name: str) -> str:
-    """Return the whole text of one move."""
+    """Return the whole text of one transition."""
     folder = files("parley_core.redis") / "lua"
     header = "#!lua\n" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
     return header + (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
 
 
 class Scripts:
-    """Runs moves by name; loads a script again when the server has forgotten it."""
+    """Runs transitions by name; loads a script again when the server has forgotten it."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client

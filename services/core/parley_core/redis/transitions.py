@@ -1,14 +1,11 @@
-"""What changes the record: one Lua script per move, one atomic change each."""
+"""What changes the record: one Lua script per transition, one atomic change each."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from redis import Redis
 
@@ -39,12 +36,12 @@ from parley_core.job import (
     Queue,
     ResultSummary,
     RetryIn,
-    TimeLimits,
 )
-from parley_core.redis.connection import connect
-from parley_core.redis.queries import Reads
-from parley_core.redis.record import dump, job_from, options_to_plain, result_to_fields
+from parley_core.redis.connection import connect, translated_errors
+from parley_core.redis.queries import Queries
+from parley_core.redis.record import engine_document, fields_of_new_job, fields_of_result, limits_from, milliseconds
 from parley_core.redis.restoration import Restoration
+from parley_core.redis.scripts import in_pairs
 from parley_core.settings import Settings
 
 PUBLISH_WITHIN_MS = 5_000  # how long the API may take between record and publish before the keeper steps in
@@ -57,14 +54,14 @@ TOMBSTONE_MS = 30 * 86400 * 1000  # how long a purged id answers "purged" instea
 
 def idempotency_redis_key(tenant: str, key: str) -> str:
     """Return the name under which Redis keeps a caller's key: hashed, since it is the caller's text."""
-    return f"parley:idempotency:{tenant}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"parley:idempotency:{tenant}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
-class RedisJobStore(Restoration, Reads):
+class RedisJobStore(Restoration, Queries):
     """JobStore on Redis or Valkey. Threads may share it, and so may processes after a fork."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
-        Reads.__init__(self, client, settings.lease_seconds)
+        Queries.__init__(self, client, settings.lease_seconds)
         Restoration.__init__(self, client, settings.retain_seconds)
         self._settings = settings
 
@@ -76,8 +73,19 @@ class RedisJobStore(Restoration, Reads):
     def create(
         self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
     ) -> Created:
-        moment = int(accepted_at.timestamp() * 1000) if accepted_at else ""
-        outcome, job_id = self._run("create", *self._create_arguments(new, idempotency), moment)
+        outcome, job_id = self._run(
+            "create",
+            new.id,
+            new.tenant,
+            new.options.queue,
+            self._settings.queue_limit,
+            PUBLISH_WITHIN_MS,
+            milliseconds(accepted_at) if accepted_at else "",
+            idempotency_redis_key(new.tenant, idempotency.key) if idempotency else "",
+            idempotency.digest if idempotency else "",
+            IDEMPOTENCY_MS,
+            *in_pairs(fields_of_new_job(new, self._settings.retain_seconds)),
+        )
         if outcome == "full":
             raise QueueFull(
                 f"The queue {new.options.queue} holds its limit of {self._settings.queue_limit} unfinished jobs."
@@ -87,24 +95,6 @@ class RedisJobStore(Restoration, Reads):
         if outcome == "purged":
             raise JobPurged("This job was purged: its recording, result and record are gone.")
         return Created(self._changed(job_id), replayed=outcome == "replayed")
-
-    def _create_arguments(self, new: NewJob, idempotency: IdempotencyKey | None) -> list[Any]:
-        retain = new.options.retain_seconds
-        return [
-            new.id,
-            new.tenant,
-            new.options.queue,
-            new.options.reference or "",
-            dump(options_to_plain(new.options)),
-            dump(asdict(new.recording)),
-            dump(asdict(new.limits)),
-            self._settings.retain_seconds if retain is None else retain,
-            self._settings.queue_limit,
-            PUBLISH_WITHIN_MS,
-            idempotency_redis_key(new.tenant, idempotency.key) if idempotency else "",
-            idempotency.digest if idempotency else "",
-            IDEMPOTENCY_MS,
-        ]
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         reply = self._run("reserve_key", idempotency_redis_key(tenant, key), holder, int(seconds * 1000))
@@ -122,15 +112,17 @@ class RedisJobStore(Restoration, Reads):
         flat = self._run("start_attempt", job_id, worker, int(lease_seconds * 1000), secrets.token_hex(8))
         if not flat:
             return None
-        job = job_from(dict(zip(flat[::2], flat[1::2], strict=True)))
+        job = self._job(job_id, dict(zip(flat[::2], flat[1::2], strict=True)), None)
         return job, Lease(job.id, job.token, job.nonce)
 
     def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
-        milliseconds = int(lease_seconds * 1000)
-        _require_held(self._run("renew", lease.job_id, lease.nonce, milliseconds, phase or "", f"{progress:.3f}"))
+        arguments = (int(lease_seconds * 1000), phase or "", f"{progress:.3f}")
+        _require_held(self._run("renew", lease.job_id, lease.nonce, *arguments))
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
-        _require_held(self._run("succeed", lease.job_id, lease.nonce, *result_to_fields(result)))
+        fields = fields_of_result(lease.job_id, lease.nonce, result)
+        arguments = (*engine_document(result), fields["result"], *in_pairs(fields))
+        _require_held(self._run("succeed", lease.job_id, lease.nonce, *arguments))
         return self._changed(lease.job_id)
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
@@ -177,13 +169,15 @@ class RedisJobStore(Restoration, Reads):
         self._run("register_worker", queue, worker, capacity, int(lasts_seconds * 1000))
 
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
-        return [
-            Dispatch(job_id, Queue(queue), TimeLimits(**json.loads(limits)), int(token))
-            for job_id, queue, limits, token in self._run("claim_due", limit, CLAIM_MS)
-        ]
+        due = []
+        for job_id, queue, limits, token in self._run("claim_due", limit, CLAIM_MS):
+            with self._skipped_if_unreadable(job_id):
+                due.append(Dispatch(job_id, Queue(queue), limits_from(limits), int(token)))
+        return due
 
     def claim_expired(self, limit: int) -> Sequence[Job]:
-        return self._jobs(self._run("claim_expired", limit, PURGE_CLAIM_MS))
+        with translated_errors():
+            return self._jobs(self._run("claim_expired", limit, PURGE_CLAIM_MS))
 
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
         grace = int(grace_seconds * 1000)

@@ -2,7 +2,7 @@
 -- ARGV: id claim_ms
 local state = redis.call('HGET', job_key(ARGV[1]), 'state')
 if not state then return 'missing' end
-if state ~= 'succeeded' and state ~= 'failed' and state ~= 'cancelled' then return 'refused' end
+if not ENDED[state] then return 'refused' end
 redis.call('HSET', job_key(ARGV[1]), 'condemned', '1')
 redis.call('ZADD', 'parley:expiry', int(now + ARGV[2]), ARGV[1])
 return 'ok'

@@ -1,20 +1,36 @@
--- Shared by every move; scripts.py puts it in front of each file of this folder.
+-- Shared by every transition; scripts.py puts it in front of each file of this folder.
 -- Times are milliseconds of the server's own clock, so no other clock can do harm.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local EVENTS_KEPT = 200 -- per job; a client that slept longer reads the record instead
+local EVENTS_KEPT = 200 -- of an unfinished job; a client that slept longer reads the record instead
 local WAIT_BUCKETS = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200}
 local RUN_BUCKETS = {0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200}
+local ENDED = {succeeded = true, failed = true, cancelled = true}
 
 local function int(x) return string.format('%d', x) end
 local function job_key(id) return 'parley:job:' .. id end
+local function events_key(id) return 'parley:events:' .. id end
 local function purged_key(id) return 'parley:purged:' .. id end
 local function unfinished_key(queue) return 'parley:unfinished:' .. queue end
 local function waiting_key(queue) return 'parley:waiting:' .. queue end
+local function leases_key(queue) return 'parley:leases:' .. queue end
+local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant .. ':' .. queue .. ':' .. state end
+local function references_key(tenant) return 'parley:references:' .. tenant end
 
-local function count(name, by) redis.call('HINCRBY', 'parley:stats', name, by or 1) end
+-- Jobs of one reference lie side by side, in the order of their ids. queries.py builds the same text.
+local function reference_member(reference, id) return redis.sha1hex(reference):sub(1, 16) .. ':' .. id end
+
+-- Fields of a record. None for a key that holds no record: somebody's mistake must not stop all other jobs.
+local function read(id, ...)
+  local found = redis.pcall('HMGET', job_key(id), ...)
+  return found.err and {} or found
+end
+
+local function count(name, by)
+  redis.call('HINCRBY', 'parley:stats', name, by or 1)
+end
 
 -- One histogram sample: bucket counts are not cumulative here, the reader adds them up.
 local function observe(what, queue, milliseconds, buckets)
@@ -27,74 +43,90 @@ local function observe(what, queue, milliseconds, buckets)
   count(what .. '_count|queue=' .. queue)
 end
 
--- Tell everyone who watches: the job's own stream (resumable) and a wake-up for processes that wait.
+-- Tell those who watch: the events of an unfinished job (resumable), and a wake-up for processes that wait.
+-- The end of a job is an event too; readers make it from the record, so that a finished job keeps no list.
 local function changed(id)
-  local job = redis.call('HMGET', job_key(id), 'state', 'phase', 'progress')
-  redis.call('XADD', 'parley:events:' .. id, 'MAXLEN', '~', EVENTS_KEPT, '*',
-    'state', job[1], 'phase', job[2] or '', 'progress', job[3] or '0', 'at', int(now))
+  local number = redis.call('HINCRBY', job_key(id), 'events', 1)
+  local job = redis.call('HMGET', job_key(id), 'state', 'progress', 'phase')
+  if ENDED[job[1]] then
+    redis.call('DEL', events_key(id))
+  else
+    local event = number .. ' ' .. int(now) .. ' ' .. job[1] .. ' ' .. job[2] .. ' ' .. (job[3] or '')
+    redis.call('RPUSH', events_key(id), event)
+    redis.call('LTRIM', events_key(id), -EVENTS_KEPT, -1)
+  end
   redis.call('PUBLISH', 'parley:changed', id)
 end
 
--- Nobody works on the job or waits for it any more.
-local function leave_indexes(id, queue)
-  redis.call('ZREM', unfinished_key(queue), id)
-  redis.call('ZREM', waiting_key(queue), id)
-  redis.call('ZREM', 'parley:due', id)
-  redis.call('ZREM', 'parley:leases', id)
+-- Write the record of an accepted job, and list it. Its fields are the arguments from `first` on, in pairs.
+local function record(id, tenant, queue, created_at, first)
+  redis.call('HSET', job_key(id), 'state', 'accepted', 'created_at', created_at, 'accepted_at', created_at,
+    'token', '0', 'attempt', '0', 'progress', '0', 'run', '0', unpack(ARGV, first))
+  redis.call('ZADD', listed_key(tenant, queue, 'accepted'), 0, id)
+  local reference = redis.call('HGET', job_key(id), 'reference')
+  if reference then redis.call('ZADD', references_key(tenant), 0, reference_member(reference, id)) end
+  redis.call('ZADD', unfinished_key(queue), created_at, id)
 end
 
-local function end_attempt(id, number, code, detail)
-  local field = 'attempt:' .. number
+-- Change a job's state, and the list of its tenant's jobs that it is in. Lists are in the order of ids, which is that
+-- of time.
+local function enter(id, state)
+  local job = redis.call('HMGET', job_key(id), 'tenant', 'queue', 'state')
+  redis.call('ZREM', listed_key(job[1], job[2], job[3]), id)
+  redis.call('ZADD', listed_key(job[1], job[2], state), 0, id)
+  redis.call('HSET', job_key(id), 'state', state)
+end
+
+-- End the running attempt: its lease is over. An error is kept with it.
+local function end_attempt(id, code, detail)
+  local job = redis.call('HMGET', job_key(id), 'queue', 'attempt')
+  local field = 'attempt:' .. job[2]
   redis.call('HSET', job_key(id), field .. ':ended_at', int(now))
   if code then redis.call('HSET', job_key(id), field .. ':code', code, field .. ':detail', detail) end
+  redis.call('ZREM', leases_key(job[1]), id)
+  local worker = redis.call('HGET', job_key(id), field .. ':worker')
+  if redis.call('HINCRBY', 'parley:running', worker, -1) <= 0 then redis.call('HDEL', 'parley:running', worker) end
 end
 
--- The terminal move: state, indexes, retention and counter in one.
-local function finish(id, state, counter)
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'queue', 'retain_seconds')
-  redis.call('HSET', key, 'state', state, 'finished_at', int(now))
-  redis.call('HDEL', key, 'phase')
-  leave_indexes(id, job[1])
-  redis.call('ZADD', 'parley:expiry', int(now + job[2] * 1000), id)
+-- End the job: state, indexes, retention and counter in one.
+local function finish(id, state, counter, finished_at)
+  local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds')
+  enter(id, state)
+  redis.call('HSET', job_key(id), 'finished_at', int(finished_at or now))
+  redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before')
+  redis.call('ZREM', unfinished_key(job[1]), id)
+  redis.call('ZREM', waiting_key(job[1]), id)
+  redis.call('ZREM', 'parley:due', id)
+  redis.call('ZADD', 'parley:expiry', int((finished_at or now) + job[2] * 1000), id)
   count(counter)
   changed(id)
+end
+
+-- End the job as the object store has it: with the attempts, the error or the result in the arguments from `first` on.
+-- What it counts was lost with the record, so it is counted again.
+local function end_as(id, state, finished_at, token, code, first)
+  local job = redis.call('HMGET', job_key(id), 'queue', 'token')
+  if tonumber(token) > tonumber(job[2]) then
+    count('attempts_started|queue=' .. job[1], int(token - job[2]))
+    redis.call('HSET', job_key(id), 'token', token)
+  end
+  if ARGV[first] then redis.call('HSET', job_key(id), unpack(ARGV, first)) end
+  local label = state == 'failed' and '|code=' .. code or ''
+  finish(id, state, 'jobs_' .. state .. label .. '|queue=' .. job[1], finished_at)
+end
+
+-- An engine is kept once for all results that it made; a record names it.
+local function keep_engine(id, name, document)
+  if name == '' then return end
+  redis.call('HSETNX', 'parley:engines', name, document)
+  redis.call('HSET', job_key(id), 'engine', name)
 end
 
 -- Does the attempt with this nonce still own the job? 'held', 'cancelled' or 'lost'.
 local function holding(id, nonce)
   local job = redis.call('HMGET', job_key(id), 'state', 'nonce')
-  if job[1] == 'running' and job[2] == nonce then return 'held' end
-  if job[1] == 'cancelled' and job[2] == nonce then return 'cancelled' end
+  if job[2] ~= nonce then return 'lost' end
+  if job[1] == 'running' then return 'held' end
+  if job[1] == 'cancelled' then return 'cancelled' end
   return 'lost'
-end
-
--- The attempts of a run as the object store keeps them: five arguments each, behind the first `skipped`.
-local function write_attempts(id, skipped)
-  local number = (#ARGV - skipped) / 5
-  for attempt = 1, number do
-    local at, field = skipped + 5 * (attempt - 1), 'attempt:' .. int(attempt)
-    redis.call('HSET', job_key(id), field .. ':worker', ARGV[at + 1], field .. ':started_at', ARGV[at + 2])
-    if ARGV[at + 3] ~= '' then redis.call('HSET', job_key(id), field .. ':ended_at', ARGV[at + 3]) end
-    if ARGV[at + 4] ~= '' then
-      redis.call('HSET', job_key(id), field .. ':code', ARGV[at + 4], field .. ':detail', ARGV[at + 5])
-    end
-  end
-  redis.call('HSET', job_key(id), 'attempt', int(number))
-end
-
--- A terminal state as the object store keeps it. What it counts was lost with the record, so it is counted again.
-local function end_as(id, state, finished_at, started_at, token, code, detail, result, result_more)
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'queue', 'token', 'retain_seconds')
-  if started_at ~= '' then redis.call('HSETNX', key, 'started_at', started_at) end
-  if code ~= '' then redis.call('HSET', key, 'error_code', code, 'error_detail', detail) end
-  if result ~= '' then redis.call('HSET', key, 'result', result, 'result_more', result_more, 'progress', '1') end
-  if tonumber(token) > tonumber(job[2]) then
-    count('attempts_started|queue=' .. job[1], int(token - job[2]))
-    redis.call('HSET', key, 'token', token)
-  end
-  finish(id, state, 'jobs_' .. state .. (state == 'failed' and '|code=' .. code or '') .. '|queue=' .. job[1])
-  redis.call('HSET', key, 'finished_at', finished_at)
-  redis.call('ZADD', 'parley:expiry', int(finished_at + job[3] * 1000), id)
 end

@@ -1,9 +1,14 @@
 -- The id was handed to Celery. ARGV: id token
--- A start or a new run since then has another token or another state: then this word comes too late and says nothing.
-local job = redis.call('HMGET', job_key(ARGV[1]), 'state', 'token', 'queue')
-if job[2] ~= ARGV[2] or (job[1] ~= 'accepted' and job[1] ~= 'queued') then return 'late' end
-redis.call('HSET', job_key(ARGV[1]), 'state', 'queued', 'published_at', int(now))
-redis.call('ZREM', 'parley:due', ARGV[1])
-redis.call('ZADD', waiting_key(job[3]), int(now), ARGV[1])
-if job[1] == 'accepted' then changed(ARGV[1]) end
+-- A start or a retry since then has changed the token or the state: then this call is out of date.
+local id = ARGV[1]
+local job = redis.call('HMGET', job_key(id), 'state', 'token', 'queue')
+if job[2] ~= ARGV[2] then return 'outdated' end
+if job[1] ~= 'accepted' and job[1] ~= 'queued' then return 'outdated' end
+redis.call('HSET', job_key(id), 'published_at', int(now))
+redis.call('ZREM', 'parley:due', id)
+redis.call('ZADD', waiting_key(job[3]), int(now), id)
+if job[1] == 'accepted' then
+  enter(id, 'queued')
+  changed(id)
+end
 return 'ok'

@@ -1,11 +1,12 @@
--- Forget a terminal job; its id answers 410 for a while. ARGV: id tombstone_ttl_ms
+-- Forget an ended job; its id answers 410 for a while. ARGV: id tombstone_ttl_ms
 local id, key = ARGV[1], job_key(ARGV[1])
-local job = redis.call('HMGET', key, 'state', 'tenant', 'queue')
+local job = redis.call('HMGET', key, 'state', 'tenant', 'queue', 'reference')
 if not job[1] then return 'missing' end
-if job[1] ~= 'succeeded' and job[1] ~= 'failed' and job[1] ~= 'cancelled' then return 'refused' end
-redis.call('DEL', key, 'parley:events:' .. id)
-redis.call('ZREM', 'parley:jobs:' .. job[2], id)
+if not ENDED[job[1]] then return 'refused' end
+redis.call('DEL', key)
+redis.call('ZREM', listed_key(job[2], job[3], job[1]), id)
+if job[4] then redis.call('ZREM', references_key(job[2]), reference_member(job[4], id)) end
 redis.call('ZREM', 'parley:expiry', id)
-redis.call('SET', purged_key(id), job[2], 'PX', ARGV[2])
+redis.call('SET', purged_key(id), '1', 'PX', ARGV[2])
 count('jobs_purged|queue=' .. job[3])
 return 'ok'

@@ -6,11 +6,12 @@ if job[1] ~= 'failed' and job[1] ~= 'cancelled' then return 'refused' end
 if job[4] then return 'condemned' end
 for number = 1, tonumber(job[3]) do
   local field = 'attempt:' .. number
-  redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code', field .. ':detail')
+  redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code',
+    field .. ':detail')
 end
-redis.call('HDEL', key, 'started_at', 'finished_at', 'published_at', 'error_code', 'error_detail', 'worker',
-  'not_before', 'result', 'result_more')
-redis.call('HSET', key, 'state', 'queued', 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
+redis.call('HDEL', key, 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail')
+enter(id, 'queued')
+redis.call('HSET', key, 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
 redis.call('HINCRBY', key, 'run', 1)
 redis.call('ZREM', 'parley:expiry', id)
 redis.call('ZADD', unfinished_key(job[2]), int(now), id)

@@ -1,16 +1,15 @@
--- Commit a result under the attempt's nonce. ARGV: id nonce result result_more
+-- Commit a result under the attempt's nonce. ARGV: id nonce engine engine_document result, then fields in pairs
 local id, key = ARGV[1], job_key(ARGV[1])
-local done = redis.call('HMGET', key, 'state', 'nonce', 'result')
-if done[1] == 'succeeded' and done[2] == ARGV[2] and done[3] == ARGV[3] then return 'held' end -- asked again
+local job = redis.call('HMGET', key, 'state', 'nonce', 'result', 'queue', 'attempt')
+if job[1] == 'succeeded' and job[2] == ARGV[2] and job[3] == ARGV[5] then return 'held' end -- asked again
 local held = holding(id, ARGV[2])
-local job = redis.call('HMGET', key, 'attempt', 'queue')
 if held ~= 'held' then
-  if job[2] then count('commits_refused|queue=' .. job[2]) end
+  if job[4] then count('commits_refused|queue=' .. job[4]) end
   return held
 end
-local field = 'attempt:' .. job[1] .. ':started_at'
-observe('run_seconds', job[2], now - redis.call('HGET', key, field), RUN_BUCKETS)
-end_attempt(id, job[1])
-redis.call('HSET', key, 'result', ARGV[3], 'result_more', ARGV[4], 'progress', '1')
-finish(id, 'succeeded', 'jobs_succeeded|queue=' .. job[2])
+observe('run_seconds', job[4], now - redis.call('HGET', key, 'attempt:' .. job[5] .. ':started_at'), RUN_BUCKETS)
+end_attempt(id)
+keep_engine(id, ARGV[3], ARGV[4])
+redis.call('HSET', key, 'progress', '1', unpack(ARGV, 6))
+finish(id, 'succeeded', 'jobs_succeeded|queue=' .. job[4])
 return 'held'

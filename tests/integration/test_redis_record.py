@@ -1,0 +1,233 @@
+"""What the record is in Redis: small, indexed, counted, and read as far as it can be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley_core.errors import JobStoreUnavailable, RecordUnreadable
+from parley_core.job import (
+    Failure,
+    GiveUp,
+    Job,
+    JobOptions,
+    JobQuery,
+    Lease,
+    Phase,
+    Queue,
+    ResultSummary,
+    RetryIn,
+    dispatch_of,
+)
+from parley_core.recording import result_key
+from parley_core.redis import RedisJobStore
+from parley_core.settings import Settings
+from tests.support.api_process import free_port
+from tests.support.fakes import new_job
+from tests.support.valkey import Valkey
+from tests.support.waiting import until
+
+ENGINE = {"name": "onnx", "version": "1", "weights": {"a": "b" * 64}}
+WORKER = "parley-worker-5d8f7c9b4-x2x7k/ab12cd/17"
+BUSY = Failure("engine_error", "It broke.")
+FINISHED_KEYS = {"parley:stats", "parley:engines", "parley:expiry", "parley:references:default"}
+
+
+@pytest.fixture
+def store(valkey: Valkey) -> RedisJobStore:
+    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
+
+
+@pytest.fixture
+def redis(valkey: Valkey) -> Any:
+    return valkey.client()
+
+
+def running(store: RedisJobStore, job: Job | None = None) -> Lease:
+    job = job or store.create(new_job(options=JobOptions(reference="consult 7"))).job
+    store.mark_queued(dispatch_of(job))
+    started = store.start_attempt(job.id, WORKER, 30)
+    assert started is not None
+    return started[1]
+
+
+def result(lease: Lease) -> ResultSummary:
+    return ResultSummary(result_key(lease.job_id, lease.nonce), 2, 5, 12.5, ENGINE, {"engine": 1.0}, 2, 1.25)
+
+
+def test_a_finished_job_is_one_packed_hash_and_four_places_in_indexes(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    for phase in Phase:
+        store.renew(lease, 30, phase, 0.5)
+    store.succeed(lease, result(lease))
+    record = f"parley:job:{lease.job_id}"
+    assert redis.object("encoding", record) == "listpack"
+    listed = "parley:jobs:default:interactive:succeeded"
+    assert set(redis.scan_iter()) - FINISHED_KEYS == {record, listed, "parley:started:interactive"}
+    assert set(redis.hkeys("parley:engines")) == {redis.hget(record, "engine")}
+    assert not {"phase", "published_at", "accepted_at", "not_before"} & set(redis.hkeys(record))
+
+
+def test_a_purged_job_leaves_its_tombstone_alone(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    store.succeed(lease, result(lease))
+    store.purge(lease.job_id)
+    left = set(redis.scan_iter()) - {"parley:stats", "parley:engines", "parley:started:interactive"}
+    assert left == {f"parley:purged:{lease.job_id}"}
+    assert redis.ttl(f"parley:purged:{lease.job_id}") > 86_400
+
+
+@pytest.mark.parametrize("how", ["succeed", "fail", "retry", "cancel"])
+def test_no_worker_is_counted_after_its_last_attempt(store: RedisJobStore, redis: Any, how: str) -> None:
+    other, lease = running(store), running(store)
+    assert store.running_by_worker() == {WORKER: 2}
+    if how == "succeed":
+        store.succeed(lease, result(lease))
+    elif how == "cancel":
+        store.cancel(lease.job_id)
+    else:
+        store.fail_attempt(lease, BUSY, GiveUp() if how == "fail" else RetryIn(60))
+    assert store.running_by_worker() == {WORKER: 1}
+    store.cancel(other.job_id)
+    assert redis.hgetall("parley:running") == {}
+    assert store.health().leases == 0
+
+
+def test_a_renewal_goes_neither_into_the_log_nor_to_replicas(tmp_path: Path) -> None:
+    """Else a thousand running jobs write a thousand times a second."""
+    port = free_port()
+    primary = Valkey(tmp_path / "primary", "--port", str(port), "--repl-diskless-sync-delay", "0")
+    replica = Valkey(tmp_path / "replica")
+    try:
+        for server in (primary, replica):
+            server.start()
+        replica.follow(port)
+        store = RedisJobStore.from_settings(Settings(redis_url=primary.url))
+        lease = running(store)
+        client: Any = primary.client()
+        key = f"parley:job:{lease.job_id}"
+        until(lambda: replica.client().hget(key, "state") == "running")
+        logged = client.info("persistence")["aof_current_size"]
+        score = client.zscore("parley:leases:interactive", lease.job_id)
+        time.sleep(0.01)
+        store.renew(lease, 60, Phase.EMBEDDING, 0.5)
+        assert client.zscore("parley:leases:interactive", lease.job_id) > score
+        assert client.info("persistence")["aof_current_size"] == logged
+        assert (store.get(lease.job_id).phase, store.get(lease.job_id).progress) == (Phase.EMBEDDING, 0.5)
+        store.succeed(lease, result(lease))
+        until(lambda: replica.client().hget(key, "state") == "succeeded")
+        assert replica.client().zscore("parley:leases:interactive", lease.job_id) is None
+        assert replica.client().hgetall("parley:running") == {}
+    finally:
+        for server in (replica, primary):
+            server.kill()
+
+
+DAMAGE = {
+    "a field of nonsense": lambda redis, key: redis.hset(key, "limits", "{"),
+    "an unknown state": lambda redis, key: redis.hset(key, "state", "dreaming"),
+    "a lacking field": lambda redis, key: redis.hdel(key, "sha256"),
+    "another type": lambda redis, key: (redis.delete(key), redis.set(key, "nonsense")),
+}
+
+
+@pytest.fixture(params=DAMAGE.values(), ids=DAMAGE.keys())
+def damage(request: pytest.FixtureRequest, redis: Any) -> Any:
+    return lambda job_id: request.param(redis, f"parley:job:{job_id}")
+
+
+def unreadable(store: RedisJobStore) -> int:
+    return store.stats().counters.get("unreadable_records", 0)
+
+
+def test_a_record_that_cannot_be_read_stops_no_list(store: RedisJobStore, damage: Any) -> None:
+    options = JobOptions(reference="consult 7")
+    bad, good = store.create(new_job(options=options)).job, store.create(new_job(options=options)).job
+    damage(bad.id)
+    for query in (JobQuery("default"), JobQuery("default", reference="consult 7")):
+        assert [job.id for job in store.page(query).jobs] == [good.id]
+    assert unreadable(store) == 2
+    with pytest.raises((RecordUnreadable, JobStoreUnavailable)):
+        store.get(bad.id)
+
+
+def test_a_record_that_cannot_be_read_stops_no_publishing(store: RedisJobStore, redis: Any, damage: Any) -> None:
+    bad, good = store.create(new_job()).job, store.create(new_job()).job
+    redis.zadd("parley:due", {bad.id: 0, good.id: 0})
+    damage(bad.id)
+    assert good.id in [dispatch.job_id for dispatch in store.claim_due(2)]
+
+
+def test_a_record_that_cannot_be_read_stops_no_retention(store: RedisJobStore, redis: Any, damage: Any) -> None:
+    bad, good = (store.cancel(store.create(new_job()).job.id) for _ in range(2))
+    redis.zadd("parley:expiry", {bad.id: 0, good.id: 0})
+    damage(bad.id)
+    assert [job.id for job in store.claim_expired(2)] == [good.id]
+
+
+@pytest.fixture
+def patient_store(valkey: Valkey) -> Iterator[RedisJobStore]:
+    """A store whose leases have had their grace."""
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url, lease_seconds=0.1, lease_renewal_seconds=0.01))
+    store.lapsed_leases(1)
+    time.sleep(0.15)
+    yield store
+
+
+@pytest.mark.parametrize("field", ["token", "nonce", "attempt", "state", "attempt:1:worker"])
+def test_a_lease_that_cannot_be_read_stops_no_other(patient_store: RedisJobStore, redis: Any, field: str) -> None:
+    bad, good = running(patient_store), running(patient_store)
+    redis.zadd("parley:leases:interactive", {bad.job_id: 0, good.job_id: 1})
+    redis.hdel(f"parley:job:{bad.job_id}", field)
+    assert [lapsed.lease for lapsed in patient_store.lapsed_leases(2)] == [good]
+    assert [lapsed.lease for lapsed in patient_store.lapsed_leases(1)] == [good], "the bad one is out of the way"
+    assert unreadable(patient_store) == (0 if field == "state" else 1)
+
+
+def test_a_lease_of_a_record_of_another_type_is_dropped(patient_store: RedisJobStore, redis: Any) -> None:
+    redis.set("parley:job:x", "nonsense")
+    redis.zadd("parley:leases:batch", {"x": 0})
+    assert patient_store.lapsed_leases(1) == []
+    assert redis.zcard("parley:leases:batch") == 0
+
+
+def test_entries_of_indexes_without_a_job_are_dropped(store: RedisJobStore, redis: Any) -> None:
+    for key in ("parley:due", "parley:expiry"):
+        redis.zadd(key, {"gone": 0})
+    assert store.claim_due(1) == []
+    assert list(store.claim_expired(1)) == []
+    assert (redis.zcard("parley:due"), redis.zcard("parley:expiry")) == (0, 0)
+
+
+def test_a_job_that_runs_or_waits_is_never_given_out_for_purging(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    redis.zadd("parley:expiry", {lease.job_id: 0})
+    assert list(store.claim_expired(1)) == []
+
+
+def test_a_lapsed_lease_of_the_second_queue_is_found_too(patient_store: RedisJobStore) -> None:
+    lease = running(patient_store, patient_store.create(new_job(options=JobOptions(queue=Queue.BATCH))).job)
+    patient_store.renew(lease, 0.01, Phase.EMBEDDING, 0.5)
+    time.sleep(0.02)
+    assert [lapsed.lease for lapsed in patient_store.lapsed_leases(1)] == [lease]
+
+
+def test_the_events_of_a_running_job_are_bounded(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    for number in range(300):
+        store.renew(lease, 30, Phase.EMBEDDING, number / 300)
+    assert redis.llen(f"parley:events:{lease.job_id}") == 200
+    assert store.events(lease.job_id)[-1].progress == pytest.approx(299 / 300, abs=0.001)
+
+
+def test_an_engine_of_many_results_is_kept_once_and_read_once(store: RedisJobStore, valkey: Valkey) -> None:
+    for _ in range(3):
+        lease = running(store)
+        assert store.succeed(lease, result(lease)).result == result(lease)
+    fresh = RedisJobStore.from_settings(Settings(redis_url=valkey.url))
+    assert [job.result and job.result.engine for job in fresh.page(JobQuery("default")).jobs] == [ENGINE] * 3
+    assert valkey.client().hlen("parley:engines") == 1
