@@ -56,7 +56,7 @@ format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format $(SOURCES)
 
 test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpers, files on one path; ARGS=--json or --list
 	@$(BIN)/python -m tools.structure $(ARGS)

@@ -20,12 +20,11 @@ from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.sentinels import Sentinels
 from tests.support.sounds import wav
-from tests.support.waiting import until
+from tests.support.waiting import HANG_SECONDS, until
 from tests.support.worker import System, running_system
 
 PAUSE = 0.25  # seconds between two submits
-IMPORT_SECONDS = 20  # what was journalled is recorded by then
-RECOVERY_SECONDS = 15  # from the fault to the next end of a job; measured 2.9 to 4.3 on two busy cores
+RECOVERY_SECONDS = 15  # from the fault to the next end of a job, beside what this machine needs to start an API
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ class Load:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(HANG_SECONDS)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -145,12 +144,12 @@ def test_every_job_that_redis_kept_ends_once_when_the_primary_changes(
         load.stop()
         assert set(load.refused) <= {503}
         recorded = [job_id for job_id in load.accepted if may_lose is False or is_recorded(system, job_id)]
-        until(lambda: may_lose or all(is_recorded(system, job_id) for job_id in recorded), IMPORT_SECONDS)
+        until(lambda: may_lose or all(is_recorded(system, job_id) for job_id in recorded))
         jobs = [system.wait_for_end(job_id) for job_id in recorded]
         assert {job.state for job in jobs} == {JobState.SUCCEEDED}
         assert all(job.result and job.result.key in system.results(job.id) for job in jobs)
         ends = [job.finished_at.timestamp() for job in jobs if job.finished_at]
-        assert min(end for end in ends if end > changed) - began < RECOVERY_SECONDS
+        assert min(end for end in ends if end > changed) - began < RECOVERY_SECONDS + api.start_seconds
         until(lambda: api.http.get("/readyz").status_code == 200)
     assert worker.process.poll() is None
     assert keeper.process.poll() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from io import BytesIO
 
 import av
@@ -18,6 +19,7 @@ def flac(seconds: float = 1.0, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def silent_flac(hours: float) -> bytes:
     """Return hours of silence: ten of them in a megabyte."""
     buffer, rate, block = BytesIO(), 8_000, np.zeros(8_000 * 600, dtype=np.int16)

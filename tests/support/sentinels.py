@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from parley_local.valkey import find_server
 from tests.support.api_process import free_port
 from tests.support.valkey import Valkey
-from tests.support.waiting import until
+from tests.support.waiting import HANG_SECONDS, until
 
 SERVICE = "parley"
 DOWN_AFTER_MS = 1000  # from the last answer of a primary to a Sentinel's suspicion
@@ -82,7 +82,7 @@ class Sentinels:
     def stop(self) -> None:
         for process in self._sentinels:
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(HANG_SECONDS)
         for server in self.servers.values():
             server.kill()
 

@@ -21,6 +21,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, ObjectStoreUnavailable
 from parley_core.job import JobOptions, JobQuery, Queue, SpeakerBounds
 from tests.support.api_fixture import AUDIO, DAMAGED, ApiFixture, assert_problem, form, in_chunks
+from tests.support.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -337,7 +338,7 @@ async def test_a_cancelled_request_leaves_its_recording_only_to_an_accepted_job(
 
     def slow(*arguments: Any) -> Any:
         entered.set()
-        leave.wait(10)
+        leave.wait(HANG_SECONDS)
         try:
             return undisturbed(*arguments)
         finally:
