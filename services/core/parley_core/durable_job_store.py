@@ -85,7 +85,10 @@ class DurableJobStore:
     ) -> Created:
         """See JobRecorder.create. With Redis down the job is accepted all the same, and recorded later.
 
-        Raises also ObjectStoreUnavailable: nothing was promised.
+        Only the call that wrote the manifest removes it when Redis refuses the job. A manifest that another call wrote
+        is that call's promise.
+
+        Raises also ObjectStoreUnavailable: the manifest may have been written. The same id again is safe.
         """
         accepted = self.manifests.accept(new, idempotency)
         try:
@@ -95,9 +98,10 @@ class DurableJobStore:
             log.warning("accepted without a record: the job store does not answer", job_id=new.id)
             return Created(as_accepted(accepted), replayed=False, recorded=False)
         except ParleyError:
-            self.manifests.forget(new.id)  # refused: nothing was promised
+            if accepted is new:
+                self.manifests.forget(new.id)
             raise
-        if created.job.id != new.id:
+        if created.job.id != new.id and accepted is new:
             self.manifests.forget(new.id)
         return created
 
@@ -111,7 +115,7 @@ class DurableJobStore:
         """
         trace = self.manifests.trace(job_id)
         if trace.purged:
-            raise JobPurged("This job was purged: its recording, result and record are gone.")
+            raise JobPurged
         found = self.manifests.find(job_id)
         if found is None:
             return None
@@ -354,7 +358,7 @@ class DurableJobStore:
         try:
             trace = self.manifests.trace(job_id)
             if trace.purged:
-                raise JobPurged("This job was purged: its recording, result and record are gone.") from None
+                raise JobPurged from None
             found = self.manifests.find(job_id) if trace.accepted else None
             end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
             unrecorded = self.manifests.is_unrecorded(job_id)

@@ -95,13 +95,12 @@ class MemoryRestoration:
 
     def snapshot(self) -> bytes:
         """Return all that the store holds now."""
-        return pickle.dumps((self._entries, self._purged, self._counters, self._history))
+        return pickle.dumps((self._entries, self._purged, self._keys, self._counters, self._history))
 
     def roll_back(self, snapshot: bytes) -> None:
         """Hold what the store held then, as another server."""
         with self._lock:
-            entries, purged, counters, history = pickle.loads(snapshot)
-            self._entries, self._purged, self._counters = entries, purged, counters
+            self._entries, self._purged, self._keys, self._counters, history = pickle.loads(snapshot)
             self._history = replace(history, same_server=False, server=f"{history.server}+")
 
     def unfinished_ids(self) -> Iterator[str]:

@@ -96,6 +96,25 @@ def test_a_refused_job_leaves_nothing_behind(fixture: Fixture) -> None:
     assert not [key for key in fixture.objects.objects if refused.id in key]
 
 
+def test_a_refused_repetition_leaves_the_promise_of_the_first_call(fixture: Fixture) -> None:
+    first = fixture.accepted(IdempotencyKey("k", "d"))
+    fixture.wipe()
+    for _ in range(5):
+        fixture.accepted()
+    with pytest.raises(QueueFull):
+        fixture.store.create(first)
+    assert fixture.store.manifests.find(first.id) is not None
+    assert fixture.store.get(first.id).id == first.id
+
+
+def test_a_repetition_under_the_key_of_another_job_leaves_the_promise_of_the_first_call(fixture: Fixture) -> None:
+    first, other = fixture.accepted(), fixture.accepted(IdempotencyKey("k", "d"))
+    fixture.wipe()
+    fixture.store.create(other, IdempotencyKey("k", "d"))
+    assert fixture.store.create(first, IdempotencyKey("k", "d")).job.id == other.id
+    assert fixture.store.manifests.find(first.id) is not None
+
+
 def test_a_redis_that_cannot_be_used_accepts_nothing(fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     def unusable(*_: object) -> Any:
         raise JobStoreUnusable("Redis runs in cluster mode.")
