@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from parley_api.http.problems import ATTEMPT_KINDS, KINDS
+from parley_api.http.attempt_kinds import ATTEMPT_KINDS
+from parley_api.http.problem_kinds import KINDS
 from tools.reference.markdown import table
 
 INTRODUCTION = """# Errors

@@ -102,6 +102,9 @@ class JobNotFound(PermanentError):
 class JobPurged(PermanentError):
     code = "job_purged"
 
+    def __init__(self, detail: str = "This job was purged: its recording, result and record are gone.") -> None:
+        super().__init__(detail)
+
 
 class JobNotFinished(PermanentError):
     code = "job_not_finished"

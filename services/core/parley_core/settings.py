@@ -173,7 +173,10 @@ class Settings(BaseSettings):
 
 
 def wrong_settings(error: ValidationError) -> list[str]:
-    """Return a sentence per wrong variable of the environment."""
+    """Return a sentence per wrong variable of the environment, or per wrong combination of them."""
     return [
-        " ".join([*(f"PARLEY_{part}".upper() for part in one["loc"]), f"{requirement(one)}."]) for one in error.errors()
+        f"{one['ctx']['error']}."
+        if one["type"] == "value_error"
+        else f"{' '.join(f'PARLEY_{part}'.upper() for part in one['loc'])} {requirement(one)}."
+        for one in error.errors()
     ]

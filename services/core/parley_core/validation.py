@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-REQUIREMENTS: Mapping[str, str] = {
+RULES: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
-    "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
     "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
     "finite_number": "must be a finite number",
-    "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "string_type": "must be text",
+    "string_unicode": "must be text in UTF-8",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "has a form that is not allowed",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -34,23 +36,27 @@ REQUIREMENTS: Mapping[str, str] = {
     "model_attributes_type": "must be an object",
     "list_type": "must be a list",
     "path_type": "must be a path",
-    "json_invalid": "is not valid JSON",
 }
-"""Error types of pydantic to requirements; https://docs.pydantic.dev/latest/errors/validation_errors/"""
+"""Pydantic's kind of error to the end of a sentence: https://docs.pydantic.dev/latest/errors/validation_errors/"""
 
-UNKNOWN = "is not valid"
+EMPTY_TEXT = "must not be empty"
+OTHER_RULE = "has a value that is not allowed"
 
 
 def requirement(error: Mapping[str, Any]) -> str:
-    """Return what one error asks for, to be put behind a name: `must be at least 1`.
+    """Return what a value must be, to follow its name: `must be at least 1`.
 
     Args:
-        error: one entry of pydantic's `errors()`. A ValueError of a validator of ours brings its own sentence.
+        error: one entry of pydantic's `errors()`, not a `value_error`: a validator brings a sentence of its own.
     """
-    given: Mapping[str, Any] = error.get("ctx", {})
-    context = {name: f"{value:g}" if isinstance(value, float) else value for name, value in given.items()}
-    if error["type"] == "value_error":
-        return str(context["error"])
-    if "expected" in context:
-        context["expected"] = str(context["expected"]).replace("'", "").replace(" or ", ", ")
-    return REQUIREMENTS.get(error["type"], UNKNOWN).format(**context)
+    limits = {name: _plain(value) for name, value in error.get("ctx", {}).items()}
+    if error["type"] == "string_too_short" and limits["min_length"] == 1:
+        return EMPTY_TEXT
+    return RULES.get(error["type"], OTHER_RULE).format(**limits)
+
+
+def _plain(value: object) -> object:
+    """Return a limit as a caller would write it: `60` for 60.0, `a, b` for `'a' or 'b'`."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    return ", ".join(re.findall(r"'([^']*)'", value)) if isinstance(value, str) else value

@@ -84,7 +84,7 @@ class MemoryJobStore(MemoryRestoration):
 
     def _entry(self, job_id: str) -> Entry:
         if job_id in self._purged:
-            raise JobPurged("This job was purged: its recording, result and record are gone.")
+            raise JobPurged
         if job_id not in self._entries:
             raise JobNotFound("There is no job with this id.")
         return self._entries[job_id]
@@ -111,7 +111,7 @@ class MemoryJobStore(MemoryRestoration):
             if known is not None:
                 return Created(self.get(known), replayed=True)
             if new.id in self._purged:
-                raise JobPurged("This job was purged: its recording, result and record are gone.")
+                raise JobPurged
             if accepted_at is None and len(self._unfinished(new.options.queue)) >= self._queue_limit:
                 raise QueueFull(f"The queue {new.options.queue} holds its limit of unfinished jobs.")
             began = min(now, accepted_at.timestamp()) if accepted_at else now

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from parley_api.http import validation
-from parley_api.http.problems import ATTEMPT_KINDS, KINDS, from_error
+from parley_api.http.attempt_kinds import ATTEMPT_KINDS
+from parley_api.http.problem_kinds import KINDS
+from parley_api.http.problems import from_error
 from parley_api.runtime.record_metrics import ENDS_ATTEMPTS
 from parley_core import errors
 from parley_core.errors import AttemptEnded, ParleyError, RecordingError

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from parley_api.http.problems import CLIENT_CLOSED, METHOD_NOT_ALLOWED, NOT_FOUND, from_error, phrase, problem
+from parley_api.http.problem_kinds import CLIENT_CLOSED, METHOD_NOT_ALLOWED, NOT_FOUND
+from parley_api.http.problems import from_error, phrase, problem
 from parley_api.http.validation import code_of, explain
 from parley_core.errors import ParleyError
 

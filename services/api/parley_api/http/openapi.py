@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 
 from parley_api.http.errors import InvalidOption, Unauthenticated, UnknownHost, UnknownOption
-from parley_api.http.problems import INTERNAL_ERROR, KINDS, MEDIA_TYPE, phrase
+from parley_api.http.problem_kinds import INTERNAL_ERROR, KINDS
+from parley_api.http.problems import MEDIA_TYPE, phrase
 from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, ProblemAnswer, Reference, examples
 from parley_audio.container import FORMATS_READ
 from parley_core.errors import JobStoreUnavailable, ParleyError

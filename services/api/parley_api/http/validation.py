@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,32 +10,12 @@ from pydantic import BaseModel, ValidationError
 
 from parley_api.http.errors import InvalidOption, UnknownOption
 from parley_api.schemas.base import SENTENCE, UNKNOWN
+from parley_core.validation import requirement
 
 Model = TypeVar("Model", bound=BaseModel)
 
 SHOWN_NAME = 64  # characters of an unknown name that are repeated to the caller
 UNKNOWN_KINDS = frozenset({"extra_forbidden", UNKNOWN})
-OTHER_RULE = "has a value that is not allowed"
-RULES: Mapping[str, str] = {  # Pydantic's kind of error to the end of a sentence that begins with the name
-    "missing": "is required",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number of fewer digits",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be text",
-    "string_unicode": "must be text in UTF-8",
-    "string_too_short": "must not be empty",  # no text here has another lower limit
-    "string_too_long": "must have at most {max_length} characters",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "enum": "must be one of: {expected}",
-    "literal_error": "must be one of: {expected}",
-}
 BODY_RULES: Mapping[str, str] = {
     "json_invalid": "The body is not valid JSON.",
     "model_type": "The body must be a JSON object.",
@@ -74,12 +53,4 @@ def explain(error: Mapping[str, Any]) -> tuple[str, str]:
         return "", BODY_RULES[kind]
     if kind in UNKNOWN_KINDS:
         return name, f"There is no {'query parameter' if location[0] == 'query' else 'member'} `{name}` here."
-    rule = RULES.get(kind, OTHER_RULE).format(**{key: _plain(value) for key, value in error.get("ctx", {}).items()})
-    return name, f"`{name}` {rule}."
-
-
-def _plain(value: object) -> object:
-    """Return a limit as a caller would write it: `60` for 60.0, `a, b` for `'a' or 'b'`."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return ", ".join(re.findall(r"'([^']*)'", value)) if isinstance(value, str) else value
+    return name, f"`{name}` {requirement(error)}."

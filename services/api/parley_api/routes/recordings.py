@@ -10,7 +10,8 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from parley_api.http.openapi import RECORDING, Responses, problem_response, problems
-from parley_api.http.problems import INVALID_RANGE, problem
+from parley_api.http.problem_kinds import INVALID_RANGE
+from parley_api.http.problems import problem
 from parley_api.routes.context import Deps, FoundJob, NoQuery
 from parley_api.runtime.dependencies import Dependencies
 from parley_core.errors import JobNotFound, JobPurged, ObjectStoreUnavailable

@@ -65,7 +65,7 @@ class Queries:
         with translated_errors():
             purged = self._client.exists(f"parley:purged:{job_id}")
         if purged:
-            raise JobPurged("This job was purged: its recording, result and record are gone.")
+            raise JobPurged
         raise JobNotFound("There is no job with this id.")
 
     def _job(self, job_id: str, record: Mapping[str, str], position: int | None) -> Job:

@@ -93,7 +93,7 @@ class RedisJobStore(Restoration, Queries):
         if outcome == "reused":
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         if outcome == "purged":
-            raise JobPurged("This job was purged: its recording, result and record are gone.")
+            raise JobPurged
         return Created(self._changed(job_id), replayed=outcome == "replayed")
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:

@@ -1,0 +1,43 @@
+"""Table of the errors of attempts and jobs. They are not responses; docs/reference/errors.md lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from parley_core import errors as core
+
+ATTEMPT_KINDS: Mapping[str, tuple[str, str]] = {  # the meaning, and what the caller can do
+    core.WorkerLost.code: (
+        "The worker stopped renewing its lease: it died, or lost its connection.",
+        "Nothing: another attempt begins at once.",
+    ),
+    core.AttemptTimedOut.code: (
+        "The attempt took longer than its time limit.",
+        "Nothing before the last attempt. Then cut the recording into parts.",
+    ),
+    core.EngineError.code: (
+        "The engine failed in an unexpected way, or ran out of memory.",
+        "Nothing before the last attempt. Then retry the job, and report it if it fails again.",
+    ),
+    core.DecodingInterrupted.code: (
+        "The process that decoded the recording was stopped.",
+        "Nothing before the last attempt. Then retry the job.",
+    ),
+    core.ObjectStoreUnavailable.code: (
+        "The worker could not read the recording or store the result.",
+        "Nothing before the last attempt. Then retry the job.",
+    ),
+    core.UnreadableRecording.code: (
+        "The recording is damaged in a way that shows only when all of it is decoded.",
+        "Convert the recording to WAV or FLAC, and submit that.",
+    ),
+    core.EngineMismatch.code: (
+        "A model file is not the one that this version was built for.",
+        "Operators: install the model files of this version, then retry the job.",
+    ),
+    core.JobCancelled.code: (
+        "A caller cancelled the job during this attempt.",
+        "Retry the job if you need its result.",
+    ),
+}
+"""Codes in a job's `error` and in its `attempts`, which are not responses. Recording errors may appear there too."""

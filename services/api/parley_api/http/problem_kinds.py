@@ -1,0 +1,319 @@
+"""Table of all problems: what each code means, which status it has, and what to do.
+
+docs/reference/errors.md is made from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from parley_api.http import errors as api
+from parley_core import errors as core
+
+CLIENT_CLOSED_REQUEST = 499  # no caller is left to read it; it only shows in the log and in metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes:
+        status: the HTTP status.
+        title: the problem in a few words.
+        meaning: what happened, one sentence.
+        action: what the caller can do, one or two sentences.
+        retry_after: seconds after which the same request can succeed; None if it cannot.
+    """
+
+    status: int
+    title: str
+    meaning: str
+    action: str
+    retry_after: int | None = None
+
+
+NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL_ERROR = "not_found", "method_not_allowed", "internal_error"
+INVALID_RANGE, CLIENT_CLOSED = "invalid_range", "client_closed_request"
+
+KINDS: Mapping[str, Kind] = {
+    # The request
+    api.InvalidOption.code: Kind(
+        422,
+        "Invalid value",
+        "An option, a parameter or a member of the body has a value that is not allowed.",
+        "Correct the values that `errors` names.",
+    ),
+    api.UnknownOption.code: Kind(
+        422,
+        "Unknown option",
+        "The call has no option, parameter or member of this name.",
+        "Check the spelling of the names in `errors` or `detail`.",
+    ),
+    core.InvalidRequest.code: Kind(
+        422,
+        "Invalid request",
+        "A header or a cursor is wrong.",
+        "Correct what `detail` names.",
+    ),
+    api.AudioMissing.code: Kind(
+        422,
+        "Recording missing",
+        "The form has no part `audio`.",
+        "Send the recording in the part `audio`: `curl -F audio=@visit.wav`.",
+    ),
+    api.MalformedBody.code: Kind(
+        422,
+        "Malformed form",
+        "The multipart form is damaged, cut off, or has too many parts.",
+        "Send the request again, with a library that writes multipart forms.",
+    ),
+    api.SessionIdMissing.code: Kind(
+        422,
+        "Session id missing",
+        "A call of the consult workflow has no header `X-Session-ID`.",
+        "Send the id of the consult's session in the header.",
+    ),
+    api.UnsupportedBody.code: Kind(
+        415,
+        "Unsupported media type",
+        "The call does not take a body of this `Content-Type`.",
+        "Send `multipart/form-data` or `audio/*` to submit, `application/json` to enrol.",
+    ),
+    api.BodyTooLarge.code: Kind(
+        413,
+        "Body too large",
+        "The JSON body is longer than 16 KiB.",
+        "Send only the members that the call describes.",
+    ),
+    api.BodyStalled.code: Kind(
+        408,
+        "Upload stalled",
+        "No byte of the body arrived for 60 seconds.",
+        "Send the request again.",
+        retry_after=5,
+    ),
+    api.NotAcceptable.code: Kind(
+        406,
+        "Not acceptable",
+        "`Accept` allows none of the formats of the turns.",
+        "Use one of the formats in `detail`, or `?format=`.",
+    ),
+    INVALID_RANGE: Kind(
+        416,
+        "Invalid range",
+        "`Range` asks for bytes that the recording does not have. The status is 400 if it cannot be parsed.",
+        "Ask for a range within the recording; `Content-Range` says how long it is.",
+    ),
+    core.IdempotencyKeyReused.code: Kind(
+        422,
+        "Idempotency key reused",
+        "An earlier request used this `Idempotency-Key` for another recording or other options.",
+        "Use a new key for a new submit.",
+    ),
+    core.IdempotencyKeyInUse.code: Kind(
+        409,
+        "Idempotency key in use",
+        "A request with this `Idempotency-Key` is still in progress.",
+        "Send the request again after `Retry-After`: it returns the same job.",
+        retry_after=2,
+    ),
+    # The recording
+    core.EmptyRecording.code: Kind(
+        422,
+        "Empty recording",
+        "The recording has no bytes or no audio.",
+        "Check the file, and send it again.",
+    ),
+    core.NotAudio.code: Kind(
+        415,
+        "Not an audio file",
+        "The bytes are not a recording in a format that Parley reads.",
+        "Send one of the formats in `detail`.",
+    ),
+    core.RecordingTooLarge.code: Kind(
+        413,
+        "Recording too large",
+        "The recording has more bytes than the server accepts.",
+        "Compress the recording, for example to FLAC or Opus, or cut it into parts.",
+    ),
+    core.RecordingTooLong.code: Kind(
+        422,
+        "Recording too long",
+        "The recording is longer than the server accepts.",
+        "Cut it into parts.",
+    ),
+    core.UnreadableRecording.code: Kind(
+        422,
+        "Unreadable recording",
+        "The recording is damaged, cut off, or uses a codec that Parley does not read.",
+        "Convert it to WAV or FLAC and send that.",
+    ),
+    core.DecodingInterrupted.code: Kind(
+        503,
+        "Decoding interrupted",
+        "The process that measured the recording was stopped.",
+        "Send the request again.",
+        retry_after=5,
+    ),
+    # Jobs
+    core.JobNotFound.code: Kind(
+        404,
+        "Job not found",
+        "Your tenant has no job with this id.",
+        "Check the id and the API key.",
+    ),
+    core.JobPurged.code: Kind(
+        410,
+        "Job purged",
+        "The job was deleted: its recording, result and record are gone.",
+        "Submit the recording again if you need its turns.",
+    ),
+    core.JobNotFinished.code: Kind(
+        409,
+        "Job not finished",
+        "The call needs a job that has ended.",
+        "Wait for the end of the job (`?wait=` or its events), or cancel it before you delete it.",
+    ),
+    core.JobNotSucceeded.code: Kind(
+        409,
+        "Job not succeeded",
+        "The job failed or was cancelled, so it has no turns; `error` has the reason.",
+        "Retry the job, or submit the recording again.",
+    ),
+    core.JobAlreadyTerminal.code: Kind(
+        409,
+        "Job already ended",
+        "The job has ended, so it cannot be cancelled.",
+        "Nothing: the job no longer runs.",
+    ),
+    core.JobNotRetryable.code: Kind(
+        409,
+        "Job not retryable",
+        "Only a failed or cancelled job can be retried.",
+        "Wait until the job has ended, or submit the recording again.",
+    ),
+    # Speakers
+    api.UnknownSpeaker.code: Kind(
+        422,
+        "Unknown speaker",
+        "The job has no speaker with this label.",
+        "Use one of the labels in `detail`.",
+    ),
+    api.SpeakerWithoutEmbedding.code: Kind(
+        422,
+        "Speaker without embedding",
+        "The speaker says too little alone for a speaker embedding.",
+        "Enrol from a recording in which the person speaks longer.",
+    ),
+    api.SpeakerEmbeddingsNotKept.code: Kind(
+        409,
+        "Speaker embeddings not kept",
+        "The job was submitted without `speaker_embeddings=true`.",
+        "Submit the recording again with `speaker_embeddings=true`.",
+    ),
+    core.VoiceprintNotFound.code: Kind(
+        404,
+        "Voiceprint not found",
+        "Your tenant has no voiceprint with this id.",
+        "Check the id and the API key.",
+    ),
+    core.VoiceprintNameTaken.code: Kind(
+        409,
+        "Voiceprint name taken",
+        "Your tenant has a voiceprint of this name; case does not count.",
+        "Use another name, or delete that voiceprint first.",
+    ),
+    core.TooManyVoiceprints.code: Kind(
+        409,
+        "Too many voiceprints",
+        "Your tenant has as many voiceprints as the server allows.",
+        "Delete voiceprints that you no longer need.",
+    ),
+    # Access
+    api.Unauthenticated.code: Kind(
+        401,
+        "Unauthenticated",
+        "The request has no API key, or an unknown one.",
+        "Send `Authorization: Bearer <key>`.",
+    ),
+    api.UnknownHost.code: Kind(
+        421,
+        "Unknown host",
+        "A server without API keys answers only requests of its own machine.",
+        "Use the address 127.0.0.1 or localhost, or configure API keys.",
+    ),
+    NOT_FOUND: Kind(
+        404,
+        "Not found",
+        "The API has no such path.",
+        "Check the path: /docs lists all calls.",
+    ),
+    METHOD_NOT_ALLOWED: Kind(
+        405,
+        "Method not allowed",
+        "The path does not have this method.",
+        "Use one of the methods in `Allow`.",
+    ),
+    # The server
+    core.QueueFull.code: Kind(
+        429,
+        "Queue full",
+        "The queue holds as many unfinished jobs as it may.",
+        "Send the request again after `Retry-After`.",
+        retry_after=10,  # about as long as a few jobs need to leave the queue
+    ),
+    core.JobStoreFull.code: Kind(
+        503,
+        "Job store full",
+        "Redis is near or over its memory limit.",
+        "Send the request again after `Retry-After`. Operators: raise `maxmemory`, or delete old jobs.",
+        retry_after=30,  # memory is freed when jobs are purged, which takes a while
+    ),
+    core.JobStoreUnavailable.code: Kind(
+        503,
+        "Job store unavailable",
+        "Redis does not answer.",
+        "Send the request again after `Retry-After`.",
+        retry_after=5,
+    ),
+    core.RecordUnreadable.code: Kind(
+        500,
+        "Record unreadable",
+        "This version of Parley cannot read the record of the job.",
+        "Operators: the log names the job. Check whether an older version runs on newer records.",
+    ),
+    core.JobStoreUnusable.code: Kind(
+        503,
+        "Job store unusable",
+        "Redis runs in a way that Parley cannot use, for example as a cluster.",
+        "Operators: change what `detail` names.",
+        retry_after=60,  # an operator has to change Redis or the settings first
+    ),
+    core.ObjectStoreUnavailable.code: Kind(
+        503,
+        "Object store unavailable",
+        "The object store does not answer, so recordings and results cannot be read or written.",
+        "Send the request again after `Retry-After`.",
+        retry_after=5,
+    ),
+    api.NotReady.code: Kind(
+        503,
+        "Not ready",
+        "A component that Parley needs is down; `missing` names it.",
+        "Operators: see the reason in `missing`.",
+        retry_after=5,
+    ),
+    INTERNAL_ERROR: Kind(
+        500,
+        "Internal error",
+        "An unexpected error. Its cause is in the server's log only.",
+        "Report it with the value of the response header `X-Request-ID`.",
+    ),
+    CLIENT_CLOSED: Kind(
+        CLIENT_CLOSED_REQUEST,
+        "Client closed request",
+        "The caller closed the connection during the upload. Only logs and metrics show this code.",
+        "Send the request again.",
+    ),
+}
