@@ -278,6 +278,7 @@ def test_the_token_alone_gives_no_right_to_a_job(store: JobStore) -> None:
         lambda: store.renew(twin, 30, Phase.EMBEDDING, 0.5),
         lambda: store.succeed(twin, RESULT),
         lambda: store.fail_attempt(twin, BUSY, GiveUp()),
+        lambda: store.give_back(twin),
     ):
         with pytest.raises(LeaseLost):
             call()
@@ -363,6 +364,42 @@ def test_a_late_word_of_publishing_does_not_silence_a_retry(store: JobStore) -> 
     store.fail_attempt(lease, BUSY, RetryIn(0))
     store.mark_queued(dispatch_of(job))  # the API that accepted it was frozen meanwhile
     assert [d.job_id for d in store.claim_due(10)] == [job.id]
+
+
+def test_a_job_given_back_is_due_at_once_and_the_attempt_does_not_count(store: JobStore) -> None:
+    job, lease = running(store)
+    store.renew(lease, 30, Phase.EMBEDDING, 0.5)
+    store.give_back(lease)
+    waiting = store.get(job.id)
+    assert (waiting.state, waiting.attempts, waiting.progress, waiting.phase) == (JobState.QUEUED, (), 0.0, None)
+    assert [due.job_id for due in store.claim_due(10)] == [job.id]
+    assert store.running_by_worker() == {}
+    again, _ = running(store, job)
+    assert [attempt.number for attempt in again.attempts] == [1]
+    assert (again.token, again.started_at) == (2, job.started_at)
+
+
+def test_giving_back_leaves_the_attempts_before_it(store: JobStore) -> None:
+    job, first = running(store)
+    store.fail_attempt(first, BUSY, RetryIn(0))
+    _, second = running(store, job)
+    store.give_back(second)
+    assert [(attempt.number, attempt.error) for attempt in store.get(job.id).attempts] == [(1, BUSY)]
+
+
+def test_giving_back_twice_is_giving_back_once(store: JobStore) -> None:
+    _, lease = running(store)
+    store.give_back(lease)
+    store.give_back(lease)
+    assert store.stats().counters["attempts_given_back|queue=interactive"] == 1
+
+
+def test_a_cancelled_job_is_not_given_back(store: JobStore) -> None:
+    job, lease = running(store)
+    store.cancel(job.id)
+    with pytest.raises(JobCancelled):
+        store.give_back(lease)
+    assert store.get(job.id).state is JobState.CANCELLED
 
 
 def test_failing_for_good_keeps_the_reason(store: JobStore) -> None:

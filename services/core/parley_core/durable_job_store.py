@@ -202,6 +202,9 @@ class DurableJobStore:
             self.index.apply_end(job.id, job.run, winner)
             return self.index.get(job.id)
 
+    def give_back(self, lease: Lease) -> None:
+        self.index.give_back(lease)
+
     # By hand
 
     def cancel(self, job_id: str) -> Job:

@@ -172,6 +172,13 @@ class AttemptStore(AttemptEnder, Protocol):
         """
         ...
 
+    def give_back(self, lease: Lease) -> None:
+        """End the attempt without counting it; the job is due at once. Raises LeaseLost or JobCancelled.
+
+        Giving back again with the same lease changes nothing.
+        """
+        ...
+
     def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
         """Say that a worker serves a queue, until that many seconds are over; 0 takes it back."""
         ...

@@ -227,6 +227,17 @@ class MemoryJobStore(MemoryRestoration):
                 self._change(entry, state=JobState.QUEUED, attempts=attempts, phase=None, progress=0.0)
             return entry.job
 
+    def give_back(self, lease: Lease) -> None:
+        with self._transition() as now:
+            known = self._entries.get(lease.job_id)
+            if known and known.job.nonce == lease.nonce and known.job.state is JobState.QUEUED:
+                return
+            entry = self._held_entry(lease)
+            entry.due = now
+            attempts = entry.job.attempts[:-1]
+            self._change(entry, state=JobState.QUEUED, attempts=attempts, phase=None, progress=0.0)
+            self._count("attempts_given_back", entry.job)
+
     def _finish(self, entry: Entry, now: float, state: JobState, **changes: object) -> None:
         retain = entry.job.options.retain_seconds
         entry.due, entry.published_at = None, None

@@ -35,6 +35,7 @@ COUNTERS: Mapping[str, str] = {
     "messages_lost": "Queued jobs that were published again because their message was lost.",
     "attempts_started": "Attempts that began.",
     "attempts_failed": "Attempts that ended with an error, by its code.",
+    "attempts_given_back": "Attempts that a stopping worker gave back. They do not count as tries.",
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
     "unreadable_records": "Records that a list, the keeper or a scrape skipped because it could not read them.",
 }

@@ -132,6 +132,9 @@ class RedisJobStore(Restoration, Queries):
         _require_held(self._run("fail_attempt", lease.job_id, lease.nonce, *arguments))
         return self._changed(lease.job_id)
 
+    def give_back(self, lease: Lease) -> None:
+        _require_held(self._run("give_back", lease.job_id, lease.nonce))
+
     def cancel(self, job_id: str) -> Job:
         if self._known(self._run("cancel", job_id), job_id) == "terminal":
             raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
