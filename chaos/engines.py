@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.engine import Report
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
+from parley_worker.engines.port import Report
 from parley_worker.engines.scripted import ScriptedEngine
 
 RATE = 16_000

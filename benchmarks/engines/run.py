@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data.audio import RATE, labelled, read_audio, tiled
-from parley_core.engine import Engine
 from parley_core.job import Phase, SpeakerBounds
 from parley_worker.engines.base import load_engine
+from parley_worker.engines.port import Engine
 
 Waveform = NDArray[np.float32]
 

@@ -9,9 +9,9 @@ import numpy as np
 import sherpa_onnx
 from numpy.typing import NDArray
 
-from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
+from parley_worker.engines.port import Report
 from parley_worker.engines.result import Segment, diarization
 
 MODELS = Path(__file__).parents[2] / "services" / "worker" / "parley_worker" / "models"
@@ -21,7 +21,7 @@ THRESHOLD = 0.5  # of the clustering: the default of its examples
 
 
 class SherpaEngine:
-    """See parley_core.engine.Engine. Its callback counts embeddings, so it does not report its first window."""
+    """See parley_worker.engines.port.Engine. Its callback counts embeddings, so it does not report its first window."""
 
     def __init__(self, threads: int = 1) -> None:
         segmentation = sherpa_onnx.OfflineSpeakerSegmentationPyannoteModelConfig(str(MODELS / "segmentation.onnx"))

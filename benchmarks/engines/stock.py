@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parley_core.engine import Engine
+from parley_worker.engines.port import Engine
 from parley_worker.engines.pyannote import PyannoteEngine
 
 

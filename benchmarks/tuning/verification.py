@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from benchmarks.data.audio import read_audio
 from benchmarks.data.conditions import CLEAN, CONDITIONS, Condition
 from benchmarks.data.mixes import speakers
-from parley_core.engine import Engine
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.base import load_engine
+from parley_worker.engines.port import Engine
 
 Vector = NDArray[np.float32]
 Half = NDArray[np.float32]  # of an utterance, shape (samples,)

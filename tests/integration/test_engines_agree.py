@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from benchmarks.data.audio import SHIPPED, conversations
 from benchmarks.scoring.der import Errors, errors, read_rttm
-from parley_core.engine import Engine
 from parley_core.errors import EngineMismatch, JobCancelled
 from parley_core.job import Phase, SpeakerBounds
 from parley_worker.engines.base import load_engine
+from parley_worker.engines.port import Engine
 
 pytest.importorskip("pyannote.audio", reason="the pyannote extra is not installed")
 from parley_worker.engines.pyannote import PyannoteEngine

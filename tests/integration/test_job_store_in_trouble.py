@@ -12,12 +12,12 @@ import pytest
 from redis import Redis
 
 from parley_core import redis
-from parley_core.engine import Report
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Job, JobState, Phase, ResultSummary, dispatch_of
 from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.attempt.attempt import Outcome, run_attempt
+from parley_worker.engines.port import Report
 from tests.support.api_process import free_port
 from tests.support.attempts import AttemptFixture, CallingEngine
 from tests.support.fakes import new_job

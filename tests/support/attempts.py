@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.engine import Engine, Report
 from parley_core.job import Job, JobOptions, SpeakerBounds
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.dependencies import Dependencies
+from parley_worker.engines.port import Engine, Report
 from parley_worker.engines.scripted import ScriptedEngine
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
+from parley_worker.engines.port import Report
 
 GATE = "gate-is-open"
 NOTHING = Diarization((), (), ())

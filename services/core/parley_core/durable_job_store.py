@@ -11,7 +11,6 @@ Where the two disagree, the object store is right, and Redis is made to follow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,29 +27,20 @@ from parley_core.errors import (
     ObjectStoreUnavailable,
     ParleyError,
 )
+from parley_core.indexed_job_store import IndexedJobStore
 from parley_core.job import (
     Created,
-    Dispatch,
     Failure,
     GiveUp,
     IdempotencyKey,
     Job,
     JobEnd,
-    JobEvent,
-    JobPage,
-    JobQuery,
     JobState,
     JobTrace,
-    LapsedLease,
     Lease,
     NewJob,
-    Phase,
-    Queue,
-    QueueStatus,
     ResultSummary,
     RetryIn,
-    Stats,
-    StoreHealth,
 )
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
@@ -58,18 +48,18 @@ from parley_core.ports import JobIndex, RecordingStore
 from parley_core.recording import result_folder
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.storage.documents import as_accepted, as_ended, end_of
-from parley_core.storage.manifests import Manifests
+from parley_core.storage.manifests import Manifests, as_accepted, as_ended, end_of
 from parley_core.storage.objects import ObjectStore
 
 log = get_logger(__name__)
 
 
-class DurableJobStore:
+class DurableJobStore(IndexedJobStore):
     """JobStore on a Redis and an object store."""
 
     def __init__(self, index: JobIndex, objects: RecordingStore, lease_seconds: float = 30.0) -> None:
-        self.index, self.manifests = index, Manifests(objects)
+        super().__init__(index)
+        self.manifests = Manifests(objects)
         self._objects, self._lease_seconds = objects, lease_seconds
 
     @classmethod
@@ -146,15 +136,6 @@ class DurableJobStore:
             self.manifests.mark_unrecorded(job_id)
             return as_accepted(found[0])
 
-    def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
-        return self.index.reserve_key(tenant, key, holder, seconds)
-
-    def release_key(self, tenant: str, key: str, holder: str) -> None:
-        self.index.release_key(tenant, key, holder)
-
-    def mark_queued(self, dispatch: Dispatch) -> None:
-        self.index.mark_queued(dispatch)
-
     # An attempt
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
@@ -167,9 +148,6 @@ class DurableJobStore:
             with suppress(JobNotFound, JobPurged):
                 self.follow(self.index.get(job_id), trace)
         return self.index.start_attempt(job_id, worker, lease_seconds)
-
-    def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
-        self.index.renew(lease, lease_seconds, phase, progress)
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
         """See AttemptStore.succeed. Raises also ObjectStoreUnavailable: the commit may be asked for again.
@@ -276,41 +254,6 @@ class DurableJobStore:
             return self.index.get(job_id)
         except (JobNotFound, JobStoreUnavailable) as error:
             return self._stored(job_id, error)
-
-    def page(self, query: JobQuery) -> JobPage:
-        return self.index.page(query)
-
-    def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
-        return self.index.events(job_id, after)
-
-    def queues(self) -> Sequence[QueueStatus]:
-        return self.index.queues()
-
-    def stats(self) -> Stats:
-        return self.index.stats()
-
-    def health(self) -> StoreHealth:
-        return self.index.health()
-
-    # Maintenance
-
-    def claim_due(self, limit: int) -> Sequence[Dispatch]:
-        return self.index.claim_due(limit)
-
-    def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
-        return self.index.republish_lost(waiting, grace_seconds)
-
-    def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
-        return self.index.lapsed_leases(limit)
-
-    def claim_expired(self, limit: int) -> Sequence[Job]:
-        return self.index.claim_expired(limit)
-
-    def running_by_worker(self) -> dict[str, int]:
-        return self.index.running_by_worker()
-
-    def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
-        self.index.register_worker(worker, queue, capacity, lasts_seconds)
 
     # Where the two disagree
 

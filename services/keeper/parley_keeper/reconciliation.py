@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
@@ -112,8 +112,9 @@ class Reconciler:
             if day == UNDATED or day >= start.date().isoformat():
                 yield from (trace for trace in manifests.traces(day) if accepted_at(trace.job_id) >= start)
         if start > BEGINNING:  # older jobs: those that changed since, and those that Redis believes unfinished
-            for day in _days(start.date(), datetime.now(UTC).date()):
-                yield from (manifests.trace(job_id) for job_id in manifests.changed_on(day))
+            days = (datetime.now(UTC).date() - start.date()).days
+            for date in (start.date() + timedelta(days=number) for number in range(days + 1)):
+                yield from (manifests.trace(job_id) for job_id in manifests.changed_on(date.isoformat()))
             for job_id in self._store.index.unfinished_ids():
                 yield manifests.trace(job_id)
 
@@ -133,9 +134,3 @@ class Reconciler:
         if trace.purged or not trace.accepted:
             return False
         return self._store.restore(trace)
-
-
-def _days(first: date, last: date) -> Iterator[str]:
-    while first <= last:
-        yield first.isoformat()
-        first += timedelta(days=1)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 import parley_audio
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.engine import Engine
 from parley_core.errors import EngineError, ParleyError
 from parley_core.ports import AttemptStore, RecordingStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from parley_worker.engines.port import Engine
 
 INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, inherited by its children
 

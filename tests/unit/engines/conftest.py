@@ -8,8 +8,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from benchmarks.data.audio import SHIPPED
-from parley_core.engine import Engine
 from parley_worker.engines.base import load_engine
+from parley_worker.engines.port import Engine
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parley_core.engine import Engine
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization
 from parley_worker.engines.onnx import grid, trunk
@@ -16,6 +15,7 @@ from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.frames import FrameSegment
 from parley_worker.engines.onnx.segmentation import Segmentation
+from parley_worker.engines.port import Engine
 
 Waveform = NDArray[np.float32]
 

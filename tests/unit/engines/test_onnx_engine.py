@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from benchmarks.data.audio import SHIPPED
 from benchmarks.scoring.der import errors, read_rttm
-from parley_core.engine import Engine
 from parley_core.errors import JobCancelled
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization
 from parley_worker.engines.onnx import models
+from parley_worker.engines.port import Engine
 
 Waveform = NDArray[np.float32]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.data.audio import SHIPPED
 from benchmarks.scoring.der import read_rttm
-from parley_core.engine import Engine
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization, Turn
 from parley_worker.engines.exact.clustering import mean_embeddings
+from parley_worker.engines.port import Engine
 from parley_worker.engines.pyannote.engine import speaker_embeddings
 from parley_worker.engines.result import Segment, SpeakerEmbeddings, diarization
 

@@ -14,7 +14,6 @@ import pytest
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
-from parley_core.engine import Report
 from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable, LeaseLost, UnreadableRecording
 from parley_core.job import MAX_ATTEMPTS, Failure, JobOptions, JobState, Phase, RetryIn, SpeakerBounds
 from parley_core.recording import result_key
@@ -26,6 +25,7 @@ from parley_worker.attempt.attempt import Outcome, run_attempt
 from parley_worker.attempt.lease_renewal import PHASE_SHARES, Progress
 from parley_worker.attempt.retry import SoftLimitReached
 from parley_worker.dependencies import load
+from parley_worker.engines.port import Report
 from parley_worker.engines.scripted import ScriptedEngine
 from tests.support.attempts import AttemptFixture, CallingEngine
 from tests.support.fakes import MemoryJobStore

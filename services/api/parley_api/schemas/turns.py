@@ -10,9 +10,9 @@ from pydantic import Field
 from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Seconds, with_example
 from parley_api.schemas.jobs import ErrorAnswer
+from parley_api.speaker_identification import SpeakerIdentity
 from parley_core.job import Job, JobState
 from parley_core.result_document import ResultDocument
-from parley_core.speaker_identification import SpeakerIdentity
 from parley_core.turns import EngineInfo, Turn
 from parley_core.voiceprints import Role
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from parley_api.http.errors import SpeakerEmbeddingsNotKept
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.speaker_identification import SpeakerIdentity, identify, identities
 from parley_core.job import Job
 from parley_core.ports import VoiceprintStore
 from parley_core.result_document import ResultDocument
-from parley_core.speaker_identification import SpeakerIdentity, identify, identities
 
 
 def require_speaker_embeddings(job: Job) -> None:

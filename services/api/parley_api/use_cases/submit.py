@@ -73,7 +73,9 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
                 earlier = await deps.blocking.objects(deps.store.find_accepted, bound_id)
                 if earlier is not None:
                     return Submitted(earlier, replayed=True)
-                new = await _take_over(bound_id, new, upload)
+                # An earlier request bound the key and made no job: make it now, with this recording.
+                await upload.move(recording_key(bound_id, again=new.id))
+                new = replace(new, id=bound_id, recording=replace(new.recording, key=upload.key))
         job = await upload.hand_over(_accept(deps, new, idempotency))
         return Submitted(job, replayed=not upload.owned)
 
@@ -108,12 +110,6 @@ async def _new_job(
     file_name = form.file_name or upload.file_name
     recording = Recording(upload.key, upload.sha256, upload.bytes, probe.seconds, probe.media_type, file_name)
     return NewJob(job_id, tenant, recording, options, deps.settings.limits_for(probe.seconds))
-
-
-async def _take_over(job_id: str, new: NewJob, upload: Upload) -> NewJob:
-    """Return the job that an earlier request bound to the key and did not make, with this request's recording."""
-    await upload.move(recording_key(job_id, again=new.id))
-    return replace(new, id=job_id, recording=replace(new.recording, key=upload.key))
 
 
 async def _accept(deps: Dependencies, new: NewJob, idempotency: IdempotencyKey | None) -> Job:

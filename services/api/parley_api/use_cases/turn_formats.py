@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from parley_api.http.errors import NotAcceptable
 from parley_api.schemas import TurnsAnswer
+from parley_api.speaker_identification import SpeakerIdentity
 from parley_core.result_document import ResultDocument
-from parley_core.speaker_identification import SpeakerIdentity
 
 JSON, RTTM = "json", "rttm"
 MEDIA_TYPES: Mapping[str, str] = {  # media type to format; the first of equally acceptable ones is chosen

@@ -47,15 +47,11 @@ def riff_chunks(descriptor: int, length: int) -> Iterator[Chunk]:
         name, size = struct.unpack("<4sI", head[:8])
         if name == b"ds64":
             data_bytes = struct.unpack("<8xQ", head[8:24].ljust(16, b"\0"))[0]
-        return Chunk(name, position + 8, _riff_data_bytes(size, data_bytes) if name == b"data" else size)
+        if name != b"data" or 0 < size < STREAMED_FROM:
+            return Chunk(name, position + 8, size)
+        return Chunk(name, position + 8, (data_bytes or None) if size == 0xFFFF_FFFF else None)
 
     yield from _walk(descriptor, length, 12, read_head, padding=2)
-
-
-def _riff_data_bytes(size: int, from_ds64: int | None) -> int | None:
-    if size == 0xFFFF_FFFF and from_ds64:
-        return from_ds64
-    return size if 0 < size < STREAMED_FROM else None
 
 
 def aiff_chunks(descriptor: int, length: int) -> Iterator[Chunk]:

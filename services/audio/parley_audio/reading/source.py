@@ -94,13 +94,8 @@ def damage_named() -> Iterator[None]:
         raise
     except av.error.FFmpegError as error:
         raise UnreadableRecording(
-            f"The recording is damaged: the decoder stopped with '{_reason(error)}'. Send the original again."
+            "The recording is damaged: it cannot be decoded to its end. Send the original again."
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """FFmpeg's words without any path."""
-    return str(getattr(error, "strerror", None) or type(error).__name__)
 
 
 def _open(descriptor: int, container: Container) -> Any:

@@ -57,7 +57,7 @@ class Client(Redis):
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except RedisError as error:
-            if not _is_primary_elsewhere(error):
+            if not (isinstance(error, PRIMARY_ELSEWHERE) or _says(error, NO_REPLICAS)):
                 raise
             self.connection_pool.disconnect(inuse_connections=False)
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
@@ -78,10 +78,6 @@ class SentinelConnection(SentinelManagedConnection):
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         return super().read_response(*arguments, **{"disconnect_on_error": True} | options)
-
-
-def _is_primary_elsewhere(error: RedisError) -> bool:
-    return isinstance(error, PRIMARY_ELSEWHERE) or _says(error, NO_REPLICAS)
 
 
 def _says(error: RedisError, texts: tuple[str, ...]) -> bool:

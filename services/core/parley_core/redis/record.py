@@ -178,11 +178,6 @@ def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSum
     )
 
 
-def _options(record: Record) -> JobOptions:
-    plain = json.loads(record.get("options", "{}"))
-    return options_from(plain | {name: record[name] for name in ("queue", "reference") if name in record})
-
-
 def job_from(job_id: str, record: Record, engine: dict[str, object] | None = None, position: int | None = None) -> Job:
     """Return the job that a record's hash holds.
 
@@ -193,11 +188,13 @@ def job_from(job_id: str, record: Record, engine: dict[str, object] | None = Non
         ValueError, KeyError or TypeError: this version cannot read the record.
     """
     code, phase = record.get("error_code"), record.get("phase")
+    options = json.loads(record.get("options", "{}"))
+    options |= {name: record[name] for name in ("queue", "reference") if name in record}
     return Job(
         id=job_id,
         tenant=record["tenant"],
         state=JobState(record["state"]),
-        options=_options(record),
+        options=options_from(options),
         recording=Recording(
             key=record.get("key") or recording_key(job_id),
             sha256=record["sha256"],

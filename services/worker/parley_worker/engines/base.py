@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from parley_core.engine import Engine
 from parley_core.errors import UnsafeSettings
+from parley_worker.engines.port import Engine
 
 FACTORIES = {
     "onnx": "parley_worker.engines.onnx:OnnxEngine",

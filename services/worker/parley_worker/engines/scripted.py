@@ -8,9 +8,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo, Turn
+from parley_worker.engines.port import Report
 
 SAMPLE_RATE = 16_000
 STEPS = 10  # batches; a cancel is noticed between two of them

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_core import __version__
-from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.exact.clustering import ClusteringParameters, assign, mean_embeddings
@@ -19,6 +18,7 @@ from parley_worker.engines.exact.normalization import normalized
 from parley_worker.engines.onnx import models
 from parley_worker.engines.onnx.frames import segments, select_speakers, speaker_votes
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
+from parley_worker.engines.port import Report
 from parley_worker.engines.result import NO_TURNS, diarization
 
 
@@ -48,7 +48,7 @@ class ExactEngine:
         return EngineInfo("onnx-exact", __version__, models.pins(models.SEGMENTATION, models.EMBEDDING), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; see parley_core.engine.Engine. Reports at least once per second of work."""
+        """Return who spoke when; see parley_worker.engines.port.Engine. Reports at least once per second of work."""
         if not len(waveform):
             return NO_TURNS
         activity = segment(self._segmentation, waveform, partial(report, Phase.SEGMENTATION))

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_core import __version__
-from parley_core.engine import Report
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import REVIEW_BELOW, Diarization, EngineInfo
 from parley_worker.engines.onnx import assignment, models, trunk
@@ -22,6 +21,7 @@ from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.onnx.segmentation import Segmentation, segment
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
+from parley_worker.engines.port import Report
 from parley_worker.engines.result import NO_TURNS, SpeakerEmbeddings, diarization
 
 
@@ -63,7 +63,7 @@ class OnnxEngine:
         return EngineInfo("onnx", __version__, models.pins(*self._setting.files, models.CHANNEL_SUBSPACE), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; see parley_core.engine.Engine. Reports at least once per second of work."""
+        """Return who spoke when; see parley_worker.engines.port.Engine. Reports at least once per second of work."""
         decision = self.decide(waveform, speakers, report)
         if decision is None:
             return NO_TURNS

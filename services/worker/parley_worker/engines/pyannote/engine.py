@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.engine import Report
 from parley_core.errors import EngineMismatch, UnsafeSettings
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
+from parley_worker.engines.port import Report
 from parley_worker.engines.result import NO_TURNS, Segment, SpeakerEmbeddings, diarization
 
 SAMPLE_RATE = 16_000
@@ -59,7 +59,7 @@ class PyannoteEngine:
         return EngineInfo("pyannote", version("pyannote.audio"), self._weights, parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
-        """Return who spoke when; see parley_core.engine.Engine. A cancel is noticed between batches."""
+        """Return who spoke when; see parley_worker.engines.port.Engine. A cancel is noticed between batches."""
         if not len(waveform):
             return NO_TURNS
         import torch

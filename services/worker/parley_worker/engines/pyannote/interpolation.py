@@ -60,7 +60,9 @@ def interpolate(masks: Masks, before: Anchor, after: Anchor) -> Embeddings:
     right = _match(masks, after)
     known = (np.minimum(left.shared, right.shared) > 0) & (np.minimum(left.agreement, right.agreement) >= MIN_AGREEMENT)
     known &= np.maximum(left.shared, right.shared) >= MIN_COVERAGE * masks.sum(axis=0)
-    known &= _similarity(left.embeddings, right.embeddings) >= MIN_SIMILARITY
+    lengths = np.linalg.norm(left.embeddings, axis=1) * np.linalg.norm(right.embeddings, axis=1)
+    products = (left.embeddings * right.embeddings).sum(axis=1)
+    known &= products / np.maximum(lengths, np.finfo(np.float32).tiny) >= MIN_SIMILARITY  # cosine similarity
     weight = (left.shared / np.maximum(left.shared + right.shared, 1))[:, None]
     mean = weight * left.embeddings + (1 - weight) * right.embeddings
     return np.asarray(np.where(known[:, None], mean, np.nan), np.float32)
@@ -77,9 +79,3 @@ def _match(masks: Masks, anchor: Anchor) -> _Match:
     most = shared.max(axis=1)
     either = here.sum(axis=0) + there.sum(axis=0)[nearest] - most
     return _Match(anchor.embeddings[nearest], most, np.asarray(most / np.maximum(either, 1), np.float32))
-
-
-def _similarity(one: Embeddings, other: Embeddings) -> NDArray[np.float32]:
-    """Return the cosine similarity of corresponding rows."""
-    length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return np.asarray((one * other).sum(axis=1) / np.maximum(length, np.finfo(np.float32).tiny), np.float32)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from parley_api.speaker_identification import Match, SpeakerIdentity, identify, identities
 from parley_core.job import JobOptions, Queue
 from parley_core.redis.record import options_from, options_to_plain
-from parley_core.speaker_identification import Match, SpeakerIdentity, identify, identities
-from parley_core.storage.documents import manifest_from_json, manifest_to_json
+from parley_core.storage.manifests import manifest_from_json, manifest_to_json
 from parley_core.voiceprints import Role, Voiceprint
 from tests.support.fakes import new_job
 
