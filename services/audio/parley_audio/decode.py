@@ -41,7 +41,7 @@ def decode(path: Path, limits: DecodeLimits | None = None) -> NDArray[np.float32
 
 
 def mapped_floats(descriptor: int, number: int) -> NDArray[np.float32]:
-    """Map so many float32 values copy-on-write; they live as long as the array does. Raises UnreadableRecording."""
+    """Map float32 values copy-on-write; the mapping lasts as long as the array. Raises UnreadableRecording."""
     seal(descriptor)
     try:
         mapped = mmap.mmap(descriptor, number * BYTES_PER_SAMPLE, access=mmap.ACCESS_COPY)

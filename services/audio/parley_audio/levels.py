@@ -1,4 +1,4 @@
-"""How loud each channel of a recording is, moment by moment: what tells whose microphone somebody spoke into."""
+"""The level of each channel of a recording over time, which shows into whose microphone a person speaks."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@
     │   ├── JobStoreFull               Redis is near or over its memory limit
     │   ├── QueueFull                  more unfinished jobs than the queue may hold
     │   ├── ObjectStoreUnavailable     recordings cannot be read or written
-    │   ├── DecodingInterrupted        the decoding process died or was stopped, with no word on the recording
+    │   ├── DecodingInterrupted        the decoding process died or was stopped; the recording may be sound
     │   ├── EngineError                the engine broke in a way that nobody foresaw, or ran out of memory
     │   ├── WorkerLost                 the lease ran out: the worker is dead, frozen or cut off
     │   └── AttemptTimedOut            the time limit of the attempt

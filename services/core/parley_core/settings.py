@@ -17,7 +17,7 @@ from parley_core.job import TimeLimits
 from parley_core.validation import requirement
 
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
-HARD_AFTER_SOFT = 60.0  # seconds an attempt has to clean up after it was told to stop
+HARD_AFTER_SOFT = 60.0  # seconds between the soft and the hard limit, to clean up
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

@@ -28,7 +28,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the recording, in seconds."""
+    """A part of the recording, in seconds."""
 
     start: float
     end: float
@@ -63,15 +63,15 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class Diarization:
-    """All that an engine says about one recording.
+    """The output of an engine for one recording.
 
     Attributes:
         turns: by start time; turns of different speakers may overlap.
-        exclusive_turns: at every moment at most one speaker, for joining with a transcript.
+        exclusive_turns: at most one speaker at every moment, to join the turns with a transcript.
         overlaps: where two or more speak.
-        voices: unit vector per speaker label that the engine has a voice of; comparable between recordings of one
-            engine, cosine being nearness. Biometric: kept only where the caller asked for it.
-        embedding_model: what made the voices, by name and SHA-256; voices of different models are never compared.
+        speaker_embeddings: unit vector per speaker label, where the engine has one. Embeddings of one model are
+            compared by cosine similarity, also between recordings. Biometric: kept only if the caller asks for it.
+        embedding_model: name and SHA-256 of the model that made the embeddings; those of two models are not compared.
     """
 
     turns: tuple[Turn, ...]
@@ -87,7 +87,7 @@ class Diarization:
 
 
 def merge_spans(turns: Iterable[Turn | Span]) -> list[Span]:
-    """Return the union of the given stretches, in order."""
+    """Return the union of the given spans, in order."""
     merged: list[Span] = []
     for turn in sorted(turns, key=lambda t: t.start):
         if merged and turn.start <= merged[-1].end:

@@ -62,7 +62,7 @@ def reap(store: MaintenanceStore, note_progress: NoteProgress) -> int:
 
 
 def _reap_one(store: MaintenanceStore, lapsed: LapsedLease) -> bool:
-    error = WorkerLost(f"Worker {lapsed.worker} was not heard of for longer than its lease.")
+    error = WorkerLost(f"Worker {lapsed.worker} has not renewed its lease in time.")
     then = after_failure(lapsed.attempt_number, error)
     try:
         job = store.fail_attempt(lapsed.lease, Failure(error.code, error.detail), then)

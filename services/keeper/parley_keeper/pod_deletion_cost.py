@@ -1,7 +1,7 @@
 """Scale-in that interrupts nobody: busy worker pods are marked as costly to delete, so that idle ones go first.
 
 Kubernetes removes pods of a Deployment in the order of `controller.kubernetes.io/pod-deletion-cost`. The cost is the
-number of leases a pod holds, written only when it changes: an annotation per heartbeat would be a load on the API
+number of leases a pod holds, written only when it changes: an annotation per renewal would be a load on the API
 server. A pod that is removed nevertheless drains; this only spares it the wait.
 """
 

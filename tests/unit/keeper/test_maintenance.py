@@ -114,7 +114,7 @@ def test_the_job_of_a_silent_worker_is_free_at_once(fixture: ApiFixture) -> None
     assert fixture.publish() == 1
     job = fixture.store.get(job_id)
     assert job.attempts[0].error == Failure(
-        "worker_lost", "Worker host/a/1 was not heard of for longer than its lease."
+        "worker_lost", "Worker host/a/1 has not renewed its lease in time."
     )
 
 

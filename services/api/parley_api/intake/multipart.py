@@ -1,4 +1,4 @@
-"""multipart/form-data (RFC 7578) as it streams by: part after part, no more than one network chunk in memory."""
+"""Streams multipart/form-data (RFC 7578) part by part, with at most one network chunk in memory."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MultipartBody:
             raise MalformedBody("The boundary is too long.") from error
 
     async def parts(self) -> AsyncIterator[Part]:
-        """Yield the parts in the order they come."""
+        """Yield the parts in the order of the body."""
         while (event := await self._next()) is not None:
             if isinstance(event, _Begin):
                 yield Part(event.name, event.file_name, self._chunks())

@@ -23,7 +23,7 @@ CHANNEL = "parley:changed"
 POLL_SECONDS = 2.0  # with a subscription: the fallback for lost messages
 POLL_ONLY_SECONDS = 0.05  # without one
 RECONNECT_SECONDS = 1.0
-SUBSCRIPTION_SECONDS = 60.0  # then anew: a demoted primary keeps its subscribers and tells them nothing
+SUBSCRIPTION_SECONDS = 60.0  # then again: a demoted primary keeps its subscribers and sends them nothing
 LISTEN_SECONDS = 5.0  # then the connection is checked
 
 

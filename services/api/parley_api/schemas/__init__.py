@@ -1,4 +1,4 @@
-"""What the API answers, as models: jobs, turns, queues, voices, and what they share."""
+"""Models of the requests and responses: jobs, turns, queues, voiceprints, and what they share."""
 
 from parley_api.schemas.base import OkAnswer, ProblemAnswer, Reference
 from parley_api.schemas.jobs import (

@@ -22,7 +22,7 @@ WATCH_SECONDS = 1.0  # between two looks at the progress of a job
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file: `job` is None if it was not accepted, `turns` unless the job succeeded."""
+    """The outcome of one file: `job` is None if it was not accepted, `turns` is None unless the job succeeded."""
 
     path: Path
     job: Job | None = None

@@ -13,7 +13,7 @@ from parley_core.settings import Settings
 from parley_worker.dependencies import instance_name
 
 RENEW_SECONDS = 5.0
-EXPIRE_SECONDS = 15.0  # three renewals: a short outage of Redis unregisters nobody
+EXPIRE_SECONDS = 15.0  # three renewals: a short outage of Redis unregisters no worker
 
 
 class WorkerRegistration:
@@ -40,7 +40,7 @@ class WorkerRegistration:
         self.register(0.0)
 
     def register(self, seconds: float) -> None:
-        """Register once, for so many seconds. Logs no outage of Redis: the attempts do."""
+        """Register once, for some seconds. Does not log an outage of Redis: the attempts do."""
         for queue in self._queues:
             try:
                 self._store.register_worker(instance_name(), queue, self._capacity, seconds)
