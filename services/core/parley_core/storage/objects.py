@@ -31,8 +31,8 @@ from parley_core.settings import Settings
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
 REMOTE_CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}  # per request: one part, not one recording
-# A restarting store refuses connections for some seconds. obstore's default tries for up to 180 s, three tries end after
-# 0.4 s: then submits fail whenever the store's pod is not ready.
+# A restarting store refuses connections for some seconds. obstore's default tries for up to 180 s. Three tries end
+# after 0.4 s: then submits fail whenever the store's pod is not ready.
 REMOTE_RETRY: Any = {
     "max_retries": 100,  # the time decides
     "retry_timeout": timedelta(seconds=15),
