@@ -113,9 +113,7 @@ def test_the_job_of_a_silent_worker_is_free_at_once(fixture: ApiFixture) -> None
     assert reap(fixture.store, nothing) == 1
     assert fixture.publish() == 1
     job = fixture.store.get(job_id)
-    assert job.attempts[0].error == Failure(
-        "worker_lost", "Worker host/a/1 has not renewed its lease in time."
-    )
+    assert job.attempts[0].error == Failure("worker_lost", "Worker host/a/1 has not renewed its lease in time.")
 
 
 def test_a_job_that_loses_every_worker_fails_after_the_last_attempt(fixture: ApiFixture) -> None:
