@@ -34,7 +34,7 @@ run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 12
 
 ##@ Work on it
 
-.PHONY: setup lint format types test structure
+.PHONY: setup lint format types test structure clients
 setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
 
 lint: $(VENV)/dev.stamp  ## Check style, types, the import rules and the subjects of new commits
@@ -57,6 +57,9 @@ format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
 
 test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
+
+clients: $(VENV)/dev.stamp  ## Generate clients in Python and TypeScript from the OpenAPI document, and run them (needs npm)
+	@$(BIN)/python -m pytest tests/clients $(ARGS)
 
 structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpers, files on one path; ARGS=--json or --list
 	@$(BIN)/python -m tools.structure $(ARGS)
@@ -110,6 +113,7 @@ lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
 		constraint=; [ $$name = dev ] || constraint="--constraint requirements/dev.txt"; \
 		$(COMPILE) $$constraint requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
+	@$(COMPILE) tests/clients/requirements.in --output-file tests/clients/requirements.txt
 
 weights: $(VENV)/dev.stamp  ## Make the 8-bit models from the released ones; prints their hashes
 	@$(BIN)/python -m tools.weights

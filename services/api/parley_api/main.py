@@ -37,6 +37,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # generated clients name their functions by it
         # Telemetry would send exception messages, which may hold patient data, to a collector.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from parley_api import schemas
+from parley_api.http.openapi import EVENT_STREAM
+from parley_api.http.problem_kinds import KINDS
 from parley_api.schemas import examples
-from parley_api.schemas.base import OkAnswer, ProblemAnswer
+from parley_api.schemas.base import OkAnswer, Problem
 from tests.support.api_fixture import ApiFixture
 from tests.unit.api.test_access import line
+from tools.reference import pages
 
 pytestmark = pytest.mark.anyio
 
@@ -141,7 +146,7 @@ def test_every_example_is_what_its_model_writes(model: type[BaseModel]) -> None:
 
 
 def test_every_model_of_a_response_has_an_example() -> None:
-    shown = {OkAnswer, ProblemAnswer, *EXAMPLES}
+    shown = {OkAnswer, Problem, *EXAMPLES}
     whole = {one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, BaseModel)}
     assert {one.__name__ for one in whole - shown} == {
         "ConsultOptions", "ErrorAnswer", "QueueAnswer", "RecordingAnswer", "SubmitOptions",
@@ -151,7 +156,7 @@ def test_every_model_of_a_response_has_an_example() -> None:
 async def test_a_submit_is_described_with_its_limits(document: Document) -> None:
     submit = document["paths"]["/v1/jobs"]["post"]
     content = submit["requestBody"]["content"]
-    assert set(content) == {"multipart/form-data", "audio/*", "application/octet-stream"}
+    assert set(content) == {"multipart/form-data", "application/octet-stream"}
     form = content["multipart/form-data"]["schema"]["properties"]
     query = {one["name"]: one["schema"] for one in submit["parameters"] if one["in"] == "query"}
     assert set(form) - {"audio"} == set(query) == set(schemas.SubmitOptions.model_fields)
@@ -173,5 +178,26 @@ async def test_a_consult_takes_its_reference_from_the_session(document: Document
 
 async def test_events_are_described_with_their_data(document: Document) -> None:
     events = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
-    item = events["text/event-stream"]["itemSchema"]
-    assert item["properties"]["data"]["contentSchema"] == {"$ref": "#/components/schemas/EventAnswer"}
+    assert events == {"text/event-stream": {"schema": EVENT_STREAM, "example": examples.EVENT_STREAM}}
+    assert "EventAnswer" in document["components"]["schemas"]
+
+
+def test_the_committed_document_is_in_step_with_the_code() -> None:
+    text = pages.path("openapi").read_text()
+    assert text == pages.render("openapi"), "write it with: python -m tools.reference openapi"
+    validate(json.loads(text))
+
+
+async def test_every_error_is_one_problem_that_lists_its_codes(document: Document) -> None:
+    for name, call in calls(document):
+        for status, response in call["responses"].items():
+            if int(status) >= 400:
+                schema = response["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}, name
+    assert document["components"]["schemas"]["Problem"]["properties"]["code"]["x-extensible-enum"] == sorted(KINDS)
+
+
+async def test_every_call_has_a_name_of_its_own(document: Document) -> None:
+    names = [call["operationId"] for _, call in calls(document)]
+    assert {"submit_job", "get_job", "submit_consult", "delete_voiceprint"} <= set(names)
+    assert len(set(names)) == len(names)

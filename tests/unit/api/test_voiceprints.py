@@ -160,7 +160,7 @@ async def test_more_or_fewer_channels_than_the_recording_has_are_refused(
 
 
 WRONG_OPTIONS = [
-    ("speaker_embeddings", ""), ("speaker_embeddings", "1"), ("speaker_embeddings", "True"),
+    ("speaker_embeddings", ""), ("speaker_embeddings", "1"), ("speaker_embeddings", "on"),
     ("speaker_embeddings", "yes"), ("channels", ""), ("channels", "clinician"),
     ("channels", "clinician,"), ("channels", "clinician,doctor"), ("channels", "clinician, patient"),
     ("channels", "Clinician,Patient"), ("channels", ",".join(["other"] * 9)), ("channels", "," * 500),

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from parley_api.http.errors import InvalidOption, Unauthenticated, UnknownHost, UnknownOption
 from parley_api.http.problem_kinds import INTERNAL_ERROR, KINDS
 from parley_api.http.problems import MEDIA_TYPE, phrase
-from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, ProblemAnswer, Reference, examples
+from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, Problem, Reference, examples
 from parley_audio.container import FORMATS_READ
 from parley_core.errors import JobStoreUnavailable, ParleyError
 
@@ -58,7 +58,7 @@ ACCESS = (Unauthenticated, UnknownHost, InvalidOption, UnknownOption, JobStoreUn
 """Errors of every call that needs a key where the server has keys."""
 
 
-COMPONENTS: tuple[type[BaseModel], ...] = (ProblemAnswer, EventAnswer, EnrolRequest)
+COMPONENTS: tuple[type[BaseModel], ...] = (Problem, EventAnswer, EnrolRequest)
 """Models that no route names, because the framework neither reads nor writes them."""
 
 
@@ -81,23 +81,23 @@ def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
     """Return the request of a submit: a form, or the recording itself with options in the query."""
     options = options_of(model)
     form = {"type": "object", "required": ["audio"], "properties": {"audio": AUDIO, **options}}
+    # Generated clients send a parameter that has a default: the option would be given twice, here and in the form.
+    left_out = ("description", "examples", "default")
     query = [
         {
             "name": name,
             "in": "query",
             "description": schema["description"],
-            "schema": {key: value for key, value in schema.items() if key not in ("description", "examples")},
+            "schema": {key: value for key, value in schema.items() if key not in left_out},
         }
         for name, schema in options.items()
     ]
-    content = {
-        "multipart/form-data": {"schema": form},
-        "audio/*": {"schema": AUDIO},
-        "application/octet-stream": {"schema": AUDIO},
-    }
+    content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": AUDIO}}
     body = {
         "required": True,
-        "description": "A form with the recording in the part `audio`, or the recording itself.",
+        # Generators of clients refuse media ranges in a request, so that `audio/*` stands in the text alone.
+        "description": "A form with the recording in the part `audio`; or the recording itself, as "
+        "`application/octet-stream`, `audio/*` or `video/*`, with the options in the query.",
         "content": content,
     }
     return {"requestBody": body, "parameters": [*headers, *query]}
@@ -111,30 +111,20 @@ SESSION_CALL: Schema = {"parameters": [SESSION]}
 TURNS: Responses = {
     200: {"content": {"text/x-rttm": {"schema": {"type": "string"}, "example": examples.RTTM}}},
 }
-EVENTS: Responses = {
-    200: {
-        "content": {
-            "text/event-stream": {
-                "itemSchema": {
-                    "type": "object",
-                    "required": ["id", "event", "data"],
-                    "properties": {
-                        "id": {"type": "string", "description": "Send it back as `Last-Event-ID` to resume."},
-                        "event": {"const": "change"},
-                        "data": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "contentSchema": reference_to(EventAnswer),
-                        },
-                    },
-                }
-            }
-        }
-    }
+EVENT_STREAM: Schema = {
+    "type": "string",
+    "description": "Server-sent events named `change`. The `id` of the last one, sent as `Last-Event-ID`, resumes the "
+    "stream; `data` is an `EventAnswer` in JSON.",
+    "contentMediaType": "text/event-stream",
 }
+EVENTS: Responses = {
+    200: {"content": {"text/event-stream": {"schema": EVENT_STREAM, "example": examples.EVENT_STREAM}}},
+}
+# The type that generated clients read as bytes comes first; `audio/*` is what the server sends.
+RECORDING_CONTENT: Schema = {"application/octet-stream": {"schema": AUDIO}, "audio/*": {"schema": AUDIO}}
 RECORDING: Responses = {
-    200: {"description": "The whole recording", "content": {"audio/*": {"schema": AUDIO}}},
-    206: {"description": "The part that `Range` asks for", "content": {"audio/*": {"schema": AUDIO}}},
+    200: {"description": "The whole recording", "content": RECORDING_CONTENT},
+    206: {"description": "The part that `Range` asks for", "content": RECORDING_CONTENT},
 }
 ACCEPTED: Responses = {
     202: {
@@ -173,7 +163,7 @@ def problem_response(status: int, codes: list[str]) -> dict[str, Any]:
         "detail": kind.meaning,
         "code": codes[0],
     }
-    content = {MEDIA_TYPE: {"schema": reference_to(ProblemAnswer), "example": example}}
+    content = {MEDIA_TYPE: {"schema": reference_to(Problem), "example": example}}
     return {"description": f"{phrase(status)}\n\n{meanings}", "content": content}
 
 
@@ -201,9 +191,12 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
     for model in COMPONENTS:
         schema = model.model_json_schema(ref_template=REFERENCE)
         components |= schema.pop("$defs", {}) | {model.__name__: schema}
+    components[Problem.__name__]["properties"]["code"]["x-extensible-enum"] = sorted(KINDS)
     impossible = UnknownHost if needs_key else Unauthenticated
     for call in (call for path in document["paths"].values() for call in path.values()):
         call["responses"].pop(str(KINDS[impossible.code].status), None)
+        for response in call["responses"].values():
+            response.get("content", {}).get("text/event-stream", {}).pop("itemSchema", None)  # of OpenAPI 3.2
         form = call.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
         query = {one["name"]: one["schema"] for one in call.get("parameters", ())}
         for name in ("num_speakers", "min_speakers", "max_speakers"):

@@ -48,7 +48,9 @@ SessionId = Annotated[str, Depends(session_id)]
     openapi_extra=submit_call(ConsultOptions, SESSION, IDEMPOTENCY_KEY),
     responses={**ACCEPTED, **problems(*SUBMIT_ERRORS, SessionIdMissing)},
 )
-async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant, session: SessionId) -> object:
+async def submit_consult(
+    request: Request, response: Response, deps: Deps, tenant: Tenant, session: SessionId
+) -> object:
     """Accept a consult's recording. After 202 its job is not lost: it reaches a terminal state."""
     submitted = await submitting.submit(deps, tenant, request, session)
     response.headers["Location"] = f"{PATH}/{submitted.job.id}"
@@ -63,7 +65,7 @@ async def submit(request: Request, response: Response, deps: Deps, tenant: Tenan
     openapi_extra=SESSION_CALL,
     responses=problems(JobNotFound, JobPurged, ObjectStoreUnavailable, SessionIdMissing),
 )
-async def get(query: NoQuery, tenant: Tenant, session: SessionId, deps: Deps, job: FoundJob) -> ConsultAnswer:
+async def get_consult(query: NoQuery, tenant: Tenant, session: SessionId, deps: Deps, job: FoundJob) -> ConsultAnswer:
     """Return the state of a consult's job and, after success, its turns and the identities of its speakers."""
     if job.options.reference != session:
         raise JobNotFound("There is no job with this id in this session.")

@@ -50,7 +50,7 @@ SUBMIT_ERRORS = (
     openapi_extra=submit_call(SubmitOptions, IDEMPOTENCY_KEY),
     responses={**ACCEPTED, **problems(*SUBMIT_ERRORS)},
 )
-async def submit(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:
+async def submit_job(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:
     """Accept a recording and return its job. After 202 the job is not lost: it reaches a terminal state."""
     submitted = await submitting.submit(deps, tenant, request)
     response.headers["Location"] = f"/v1/jobs/{submitted.job.id}"
@@ -89,7 +89,7 @@ async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJo
     summary="Cancel a job",
     responses=problems(*MISSING, errors.JobAlreadyTerminal, errors.ObjectStoreUnavailable),
 )
-async def cancel(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
+async def cancel_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Cancel a job. It is terminal at once; its worker stops within seconds."""
     return JobAnswer.of(await deps.blocking.objects(deps.store.cancel, job.id))
 
@@ -100,7 +100,7 @@ async def cancel(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     summary="Retry a job",
     responses=problems(*MISSING, errors.JobNotRetryable, errors.ObjectStoreUnavailable),
 )
-async def retry(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
+async def retry_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Run a failed or cancelled job again, with the options it was submitted with."""
     return JobAnswer.of(await submitting.publish(deps, await deps.blocking.objects(deps.store.retry, job.id)))
 
@@ -110,7 +110,7 @@ async def retry(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     summary="Delete a job",
     responses=problems(*MISSING, errors.JobNotFinished, errors.ObjectStoreUnavailable),
 )
-async def delete(query: NoQuery, deps: Deps, job: FoundJob) -> ReceiptAnswer:
+async def delete_job(query: NoQuery, deps: Deps, job: FoundJob) -> ReceiptAnswer:
     """Delete an ended job's recording, result and record; return a receipt."""
     removed = list(await deps.blocking.objects(deps.store.remove, job))
     receipt = {"job_id": job.id, "deleted_at": datetime.now(UTC), "recording": job.recording, "removed": removed}

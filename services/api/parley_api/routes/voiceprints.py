@@ -62,7 +62,9 @@ VoiceprintId = Annotated[str, Depends(id_of_path)]
         errors.ObjectStoreUnavailable,
     ),
 )
-async def create(request: Request, response: Response, query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintAnswer:
+async def enrol_voiceprint(
+    request: Request, response: Response, query: NoQuery, deps: Deps, tenant: Tenant
+) -> VoiceprintAnswer:
     """Enrol a speaker of one of your jobs. The person is named in every job that keeps speaker embeddings."""
     voiceprint = await enrol(deps, tenant, await read_json(request, EnrolRequest))
     response.headers["Location"] = f"/v1/voiceprints/{voiceprint.id}"
@@ -83,7 +85,9 @@ async def get_voiceprint(voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps
 
 
 @router.delete("/{voiceprint_id}", summary="Delete a voiceprint", responses=problems(errors.VoiceprintNotFound))
-async def delete(voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintReceiptAnswer:
+async def delete_voiceprint(
+    voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps, tenant: Tenant
+) -> VoiceprintReceiptAnswer:
     """Delete a voiceprint. From now on no response names the person, those for earlier jobs included."""
     await deps.blocking.store(deps.voiceprints.remove, tenant, voiceprint_id)
     log.info("voiceprint deleted", voiceprint_id=voiceprint_id)

@@ -1,6 +1,6 @@
 """Models of the requests and responses: jobs, turns, queues, voiceprints, and what they share."""
 
-from parley_api.schemas.base import OkAnswer, ProblemAnswer, Reference
+from parley_api.schemas.base import OkAnswer, Problem, Reference
 from parley_api.schemas.jobs import (
     ErrorAnswer,
     EventAnswer,
@@ -24,7 +24,7 @@ __all__ = [
     "JobAnswer",
     "JobPageAnswer",
     "OkAnswer",
-    "ProblemAnswer",
+    "Problem",
     "QueueAnswer",
     "QueuesAnswer",
     "ReceiptAnswer",

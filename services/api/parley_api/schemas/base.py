@@ -35,7 +35,7 @@ def _whole(value: object) -> object:
 
 
 def _flag(value: object) -> object:
-    if isinstance(value, str) and value not in ("true", "false"):
+    if isinstance(value, str) and value.lower() not in ("true", "false"):
         raise PydanticKnownError("bool_parsing")
     return value
 
@@ -58,7 +58,10 @@ DIGITS_ONLY = BeforeValidator(_whole)
 """For whole numbers from text. Without it Pydantic takes `2.0` and `1_000` too. Limits stand before it."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-"""A boolean from text: `true` or `false`. Without the validator Pydantic takes `1` and `yes` too."""
+"""A boolean from text: `true` or `false`, in any case, since generated Python clients write `True`.
+
+Without the validator Pydantic takes `1` and `yes` too.
+"""
 
 Reference = Annotated[
     str,
@@ -113,7 +116,7 @@ class FieldProblem(BaseModel):
         "code": "job_not_found",
     }
 )
-class ProblemAnswer(BaseModel):
+class Problem(BaseModel):
     """An error (RFC 9457). Some codes add members, for example `errors` or `missing`."""
 
     type: str = Field(description="URI of the problem: `urn:parley:problem:` and the code.")

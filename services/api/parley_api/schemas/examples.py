@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 Example = dict[str, Any]
@@ -72,6 +73,7 @@ JOB: Example = QUEUED_JOB | {
 }
 JOB_PAGE: Example = {"jobs": [JOB], "next_cursor": None}
 EVENT: Example = {"state": "running", "phase": "embedding", "progress": 0.42, "at": "2025-11-25T05:00:02.150Z"}
+EVENT_STREAM = f"event: change\ndata: {json.dumps(EVENT)}\nid: 7\n\n"
 RECEIPT: Example = {
     "job_id": JOB_ID,
     "deleted_at": "2025-11-26T09:30:00.000Z",
