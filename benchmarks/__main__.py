@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.measure import Measure, print_table, write_json
+from benchmarks.system.confinement import confinement_rows
 from benchmarks.system.engine import engine_rows
 from benchmarks.system.redis import redis_rows
 from benchmarks.system.service import service_rows
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "start": start_rows,
     "service": service_rows,
     "upload": upload_rows,
+    "confinement": confinement_rows,
     "redis": redis_rows,
     "engine": engine_rows,
 }

@@ -14,6 +14,7 @@ from parley_audio import SAMPLE_RATE, DecodeLimits, decode, probe
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
 from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, encoded, tone
+from tests.support.unconfined import unconfined
 
 SECONDS = 2.5
 
@@ -41,6 +42,12 @@ def test_a_tone_keeps_its_length_pitch_and_level(name: str, file: Path) -> None:
     middle = waveform[SAMPLE_RATE // 2 : 2 * SAMPLE_RATE]
     assert spectrum_peak(middle) == pytest.approx(HERTZ, abs=1)
     assert np.sqrt(2 * np.mean(middle**2)) == pytest.approx(LEVEL, rel=0.08)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_confinement_changes_no_sample(name: str, file: Path) -> None:
+    file.write_bytes(FORMATS[name][1](SECONDS))
+    assert np.array_equal(decode(file), unconfined(file))
 
 
 def test_channels_are_averaged(file: Path) -> None:

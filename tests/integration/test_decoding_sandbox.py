@@ -70,6 +70,7 @@ def run(function: str, file: Path, limits: DecodeLimits | None = None) -> dict[s
         ("spin", "1 s of proc"),
         ("swallow", "64 MiB of memory"),
         ("crash", "crashed"),
+        ("fail", "crashed"),
         ("write_without_end", "crashed"),
     ],
 )
@@ -79,9 +80,20 @@ def test_a_decoder_gone_wild_is_the_recordings_fault(function: str, told: str, f
         run(function, file, limits)
 
 
+def test_a_failure_that_nobody_expects_is_logged_with_its_place(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UnreadableRecording):
+        run("fail", file)
+    assert "ZeroDivisionError" in caplog.text
+    assert "fail:" in caplog.text
+
+
 def test_a_decoder_killed_from_outside_is_nobodys_fault_and_may_be_tried_again(file: Path) -> None:
-    with pytest.raises(DecodingInterrupted, match="Try again"):
-        run("killed", file)
+    server = psutil.Process(parley_audio.warm())
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(run, "spin", file)
+        until(server.children)[0].kill()
+        with pytest.raises(DecodingInterrupted, match="Try again"):
+            call.result()
 
 
 def test_a_machine_that_stands_still_is_given_up_on(file: Path) -> None:

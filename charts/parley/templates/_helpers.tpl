@@ -112,6 +112,7 @@ annotations:
 - {name: PARLEY_LONGEST_ATTEMPT_SECONDS, value: {{ .root.Values.limits.longestAttemptSeconds | int64 | quote }}}
 - {name: PARLEY_LEASE_SECONDS, value: {{ .root.Values.limits.leaseSeconds | quote }}}
 - {name: PARLEY_QUEUE_LIMIT, value: {{ .root.Values.limits.queueLimit | int64 | quote }}}
+- {name: PARLEY_SANDBOX_REQUIRED, value: {{ .root.Values.sandbox.required | quote }}}
 - {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
 {{- end -}}
 

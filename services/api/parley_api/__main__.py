@@ -9,8 +9,10 @@ import uvicorn
 
 from parley_api.main import create_app
 from parley_api.runtime.job_notifications import JobNotifications
+from parley_audio import require_confinement
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
+from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
 from parley_core.settings import Settings
 
@@ -33,6 +35,7 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serve until a signal stops the process. Raises UnsafeSettings or JobStoreUnusable."""
     settings.require_safe_address()
+    require_confinement(settings.sandbox_required)
     require_usable_store(settings)
     app = create_app(settings)
     config = uvicorn.Config(
@@ -53,6 +56,7 @@ def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Return the exit status: 2 for settings that are invalid or unsafe, or a Redis that cannot be used."""
+    keep_memory_private()
     configure_logs()
     try:
         serve(Settings.from_environment())

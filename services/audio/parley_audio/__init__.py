@@ -1,10 +1,12 @@
-"""Hostile bytes in, a measured recording or a clean waveform out; all decoding happens in confined processes."""
+"""Measures and decodes recordings from strangers, in confined processes."""
 
 from parley_audio.container import Container, sniff
 from parley_audio.decode import decode
 from parley_audio.levels import levels
 from parley_audio.limits import LEVEL_SAMPLES, SAMPLE_RATE, DecodeLimits
 from parley_audio.probe import Probe, probe
+from parley_audio.sandbox.confinement import missing as missing_confinement
+from parley_audio.sandbox.confinement import require_confinement
 from parley_audio.sandbox.sandbox import SANDBOX
 
 warm = SANDBOX.warm
@@ -19,7 +21,9 @@ __all__ = [
     "close",
     "decode",
     "levels",
+    "missing_confinement",
     "probe",
+    "require_confinement",
     "sniff",
     "warm",
 ]

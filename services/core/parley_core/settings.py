@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     max_recording_seconds: float = Field(4 * 3600, gt=0)
     """Longest recording in seconds."""
 
+    sandbox_required: bool = False
+    """Refuse to start API and workers where the kernel cannot confine decoders (Landlock and seccomp)."""
+
     max_speakers: int = Field(50, ge=1)
     """Largest number of speakers that a caller may ask for. The engine does not tell more apart."""
 

@@ -10,6 +10,7 @@ from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
+from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
@@ -46,6 +47,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status, 2 for settings or a Redis that cannot be used."""
+    keep_memory_private()
     configure_logs()
     try:
         settings = Settings.from_environment()

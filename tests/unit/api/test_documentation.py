@@ -19,7 +19,7 @@ from parley_api import schemas
 from parley_api.http.openapi import EVENT_STREAM
 from parley_api.http.problem_kinds import KINDS
 from parley_api.schemas import examples
-from parley_api.schemas.base import OkAnswer, Problem
+from parley_api.schemas.base import OkAnswer, Problem, ReadyAnswer
 from tests.support.api_fixture import ApiFixture
 from tests.unit.api.test_access import line
 from tools.reference import pages
@@ -146,7 +146,7 @@ def test_every_example_is_what_its_model_writes(model: type[BaseModel]) -> None:
 
 
 def test_every_model_of_a_response_has_an_example() -> None:
-    shown = {OkAnswer, Problem, *EXAMPLES}
+    shown = {OkAnswer, ReadyAnswer, Problem, *EXAMPLES}
     whole = {one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, BaseModel)}
     assert {one.__name__ for one in whole - shown} == {
         "ConsultOptions", "ErrorAnswer", "QueueAnswer", "RecordingAnswer", "SubmitOptions",

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from parley_api.runtime import readiness, record_metrics
+from parley_audio import missing_confinement
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 from tests.support.fakes import new_job
 from tests.support.waiting import hanging
@@ -18,10 +19,16 @@ from tests.support.waiting import hanging
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/livez"])
 async def test_a_healthy_api_says_ok(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_readiness_says_which_confinement_decoders_lack(client: httpx.AsyncClient) -> None:
+    response = await client.get("/readyz")
+    expected = {"status": "ok", "decoder_lacks": list(missing_confinement())}
+    assert (response.status_code, response.json()) == (200, expected)
 
 
 async def test_not_ready_names_what_is_missing(api: ApiFixture, client: httpx.AsyncClient) -> None:

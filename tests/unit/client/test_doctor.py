@@ -20,7 +20,7 @@ IDLE = {"queue": "interactive", "unfinished": 0, "waiting": 0, "running": 0, "ol
 
 def healthy(server: ScriptedServer, **changes: Any) -> None:
     server.on("GET", "/openapi.json", changes.get("version", Reply(document={"info": {"version": parley.__version__}})))
-    server.on("GET", "/readyz", changes.get("ready", Reply(document={"status": "ok"})))
+    server.on("GET", "/readyz", changes.get("ready", Reply(document={"status": "ok", "decoder_lacks": []})))
     server.on("GET", "/v1/queues", changes.get("queues", Reply(document={"queues": [IDLE]})))
 
 
@@ -37,6 +37,7 @@ def test_a_healthy_server_has_no_failures(server: ScriptedServer) -> None:
     assert [line.split(":")[0] for line in lines] == [
         "ok      server",
         "ok      ready",
+        "ok      decoders",
         "ok      access",
         "ok      queue interactive",
     ]
@@ -48,6 +49,14 @@ def test_a_component_that_is_down_is_named(server: ScriptedServer) -> None:
     assert code == Exit.UNAVAILABLE
     assert findings["ready"]["detail"] == "The job store does not answer."
     assert findings["access"]["ok"]
+
+
+def test_decoders_that_are_not_confined_are_shown_with_advice(server: ScriptedServer) -> None:
+    healthy(server, ready=Reply(document={"status": "ok", "decoder_lacks": ["Landlock"]}))
+    code, findings = doctor()
+    assert code == Exit.OK
+    assert "no Landlock" in findings["decoders"]["detail"]
+    assert "PARLEY_SANDBOX_REQUIRED" in findings["decoders"]["advice"]
 
 
 def test_a_missing_api_key_is_named(server: ScriptedServer) -> None:

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from parley_api.http.errors import InvalidOption, NotReady
 from parley_api.http.openapi import open_problems
 from parley_api.routes.context import Deps
-from parley_api.schemas import OkAnswer
+from parley_api.schemas import OkAnswer, ReadyAnswer
 from parley_api.schemas.base import Flag
+from parley_audio import missing_confinement
 
 router = APIRouter(tags=["health"])
 
@@ -36,7 +37,7 @@ async def livez() -> OkAnswer:
 
 
 @router.get("/readyz", summary="Readiness", responses=open_problems(NotReady, InvalidOption))
-async def readyz(deps: Deps, degraded: Degraded = False) -> OkAnswer:
+async def readyz(deps: Deps, degraded: Degraded = False) -> ReadyAnswer:
     """Answer within 2 seconds: ok, or 503 with the components that are down."""
     await deps.readiness.require(degraded)
-    return OkAnswer()
+    return ReadyAnswer(decoder_lacks=list(missing_confinement()))

@@ -1,6 +1,6 @@
 """Models of the requests and responses: jobs, turns, queues, voiceprints, and what they share."""
 
-from parley_api.schemas.base import OkAnswer, Problem, Reference
+from parley_api.schemas.base import OkAnswer, Problem, ReadyAnswer, Reference
 from parley_api.schemas.jobs import (
     ErrorAnswer,
     EventAnswer,
@@ -27,6 +27,7 @@ __all__ = [
     "Problem",
     "QueueAnswer",
     "QueuesAnswer",
+    "ReadyAnswer",
     "ReceiptAnswer",
     "RecordingAnswer",
     "Reference",

@@ -100,6 +100,16 @@ class OkAnswer(Answer):
     status: str = Field("ok", description="Always `ok`.")
 
 
+@with_example({"status": "ok", "decoder_lacks": []})
+class ReadyAnswer(OkAnswer):
+    """The components that Parley needs are up."""
+
+    decoder_lacks: list[str] = Field(
+        description="Parts of the confinement of decoders that this system lacks: `Landlock`, `seccomp filters`. Empty "
+        "where a decoder reaches nothing but the recording that it reads."
+    )
+
+
 class FieldProblem(BaseModel):
     """One value that is wrong."""
 

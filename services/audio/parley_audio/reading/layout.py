@@ -17,6 +17,7 @@ from parley_audio.reading.chunks import (
     mp4_boxes,
     riff_chunks,
 )
+from parley_audio.reading.recording import size_of
 from parley_core.errors import UnreadableRecording
 
 WAV_SLACK_BYTES = 4096  # WAV writers that crashed or count their own header are off by less than this
@@ -34,7 +35,7 @@ DATA_CHUNKS: dict[Container, tuple[WalkChunks, bytes]] = {
 
 def check_layout(descriptor: int, container: Container) -> None:
     """Raise UnreadableRecording if the container states more bytes than there are, or has too many parts."""
-    length = os.fstat(descriptor).st_size
+    length = size_of(descriptor)
     if container in DATA_CHUNKS:
         _check_data(descriptor, length, container)
     elif container is Container.MP4:
@@ -59,7 +60,7 @@ def _check_data(descriptor: int, length: int, container: Container) -> None:
 def pcm_bytes(descriptor: int, container: Container) -> int:
     """Return how many bytes of audio a WAV, AIFF or CAF file that passed `check_layout` really holds."""
     walk, name = DATA_CHUNKS[container]
-    length = os.fstat(descriptor).st_size
+    length = size_of(descriptor)
     data = next(chunk for chunk in walk(descriptor, length) if chunk.name == name)
     there = length - data.start
     stated = there if data.size is None else min(data.size, there)

@@ -14,6 +14,7 @@ import av.error
 
 from parley_audio.container import HEAD_BYTES, Container, id3_bytes
 from parley_audio.reading.layout import RESEND, flac_total_samples, pcm_bytes
+from parley_audio.reading.recording import size_of
 from parley_audio.reading.source import (
     Source,
     empty_recording,
@@ -206,7 +207,7 @@ def _require_mostly_audio(descriptor: int, kind: Container, tally: Tally) -> Non
     if kind is Container.OGG:
         start = tally.first_position or 0  # the codec's headers: of a short Vorbis file they are the larger part
         audio += tally.packets + OGG_PAGE_BYTES * tally.pages  # a packet takes a byte in the table of its page
-    length = os.fstat(descriptor).st_size - start
+    length = size_of(descriptor) - start
     if audio < MIN_AUDIO_SHARE * length:
         raise UnreadableRecording(
             f"Only {audio} of {length} bytes are audio: the recording is damaged. Send the original again."

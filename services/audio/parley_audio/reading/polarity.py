@@ -62,7 +62,8 @@ class ChannelMeter:
             return None
         products = np.stack(self._moments)
         power = np.trace(products, axis1=1, axis2=2)
-        active = products[(power > 0) & (power >= ACTIVE_SHARE * np.quantile(power, 0.95))]
+        loud = np.sort(power)[int(0.95 * (len(power) - 1))]
+        active = products[(power > 0) & (power >= ACTIVE_SHARE * loud)]
         channels = products.shape[1]
         mean = np.full(channels, 1 / channels)
         if not len(active) or _cancelled(active, mean) < CANCELLED_MOMENTS:

@@ -39,9 +39,8 @@ def render(source: int, sink: int, container: str, max_seconds: float) -> dict[s
     samples = _write_mix(source, sink, kind, max_seconds, Mixer(), meter)
     weights = meter.weights()
     if weights is not None:
-        for descriptor in (source, sink):
-            os.lseek(descriptor, 0, os.SEEK_SET)
         os.ftruncate(sink, 0)
+        os.lseek(sink, 0, os.SEEK_SET)
         samples = _write_mix(source, sink, kind, max_seconds, Mixer(weights))
     return {"samples": samples}
 

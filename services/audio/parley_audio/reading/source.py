@@ -6,7 +6,6 @@ no protocol at all: FFmpeg gets the bytes of one open file and can name no other
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +20,7 @@ from av.stream import Discard
 
 from parley_audio.container import Container
 from parley_audio.reading.layout import check_layout
+from parley_audio.reading.recording import RecordingFile, size_of
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
 
 av.logging.set_level(av.logging.PANIC)
@@ -70,7 +70,7 @@ def open_source(descriptor: int, container: Container, max_seconds: float) -> It
         UnreadableRecording: damaged, no audio in it, a codec that Parley does not decode, or an impossible header;
             also for FFmpeg errors inside the context.
     """
-    most_packets = int(max_seconds * PACKETS_PER_SECOND) + os.fstat(descriptor).st_size // PACKET_BYTES + STEP_PACKETS
+    most_packets = int(max_seconds * PACKETS_PER_SECOND) + size_of(descriptor) // PACKET_BYTES + STEP_PACKETS
     _allow_next_step()
     try:
         check_layout(descriptor, container)
@@ -101,7 +101,7 @@ def damage_named() -> Iterator[None]:
 def _open(descriptor: int, container: Container) -> Any:
     names = ",".join(sorted(DECODERS))
     return av.open(
-        os.fdopen(descriptor, "rb", buffering=0, closefd=False),
+        RecordingFile(descriptor),
         format=container.demuxer,
         buffer_size=READ_BYTES,
         container_options={"protocol_whitelist": "none", "codec_whitelist": names, "enable_drefs": "0"},

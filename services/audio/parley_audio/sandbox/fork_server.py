@@ -22,8 +22,9 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from parley_audio.sandbox.confinement import give_up_reach, missing
 from parley_audio.sandbox.protocol import receive_request, send
-from parley_audio.sandbox.rlimits import confine, die_with_parent
+from parley_audio.sandbox.rlimits import die_with_parent, limit
 from parley_core.errors import ParleyError
 
 MAX_DESCRIPTORS = 1024  # more than this process ever has open
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     owner, control = int(arguments[0]), socket.socket(fileno=int(arguments[1]))
     for module in arguments[2:]:
         importlib.import_module(module)
+    missing()  # asked once, for all forks
     gc.collect()
     gc.freeze()  # a collection in a forked process would copy every page it touches
     ForkServer(owner, control).serve()
@@ -147,17 +149,26 @@ def keep_only(descriptor: int) -> None:
 def answer(call: socket.socket) -> None:
     """Read a request, confine this process, run the function and send what it returns or raises."""
     request, source, sink = receive_request(call)
-    os.lseek(source, 0, os.SEEK_SET)  # a second try after a lost fork server finds both as the first one left them
-    os.ftruncate(sink, 0)
+    os.ftruncate(sink, 0)  # a second try after a lost fork server finds it as the first one left it
     os.lseek(sink, 0, os.SEEK_SET)
-    confine(request["cpu_seconds"], request["memory_bytes"], request["output_bytes"])
+    function = resolve(request["function"])  # an import opens files, so it comes before
+    limit(request["cpu_seconds"], request["memory_bytes"], request["output_bytes"])
+    give_up_reach()
     try:
-        reply = {"result": resolve(request["function"])(source, sink, **request["arguments"])}
+        reply = {"result": function(source, sink, **request["arguments"])}
     except ParleyError as error:
         reply = {"error": error.code, "detail": error.detail}
     except MemoryError:
         reply = {"error": "memory", "detail": ""}
+    except Exception as error:  # noqa: BLE001 - the owner logs it: standard error leads nowhere now
+        reply = {"error": "crash", "detail": f"{error!r:.500} at {_place(error)}"}
     send(call, reply)
+
+
+def _place(error: Exception) -> str:
+    """Return the functions and lines that an error passed through; the source files are out of reach."""
+    steps = [f"{frame.f_code.co_name}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+    return " > ".join(steps[-20:])
 
 
 def resolve(name: str) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import logging
 import os
 import signal
 import socket
@@ -36,13 +37,22 @@ from parley_core.errors import (
 
 FORK_SERVER = "parley_audio.sandbox.fork_server"
 FLAGS = ("-P", "-B")  # -B: a bytecode file that a confined process writes would be cut off at its limit
-PRELOADED = ("parley_audio.reading.measure", "parley_audio.reading.render", "parley_audio.reading.loudness")
+PRELOADED = (
+    "parley_audio.reading.measure",
+    "parley_audio.reading.render",
+    "parley_audio.reading.loudness",
+    "av.subtitles.stream",  # PyAV imports it when it opens a file, and then files are out of reach
+)
 CONCURRENT = 2 * (os.cpu_count() or 1)  # more would only share the processors and add up their memory
 STOP_SECONDS = 5.0  # the fork server needs milliseconds to end
 
+CRASHED = "The decoder crashed on this recording. Convert it to WAV or FLAC and send that."
 ERRORS = {error.code: error for error in (EmptyRecording, NotAudio, RecordingTooLong, UnreadableRecording)}
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")  # of the environment
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
+
+
+logger = logging.getLogger(__name__)
 
 
 class ForkServerLostError(Exception):
@@ -231,7 +241,7 @@ def _judge(outcome: Outcome, limits: DecodeLimits) -> dict[str, Any]:
         result: dict[str, Any] = outcome.reply["result"]
         return result
     if outcome.reply:
-        raise _told(outcome.reply, limits)
+        raise _reported(outcome.reply, limits)
     if outcome.exit_code == -signal.SIGXCPU:
         raise UnreadableRecording(
             f"Decoding took more than {limits.cpu_seconds:.0f} s of processor time, the limit here. "
@@ -243,16 +253,20 @@ def _judge(outcome: Outcome, limits: DecodeLimits) -> dict[str, Any]:
             "Convert it to FLAC or WAV and send that."
         )
     if outcome.exit_code is not None and (outcome.exit_code > 0 or -outcome.exit_code in CRASHES):
-        raise UnreadableRecording("The decoder crashed on this recording. Convert it to WAV or FLAC and send that.")
+        raise UnreadableRecording(CRASHED)
     raise DecodingInterrupted(f"The decoding process was killed from outside (exit {outcome.exit_code}). Try again.")
 
 
-def _told(reply: dict[str, Any], limits: DecodeLimits) -> Exception:
+def _reported(reply: dict[str, Any], limits: DecodeLimits) -> Exception:
+    """Return the error that a reply reports."""
     if reply["error"] == "memory":
         return UnreadableRecording(
             f"Decoding took more than {limits.memory_bytes // 1024**2} MiB of memory, the limit here. "
             "Convert the recording to WAV or FLAC and send that."
         )
+    if reply["error"] == "crash":
+        logger.warning("The decoder crashed: %s", reply["detail"])
+        return UnreadableRecording(CRASHED)
     return ERRORS.get(reply["error"], UnreadableRecording)(str(reply["detail"]))
 
 

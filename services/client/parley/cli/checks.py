@@ -40,7 +40,7 @@ def check_server(client: Parley) -> Iterator[Finding]:
     version = _version(client)
     yield version
     if version.ok:
-        yield _readiness(client)
+        yield from _readiness(client)
         yield from _access_and_queues(client)
 
 
@@ -58,14 +58,26 @@ def _version(client: Parley) -> Finding:
     return Finding("server", Exit.REFUSED, detail, advice)
 
 
-def _readiness(client: Parley) -> Finding:
+def _readiness(client: Parley) -> Iterator[Finding]:
     try:
         readiness = client.ready()
     except ParleyClientError as error:
-        return Finding("ready", exit_code_of(error), str(error))
+        yield Finding("ready", exit_code_of(error), str(error))
+        return
     if readiness.get("status") == "ok":
-        return Finding("ready", Exit.OK, "job store and object store respond")
-    return Finding("ready", Exit.UNAVAILABLE, str(readiness.get("detail")), "See ParleyNotReady in the runbook.")
+        yield Finding("ready", Exit.OK, "job store and object store respond")
+    else:
+        yield Finding("ready", Exit.UNAVAILABLE, str(readiness.get("detail")), "See ParleyNotReady in the runbook.")
+    if isinstance(lacking := readiness.get("decoder_lacks"), list):
+        yield _confinement([str(part) for part in lacking])
+
+
+def _confinement(lacking: list[str]) -> Finding:
+    """Not a failure: whether a server may run like this is its own setting, PARLEY_SANDBOX_REQUIRED."""
+    if not lacking:
+        return Finding("decoders", Exit.OK, "confined by Landlock and seccomp filters")
+    advice = "Use a Linux kernel with both, and PARLEY_SANDBOX_REQUIRED=true."
+    return Finding("decoders", Exit.OK, f"limits on time and memory only; no {' and no '.join(lacking)}", advice)
 
 
 def _access_and_queues(client: Parley) -> Iterator[Finding]:

@@ -15,8 +15,10 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
 
+from parley_audio import require_confinement
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
+from parley_core.process import keep_memory_private
 from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.celery.app import worker_app
@@ -32,9 +34,11 @@ log = get_logger(__name__)
 
 def main() -> int:
     """Work until a signal stops the process; return the exit code, 2 for settings or a Redis that cannot be used."""
+    keep_memory_private()
     configure_logs()
     try:
         settings = Settings.from_environment()
+        require_confinement(settings.sandbox_required)
         require_usable_store(settings)
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
