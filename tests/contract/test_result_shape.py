@@ -12,7 +12,7 @@ from parley.models import Turn as ClientTurn
 from parley.models import Turns
 from parley_api.schemas import TurnsAnswer
 from parley_api.speaker_identification import SpeakerIdentity
-from parley_api.use_cases.turn_formats import to_json
+from parley_api.use_cases.writing import to_json
 from parley_core.result_document import DiarizedRecording, ResultDocument
 from parley_core.turns import REVIEW_BELOW, EngineInfo, Span, Turn
 from parley_core.voiceprints import Role

@@ -122,7 +122,9 @@ def test_an_enrolled_voice_is_named_where_it_speaks_and_nobody_else_is(
     assert heard == {found.speaker}
     shown = fixture.command("turns", turns.job_id).stdout
     assert f"{found.speaker} (Kim, clinician)" in shown
-    assert "Kim" not in fixture.parley.rttm(turns.job_id)
+    assert "Kim" not in fixture.parley.export(turns.job_id, "rttm")
+    assert "Kim" in fixture.parley.export(turns.job_id, "srt")
+    assert "Kim" not in fixture.parley.export(turns.job_id, "srt", speakers="labels")
 
 
 def test_vectors_are_stored_with_the_result_and_only_where_asked(fixture: ApiFixture, kim: str, tmp_path: Path) -> None:

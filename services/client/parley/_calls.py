@@ -89,9 +89,10 @@ def turns(job_id: str, embeddings: bool) -> Call[Turns]:
     return Call("GET", path, lambda response: parse(response, Turns.from_document), params=params)
 
 
-def rttm(job_id: str) -> Call[str]:
-    """Get the turns of a job as RTTM."""
-    return Call("GET", f"{_job_path(job_id)}/turns", lambda response: response.text, params={"format": "rttm"})
+def export(job_id: str, file_format: str, speakers: str | None) -> Call[str]:
+    """Get the turns of a job as a file of another program."""
+    params = {"format": file_format, "speakers": speakers}
+    return Call("GET", f"{_job_path(job_id)}/turns", lambda response: response.content.decode(), params=params)
 
 
 def cancel(job_id: str) -> Call[Job]:

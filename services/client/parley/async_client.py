@@ -124,9 +124,9 @@ class AsyncParley:
         """Return the turns of a job that succeeded; with `embeddings` the document holds the speaker embeddings too."""
         return await self._transport.send(_calls.turns(job_id, embeddings))
 
-    async def rttm(self, job_id: str) -> str:
-        """Return the turns of a job as NIST RTTM, a line per turn."""
-        return await self._transport.send(_calls.rttm(job_id))
+    async def export(self, job_id: str, file_format: str, *, speakers: str | None = None) -> str:
+        """Return the turns of a job as a file for other programs."""
+        return await self._transport.send(_calls.export(job_id, file_format, speakers))
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job and return it."""

@@ -154,9 +154,15 @@ class Parley:
         """
         return self._transport.send(_calls.turns(job_id, embeddings))
 
-    def rttm(self, job_id: str) -> str:
-        """Return the turns of a job as NIST RTTM, a line per turn."""
-        return self._transport.send(_calls.rttm(job_id))
+    def export(self, job_id: str, file_format: str, *, speakers: str | None = None) -> str:
+        """Return the turns of a job as a file for other programs.
+
+        Args:
+            job_id: a job that succeeded.
+            file_format: `txt`, `md`, `vtt`, `srt`, `csv`, `rttm`, `textgrid`, `eaf`, `audacity` or `diarized_json`.
+            speakers: `names` or `labels`; by default labels in RTTM and names elsewhere.
+        """
+        return self._transport.send(_calls.export(job_id, file_format, speakers))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job and return it. A terminal job raises ParleyApiError `job_already_terminal`."""

@@ -235,25 +235,6 @@ async def test_turns_are_what_the_worker_stored(
     assert response.json() == result | ANSWERED_TURNS
 
 
-RTTM_ACCEPTS = [
-    "text/x-rttm",
-    "text/plain",
-    "text/*",
-    "application/json;q=0.1, text/plain",
-    "application/pdf, text/plain",
-    "*/*;q=1, application/json;q=0",
-    "application/*;q=0, */*;q=0.1",
-]
-
-
-@pytest.mark.parametrize("accept", RTTM_ACCEPTS)
-async def test_rttm_by_accept(api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
-    succeed(api, job["id"])
-    response = await client.get(f"/v1/jobs/{job['id']}/turns", headers={"Accept": accept})
-    assert response.text == f"SPEAKER {job['id']} 1 0.500 1.750 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
-    assert response.headers["vary"] == "Accept"
-
-
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json, text/plain", "", "text/plain;q=0, */*"])
 async def test_json_by_accept(api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any], accept: str) -> None:
     succeed(api, job["id"])

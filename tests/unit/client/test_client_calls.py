@@ -122,14 +122,16 @@ def test_jobs_walks_all_pages(server: ScriptedServer, client: Parley) -> None:
     assert all(request.query["state"] == "queued" for request in server.requests)
 
 
-def test_turns_come_as_values_and_as_rttm(server: ScriptedServer, client: Parley) -> None:
+def test_turns_come_as_values_and_as_files(server: ScriptedServer, client: Parley) -> None:
     server.on("GET", f"{JOB}/turns", Reply(document=turns_document()), Reply(text="SPEAKER consult 1 0.000\n"))
     turns = client.turns(JOB_ID)
     assert [(turn.start, turn.speaker) for turn in turns.turns] == [(0.0, "SPEAKER_00"), (12.0, "SPEAKER_01")]
     assert [(turn.confidence, turn.needs_review) for turn in turns.turns] == [(None, None), (0.6, True)]
     assert (turns.seconds, turns.speakers) == (30.0, ("SPEAKER_00", "SPEAKER_01"))
-    assert client.rttm(JOB_ID) == "SPEAKER consult 1 0.000\n"
-    assert [request.query["format"] for request in server.requests] == ["json", "rttm"]
+    assert client.export(JOB_ID, "rttm") == "SPEAKER consult 1 0.000\n"
+    client.export(JOB_ID, "srt", speakers="labels")
+    assert [request.query["format"] for request in server.requests] == ["json", "rttm", "srt"]
+    assert [request.query.get("speakers") for request in server.requests] == [None, None, "labels"]
 
 
 def test_a_refusal_is_an_error_with_the_servers_code_and_detail(server: ScriptedServer, client: Parley) -> None:

@@ -171,6 +171,13 @@ def test_turns_in_every_format(server: ScriptedServer) -> None:
     assert "SPEAKER_01  ? 0.60" in parley("turns", JOB_ID).stdout
 
 
+def test_turns_for_another_program_with_labels(server: ScriptedServer) -> None:
+    server.on("GET", f"{JOB}/turns", Reply(text="1\n00:00:00,000 --> 00:00:01,000\nMüller\n\n"))
+    assert "Müller" in parley("turns", JOB_ID, "--format", "srt", "--labels").stdout
+    assert server.requests[-1].query == {"format": "srt", "speakers": "labels"}
+    assert "table" in parley("turns", JOB_ID, "--labels").stderr
+
+
 @pytest.mark.parametrize("command", ["cancel", "retry"])
 def test_a_refused_change_does_not_stop_the_others(server: ScriptedServer, command: str) -> None:
     server.on("POST", f"{JOB}/{command}", Reply(202, job_document()))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from parley.cli.exit_codes import Exit
+from parley.cli.options import TurnFormat
 from tests.unit.client.command import FAILED, RTTM, SUCCEEDED, every_submit_ends_as, parley
 from tests.unit.client.scripted import JOB_ID, Reply, ScriptedServer, job_document, problem, turns_document
 
@@ -84,14 +85,14 @@ def test_an_error_after_the_submit_names_the_job(server: ScriptedServer, recordi
     assert f"The server keeps job {JOB_ID}." in result.stderr
 
 
-@pytest.mark.parametrize(("form", "content"), [("json", f'"job_id": "{JOB_ID}"'), ("rttm", RTTM)])
+@pytest.mark.parametrize(("form", "content"), [("json", f'"job_id": "{JOB_ID}"'), ("rttm", RTTM), ("textgrid", RTTM)])
 def test_submit_writes_files(server: ScriptedServer, recording: Path, tmp_path: Path, form: str, content: str) -> None:
     every_submit_ends_as(server, SUCCEEDED)
-    if form == "rttm":
+    if form != "json":
         server.on("GET", f"/v1/jobs/{JOB_ID}/turns", Reply(text=RTTM))
     result = parley("submit", recording, "-o", tmp_path / "turns", "--format", form)
     assert result.exit_code == Exit.OK
-    assert content in (tmp_path / "turns" / f"consult.{form}").read_text()
+    assert content in (tmp_path / "turns" / f"consult.{TurnFormat(form).extension}").read_text()
     assert result.stdout == ""
 
 

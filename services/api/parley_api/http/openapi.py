@@ -108,9 +108,6 @@ ENROL_CALL: Schema = {
 }
 SESSION_CALL: Schema = {"parameters": [SESSION]}
 
-TURNS: Responses = {
-    200: {"content": {"text/x-rttm": {"schema": {"type": "string"}, "example": examples.RTTM}}},
-}
 EVENT_STREAM: Schema = {
     "type": "string",
     "description": "Server-sent events named `change`. The `id` of the last one, sent as `Last-Event-ID`, resumes the "

@@ -8,16 +8,17 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from parley_api.formats import BY_NAME, Format, negotiated
+from parley_api.formats.documentation import contents
 from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept
-from parley_api.http.openapi import TURNS, problems
+from parley_api.http.openapi import problems
 from parley_api.routes.context import Deps, FoundJob
 from parley_api.schemas import TurnsAnswer
 from parley_api.schemas.queries import TurnsQuery
 from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
 from parley_api.use_cases.results import result_of
-from parley_api.use_cases.turn_formats import JSON, choose, to_json
+from parley_api.use_cases.writing import content_disposition, conversation_of, to_json
 from parley_core import errors
-from parley_core.turns import to_rttm
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
     summary="Read the turns",
     response_model=TurnsAnswer,
     responses={
-        **TURNS,
+        200: {"content": contents()},
         **problems(
             errors.JobNotFound,
             errors.JobPurged,
@@ -40,16 +41,32 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
     },
 )
 async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob) -> Response:
-    """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels."""
-    turns_format, media_type = choose(query.format, ", ".join(request.headers.getlist("accept")))
-    if query.embeddings and turns_format != JSON:
-        raise InvalidOption("`embeddings` requires the format `json`.")
+    """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels.
+
+    The formats for other programs have a file name, that of the recording.
+    """
+    by_accept = query.format is None
+    chosen = negotiated(", ".join(request.headers.getlist("accept"))) if by_accept else BY_NAME[query.format or ""]
+    _require_allowed(query, chosen)
     result = await result_of(deps, job)
     if query.embeddings:
         require_speaker_embeddings(job)
-    if turns_format == JSON:
-        identities = await identities_of(deps, job, result)
+    named = query.speakers == "names" if query.speakers else chosen.names
+    identities = await identities_of(deps, job, result) if named else None
+    headers = {"Vary": "Accept"}
+    if chosen.write is None:
         content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings)
     else:
-        content = to_rttm(result.turns, job.id).encode()
-    return Response(content, media_type=media_type, headers={"Vary": "Accept"})
+        conversation = conversation_of(job, result, identities or ())
+        content = (await anyio.to_thread.run_sync(chosen.write, conversation)).encode()
+        headers["Content-Disposition"] = content_disposition(job, chosen)
+    media_type = chosen.media_type if by_accept else chosen.sent_as or chosen.media_type
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _require_allowed(query: TurnsQuery, chosen: Format) -> None:
+    """Raise InvalidOption for an option that the format does not have."""
+    if query.embeddings and chosen.write is not None:
+        raise InvalidOption("`embeddings` requires the format `json`.")
+    if query.speakers and chosen.write is None:
+        raise InvalidOption("`speakers` does not go with the format `json`: it has labels and names.")

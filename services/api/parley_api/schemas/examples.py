@@ -96,7 +96,6 @@ TURNS: Example = {
     "overlaps": [{"start": 3.655, "end": 3.874}],
     "engine": {"name": "onnx", "version": "1", "weights": {"segmentation.onnx": SHA256}, "parameters": {}},
 }
-RTTM = f"SPEAKER {JOB_ID} 1 0.412 3.462 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
 CONSULT_ACCEPTED: Example = {"job_id": JOB_ID, "session_id": "session-7", "status": "queued"}
 CONSULT: Example = {
     "job_id": JOB_ID,

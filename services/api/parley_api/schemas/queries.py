@@ -14,6 +14,8 @@ from parley_core.job import JobState, Queue
 MAX_WAIT = 60.0  # seconds; proxies cut idle requests not long after
 ID_PREFIX = re.compile(r"^[0-9a-fA-F]{4}[0-9a-fA-F-]{0,32}$")
 
+FormatName = Literal["json", "txt", "md", "vtt", "srt", "csv", "rttm", "textgrid", "eaf", "audacity", "diarized_json"]
+
 
 def _id_prefix(text: str) -> str:
     if not ID_PREFIX.fullmatch(text):
@@ -58,7 +60,13 @@ class ListQuery(NoParameters):
 class TurnsQuery(NoParameters):
     """How turns are read."""
 
-    format: Literal["json", "rttm"] | None = Field(
-        None, description="Format of the turns. Takes precedence over `Accept`.", examples=["rttm"]
+    format: FormatName | None = Field(
+        None, description="Format of the turns. Takes precedence over `Accept`.", examples=["srt"]
+    )
+    speakers: Literal["names", "labels"] | None = Field(
+        None,
+        description="Whether known speakers are written by name or by label. The default is `labels` in `rttm`, "
+        "and `names` in all other formats. Not with `json`, which has both.",
+        examples=["labels"],
     )
     embeddings: Flag = Field(False, description="Add the speaker embeddings; `json` only.", examples=[True])

@@ -64,12 +64,12 @@ class TurnFiles:
     format: TurnFormat
 
     def path(self, recording: Path) -> Path:
-        return self.folder / f"{recording.stem}.{self.format}"
+        return self.folder / f"{recording.stem}.{self.format.extension}"
 
     async def write(self, parley: AsyncParley, recording: Path, turns: Turns) -> None:
         """Write the turns of a recording."""
-        text = turns_json(turns) if self.format is TurnFormat.JSON else await parley.rttm(turns.job_id)
-        await asyncio.to_thread(self.path(recording).write_text, text, encoding="utf-8")
+        text = turns_json(turns) if self.format is TurnFormat.JSON else await parley.export(turns.job_id, self.format)
+        await asyncio.to_thread(self.path(recording).write_bytes, text.encode())
 
 
 @dataclass

@@ -43,7 +43,21 @@ class TurnFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    TXT = "txt"
+    MD = "md"
+    VTT = "vtt"
+    SRT = "srt"
+    CSV = "csv"
     RTTM = "rttm"
+    TEXTGRID = "textgrid"
+    EAF = "eaf"
+    AUDACITY = "audacity"
+    DIARIZED_JSON = "diarized_json"
+
+    @property
+    def extension(self) -> str:
+        """Of the files in this format."""
+        return {"textgrid": "TextGrid", "audacity": "labels.txt", "diarized_json": "diarized.json"}.get(self, self)
 
 
 def terminal_of(ctx: typer.Context) -> Terminal:

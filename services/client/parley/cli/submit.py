@@ -129,7 +129,7 @@ def _interrupted(accepted: Sequence[str]) -> str:
 def _turn_files(folder: Path, turns_format: TurnFormat | None, recordings: Sequence[Path]) -> TurnFiles:
     """Return the files for the turns. Raises BadParameter if two recordings would share a file."""
     if turns_format is TurnFormat.TABLE:
-        raise typer.BadParameter("--output writes json or rttm; `table` is for the terminal.")
+        raise typer.BadParameter("--output writes files; `table` is for the terminal.")
     files = TurnFiles(folder, turns_format or TurnFormat.RTTM)
     for path, count in Counter(files.path(recording) for recording in recordings).items():
         if count > 1:
@@ -142,11 +142,11 @@ def _print_turns(terminal: Terminal, outcomes: Sequence[Outcome], turns_format: 
     succeeded = [(outcome.path, outcome.turns) for outcome in outcomes if outcome.turns]
     if turns_format is TurnFormat.JSON:
         terminal.print_json([turns.document for _, turns in succeeded])
-    elif turns_format is TurnFormat.RTTM:
-        with terminal.parley() as parley:
-            for _, turns in succeeded:
-                terminal.print_text(parley.rttm(turns.job_id))
-    else:
+    elif turns_format is TurnFormat.TABLE:
         for path, turns in succeeded:
             terminal.out.print(Text(f"\n{printable(path.name)}  job {turns.job_id}", style="bold"))
             show_turns(terminal, turns)
+    else:
+        with terminal.parley() as parley:
+            for _, turns in succeeded:
+                terminal.print_text(parley.export(turns.job_id, turns_format))

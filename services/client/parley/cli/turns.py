@@ -13,14 +13,26 @@ from parley.cli.options import AsJson, JobId, TurnFormat, terminal_of
 Format = Annotated[TurnFormat, typer.Option("--format", help="Format of the turns.")]
 
 
-def turns(ctx: typer.Context, job_id: JobId, turns_format: Format = TurnFormat.TABLE, as_json: AsJson = False) -> None:
+Labels = Annotated[bool, typer.Option("--labels", help="Write labels such as SPEAKER_00 instead of known names.")]
+
+
+def turns(
+    ctx: typer.Context,
+    job_id: JobId,
+    turns_format: Format = TurnFormat.TABLE,
+    labels: Labels = False,
+    as_json: AsJson = False,
+) -> None:
     """Print the turns of a job that succeeded."""
+    if labels and (as_json or turns_format in (TurnFormat.TABLE, TurnFormat.JSON)):
+        raise typer.BadParameter("--labels goes with the formats of other programs; `table` and `json` have both.")
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         job_id = resolve(parley, job_id)
         if as_json or turns_format is TurnFormat.JSON:
             terminal.print_json(parley.turns(job_id).document)
-        elif turns_format is TurnFormat.RTTM:
-            terminal.print_text(parley.rttm(job_id))
-        else:
+        elif turns_format is TurnFormat.TABLE:
             show_turns(terminal, parley.turns(job_id))
+        else:
+            speakers = "labels" if labels else None
+            terminal.print_text(parley.export(job_id, turns_format, speakers=speakers))
