@@ -1,4 +1,4 @@
-"""Celery as Parley uses it: it carries job ids, and the record makes up for what it loses and repeats.
+"""Celery carries job ids to workers. The record brings back what Celery loses, and refuses what it repeats.
 
 Every setting here was chosen against a measured way of losing or doubling work; the reasons stand beside them.
 """
@@ -49,9 +49,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     url = settings.redis_url.get_secret_value()
     address = sentinel_address(url)
     transport = {
-        "visibility_timeout": settings.visibility_timeout,  # above any attempt, or copies run side by side
-        "unacked_restore_throttle": 1,  # redelivery is the second net; the keeper's is the first
-        "socket_timeout": 10,  # kombu's default is none: a publish could hang for ever
+        "visibility_timeout": settings.visibility_timeout,  # longer than any attempt, or Celery delivers it twice
+        "unacked_restore_throttle": 1,  # the keeper publishes lost messages sooner
+        "socket_timeout": 10,  # kombu's default is none: a publish could hang
         "socket_connect_timeout": 5,
         "health_check_interval": 25,
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),
@@ -60,7 +60,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "broker_transport_options": transport,
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # a worker waits for Redis as long as it takes
+        "broker_connection_max_retries": None,  # a worker waits for Redis without a limit
         "broker_connection_timeout": 5,
         "visibility_timeout": settings.visibility_timeout,
         "accept_content": ["json"],
@@ -69,12 +69,12 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_default_queue": Queue.INTERACTIVE,
         "task_create_missing_queues": True,
         "task_acks_late": True,
-        "task_reject_on_worker_lost": False,  # a poison message would come back for ever; attempts are counted instead
+        "task_reject_on_worker_lost": False,  # it would repeat without end; attempts are counted instead
         "task_publish_retry": False,  # the keeper publishes what the API could not
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # it loses running jobs at a Redis restart
         "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,  # an idle worker must find what a busy one cannot start yet
-        "worker_proc_alive_timeout": 60,  # a child that starts slowly must not be killed for ever
+        "worker_disable_prefetch": True,  # an idle worker must find what a busy one cannot start
+        "worker_proc_alive_timeout": 60,  # a child that starts slowly must not be killed
         "worker_max_tasks_per_child": 100,
         "worker_send_task_events": True,  # Flower
         "task_soft_time_limit": 540,  # each message brings its own, by the length of its recording

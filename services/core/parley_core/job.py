@@ -13,14 +13,14 @@ from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, Wor
 from parley_core.recording import Recording
 from parley_core.voiceprints import Role
 
-DEFAULT_TENANT = "default"  # owner of every job where auth is off (one machine, loopback only)
+DEFAULT_TENANT = "default"  # tenant of every job where authentication is off (loopback only)
 
-MAX_ATTEMPTS = 4  # the first and three more: a poison job costs no more than this
-RETRY_SECONDS = (60.0, 120.0, 240.0)  # wait before attempt 2, 3, 4 after a retryable error
+MAX_ATTEMPTS = 4  # a recording that kills its process costs no more attempts than this
+RETRY_SECONDS = (60.0, 120.0, 240.0)  # before attempts 2, 3 and 4, after a retryable error
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     ACCEPTED = "accepted"  # recorded; not yet handed to Celery
     QUEUED = "queued"  # waits for a worker, or for its next attempt
@@ -31,7 +31,7 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """True when nothing will change any more, unless an operator retries by hand."""
+        """Whether the job has ended. Only a retry by hand changes it then."""
         return self in TERMINAL_STATES
 
 
@@ -39,14 +39,14 @@ TERMINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCE
 
 
 class Queue(StrEnum):
-    """A named line of waiting jobs."""
+    """A queue of waiting jobs."""
 
-    INTERACTIVE = "interactive"  # a person waits
+    INTERACTIVE = "interactive"  # a person waits for the result
     BATCH = "batch"
 
 
 class Phase(StrEnum):
-    """What a running job is doing."""
+    """The phase of a running attempt."""
 
     DECODING = "decoding"
     SEGMENTATION = "segmentation"
@@ -57,7 +57,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpeakerBounds:
-    """How many speakers the caller says there are; None leaves it to the engine. Both ends inclusive."""
+    """Bounds of the number of speakers, both inclusive. None leaves a bound to the engine."""
 
     min: int | None = None
     max: int | None = None
@@ -65,14 +65,14 @@ class SpeakerBounds:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """What the caller asked for.
+    """The options of a submit.
 
     Attributes:
         reference: the caller's own name for the conversation (`X-Session-ID` of a consult).
         callback_url: where the delivery goes when the job ends.
         retain_seconds: how long recording and result are kept after the end; None is the deployment's default.
-        voices: keep a vector of each speaker's voice in the result (biometric).
-        channels: whose microphone each channel of the recording is, in order; empty where nobody says.
+        speaker_embeddings: keep the embedding of each speaker in the result. It is biometric data.
+        channels: role of the speaker on each channel of the recording, in order; empty if unknown.
     """
 
     speakers: SpeakerBounds = SpeakerBounds()
@@ -86,7 +86,7 @@ class JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Seconds one attempt may take: at `soft` it is told to stop, at `hard` its process is killed."""
+    """Seconds that an attempt may take. At `soft` it is asked to stop, at `hard` its process is killed."""
 
     soft: float
     hard: float
@@ -94,7 +94,7 @@ class TimeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt or a job ended badly. `code` is an error class's code; `detail` never holds patient data."""
+    """The error of an attempt or a job. `code` is that of an error class; `detail` never holds patient data."""
 
     code: str
     detail: str
@@ -102,7 +102,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one job by one worker. `number` starts at 1; `error` is None while it runs and when it succeeded."""
+    """One attempt of a job. `number` starts at 1; `error` is None while it runs and after it has succeeded."""
 
     number: int
     worker: str
@@ -113,17 +113,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ResultSummary:
-    """What the record keeps of a result; the turns themselves are an object.
+    """The part of a result that the record keeps. The turns are an object.
 
     Attributes:
         key: where the object store keeps the turns.
-        speakers: how many.
-        turns: how many.
-        seconds_of_speech: seconds in which at least one speaker talks.
+        speakers: number of speakers.
+        turns: number of turns.
+        seconds_of_speech: time during which at least one speaker talks.
         engine: EngineInfo as plain data.
         timings: seconds per phase, and `engine` for the engine as a whole.
-        turns_to_review: how many turns need review; None where the engine does not know how sure it is.
-        seconds_to_review: how long these are together.
+        turns_to_review: number of turns that need review; None if the engine gives no confidence.
+        seconds_to_review: total length of these turns.
     """
 
     key: str
@@ -138,7 +138,7 @@ class ResultSummary:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job about to be recorded."""
+    """A job that is to be recorded."""
 
     id: str
     tenant: str
@@ -149,7 +149,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The record.
+    """The record of a job.
 
     Attributes:
         token: number of the last attempt ever started, over manual retries too: for people and for order.
@@ -251,7 +251,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """The caller's key and the digest (hex) of what it was first used for."""
+    """The caller's key, and the digest (hex) of its first request."""
 
     key: str
     digest: str
@@ -259,7 +259,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """All that publishing a job needs. `token` tells a late `mark_queued` of an earlier run from a fresh one."""
+    """What publishing a job needs. An outdated `mark_queued` is recognised by its `token`."""
 
     job_id: str
     queue: Queue
@@ -312,7 +312,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One change of one job. `id` orders them and resumes a stream."""
+    """A change of a job. `id` orders the events of a job, and resumes a stream."""
 
     id: str
     state: JobState
@@ -323,7 +323,7 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class LapsedLease:
-    """A running job whose worker was not heard of in time."""
+    """A running job whose lease has not been renewed in time."""
 
     lease: Lease
     attempt_number: int
@@ -332,12 +332,12 @@ class LapsedLease:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """One queue now.
+    """The state of a queue.
 
     Attributes:
         oldest_seconds: age of the oldest unfinished job, None when there is none.
-        workers: that serve it and take jobs; one that drains is none of them.
-        capacity: jobs that these can run at a time. A worker of two queues counts in both.
+        workers: number of workers that take its jobs. A worker that drains is not counted.
+        capacity: number of jobs that these can run at a time. A worker of two queues counts in both.
     """
 
     queue: Queue
@@ -350,7 +350,14 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """Memory in bytes; `max_memory` is 0 when there is no limit. `lag_seconds` is how late the oldest due job is."""
+    """The state of the store.
+
+    Attributes:
+        used_memory: bytes, as is `max_memory`, which is 0 without a limit.
+        due: number of jobs to publish, now or later.
+        lag_seconds: time for which the oldest due job has been due.
+        leases: number of running jobs.
+    """
 
     used_memory: int
     max_memory: int
@@ -370,7 +377,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class RetryIn:
-    """The job goes back to its queue after so many seconds."""
+    """The job waits for its next attempt for some seconds."""
 
     seconds: float
 
@@ -381,8 +388,9 @@ class GiveUp:
 
 
 def after_failure(attempt_number: int, error: ParleyError) -> RetryIn | GiveUp:
-    """Decide what follows a failed attempt: a lost worker is replaced at once, other retryable errors wait.
+    """Return what follows a failed attempt.
 
+    After a lost worker or a time limit the job is due at once, after other retryable errors later.
     A permanent error ends the job, and so does the last attempt (MAX_ATTEMPTS), whatever its error.
     """
     if isinstance(error, PermanentError) or attempt_number >= MAX_ATTEMPTS:

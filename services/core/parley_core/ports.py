@@ -40,62 +40,80 @@ from parley_core.voiceprints import NewVoiceprint, Voiceprint
 
 
 class JobReader(Protocol):
-    """Reads the record. Every method raises JobStoreUnavailable when the store does not answer in time."""
+    """Reads the record.
+
+    Every method raises JobStoreUnavailable when the store does not answer in time, and JobStoreUnusable when it runs in
+    a way that Parley cannot use.
+    """
 
     def get(self, job_id: str) -> Job:
-        """Raises JobNotFound or JobPurged."""
+        """Return the job. Raises JobNotFound, JobPurged or RecordUnreadable."""
         ...
 
     def page(self, query: JobQuery) -> JobPage:
-        """Raises InvalidRequest for a cursor that is not one of ours."""
+        """Return a page of jobs, without those whose record cannot be read. Raises InvalidRequest for a bad cursor."""
         ...
 
     def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
-        """JobNotifications after the given event id, oldest first."""
+        """Return the events after the given id, oldest first. Of a job that has ended only the end is kept.
+
+        An id that is higher than that of the last event counts as "0": the record has been restored.
+        """
         ...
 
-    def queues(self) -> Sequence[QueueStatus]: ...
+    def queues(self) -> Sequence[QueueStatus]:
+        """Return the state of each queue."""
+        ...
 
-    def stats(self) -> Stats: ...
+    def stats(self) -> Stats:
+        """Return the counters."""
+        ...
 
-    def health(self) -> StoreHealth: ...
+    def health(self) -> StoreHealth:
+        """Prove that the store takes writes, and return its state.
+
+        Raises:
+            JobStoreUnavailable: it does not answer, or takes no writes at present.
+            JobStoreUnusable: a cluster, missing rights, a wrong password or an old version.
+        """
+        ...
 
 
 class JobRecorder(Protocol):
-    """Changes that both a submit and the keeper make."""
+    """Transitions of submits and of the keeper."""
 
     def create(
         self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
     ) -> Created:
-        """Record a job as accepted, due for publishing in a few seconds if the caller does not publish it first.
+        """Record a job as accepted. It becomes due a few seconds later unless the caller publishes it first.
 
-        The same id again, or the same idempotency key with the same digest, returns the job that is there.
+        With an id that is recorded, or an idempotency key that made a job with the same digest, it returns that job.
 
         Args:
-            accepted_at: for a job accepted earlier without a record. It keeps its place in the order of its queue, and
-                a full queue takes it in. A time to come counts as now.
+            accepted_at: for a job that was accepted earlier without a record. The job keeps its place in its queue, and
+                a full queue takes it. A time in the future counts as now.
 
         Raises:
-            JobPurged: the id is that of a purged job.
+            JobPurged: the job with this id was purged.
             IdempotencyKeyReused: the key was used for other content.
             QueueFull: the queue holds its limit of unfinished jobs.
-            JobStoreFull: no memory left for another job.
+            JobStoreFull: Redis has no memory left.
         """
         ...
 
     def mark_queued(self, dispatch: Dispatch) -> None:
-        """Say that the id was handed to Celery. No effect once the job was started: the token tells."""
+        """Note that the id was handed to Celery. No effect when the job has started since, which its token shows."""
         ...
 
     def condemn(self, job_id: str) -> None:
-        """Mark an ended job as being purged, before its objects go: it cannot be retried, and it is expired.
+        """Mark an ended job before its objects are removed. It cannot be retried, and its retention is over.
 
         Raises JobNotFound, JobPurged or JobNotFinished.
         """
         ...
 
     def purge(self, job_id: str) -> None:
-        """Forget an ended job; its id answers JobPurged for a while.
+        """Remove the record of an ended job. For 30 days its id raises JobPurged.
 
         Raises JobNotFound, JobPurged or JobNotFinished.
         """
@@ -103,42 +121,47 @@ class JobRecorder(Protocol):
 
 
 class AttemptEnder(Protocol):
-    """Ends attempts: a worker its own, the keeper those of lost workers."""
+    """Ends attempts: workers end their own, the keeper those of lost workers."""
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
-        """End the attempt with an error, and the job too if `then` says so. Raises LeaseLost or JobCancelled.
+        """End the attempt with an error. With GiveUp the job fails, else it waits for its next attempt.
 
-        With WorkerLost's code it is a reaping, and refused (LeaseLost) when the worker has renewed meanwhile.
+        Ending the same attempt again returns the job.
+
+        Raises:
+            LeaseLost: another attempt owns the job, the job has ended, or the error is WorkerLost and the lease has
+                been renewed since it lapsed.
+            JobCancelled: the job was cancelled.
         """
         ...
 
 
 class SubmitStore(JobReader, JobRecorder, Protocol):
-    """What the API asks of the record."""
+    """The part of the record that the API uses."""
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
-        """Mark an idempotency key as in use by `holder` for so long; calling again extends it.
+        """Reserve an idempotency key for `holder` for some seconds. The same holder may extend its reservation.
 
-        Returns the id of the job the key already made, else None.
+        Returns the id of the job that the key has made, None if it has made none.
 
         Raises:
-            IdempotencyKeyInUse: another holder has it.
+            IdempotencyKeyInUse: another holder has reserved it.
         """
         ...
 
     def release_key(self, tenant: str, key: str, holder: str) -> None:
-        """Drop a reservation that led to no job."""
+        """Remove a reservation that made no job."""
         ...
 
     def cancel(self, job_id: str) -> Job:
-        """Make the job cancelled, now and for good; its worker learns of it at its next heartbeat.
+        """Cancel the job. The state is terminal when the call returns; a worker learns of it at its next renewal.
 
         Raises JobNotFound, JobPurged or JobAlreadyTerminal.
         """
         ...
 
     def retry(self, job_id: str) -> Job:
-        """Put a failed or cancelled job back into its queue, due at once, with a new list of attempts.
+        """Queue a failed or cancelled job again, due at once, with a new list of attempts.
 
         Raises JobNotFound, JobPurged (also for a condemned job) or JobNotRetryable.
         """
@@ -146,12 +169,13 @@ class SubmitStore(JobReader, JobRecorder, Protocol):
 
 
 class AttemptStore(AttemptEnder, Protocol):
-    """What a worker asks of the record."""
+    """The part of the record that a worker uses."""
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
-        """Take the job for one attempt, counted before work begins; None when it is not there to be taken.
+        """Start an attempt, which is counted before work begins.
 
-        None covers a duplicate message, a job cancelled meanwhile, one that waits for its retry and one that is gone.
+        Returns None when the job does not wait for a worker: after a duplicate message, a cancel or a purge, or before
+        the time of its retry.
         """
         ...
 
@@ -159,16 +183,15 @@ class AttemptStore(AttemptEnder, Protocol):
         """Extend the lease and write phase and progress. Less progress than before leaves the progress as it is.
 
         Raises:
-            LeaseLost: a newer attempt holds the job, or it ended.
-            JobCancelled: it was cancelled.
+            LeaseLost: a newer attempt owns the job, or the job has ended.
+            JobCancelled: the job was cancelled.
         """
         ...
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
-        """Commit. Raises LeaseLost or JobCancelled, and then nothing has changed.
+        """Commit the result. Committing the same result again returns the job, so the call can be repeated.
 
-        Committing the same result again with the same lease returns the job: a reply lost on the wire can be asked
-        for again.
+        Raises LeaseLost or JobCancelled, and then nothing has changed.
         """
         ...
 
@@ -180,44 +203,44 @@ class AttemptStore(AttemptEnder, Protocol):
         ...
 
     def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
-        """Say that a worker serves a queue, until that many seconds are over; 0 takes it back."""
+        """Register a worker for a queue for some seconds. 0 removes the registration."""
         ...
 
 
 class MaintenanceStore(JobReader, JobRecorder, AttemptEnder, Protocol):
-    """What the keeper asks of the record."""
+    """The part of the record that the keeper uses."""
 
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
-        """Jobs to publish now. Each is claimed for a few seconds, so that several keepers share the work."""
+        """Return jobs to publish now. Each is claimed for some seconds, so that several keepers share the work."""
         ...
 
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
-        """Make queued jobs due again whose message is gone; return their ids.
+        """Make queued jobs due again whose message is lost; return their ids.
 
         Args:
-            waiting: messages in Celery's list of each queue.
-            grace_seconds: how long a published job may stay unstarted before the question is asked.
+            waiting: number of messages in Celery's list of each queue.
+            grace_seconds: time that a published job has to start before its message can count as lost.
         """
         ...
 
     def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
-        """Leases that ran out. Empty while the store has been up for less than a lease: workers must get to renew."""
+        """Return leases that have lapsed. None before workers have had a whole lease to renew on this server."""
         ...
 
     def claim_expired(self, limit: int) -> Sequence[Job]:
-        """Terminal jobs whose retention is over."""
+        """Return ended jobs whose retention is over. Each is claimed for a minute."""
         ...
 
     def running_by_worker(self) -> dict[str, int]:
-        """Number of leases per worker."""
+        """Return the number of running jobs by worker."""
         ...
 
 
 class JobStore(SubmitStore, AttemptStore, MaintenanceStore, Protocol):
     """The durable record of jobs: all of the above in one store.
 
-    Each transition is atomic: record, indexes, event and counters change together. Times are the store's own clock, so
-    a process whose clock is wrong does no harm.
+    Each transition is atomic: record, indexes, event and counters change together. All times are those of the store's
+    clock, so the clocks of other processes do not matter.
     """
 
 
@@ -236,43 +259,43 @@ class JobIndex(JobStore, Protocol):
 
 
 class VoiceprintStore(Protocol):
-    """Enrolled voices, each tenant's its own, until they are deleted. Atomic.
+    """Voiceprints by tenant, kept until they are deleted. Each change is atomic.
 
     Every method raises JobStoreUnavailable when the store does not answer in time.
     """
 
     def enrol(self, new: NewVoiceprint) -> Voiceprint:
-        """Keep a voice; the same id again returns the voice that is there.
+        """Store a voiceprint. With an id that is stored, it returns that voiceprint.
 
         Raises:
-            VoiceprintNameTaken: the tenant has a voice of this name (see voices.name_key).
-            TooManyVoiceprints: the tenant has as many as it may.
-            JobStoreFull: no memory left for another.
+            VoiceprintNameTaken: the tenant has a voiceprint of this name (see voiceprints.name_key).
+            TooManyVoiceprints: the tenant has reached its limit.
+            JobStoreFull: Redis has no memory left.
         """
         ...
 
     def get(self, tenant: str, voiceprint_id: str) -> Voiceprint:
-        """Raises VoiceprintNotFound, also for another tenant's."""
+        """Return the voiceprint. Raises VoiceprintNotFound, also for one of another tenant."""
         ...
 
     def all(self, tenant: str) -> Sequence[Voiceprint]:
-        """The tenant's voices, in order of enrolment."""
+        """Return the tenant's voiceprints, in order of enrolment."""
         ...
 
     def remove(self, tenant: str, voiceprint_id: str) -> None:
-        """Forget a voice; its name is free again. Raises VoiceprintNotFound."""
+        """Delete a voiceprint. Its name can be used again. Raises VoiceprintNotFound."""
         ...
 
 
 class JobQueue(Protocol):
-    """Carries job ids to workers. May lose and repeat; the record makes up for both."""
+    """Carries job ids to workers. It may lose and repeat them: the record brings back the one and refuses the other."""
 
     def publish(self, dispatch: Dispatch) -> None:
-        """Raises JobStoreUnavailable when the broker does not take it in time."""
+        """Hand a job to the workers. Raises JobStoreUnavailable when the broker does not take it in time."""
         ...
 
     def waiting(self) -> dict[Queue, int]:
-        """Messages that no worker has taken yet."""
+        """Return the number of messages by queue that no worker has taken yet."""
         ...
 
 
@@ -292,46 +315,46 @@ class RecordingStore(Protocol):
     """
 
     async def save(self, key: str, chunks: AsyncIterator[bytes]) -> None:
-        """Store a stream under a fresh key, durably before it returns; if the stream raises, nothing stays."""
+        """Store a stream under a new key, durable on return. If the stream raises, nothing is stored."""
         ...
 
     def put(self, key: str, data: bytes) -> None:
-        """Store a small object, durably before it returns."""
+        """Store a small object, durable on return."""
         ...
 
     def read(self, key: str) -> bytes:
-        """Raises KeyError when there is none."""
+        """Return a small object. Raises KeyError when there is none."""
         ...
 
     def fetch(self, key: str) -> AbstractContextManager[Path]:
-        """Give the object as a local file for as long as the context lasts. Raises KeyError when there is none."""
+        """Provide the object as a local file while the context lasts. Raises KeyError when there is none."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove it; no error when there is none."""
+        """Remove the object. No error when there is none."""
         ...
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store a small object unless there is one of this name; say whether this call stored it."""
+        """Store a small object unless one of this name exists. Return whether this call stored it."""
         ...
 
     def keys(self, prefix: str) -> Sequence[str]:
-        """Names below a folder (`recordings/`)."""
+        """Return the names of the objects below a folder (`recordings/`)."""
         ...
 
     def entries(self, prefix: str) -> Iterator[ObjectEntry]:
-        """Yield the objects below a folder page by page: memory does not grow with their number."""
+        """Yield the objects below a folder, read page by page: memory does not grow with their number."""
         ...
 
     def remove_staged(self, older_than_seconds: float) -> int:
-        """Remove what uploads left that were killed on their way; return how many.
+        """Remove the remains of uploads whose process was killed; return their number.
 
-        On S3 and its like a lifecycle rule of the bucket does this: the call removes nothing there.
+        On S3, GCS and Azure a lifecycle rule of the bucket does this, and the call removes nothing.
         """
         ...
 
     def folders(self, prefix: str) -> Sequence[str]:
-        """Names of the folders directly below a folder."""
+        """Return the names of the folders directly below a folder."""
         ...
 
     def check(self) -> None:
