@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobNotFound, JobPurged
+from parley_core.errors import JobNotFound, JobPurged, RecordUnreadable
 from parley_core.job import JobEnd, JobTrace, NewJob
 from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
@@ -90,9 +90,11 @@ class OrphanCollector:
         return end.finished_at + kept_for + SETTLED_AFTER < self._now()
 
     def _unrecorded(self, job_id: str) -> bool:
-        """A recorded job is the purge's to remove, record and all."""
+        """Return whether Redis has no record of a job. A recorded job is removed by the purge, with its record."""
         try:
             self._store.index.get(job_id)
         except (JobNotFound, JobPurged):
             return True
+        except RecordUnreadable:
+            return False
         return False

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobNotFound, JobPurged, RetryableError
+from parley_core.errors import JobNotFound, JobPurged, RecordUnreadable, RetryableError
 from parley_core.job import History, JobTrace
 from parley_core.job_id import UNDATED, accepted_at
 from parley_core.logs import get_logger
@@ -18,7 +18,7 @@ from parley_keeper.loop import NoteProgress
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 SLACK = timedelta(minutes=5)  # clocks differ, and a note of completeness may have been on its way
-MARKER_EVERY = timedelta(seconds=10)  # how often the object store's marker is written
+MARKER_EVERY = timedelta(seconds=10)  # how often the object store's marker is read and written
 
 log = get_logger(__name__)
 
@@ -55,8 +55,12 @@ class Reconciler:
 
     def run_once(self, note_progress: NoteProgress) -> int:
         """Reconcile if Redis has lost writes; return how many jobs were restored or corrected."""
+        now = datetime.now(UTC)
         history = self._store.index.history()
-        since = lost_since(history, self._store.manifests.marker())
+        since = lost_since(history, None)
+        compares = since is not None or now - self._marked_at >= MARKER_EVERY
+        if compares:
+            since = lost_since(history, self._store.manifests.marker())
         changed = 0
         if since is not None:
             found = self.reconcile(since, note_progress)
@@ -71,8 +75,7 @@ class Reconciler:
                 unreadable=found.unreadable,
             )
         identity, ticks = self._store.index.confirm_history(history.server)
-        now = datetime.now(UTC)
-        if since is not None or now - self._marked_at >= MARKER_EVERY:
+        if compares:
             self._store.manifests.mark(HistoryMarker(identity, ticks))
             self._marked_at = now
         return changed
@@ -101,7 +104,7 @@ class Reconciler:
                 self._follow(trace, found)
             except RetryableError:
                 raise
-            except (ValueError, JobPurged) as error:
+            except (ValueError, JobPurged, RecordUnreadable) as error:
                 found.unreadable += 1
                 log.error("job cannot be reconciled", job_id=trace.job_id, error=type(error).__name__)
         return found

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobPurged, ObjectStoreUnavailable
-from parley_core.job import Failure, GiveUp, History, JobState, ResultSummary, RetryIn
+from parley_core.errors import JobPurged, ObjectStoreUnavailable, RecordUnreadable
+from parley_core.job import Failure, GiveUp, History, Job, JobState, ResultSummary, RetryIn
 from parley_core.job_id import day_of
 from parley_core.storage.manifests import HistoryMarker
-from parley_keeper.reconciliation import BEGINNING, Reconciler, lost_since
+from parley_keeper.reconciliation import BEGINNING, MARKER_EVERY, Reconciler, lost_since
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 
 NOW = datetime.now(UTC)
@@ -87,6 +87,39 @@ def test_an_undisturbed_history_is_not_reconciled(fixture: KeeperFixture) -> Non
     fixture.submit()
     assert [fixture.run_once() for _ in range(3)] == [0, 0, 0]
     assert fixture.reconciler.reconciliations == before
+
+
+def test_the_marker_is_read_every_ten_seconds_and_after_a_loss(
+    fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[None] = []
+    marker = fixture.store.manifests.marker
+    monkeypatch.setattr(fixture.store.manifests, "marker", lambda: (reads.append(None), marker())[1])
+    for _ in range(3):
+        fixture.run_once()
+    assert len(reads) == 0, "the first round of the fixture has read it"
+    fixture.reconciler._marked_at -= MARKER_EVERY
+    fixture.run_once()
+    fixture.run_once()
+    assert len(reads) == 1
+    fixture.wipe()
+    fixture.run_once()
+    assert len(reads) == 2
+
+
+def test_a_record_that_cannot_be_read_stops_no_other(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [fixture.submit() for _ in range(3)]
+    get = fixture.index.get
+
+    def refuse_first(job_id: str) -> Job:
+        if job_id == jobs[0]:
+            raise RecordUnreadable("written by a newer version")
+        return get(job_id)
+
+    fixture.wipe()
+    monkeypatch.setattr(fixture.index, "get", refuse_first)
+    found = fixture.reconciler.reconcile(BEGINNING, nothing)
+    assert (found.restored, found.unreadable) == (2, 1)
 
 
 def test_a_wiped_redis_has_every_job_again_as_it_was(fixture: KeeperFixture) -> None:

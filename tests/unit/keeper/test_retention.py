@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobPurged, ObjectStoreUnavailable
-from parley_core.job import JobOptions, JobState, NewJob, ResultSummary
+from parley_core.errors import JobPurged, ObjectStoreUnavailable, RecordUnreadable
+from parley_core.job import Job, JobOptions, JobState, NewJob, ResultSummary
 from parley_core.job_id import day_of
 from parley_core.recording import recording_key, result_folder
 from parley_keeper.orphans import OrphanCollector
@@ -179,6 +179,18 @@ def test_a_job_whose_end_cannot_be_read_is_kept(fixture: KeeperFixture) -> None:
     job_id = fixture.finished()
     fixture.objects.put(f"jobs/{day_of(job_id)}/{job_id}/end-0.json", b"nonsense")
     fixture.index.roll_back(MemoryJobStore().snapshot())
+    fixture.moved = LATER
+    assert fixture.collect() == 0
+    assert len(fixture.sounds()) == 2
+
+
+def test_a_job_whose_record_cannot_be_read_is_kept(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixture.finished()
+
+    def refuse(job_id: str) -> Job:
+        raise RecordUnreadable("written by a newer version")
+
+    monkeypatch.setattr(fixture.index, "get", refuse)
     fixture.moved = LATER
     assert fixture.collect() == 0
     assert len(fixture.sounds()) == 2
