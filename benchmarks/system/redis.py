@@ -76,7 +76,7 @@ class Bench:
         lease = self.start(job)
         for phase in Phase:
             self.store.renew(lease, 30, phase, 0.5)
-        timings = {phase.value: 12.345 for phase in Phase} | {"engine": 23.456}
+        timings = {phase.value: 12.345 for phase in Phase} | {"engine": 23.456, "engine_cpu": 23.123}
         key = result_key(job.id, lease.nonce)
         self.store.succeed(lease, ResultSummary(key, 2, 120, 500.5, self.engine, timings, 3, 4.5))
 

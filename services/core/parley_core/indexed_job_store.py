@@ -66,6 +66,12 @@ class IndexedJobStore:
     def claim_expired(self, limit: int) -> Sequence[Job]:
         return self.index.claim_expired(limit)
 
+    def note_stopped(self, job_id: str, nonce: str) -> None:
+        self.index.note_stopped(job_id, nonce)
+
+    def measure_service(self, start_seconds: float, longest_seconds: float) -> None:
+        self.index.measure_service(start_seconds, longest_seconds)
+
     def running_by_worker(self) -> dict[str, int]:
         return self.index.running_by_worker()
 

@@ -121,7 +121,7 @@ class ResultSummary:
         turns: number of turns.
         seconds_of_speech: time during which at least one speaker talks.
         engine: EngineInfo as plain data.
-        timings: seconds per phase, and `engine` for the engine as a whole.
+        timings: seconds per phase, `engine` for the engine as a whole, and `engine_cpu` for its processor time.
         turns_to_review: number of turns that need review; None if the engine gives no confidence.
         seconds_to_review: total length of these turns.
     """
@@ -357,6 +357,7 @@ class StoreHealth:
         due: number of jobs to publish, now or later.
         lag_seconds: time for which the oldest due job has been due.
         leases: number of running jobs.
+        retention_lag_seconds: time for which the retention of a job that is still there has been over.
     """
 
     used_memory: int
@@ -366,11 +367,15 @@ class StoreHealth:
     due: int
     lag_seconds: float
     leases: int
+    retention_lag_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counters as the transitions raised them, by name: `what` or `what|label=value|...`."""
+    """Counters as the transitions raised them, by name: `what` or `what|label=value|...`.
+
+    `tenant_unfinished` and `stored_recording_bytes` also fall. A name that ends in `_ms` counts thousandths.
+    """
 
     counters: dict[str, int] = field(default_factory=dict)
 

@@ -168,7 +168,15 @@ class SubmitStore(JobReader, JobRecorder, Protocol):
         ...
 
 
-class AttemptStore(AttemptEnder, Protocol):
+class StopRecorder(Protocol):
+    """Counts how long attempts of cancelled jobs go on."""
+
+    def note_stopped(self, job_id: str, nonce: str) -> None:
+        """Say that the attempt of a cancelled job has stopped. No effect for another attempt, or once more."""
+        ...
+
+
+class AttemptStore(AttemptEnder, StopRecorder, Protocol):
     """The part of the record that a worker uses."""
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
@@ -229,6 +237,15 @@ class MaintenanceStore(JobReader, JobRecorder, AttemptEnder, Protocol):
 
     def claim_expired(self, limit: int) -> Sequence[Job]:
         """Return ended jobs whose retention is over. Each is claimed for a minute."""
+        ...
+
+    def measure_service(self, start_seconds: float, longest_seconds: float) -> None:
+        """Count the time since the last call for each queue: with unfinished jobs, and of it with workers.
+
+        Args:
+            start_seconds: a queue without workers counts as served until its oldest job is older.
+            longest_seconds: of one call; what is longer was an outage of all keepers, and is not known.
+        """
         ...
 
     def running_by_worker(self) -> dict[str, int]:

@@ -15,8 +15,16 @@ from parley_core.redis import require_usable_store
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from parley_keeper import health
+from parley_keeper.inventory import Inventory
 from parley_keeper.loop import Keeper, MaintenanceTask
-from parley_keeper.maintenance import publish_due, reap, record_accepted, republish_lost
+from parley_keeper.maintenance import (
+    SERVICE_SECONDS,
+    measure_service,
+    publish_due,
+    reap,
+    record_accepted,
+    republish_lost,
+)
 from parley_keeper.orphans import OrphanCollector
 from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
 from parley_keeper.reconciliation import Reconciler
@@ -30,6 +38,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     objects, queue = ObjectStore.from_settings(settings), CeleryJobQueue.from_settings(settings)
     store = DurableJobStore.from_settings(settings, objects)
     reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
+    inventory = Inventory(objects)
     pods = worker_pods()
     tasks = [
         MaintenanceTask("reconcile", 1.0, reconciler.run_once),
@@ -39,10 +48,13 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
         MaintenanceTask("purge", 5.0, partial(purge_expired, store)),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
+        MaintenanceTask("measure_service", SERVICE_SECONDS, partial(measure_service, store)),
+        MaintenanceTask("count_backlog", 15.0, inventory.count_backlog),
+        MaintenanceTask("find_oldest_recording", 600.0, inventory.find_oldest),
     ]
     if pods:
         tasks.append(MaintenanceTask("pod_deletion_costs", 2.0, PodDeletionCosts(store, pods).run_once))
-    return tasks, lambda: (*reconciler.metrics(), *orphans.metrics())
+    return tasks, lambda: (*reconciler.metrics(), *orphans.metrics(), *inventory.metrics())
 
 
 def main() -> int:

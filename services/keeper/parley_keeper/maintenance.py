@@ -21,6 +21,10 @@ BATCH = 100  # jobs that one call to the store claims: few enough to be publishe
 BATCHES = 20  # per round, so that a round ends while jobs keep coming
 UNSTARTED_SECONDS = 10.0  # a worker starts what it took within milliseconds; a wrong guess costs a duplicate message
 
+SERVICE_SECONDS = 5.0  # between two measurements of the service of queues
+WORKER_START_SECONDS = 60.0  # a queue that scales from zero has no worker until a pod has started
+LONGEST_OUTAGE_SECONDS = 60.0  # without any keeper; what happened in a longer one is not known
+
 log = get_logger(__name__)
 
 
@@ -70,6 +74,12 @@ def _reap_one(store: MaintenanceStore, lapsed: LapsedLease) -> bool:
         return False
     log.warning("worker lost", job_id=job.id, attempt=lapsed.attempt_number, worker=lapsed.worker, state=job.state)
     return True
+
+
+def measure_service(store: MaintenanceStore, note_progress: NoteProgress) -> int:
+    """Add the time since the last round to the service of each queue."""
+    store.measure_service(WORKER_START_SECONDS, LONGEST_OUTAGE_SECONDS)
+    return 0
 
 
 def record_accepted(store: DurableJobStore, queue: JobQueue, note_progress: NoteProgress) -> int:

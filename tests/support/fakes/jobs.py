@@ -51,13 +51,14 @@ from parley_core.job import (
     dispatch_of,
 )
 from parley_core.redis import transitions
+from tests.support.fakes.metrics import MemoryMetrics
 from tests.support.fakes.restoration import Entry, MemoryRestoration
 
 ID_LENGTH = 36
 WAITING = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 
 
-class MemoryJobStore(MemoryRestoration):
+class MemoryJobStore(MemoryMetrics, MemoryRestoration):
     """JobStore on dicts. `now` is its clock; `available = False` acts like a store that is down."""
 
     def __init__(
@@ -72,6 +73,7 @@ class MemoryJobStore(MemoryRestoration):
         self._held: dict[tuple[str, str], tuple[str, float]] = {}
         self._started: Counter[Queue] = Counter()
         self._counters: Counter[str] = Counter()
+        self._removing: dict[str, float] = {}
         self._workers: dict[tuple[Queue, str], tuple[int, float]] = {}
         self.available = True
 
@@ -97,10 +99,6 @@ class MemoryJobStore(MemoryRestoration):
         event = JobEvent(str(entry.events_so_far), job.state, job.phase, job.progress, at)
         entry.events = [event] if job.state.terminal else [*kept, event]
 
-    def _count(self, what: str, job: Job, **labels: str) -> None:
-        pairs = "|".join(f"{name}={value}" for name, value in sorted({**labels, "queue": job.options.queue}.items()))
-        self._counters[f"{what}|{pairs}"] += 1
-
     # Submitting
 
     def create(
@@ -119,6 +117,7 @@ class MemoryJobStore(MemoryRestoration):
             job = Job(new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at)
             entry = self._entries[new.id] = Entry(job, len(self._entries), accepted_at=began, due=now + 5)
             self._change(entry)
+            self._list(job)
             self._count("jobs_accepted", job)
             if idempotency:
                 self._keys[new.tenant, idempotency.key] = (new.id, idempotency.digest)
@@ -174,6 +173,8 @@ class MemoryJobStore(MemoryRestoration):
                 phase=Phase.DECODING,
                 progress=0.0,
             )
+            if job.started_at is None:
+                self._observe("wait_seconds", job, now - entry.accepted_at)
             self._count("attempts_started", job)
             return entry.job, Lease(job_id, entry.job.token, entry.job.nonce)
 
@@ -243,6 +244,7 @@ class MemoryJobStore(MemoryRestoration):
         entry.due, entry.published_at = None, None
         entry.expires = now + (self._retain if retain is None else retain)
         self._change(entry, state=state, finished_at=_moment(now), phase=None, **changes)
+        self._observe_end(entry, now)
 
     # By hand
 
@@ -269,6 +271,9 @@ class MemoryJobStore(MemoryRestoration):
             changes = {"nonce": "", "attempts": (), "error": None, "started_at": None, "finished_at": None}
             self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, progress=0.0, **changes)
             self._count("jobs_retried", entry.job)
+            self._count_tenant("tenant_unfinished", entry.job)
+            self._removing.pop(job_id, None)
+            self._stopped.discard(job_id)
             return self.get(job_id)
 
     def condemn(self, job_id: str) -> None:
@@ -277,6 +282,7 @@ class MemoryJobStore(MemoryRestoration):
             if not entry.job.state.terminal:
                 raise JobNotFinished("The job has not ended; cancel it first.")
             entry.condemned, entry.expires = True, now + transitions.PURGE_CLAIM_MS / 1000
+            self._removing.setdefault(job_id, now)
 
     def purge(self, job_id: str) -> None:
         with self._transition():
@@ -284,6 +290,8 @@ class MemoryJobStore(MemoryRestoration):
             if not entry.job.state.terminal:
                 raise JobNotFinished("The job has not ended; cancel it first.")
             self._count("jobs_purged", entry.job)
+            self._count("stored_recording_bytes", entry.job, -entry.job.recording.bytes)
+            self._removing.pop(job_id, None)
             del self._entries[job_id]
             self._purged.add(job_id)
 
@@ -325,6 +333,7 @@ class MemoryJobStore(MemoryRestoration):
         with self._transition() as now:
             due = [e for e in self._entries.values() if e.expires is not None and e.expires <= now][:limit]
             for entry in due:
+                self._removing.setdefault(entry.job.id, entry.expires or now)
                 entry.expires = now + transitions.PURGE_CLAIM_MS / 1000
             return [entry.job for entry in due]
 
@@ -382,7 +391,9 @@ class MemoryJobStore(MemoryRestoration):
         with self._transition() as now:
             due = [e.due for e in self._entries.values() if e.due is not None]
             lag = max(0.0, now - min(due)) if due else 0.0
-            return StoreHealth(0, 0, "noeviction", True, len(due), lag, len(self._running()))
+            expired = [*self._removing.values(), *(e.expires for e in self._entries.values() if e.expires is not None)]
+            late = max((0.0, *(now - since for since in expired)))
+            return StoreHealth(0, 0, "noeviction", True, len(due), lag, len(self._running()), late)
 
     def _running(self) -> list[Entry]:
         return [e for e in self._entries.values() if e.job.state is JobState.RUNNING]

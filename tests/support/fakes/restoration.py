@@ -51,6 +51,12 @@ class MemoryRestoration:
     def _count(self, what: str, job: Job, **labels: str) -> None:
         raise NotImplementedError
 
+    def _list(self, job: Job) -> None:
+        raise NotImplementedError
+
+    def _observe_end(self, entry: Entry, ended: float) -> None:
+        raise NotImplementedError
+
     def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool:
         with self._transition() as now:
             if new.id in self._entries or new.id in self._purged:
@@ -59,6 +65,7 @@ class MemoryRestoration:
                 new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at, run=run
             )
             entry = self._entries[new.id] = Entry(job, len(self._entries), created_at.timestamp(), due=now)
+            self._list(job)
             self._count("jobs_accepted", job)
             self._count("jobs_restored", job)
             if end is None:
@@ -92,6 +99,7 @@ class MemoryRestoration:
             phase=None,
             progress=1.0 if end.result else entry.job.progress,
         )
+        self._observe_end(entry, end.finished_at.timestamp())
 
     def snapshot(self) -> bytes:
         """Return all that the store holds now."""

@@ -118,12 +118,46 @@ async def test_histograms_are_cumulative_and_whole(
     assert found[labelled("parley_something_new_total", queue="batch")] == 5
 
 
+async def test_refusals_are_counted_by_their_code_and_long_polls_have_a_route_of_their_own(
+    client: httpx.AsyncClient,
+) -> None:
+    before = await samples(client)
+    assert before[labelled("parley_http_problems_total", code="queue_full")] == 0
+    await client.post("/v1/jobs", content=b"a poem", headers={"Content-Type": "audio/flac"})
+    accepted = await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})
+    await client.get(f"/v1/jobs/{accepted.json()['id']}?wait=0")
+    found = await samples(client)
+    assert found[labelled("parley_http_problems_total", code="not_audio")] == 1
+    assert (
+        found[labelled("parley_http_requests_total", method="GET", route="/v1/jobs/{job_id}?wait", status="200")] == 1
+    )
+
+
+async def test_times_of_the_record_are_exported_in_seconds(
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters = {
+        "audio_ms|queue=batch": 1_500,
+        "tenant_unfinished|tenant=clinic": 3,
+        "tenant_jobs_ended|tenant=clinic": 4,
+        "stored_recording_bytes|queue=batch": 77,
+    }
+    stats = replace(api.store.stats(), counters=counters)
+    monkeypatch.setattr(api.store, "stats", lambda: stats)
+    found = await samples(client)
+    assert found[labelled("parley_audio_seconds_total", queue="batch")] == 1.5
+    assert found[labelled("parley_audio_seconds_total", queue="interactive")] == 0
+    assert found[labelled("parley_tenant_unfinished", tenant="clinic")] == 3
+    assert found[labelled("parley_tenant_jobs_ended_total", tenant="clinic")] == 4
+    assert found[labelled("parley_stored_recording_bytes", queue="batch")] == 77
+    assert found["parley_retention_lag_seconds[]"] == 0
+
+
 def test_histogram_bounds_are_those_of_the_moves() -> None:
     library = (files("parley_core.redis") / "lua" / "lib.lua").read_text()
-    for name, what in (("WAIT_BUCKETS", "wait_seconds"), ("RUN_BUCKETS", "run_seconds")):
-        match = re.search(rf"{name} = {{(.+)}}", library)
-        assert match is not None
-        assert tuple(float(bound) for bound in match[1].split(",")) == record_metrics.HISTOGRAMS[what][1]
+    found = dict(re.findall(r"^  (\w+) = {([\d., ]+)},$", library, re.MULTILINE))
+    bounds = {what: tuple(float(bound) for bound in text.split(",")) for what, text in found.items()}
+    assert bounds == {what: bounds for what, (_, bounds) in record_metrics.HISTOGRAMS.items()}
 
 
 async def test_what_cannot_be_read_is_left_out_and_not_zero(api: ApiFixture, client: httpx.AsyncClient) -> None:

@@ -55,7 +55,7 @@ def test_a_success_is_stored_under_its_nonce_and_committed(fixture: AttemptFixtu
     assert job.result is not None
     assert job.result.key == result_key(job.id, job.nonce)
     assert (job.result.speakers, job.result.turns, job.result.seconds_of_speech) == (1, 1, 1.0)
-    assert {"decoding", "segmentation", "embedding", "clustering", "engine"} <= set(job.result.timings)
+    assert {"decoding", "segmentation", "embedding", "clustering", "engine", "engine_cpu"} <= set(job.result.timings)
     assert [(a.number, a.worker, a.error) for a in job.attempts] == [(1, "host/abc/1", None)]
 
 
@@ -216,6 +216,8 @@ def test_a_cancel_stops_the_engine_between_two_batches_and_leaves_no_result(fixt
 
     assert run_attempt(fixture.job_id, fixture.with_engine(CallingEngine(middle))) is Outcome.ENDED
     assert (fixture.job().state, fixture.results()) == (JobState.CANCELLED, [])
+    counters = fixture.store.stats().counters
+    assert sum(count for name, count in counters.items() if name.startswith("cancel_seconds_bucket")) == 1
 
 
 def test_a_cancel_that_the_engine_does_not_notice_still_wins(fixture: AttemptFixture) -> None:

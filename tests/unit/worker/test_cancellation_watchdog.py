@@ -79,6 +79,22 @@ def test_the_child_of_a_cancelled_job_is_killed_after_the_grace_time(fixture: Wa
     assert fixture.killed[0] == (PID, signal.SIGKILL)
 
 
+def test_the_stop_of_a_killed_child_is_measured_once_redis_answers(fixture: WatchdogFixture) -> None:
+    message = fixture.message()
+    fixture.start(message)
+    fixture.check_for(0.5, message)
+    fixture.store.cancel(message.args[0])
+    fixture.check_for(GRACE + 0.5, message)
+    assert fixture.killed
+    state.active_requests.clear()
+    fixture.store.available = False
+    fixture.check_for(1.0)
+    fixture.store.available = True
+    fixture.check_for(1.0)
+    counters = fixture.store.stats().counters
+    assert sum(count for name, count in counters.items() if name.startswith("cancel_seconds_bucket")) == 1
+
+
 def test_a_job_cancelled_before_the_first_check_is_noticed_too(fixture: WatchdogFixture) -> None:
     message = fixture.message()
     fixture.start(message)

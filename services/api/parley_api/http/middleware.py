@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley_api.http.problems import internal_error
+from parley_api.http.problem_kinds import KINDS
+from parley_api.http.problems import SCOPE_KEY, internal_error
 from parley_core.logs import get_logger
 
 log = get_logger(__name__)
@@ -44,17 +45,27 @@ class HttpMetrics:
         )
         self._seconds = Histogram(
             "parley_http_request_seconds",
-            "Seconds from the request's head to the end of its response.",
+            "Seconds from the request's head to the end of its response. Routes with `?wait` are long polls.",
             ("method", "route"),
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._problems = Counter(
+            "parley_http_problems",
+            "Requests that got a problem, by its code: the reasons for which submits are refused among them.",
+            ("code",),
+            registry=self.registry,
+        )
+        for code in KINDS:  # a counter that starts at 1 shows no increase
+            self._problems.labels(code)
 
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+    def observe(self, method: str, route: str, status: int, seconds: float, problem: str | None = None) -> None:
         """Count one request. Status 0 means that no response was sent."""
         method = method if method in METHODS else "other"  # callers may send any text; labels must stay few
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
+        if problem is not None:
+            self._problems.labels(problem).inc()
 
 
 class RequestMiddleware:
@@ -83,7 +94,7 @@ class RequestMiddleware:
     def _record(self, exchange: _Exchange) -> None:
         method, route, status = exchange.scope["method"], exchange.route, exchange.status or 0
         seconds = time.perf_counter() - exchange.began
-        self._metrics.observe(method, route, status, seconds)
+        self._metrics.observe(method, exchange.measured_route, status, seconds, exchange.scope.get(SCOPE_KEY))
         if route not in QUIET_ROUTES or status >= 500:
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
@@ -107,6 +118,11 @@ class _Exchange:
     def route(self) -> str:
         """The pattern that matched, for example `/v1/jobs/{job_id}`."""
         return str(getattr(self.scope.get("route"), "path", "unmatched"))
+
+    @property
+    def measured_route(self) -> str:
+        """The pattern, marked if the caller chose how long the response takes: a long poll is not slow."""
+        return f"{self.route}?wait" if "wait" in QueryParams(self.scope["query_string"]) else self.route
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -7,12 +7,28 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from parley_api.http.errors import Unauthenticated
 from parley_api.http.problem_kinds import CLIENT_CLOSED, CLIENT_CLOSED_REQUEST, INTERNAL_ERROR, KINDS
 from parley_core.errors import ParleyError
 
 MEDIA_TYPE = "application/problem+json"
+SCOPE_KEY = "parley.problem"
+
+
+class Problem(JSONResponse):
+    """A problem response. It leaves its code in the scope of the request, where the middleware counts it."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, code: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        super().__init__(content, content["status"], headers)
+        self.code = code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[SCOPE_KEY] = self.code
+        await super().__call__(scope, receive, send)
 
 
 def problem(
@@ -21,7 +37,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     status: int | None = None,
     **members: object,
-) -> JSONResponse:
+) -> Problem:
     """Return a problem response.
 
     Args:
@@ -42,16 +58,16 @@ def problem(
         "code": code,
         **members,
     }
-    return JSONResponse(content, content["status"], sent, MEDIA_TYPE)
+    return Problem(code, content, sent)
 
 
-def from_error(error: ParleyError) -> JSONResponse:
+def from_error(error: ParleyError) -> Problem:
     """Return the problem for one of Parley's own errors."""
     headers = {"WWW-Authenticate": 'Bearer realm="parley"'} if isinstance(error, Unauthenticated) else None
     return problem(error.code, error.detail, headers, **getattr(error, "members", {}))
 
 
-def internal_error() -> JSONResponse:
+def internal_error() -> Problem:
     """Return the problem for an unexpected error. It tells the caller nothing else: messages may hold patient data."""
     return problem(INTERNAL_ERROR, "An unexpected error. The server's log has it under this response's `X-Request-ID`.")
 

@@ -37,6 +37,7 @@ COUNTERS: Mapping[str, str] = {
     "attempts_failed": "Attempts that ended with an error, by its code.",
     "attempts_given_back": "Attempts that a stopping worker gave back. They do not count as tries.",
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
+    "jobs_restored": "Jobs whose record Redis had lost, written again from the object store.",
     "unreadable_records": "Records that a list, the keeper or a scrape skipped because it could not read them.",
 }
 """What the transitions count. Counters start at 0, so that their first increase shows in a rate."""
@@ -54,7 +55,30 @@ ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
 )
 """Errors that an attempt can end with. Their counters start at 0 too, or an alert would miss the first errors."""
 
-HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # bounds in seconds, as in redis/lua/lib.lua
+SECONDS: Mapping[str, tuple[str, str]] = {
+    "audio_ms": ("audio_seconds", "Seconds of audio of the jobs that succeeded."),
+    "engine_cpu_ms": ("engine_cpu_seconds", "Processor seconds of the engine in the attempts that succeeded."),
+    "busy_ms": ("queue_busy_seconds", "Seconds in which the queue had unfinished jobs."),
+    "served_ms": (
+        "queue_served_seconds",
+        "Of the busy seconds, those with a worker, or before one can have started.",
+    ),
+    "capacity_ms": ("worker_capacity_seconds", "Seconds that workers offered to the queue, times the jobs at a time."),
+}
+"""Counters of thousandths of seconds: the name in the record, the name of the metric, the help text."""
+
+GAUGES: Mapping[str, tuple[str, str]] = {
+    "stored_recording_bytes": ("queue", "Bytes of the recordings of all jobs that have not been purged."),
+    "tenant_unfinished": ("tenant", "Jobs of the tenant accepted and not ended."),
+}
+"""What the transitions count up and down: the label and the help text."""
+
+TENANT_COUNTERS: Mapping[str, str] = {
+    "tenant_jobs_accepted": "Jobs of the tenant recorded. Tenants beyond the first 100 share the label `other`.",
+    "tenant_jobs_ended": "Jobs of the tenant that ended, in whatever state; each retry by hand ends once more.",
+}
+
+HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # bounds as in redis/lua/lib.lua
     "wait_seconds": (
         "Seconds from acceptance to the first attempt.",
         (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
@@ -62,6 +86,27 @@ HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {  # bounds in seconds
     "run_seconds": (
         "Seconds of the attempt that succeeded.",
         (0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200),
+    ),
+    "decode_seconds": (
+        "Seconds that the attempt that succeeded spent on decoding.",
+        (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+    ),
+    "engine_seconds": (
+        "Seconds that the attempt that succeeded spent in the engine.",
+        (0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200),
+    ),
+    "result_seconds": (
+        "Seconds from acceptance, or from a retry by hand, to the result.",
+        (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400),
+    ),
+    "result_audio_ratio": (
+        "Seconds from acceptance to the result per second of audio.",
+        (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100),
+    ),
+    "job_attempts": ("Attempts of each job that ended, in whatever state.", (0, 1, 2, 3, 4)),
+    "cancel_seconds": (
+        "Seconds from the cancel of a running job until its attempt stopped.",
+        (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     ),
 }
 PART_SUFFIXES = ("_bucket", "_sum_ms", "_count")
@@ -96,6 +141,9 @@ class RecordCollector(Collector):
         if self._snapshot is not None:
             samples = _parsed(self._snapshot.stats)
             yield from _counters(samples)
+            yield from (_seconds(name, samples) for name in SECONDS)
+            yield from (_tenants(name, samples) for name in TENANT_COUNTERS)
+            yield from (_gauge(name, samples) for name in GAUGES)
             yield from (_histogram(what, samples) for what in HISTOGRAMS)
             yield from _queue_gauges(self._snapshot.queues)
             yield from _store_gauges(self._snapshot.health)
@@ -112,8 +160,8 @@ def _parsed(stats: Stats) -> Samples:
 
 
 def _counters(samples: Samples) -> Iterator[Metric]:
-    of_histograms = {what + suffix for what in HISTOGRAMS for suffix in PART_SUFFIXES}
-    unknown = samples.keys() - COUNTERS.keys() - of_histograms
+    elsewhere = {what + suffix for what in HISTOGRAMS for suffix in PART_SUFFIXES}
+    unknown = samples.keys() - COUNTERS.keys() - elsewhere - SECONDS.keys() - GAUGES.keys() - TENANT_COUNTERS.keys()
     for what in [*COUNTERS, *sorted(unknown)]:
         values = _zeros(what) | dict(samples.get(what, {}))
         names = [name for name, _ in next(iter(values))]
@@ -131,6 +179,29 @@ def _zeros(what: str) -> dict[Labels, int]:
     if what in BY_CODE:
         return {(("code", kind.code), ("queue", queue.value)): 0 for kind in ENDS_ATTEMPTS for queue in Queue}
     return {(("queue", queue.value),): 0 for queue in Queue}
+
+
+def _seconds(what: str, samples: Samples) -> Metric:
+    name, text = SECONDS[what]
+    family = CounterMetricFamily(f"parley_{name}", text, labels=["queue"])
+    for queue in Queue:
+        family.add_metric([queue], samples.get(what, {}).get((("queue", queue.value),), 0) / 1000)
+    return family
+
+
+def _tenants(what: str, samples: Samples) -> Metric:
+    family = CounterMetricFamily(f"parley_{what}", TENANT_COUNTERS[what], labels=["tenant"])
+    for ((_, tenant),), value in samples.get(what, {}).items():
+        family.add_metric([tenant], value)
+    return family
+
+
+def _gauge(what: str, samples: Samples) -> Metric:
+    label, text = GAUGES[what]
+    family = GaugeMetricFamily(f"parley_{what}", text, labels=[label])
+    for ((_, value_of_label),), value in samples.get(what, {}).items():
+        family.add_metric([value_of_label], value)
+    return family
 
 
 def _histogram(what: str, samples: Samples) -> Metric:
@@ -161,7 +232,7 @@ def _queue_gauges(queues: Sequence[QueueStatus]) -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "parley_queue_oldest_seconds", "Age of the oldest unfinished job; absent without one.", labels=["queue"]
     )
-    workers = GaugeMetricFamily("parley_queue_workers", "Workers that serve the queue.", labels=["queue"])
+    workers = GaugeMetricFamily("parley_queue_workers", "Workers that serve the queue and take jobs.", labels=["queue"])
     capacity = GaugeMetricFamily("parley_queue_capacity", "Jobs that these workers run at a time.", labels=["queue"])
     for status in queues:
         unfinished.add_metric([status.queue], status.unfinished)
@@ -184,4 +255,9 @@ def _store_gauges(health: StoreHealth) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily("parley_due_jobs", "Jobs that wait to be published, now or later.", value=health.due)
     yield GaugeMetricFamily("parley_due_lag_seconds", "How late the oldest due job is.", value=health.lag_seconds)
+    yield GaugeMetricFamily(
+        "parley_retention_lag_seconds",
+        "For how long a job that is still there should have been purged.",
+        value=health.retention_lag_seconds,
+    )
     yield GaugeMetricFamily("parley_leases", "Leases held by workers.", value=health.leases)

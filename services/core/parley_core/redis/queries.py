@@ -202,22 +202,31 @@ class Queries:
                 pipe.time()
                 pipe.zcard("parley:due")
                 pipe.zrange("parley:due", 0, 0, withscores=True)
+                pipe.zrange("parley:removing", 0, 0, withscores=True)
+                pipe.zrange("parley:expiry", 0, 0, withscores=True)
                 for queue in Queue:
                     pipe.zcard(f"parley:leases:{queue}")
-                time, due, oldest, *leases = pipe.execute()
+                time, due, oldest, removing, expiring, *leases = pipe.execute()
+                now = _milliseconds(time)
             return StoreHealth(
                 used_memory=int(info["used_memory"]),
                 max_memory=int(info["maxmemory"]),
                 eviction_policy=str(info["maxmemory_policy"]),
                 append_only=bool(info["aof_enabled"]),
                 due=int(due),
-                lag_seconds=max(0.0, (_milliseconds(time) - oldest[0][1]) / 1000) if oldest else 0.0,
+                lag_seconds=_lag_seconds(now, oldest),
                 leases=sum(leases),
+                retention_lag_seconds=_lag_seconds(now, [*removing, *expiring]),
             )
 
 
 def _milliseconds(server_time: tuple[int, int]) -> int:
     return server_time[0] * 1000 + server_time[1] // 1000
+
+
+def _lag_seconds(now: int, members: Sequence[tuple[str, float]]) -> float:
+    """Return for how long the first of these members of a sorted set of times has been due."""
+    return max((0.0, *((now - score) / 1000 for _, score in members)))
 
 
 def _queue_status(queue: Queue, now: int, unfinished: int, running: int, oldest: Any, workers: Any) -> QueueStatus:

@@ -135,6 +135,9 @@ class RedisJobStore(Restoration, Queries):
     def give_back(self, lease: Lease) -> None:
         _require_held(self._run("give_back", lease.job_id, lease.nonce))
 
+    def note_stopped(self, job_id: str, nonce: str) -> None:
+        self._run("note_stopped", job_id, nonce)
+
     def cancel(self, job_id: str) -> Job:
         if self._known(self._run("cancel", job_id), job_id) == "terminal":
             raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
@@ -170,6 +173,9 @@ class RedisJobStore(Restoration, Queries):
 
     def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
         self._run("register_worker", queue, worker, capacity, int(lasts_seconds * 1000))
+
+    def measure_service(self, start_seconds: float, longest_seconds: float) -> None:
+        self._run("measure_service", int(start_seconds * 1000), int(longest_seconds * 1000), *Queue)
 
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
         due = []

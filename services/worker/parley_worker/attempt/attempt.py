@@ -7,7 +7,7 @@ is committed, and only the newest attempt can commit.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 
 import numpy as np
@@ -28,7 +28,12 @@ from parley_core.recording import result_key
 from parley_core.result_document import ResultDocument
 from parley_worker.attempt.channel_roles import roles_by_channel
 from parley_worker.attempt.lease_renewal import LeaseRenewal
-from parley_worker.attempt.retry import SoftLimitReached, retry_ignoring_soft_limit, retry_while_unavailable
+from parley_worker.attempt.retry import (
+    STORE_ERRORS,
+    SoftLimitReached,
+    retry_ignoring_soft_limit,
+    retry_while_unavailable,
+)
 from parley_worker.dependencies import Dependencies
 
 START_WAIT_SECONDS = 300.0  # for the job store; leaves the rest of the soft limit for the work
@@ -95,15 +100,16 @@ class _Attempt:
     def _work(self, renewal: LeaseRenewal) -> ResultSummary:
         engine = self._deps.engine()
         waveform, levels = self._decode()
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), time.process_time()
         diarization = engine.diarize(waveform, self._job.options.speakers, renewal.report)
-        engine_seconds = time.monotonic() - start
+        engine_seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
         renewal.report(Phase.STORING, 0.0)
         roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
         document = ResultDocument.of(self._job, diarization, engine.info, roles)
         stored = document.to_json()
         retry_while_unavailable(lambda: self._deps.recordings.put(self._result_key, stored), STORE_WAIT_SECONDS)
-        timings = {**renewal.progress.timings(), "engine": round(engine_seconds, 3)}
+        engine_timings = {"engine": round(engine_seconds, 3), "engine_cpu": round(cpu_seconds, 3)}
+        timings = renewal.progress.timings() | engine_timings
         return document.summary(self._result_key, timings)
 
     def _decode(self) -> tuple[Waveform, Levels | None]:
@@ -119,6 +125,7 @@ class _Attempt:
 
     def _discard(self, reason: AttemptEnded) -> Outcome:
         log.info("attempt no longer owns the job", code=reason.code)
+        self._note_stopped()
         try:
             self._deps.recordings.delete(self._result_key)
         except ObjectStoreUnavailable as error:
@@ -132,7 +139,13 @@ class _Attempt:
         try:
             job = retry_ignoring_soft_limit(lambda: self._deps.store.fail_attempt(self._lease, failure, then))
         except AttemptEnded:  # the soft limit may strike right after a commit, so a stored result is not deleted here
+            self._note_stopped()
             return Outcome.ENDED
         if job.nonce != self._lease.nonce:  # the keeper ended this attempt meanwhile, and another one has started
             return Outcome.ENDED
         return Outcome.FAILED if job.state is JobState.FAILED else Outcome.WAITING
+
+    def _note_stopped(self) -> None:
+        """Let the time from a cancel to here be counted. It is a metric: a store that is down loses it."""
+        with suppress(*STORE_ERRORS):
+            self._deps.store.note_stopped(self._lease.job_id, self._lease.nonce)

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from celery.worker import state
@@ -20,7 +20,7 @@ from celery.worker import state
 from parley_core.errors import JobNotFound, JobPurged, JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Job, JobState
 from parley_core.logs import get_logger
-from parley_core.ports import JobReader
+from parley_core.ports import JobReader, StopRecorder
 from parley_worker.dependencies import worker_name
 
 CHECK_SECONDS = 0.5  # together with the grace time of 2 s well below the promised bound of 5 s
@@ -34,7 +34,7 @@ class Watch:
 
     def __init__(self, child: str) -> None:
         self._child = child
-        self._nonce: str | None = None
+        self.nonce: str | None = None
         self._lost_since: float | None = None
 
     def seconds_since_loss(self, job: Job | None, now: float) -> float:
@@ -52,13 +52,17 @@ class Watch:
 
     def _owns(self, job: Job | None) -> bool:
         """Return False once the child has started an attempt and the job no longer belongs to it."""
-        if self._nonce is None:
+        if self.nonce is None:
             if job is None or not job.attempts or job.attempts[-1].worker != self._child:
                 return True  # the child has not started the attempt yet, or never will: a repeated message
             if job.state in (JobState.ACCEPTED, JobState.QUEUED):
                 return True
-            self._nonce = job.nonce
-        return job is not None and job.state is JobState.RUNNING and job.nonce == self._nonce
+            self.nonce = job.nonce
+        return job is not None and job.state is JobState.RUNNING and job.nonce == self.nonce
+
+
+class WatchdogStore(JobReader, StopRecorder, Protocol):
+    """What the watchdog asks of the record."""
 
 
 class CancellationWatchdog:
@@ -68,10 +72,11 @@ class CancellationWatchdog:
     that a child still works on the request for which it is to be killed.
     """
 
-    def __init__(self, store: JobReader, grace_seconds: float, kill: Callable[[int, int], None] = os.kill) -> None:
+    def __init__(self, store: WatchdogStore, grace_seconds: float, kill: Callable[[int, int], None] = os.kill) -> None:
         self._store, self._grace, self._kill = store, grace_seconds, kill
         self._watches: WeakKeyDictionary[Any, Watch] = WeakKeyDictionary()
         self._overdue: list[Any] = []
+        self._killed: list[tuple[str, str]] = []
 
     def start(self) -> None:
         """Watch until the process ends. Must be called in the main thread."""
@@ -91,6 +96,7 @@ class CancellationWatchdog:
 
     def check(self, requests: Iterable[Any]) -> None:
         """Look up the job of each Celery request and note the requests that lost it longer than the grace time ago."""
+        self._note_killed()
         for request in requests:
             try:
                 job: Job | None = self._store.get(request.args[0])
@@ -109,3 +115,13 @@ class CancellationWatchdog:
             if request in state.active_requests:
                 log.warning("child killed: its job was taken away", job_id=request.args[0], pid=request.worker_pid)
                 self._kill(request.worker_pid, signal.SIGKILL)
+                self._killed.append((request.args[0], self._watches[request].nonce or ""))
+
+    def _note_killed(self) -> None:
+        """Note in the record that attempts of cancelled jobs have stopped: they cannot do so themselves."""
+        while self._killed:
+            try:
+                self._store.note_stopped(*self._killed[0])
+            except (JobStoreUnavailable, JobStoreUnusable, JobStoreFull):
+                return
+            self._killed.pop(0)

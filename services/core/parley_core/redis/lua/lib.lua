@@ -5,8 +5,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local EVENTS_KEPT = 200 -- of an unfinished job; a client that slept longer reads the record instead
-local WAIT_BUCKETS = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200}
-local RUN_BUCKETS = {0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200}
+local TENANTS_COUNTED = 100 -- with counters of their own; what more tenants do is counted as that of `other`
+local BUCKETS = { -- upper bounds; those of the objectives in the chart's values must be among them
+  wait_seconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200},
+  run_seconds = {0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200},
+  decode_seconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300},
+  engine_seconds = {0.5, 1, 2.5, 5, 15, 60, 300, 900, 1800, 3600, 7200},
+  result_seconds = {1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400},
+  result_audio_ratio = {0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100},
+  job_attempts = {0, 1, 2, 3, 4},
+  cancel_seconds = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60},
+}
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
 local function int(x) return string.format('%d', x) end
@@ -32,15 +41,23 @@ local function count(name, by)
   redis.call('HINCRBY', 'parley:stats', name, by or 1)
 end
 
--- One histogram sample: bucket counts are not cumulative here, the reader adds them up.
-local function observe(what, queue, milliseconds, buckets)
+-- One histogram sample. Bucket counts are not cumulative here, the reader adds them up; the sum is in thousandths.
+local function observe(what, queue, value)
   local le = '+Inf'
-  for _, bound in ipairs(buckets) do
-    if milliseconds <= bound * 1000 then le = tostring(bound); break end
+  for _, bound in ipairs(BUCKETS[what]) do
+    if value <= bound then le = tostring(bound); break end
   end
   count(what .. '_bucket|le=' .. le .. '|queue=' .. queue)
-  count(what .. '_sum_ms|queue=' .. queue, int(milliseconds))
-  count(what .. '_count|queue=' .. queue)
+  count(what .. '_sum_ms|queue=' .. queue, int(math.max(value, 0) * 1000))
+end
+
+-- Count for a tenant. The number of tenants with counters of their own is bounded, and none loses them.
+local function count_tenant(what, tenant, by)
+  local known = redis.call('SISMEMBER', 'parley:tenants', tenant) == 1
+  if not known and redis.call('SCARD', 'parley:tenants') < TENANTS_COUNTED then
+    known = redis.call('SADD', 'parley:tenants', tenant) == 1
+  end
+  count(what .. '|tenant=' .. (known and tenant or 'other'), by)
 end
 
 -- Tell those who watch: the events of an unfinished job (resumable), and a wake-up for processes that wait.
@@ -63,6 +80,9 @@ local function record(id, tenant, queue, created_at, first)
   redis.call('HSET', job_key(id), 'state', 'accepted', 'created_at', created_at, 'accepted_at', created_at,
     'token', '0', 'attempt', '0', 'progress', '0', 'run', '0', unpack(ARGV, first))
   redis.call('ZADD', listed_key(tenant, queue, 'accepted'), 0, id)
+  count_tenant('tenant_jobs_accepted', tenant)
+  count_tenant('tenant_unfinished', tenant)
+  count('stored_recording_bytes|queue=' .. queue, redis.call('HGET', job_key(id), 'bytes'))
   local reference = redis.call('HGET', job_key(id), 'reference')
   if reference then redis.call('ZADD', references_key(tenant), 0, reference_member(reference, id)) end
   redis.call('ZADD', unfinished_key(queue), created_at, id)
@@ -88,9 +108,27 @@ local function end_attempt(id, code, detail)
   if redis.call('HINCRBY', 'parley:running', worker, -1) <= 0 then redis.call('HDEL', 'parley:running', worker) end
 end
 
--- End the job: state, indexes, retention and counter in one.
+-- What a job with a result has taken. A restored end may lack an attempt or the time of a phase: that is left out.
+local function observe_result(id, queue, attempt, ended)
+  local job = redis.call('HMGET', job_key(id), 'accepted_at', 'seconds', 'attempt:' .. attempt .. ':started_at',
+    'timing:decoding', 'timing:engine', 'timing:engine_cpu')
+  local taken, audio = (ended - job[1]) / 1000, tonumber(job[2])
+  observe('result_seconds', queue, taken)
+  if audio > 0 then observe('result_audio_ratio', queue, taken / audio) end
+  count('audio_ms|queue=' .. queue, int(audio * 1000))
+  if job[3] then observe('run_seconds', queue, (ended - job[3]) / 1000) end
+  if job[4] then observe('decode_seconds', queue, tonumber(job[4])) end
+  if job[5] then observe('engine_seconds', queue, tonumber(job[5])) end
+  if job[6] then count('engine_cpu_ms|queue=' .. queue, int(job[6] * 1000)) end
+end
+
+-- End the job: state, indexes, retention, counters and samples in one.
 local function finish(id, state, counter, finished_at)
-  local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds')
+  local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant')
+  observe('job_attempts', job[1], tonumber(job[3]))
+  if state == 'succeeded' then observe_result(id, job[1], job[3], finished_at or now) end
+  count_tenant('tenant_jobs_ended', job[4])
+  count_tenant('tenant_unfinished', job[4], -1)
   enter(id, state)
   redis.call('HSET', job_key(id), 'finished_at', int(finished_at or now))
   redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before')

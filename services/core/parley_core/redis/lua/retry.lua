@@ -1,6 +1,6 @@
 -- A failed or cancelled job runs again with a new list of attempts. ARGV: id
 local id, key = ARGV[1], job_key(ARGV[1])
-local job = redis.call('HMGET', key, 'state', 'queue', 'attempt', 'condemned')
+local job = redis.call('HMGET', key, 'state', 'queue', 'attempt', 'condemned', 'tenant')
 if not job[1] then return 'missing' end
 if job[1] ~= 'failed' and job[1] ~= 'cancelled' then return 'refused' end
 if job[4] then return 'condemned' end
@@ -9,13 +9,15 @@ for number = 1, tonumber(job[3]) do
   redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code',
     field .. ':detail')
 end
-redis.call('HDEL', key, 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail')
+redis.call('HDEL', key, 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail', 'stopped')
 enter(id, 'queued')
 redis.call('HSET', key, 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
 redis.call('HINCRBY', key, 'run', 1)
 redis.call('ZREM', 'parley:expiry', id)
+redis.call('ZREM', 'parley:removing', id)
 redis.call('ZADD', unfinished_key(job[2]), int(now), id)
 redis.call('ZADD', 'parley:due', int(now), id)
 count('jobs_retried|queue=' .. job[2])
+count_tenant('tenant_unfinished', job[5])
 changed(id)
 return 'ok'

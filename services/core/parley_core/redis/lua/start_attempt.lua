@@ -21,7 +21,7 @@ if job[4] and tonumber(job[4]) > tonumber(redis.call('GET', 'parley:started:' ..
 end
 if not job[6] then
   redis.call('HSET', key, 'started_at', int(now))
-  observe('wait_seconds', queue, now - job[5], WAIT_BUCKETS)
+  observe('wait_seconds', queue, (now - job[5]) / 1000)
 end
 count('attempts_started|queue=' .. queue)
 changed(id)

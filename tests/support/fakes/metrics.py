@@ -1,0 +1,90 @@
+"""The counting part of the job store in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from parley_api.runtime.record_metrics import HISTOGRAMS
+from parley_core.job import Job, JobState, QueueStatus
+from tests.support.fakes.restoration import Entry
+
+TENANTS_COUNTED = 100
+
+
+class MemoryMetrics:
+    """Counters and histogram samples, under the names that the Lua transitions give them."""
+
+    _entries: dict[str, Entry]
+    _counters: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tenants: set[str] = set()
+        self._stopped: set[str] = set()
+        self._measured_at: float | None = None
+
+    def _transition(self) -> AbstractContextManager[float]:
+        raise NotImplementedError
+
+    def queues(self) -> Sequence[QueueStatus]:
+        raise NotImplementedError
+
+    def _count(self, what: str, job: Job, by: int = 1, **labels: str) -> None:
+        pairs = "|".join(f"{name}={value}" for name, value in sorted({**labels, "queue": job.options.queue}.items()))
+        self._counters[f"{what}|{pairs}"] += by
+
+    def _count_tenant(self, what: str, job: Job, by: int = 1) -> None:
+        if len(self._tenants) < TENANTS_COUNTED:
+            self._tenants.add(job.tenant)
+        self._counters[f"{what}|tenant={job.tenant if job.tenant in self._tenants else 'other'}"] += by
+
+    def _observe(self, what: str, job: Job, value: float) -> None:
+        le = next((f"{bound:g}" for bound in HISTOGRAMS[what][1] if value <= bound), "+Inf")
+        self._count(f"{what}_bucket", job, le=le)
+        self._count(f"{what}_sum_ms", job, int(value * 1000))
+
+    def _list(self, job: Job) -> None:
+        self._count_tenant("tenant_jobs_accepted", job)
+        self._count_tenant("tenant_unfinished", job)
+        self._count("stored_recording_bytes", job, job.recording.bytes)
+
+    def _observe_end(self, entry: Entry, ended: float) -> None:
+        job = entry.job
+        self._observe("job_attempts", job, len(job.attempts))
+        self._count_tenant("tenant_jobs_ended", job)
+        self._count_tenant("tenant_unfinished", job, -1)
+        if job.result is None:
+            return
+        taken, audio = ended - entry.accepted_at, job.recording.seconds
+        self._observe("result_seconds", job, taken)
+        self._observe("result_audio_ratio", job, taken / audio)
+        self._count("audio_ms", job, int(audio * 1000))
+        if job.attempts:
+            self._observe("run_seconds", job, ended - job.attempts[-1].started_at.timestamp())
+        for what, timing in (("decode_seconds", "decoding"), ("engine_seconds", "engine")):
+            if timing in job.result.timings:
+                self._observe(what, job, job.result.timings[timing])
+        if "engine_cpu" in job.result.timings:
+            self._count("engine_cpu_ms", job, int(job.result.timings["engine_cpu"] * 1000))
+
+    def note_stopped(self, job_id: str, nonce: str) -> None:
+        with self._transition() as now:
+            entry = self._entries.get(job_id)
+            if entry and entry.job.state is JobState.CANCELLED and entry.job.nonce == nonce:
+                if job_id not in self._stopped and entry.job.finished_at:
+                    self._observe("cancel_seconds", entry.job, now - entry.job.finished_at.timestamp())
+                self._stopped.add(job_id)
+
+    def measure_service(self, start_seconds: float, longest_seconds: float) -> None:
+        with self._transition() as now:
+            passed_ms = int(min(now - (self._measured_at or now), longest_seconds) * 1000)
+            self._measured_at = now
+            for status in self.queues():
+                label = f"queue={status.queue}"
+                self._counters[f"capacity_ms|{label}"] += status.capacity * passed_ms
+                if status.oldest_seconds is not None:
+                    self._counters[f"busy_ms|{label}"] += passed_ms
+                    if status.workers or status.oldest_seconds < start_seconds:
+                        self._counters[f"served_ms|{label}"] += passed_ms

@@ -1,0 +1,1 @@
+"""Tools for what Parley shows to Prometheus, Grafana and Alertmanager: metrics, alerts, dashboards."""
