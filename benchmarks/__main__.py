@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks.measure import Measure, print_table, write_json
 from benchmarks.system.confinement import confinement_rows
 from benchmarks.system.engine import engine_rows
+from benchmarks.system.held_connections import held_connection_rows
 from benchmarks.system.redis import redis_rows
 from benchmarks.system.service import service_rows
 from benchmarks.system.start import start_rows
@@ -25,6 +26,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "service": service_rows,
     "upload": upload_rows,
     "confinement": confinement_rows,
+    "held-connections": held_connection_rows,
     "redis": redis_rows,
     "engine": engine_rows,
 }

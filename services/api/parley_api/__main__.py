@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
+from parley_api.http.connections import ConnectionGuard, GuardedProtocol
 from parley_api.main import create_app
 from parley_api.runtime.job_notifications import JobNotifications
 from parley_audio import require_confinement
@@ -38,11 +42,13 @@ def serve(settings: Settings) -> None:
     require_confinement(settings.sandbox_required)
     require_usable_store(settings)
     app = create_app(settings)
+    refused = app.state.deps.http_metrics.refuse
+    guard = ConnectionGuard(settings.max_connections, settings.request_head_seconds, refused)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http="h11",  # its behaviour after an early response is tested
+        http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=guard)),
         ws="none",
         loop="asyncio",
         log_config=None,

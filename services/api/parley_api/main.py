@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from parley_api.http import docs, error_handlers, openapi
+from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
 from parley_api.routes import consult, events, health, jobs, metrics, queues, recordings, turns, voiceprints
 from parley_api.runtime.dependencies import Dependencies, connect
@@ -48,5 +49,6 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         app.include_router(module.router)
     docs.install(app)
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
-    app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)
+    app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)
+    app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others
     return app

@@ -47,6 +47,19 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = None
     """File with a line `tenant:sha256-of-key` per API key. Without it the API serves this machine only."""
 
+    # Connections of the API
+
+    max_connections: int = Field(1000, ge=1)
+    """Largest number of connections of one API process. In a full process, the connection that has waited longest for
+    the head of a request is closed for a new one."""
+
+    request_head_seconds: float = Field(15.0, gt=0)
+    """Seconds in which the head of a request must arrive."""
+
+    max_uploads: int = Field(64, ge=2)
+    """Largest number of recordings that one API process receives at a time, each with up to 5 MB of memory. A tenant
+    gets half of them."""
+
     # Limits on a recording
 
     max_recording_bytes: int = Field(2 * 1024**3, gt=0)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +18,10 @@ import pytest
 from parley_api.intake import upload
 from parley_api.main import create_app
 from parley_api.schemas import clean_file_name
+from parley_api.use_cases import submit
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, ObjectStoreUnavailable
-from parley_core.job import JobOptions, JobQuery, Queue, SpeakerBounds
+from parley_core.job import DEFAULT_TENANT, JobOptions, JobQuery, Queue, SpeakerBounds
 from tests.support.api_fixture import AUDIO, DAMAGED, ApiFixture, assert_problem, form, in_chunks
 from tests.support.waiting import HANG_SECONDS
 
@@ -278,6 +280,40 @@ async def test_a_caller_that_falls_asleep_is_let_go(
     response = await client.post("/v1/jobs", content=asleep(), headers=RAW)
     assert_problem(response, 408, "body_stalled")
     assert api.empty()
+
+
+async def test_a_body_that_trickles_is_let_go(
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        yield AUDIO
+        for _ in range(100):
+            await anyio.sleep(0.05)
+            yield b"x"
+
+    monkeypatch.setattr(upload, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(upload, "LEAST_BYTES_PER_SECOND", 10 * len(AUDIO))
+    problem = assert_problem(await client.post("/v1/jobs", content=trickle(), headers=RAW), 408, "body_stalled")
+    assert "bytes arrived" in str(problem["detail"])
+    assert api.empty()
+
+
+async def test_uploads_beyond_the_share_of_a_tenant_are_refused_before_they_are_read(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        yield b""
+        raise AssertionError("The body is read.")
+
+    monkeypatch.setattr(submit, "UPLOAD_WAIT_SECONDS", 0.01)
+    deps = client._transport.app.state.deps  # type: ignore[attr-defined]
+    async with AsyncExitStack() as stack:
+        for _ in range(deps.settings.max_uploads // 2):
+            await stack.enter_async_context(deps.uploads.slot(DEFAULT_TENANT))
+        response = await client.post("/v1/jobs", content=unread(), headers=RAW)
+        assert_problem(response, 429, "too_many_uploads")
+        assert response.headers["retry-after"] == "5"
+    assert (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).status_code == 202
 
 
 async def test_a_broker_that_is_down_leaves_the_publishing_to_the_keeper(

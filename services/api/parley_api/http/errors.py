@@ -6,6 +6,7 @@ PermanentError
 │   ├── UnknownOption              an option that Parley does not have
 │   ├── AudioMissing               a form without a recording in the part `audio`
 │   ├── MalformedBody              the form is damaged or cut off
+│   ├── AmbiguousLength            a request with two statements of its length
 │   ├── SessionIdMissing           the consult workflow without `X-Session-ID`
 │   ├── UnknownSpeaker             no speaker of the job has this label
 │   └── SpeakerWithoutEmbedding    this speaker says too little alone for an embedding
@@ -20,7 +21,8 @@ PermanentError
 └── JobNotSucceeded
     └── NoTurns                    with the job's state and error
 RetryableError
-├── BodyStalled                    the body stopped arriving
+├── BodyStalled                    the body stopped arriving, or arrives too slowly
+├── TooManyUploads                 no slot for another upload
 └── NotReady                       a component that Parley needs is down
 
 The table in problems.py has status, meaning and remedy of every code.
@@ -46,6 +48,10 @@ class AudioMissing(InvalidRequest):
 
 class MalformedBody(InvalidRequest):
     code = "malformed_body"
+
+
+class AmbiguousLength(InvalidRequest):
+    code = "ambiguous_length"
 
 
 class SessionIdMissing(InvalidRequest):
@@ -86,6 +92,10 @@ class BodyTooLarge(PermanentError):
 
 class BodyStalled(RetryableError):
     code = "body_stalled"
+
+
+class TooManyUploads(RetryableError):
+    code = "too_many_uploads"
 
 
 class NotReady(RetryableError):

@@ -21,6 +21,7 @@ log = get_logger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 QUIET_ROUTES = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})  # polled every few seconds
+QUIET_STATUSES = frozenset({401, 429})  # counted: strangers could fill the log with them
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)  # seconds; long polls and uploads are long
 LOGGED_FRAMES = 12
@@ -58,6 +59,16 @@ class HttpMetrics:
         )
         for code in KINDS:  # a counter that starts at 1 shows no increase
             self._problems.labels(code)
+        self._refused = Counter(
+            "parley_http_refused",
+            "Connections and requests that were refused before they were served.",
+            ("reason",),
+            registry=self.registry,
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Count one refusal."""
+        self._refused.labels(reason).inc()
 
     def observe(self, method: str, route: str, status: int, seconds: float, problem: str | None = None) -> None:
         """Count one request. Status 0 means that no response was sent."""
@@ -95,7 +106,7 @@ class RequestMiddleware:
         method, route, status = exchange.scope["method"], exchange.route, exchange.status or 0
         seconds = time.perf_counter() - exchange.began
         self._metrics.observe(method, exchange.measured_route, status, seconds, exchange.scope.get(SCOPE_KEY))
-        if route not in QUIET_ROUTES or status >= 500:
+        if status not in QUIET_STATUSES and (route not in QUIET_ROUTES or status >= 500):
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 

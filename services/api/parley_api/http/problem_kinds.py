@@ -89,9 +89,22 @@ KINDS: Mapping[str, Kind] = {
     api.BodyStalled.code: Kind(
         408,
         "Upload stalled",
-        "No byte of the body arrived for 60 seconds.",
+        "No byte of the body arrived for 30 seconds, or less than 1 kB a second.",
         "Send the request again.",
         retry_after=5,
+    ),
+    api.TooManyUploads.code: Kind(
+        429,
+        "Too many uploads",
+        "Your tenant, or this server, receives as many recordings at a time as it may.",
+        "Send the request again; wait for earlier uploads.",
+        retry_after=5,
+    ),
+    api.AmbiguousLength.code: Kind(
+        400,
+        "Ambiguous length",
+        "The request has both `Content-Length` and `Transfer-Encoding`. The connection is closed.",
+        "Send one of the two. If a proxy adds the other, mend the proxy.",
     ),
     api.NotAcceptable.code: Kind(
         406,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from email.message import Message
@@ -36,7 +37,8 @@ log = get_logger(__name__)
 FORM = "multipart/form-data"
 RAW_MAIN_TYPES = ("audio/", "video/")  # a phone calls its recording a video
 RAW_TYPE = "application/octet-stream"
-STALLED_SECONDS = 60.0  # without a byte: an idle caller must not keep an upload open
+STALLED_SECONDS = 30.0  # without a byte: an idle caller must not keep an upload open
+LEAST_BYTES_PER_SECOND = 1000  # over STALLED_SECONDS of waiting; the slowest mobile networks have twice as much
 FORM_OVERHEAD_BYTES = 64 * 1024  # what a form may add to the recording: boundaries, headers, options
 COPY_BYTES = 1024 * 1024
 HEAD_BYTES = 4096  # enough to recognise a container, and less than the smallest network chunk
@@ -271,8 +273,14 @@ async def _chunks_of(path: Path) -> AsyncIterator[bytes]:
 
 
 async def arriving(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield chunks as they arrive. Raises BodyStalled when none arrives for `STALLED_SECONDS`."""
+    """Yield chunks as they arrive. Only the time spent waiting for the caller counts.
+
+    Raises:
+        BodyStalled: nothing arrives for `STALLED_SECONDS`, or less than `LEAST_BYTES_PER_SECOND` over that time.
+    """
+    waited, arrived = 0.0, 0
     while True:
+        began = time.monotonic()
         try:
             async with asyncio.timeout(STALLED_SECONDS):
                 chunk = await anext(chunks, None)
@@ -280,5 +288,13 @@ async def arriving(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             raise BodyStalled(f"Nothing arrived for {STALLED_SECONDS:.0f} s. Send the recording again.") from None
         if chunk is None:
             return
+        waited += time.monotonic() - began
+        arrived += len(chunk)
+        if waited >= STALLED_SECONDS:
+            if arrived < waited * LEAST_BYTES_PER_SECOND:
+                raise BodyStalled(
+                    f"Only {arrived} bytes arrived in {waited:.0f} s. Send them again over a faster connection."
+                )
+            waited, arrived = 0.0, 0
         if chunk:
             yield chunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -14,6 +15,8 @@ from parley_api.schemas.queries import NoParameters
 from parley_api.use_cases.job_lookup import find
 from parley_core.job import DEFAULT_TENANT, Job
 from parley_core.settings import LOOPBACK
+
+UNKNOWN_KEY_SECONDS = 0.5  # a connection that tries keys gets two a second
 
 bearer = HTTPBearer(auto_error=False, description="An API key of your tenant.")
 
@@ -48,6 +51,9 @@ async def authenticate(
         return DEFAULT_TENANT
     tenant = deps.keys.tenant_of(credentials.credentials) if credentials else None
     if tenant is None:
+        if credentials is not None:
+            deps.http_metrics.refuse("unknown_key")
+            await asyncio.sleep(UNKNOWN_KEY_SECONDS)
         raise Unauthenticated("Send your API key: `Authorization: Bearer <key>`.")
     return tenant
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from parley_api.http.errors import AudioMissing, BodyStalled, MalformedBody, UnsupportedBody
+from parley_api.http.errors import AudioMissing, BodyStalled, MalformedBody, TooManyUploads, UnsupportedBody
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, SubmitOptions
@@ -23,6 +23,7 @@ MISSING = (errors.JobNotFound, errors.JobPurged)
 SUBMIT_ERRORS = (
     AudioMissing,
     MalformedBody,
+    TooManyUploads,
     errors.EmptyRecording,
     errors.UnreadableRecording,
     errors.RecordingTooLong,

@@ -14,7 +14,7 @@ from parley_core.errors import JobStoreUnavailable
 T = TypeVar("T")
 
 THREADS = 40  # per kind of call: a job store that hangs must not take the threads of the object store
-PROBES = 2  # recordings measured at a time; each may use a processor for a second
+PROBES = 3  # recordings measured at a time, one less for each tenant; each may use a processor for a second
 GRACE_SECONDS = 1.0  # beyond the socket's own timeout, whose error says more
 
 

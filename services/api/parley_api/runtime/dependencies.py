@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.admission import Admission
-from parley_api.runtime.blocking_calls import BlockingCalls
+from parley_api.runtime.blocking_calls import PROBES, BlockingCalls
 from parley_api.runtime.job_notifications import JobNotifications, RedisJobNotifications
 from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
 from parley_api.runtime.readiness import Readiness
+from parley_api.runtime.tenant_slots import TenantSlots
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.ports import JobQueue, RecordingStore, VoiceprintStore
@@ -27,6 +28,8 @@ class Dependencies:
         blocking: runs the synchronous ports in threads.
         admission: refuses submits before their body is read.
         readiness: tells which component is down.
+        uploads: slots for recordings that are received.
+        probes: slots for recordings that are measured.
         keys: None where the server has no keys file.
     """
 
@@ -41,10 +44,14 @@ class Dependencies:
     blocking: BlockingCalls = field(init=False)
     admission: Admission = field(init=False)
     readiness: Readiness = field(init=False)
+    uploads: TenantSlots = field(init=False)
+    probes: TenantSlots = field(init=False)
     keys: ApiKeys | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
+        self.uploads = TenantSlots(self.settings.max_uploads, self.settings.max_uploads // 2)
+        self.probes = TenantSlots(PROBES, PROBES - 1)
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 import anyio
 from fastapi import Request
 
-from parley_api.http.errors import InvalidOption
+from parley_api.http.errors import InvalidOption, TooManyUploads
 from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas import ConsultOptions, SubmitOptions
@@ -37,6 +37,7 @@ log = get_logger(__name__)
 
 RESERVED_SECONDS = 15.0  # an API that dies during an upload blocks the caller's key no longer than this
 RENEWAL_SECONDS = 5.0
+UPLOAD_WAIT_SECONDS = 10.0  # for a slot: many small recordings at once are no attack
 MAX_KEY = 255  # characters
 
 
@@ -63,6 +64,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     model = SubmitOptions if session_id is None else ConsultOptions
     async with (
         _reserved(deps, tenant, key if reservable else None, job_id),
+        _upload_slot(deps, tenant),
         received(request, recording_key(job_id), deps, model) as (upload, options),
     ):
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
@@ -100,7 +102,8 @@ async def _new_job(
         with deps.recordings.fetch(upload.key) as path:
             return deps.probe.measure(path)
 
-    probe = await deps.blocking.probe(measure)
+    async with deps.probes.slot(tenant):
+        probe = await deps.blocking.probe(measure)
     options = form.job_options()
     if session_id is not None:
         options = replace(options, reference=session_id)
@@ -134,6 +137,18 @@ async def publish(deps: Dependencies, job: Job) -> Job:
 def digest(new: NewJob) -> str:
     """Return what an idempotency key stands for: the bytes of the recording and the options, as hex."""
     return hashlib.sha256(f"{new.recording.sha256}\n{dump(options_to_plain(new.options))}".encode()).hexdigest()
+
+
+@asynccontextmanager
+async def _upload_slot(deps: Dependencies, tenant: str) -> AsyncIterator[None]:
+    """Hold a slot for an upload of this tenant. Raises TooManyUploads."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(deps.uploads.slot(tenant, UPLOAD_WAIT_SECONDS))
+        except TimeoutError:
+            deps.http_metrics.refuse("too_many_uploads")
+            raise TooManyUploads("Too many recordings are on their way at a time. Send this one again later.") from None
+        yield
 
 
 @asynccontextmanager

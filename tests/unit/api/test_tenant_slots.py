@@ -1,0 +1,53 @@
+"""Slots that tenants share."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import anyio
+import pytest
+
+from parley_api.runtime.tenant_slots import TenantSlots
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_tenant_with_all_of_its_share_leaves_the_rest_to_others() -> None:
+    slots = TenantSlots(total=3, per_tenant=2)
+    async with slots.slot("busy"), slots.slot("busy"), slots.slot("other", wait_seconds=0.01):
+        with pytest.raises(TimeoutError):
+            async with slots.slot("busy", wait_seconds=0.01):
+                pass
+
+
+async def test_a_full_process_lets_nobody_in() -> None:
+    slots = TenantSlots(total=2, per_tenant=1)
+    async with slots.slot("one"), slots.slot("two"):
+        with pytest.raises(TimeoutError):
+            async with slots.slot("three", wait_seconds=0.01):
+                pass
+
+
+async def test_a_slot_is_free_again_after_use_and_after_a_wait_that_ended() -> None:
+    slots = TenantSlots(total=2, per_tenant=1)
+    for _ in range(5):
+        async with slots.slot("one"):
+            with pytest.raises(TimeoutError):
+                async with slots.slot("one", wait_seconds=0):
+                    pass
+    async with AsyncExitStack() as stack:
+        for tenant in ("one", "two"):
+            await stack.enter_async_context(slots.slot(tenant, wait_seconds=0.01))
+
+
+async def test_the_time_in_a_slot_has_no_limit() -> None:
+    async with TenantSlots(1, 1).slot("one", wait_seconds=0.01):
+        await anyio.sleep(0.05)
+
+
+async def test_nothing_is_kept_of_a_tenant_that_is_gone() -> None:
+    slots = TenantSlots(1, 1)
+    async with slots.slot("one"):
+        pass
+    assert slots._shares == {}
+    assert not slots._users
