@@ -55,6 +55,7 @@ class GuardedProtocol(H11Protocol):
         super().__init__(*arguments, **options)
         self.logger = quiet
         self._guard = guard
+        self._has_served = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -76,6 +77,7 @@ class GuardedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._has_served = True
         if self.cycle.response_complete and not self.transport.is_closing():  # no pipelined request has begun
             self._wait_for_head()
 
@@ -103,7 +105,7 @@ class GuardedProtocol(H11Protocol):
     def _wait_for_head(self) -> None:
         self._stop_waiting()
         self._guard.waiting[self] = None
-        idle = 0.0 if self.cycle is None else self.timeout_keep_alive
+        idle = self.timeout_keep_alive if self._has_served else 0.0
         self._head_timer = self.loop.call_later(idle + self._guard.head_seconds, self.abort, "late_head")
 
     def _stop_waiting(self) -> None:
