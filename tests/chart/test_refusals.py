@@ -38,6 +38,7 @@ SCHEMA: list[tuple[Manifest, str]] = [
     ({"workers": [BATCH | {"concurrency": 0}]}, "concurrency"),
     ({"objects": {"kind": "url", "url": "ftp://host"}}, "url"),
     ({"limits": {"longestAttemptSeconds": 60}}, "longestAttemptSeconds"),
+    ({"webhooks": {"networks": ["10.20.0.0"]}}, "networks"),
     ({"workerDefaults": {"autoscaling": {"keda": "yes"}}}, "keda"),
 ]
 

@@ -84,6 +84,34 @@ def test_a_store_by_url_opens_its_addresses_only() -> None:
     assert "release-parley-objects" not in policies(values)
 
 
+def test_deliveries_are_off_until_there_are_secrets(pods: dict[str, Manifest]) -> None:
+    keeper = policies()["release-parley-keeper"]
+    assert 80 not in [port["port"] for rule in keeper["egress"] for port in rule["ports"]]
+    assert "WEBHOOK" not in str(pods)
+
+
+def test_only_the_keeper_reaches_receivers() -> None:
+    values: Manifest = {"webhooks": {"existingSecret": "hooks", "networks": ["10.20.0.0/16"]}}
+    rendered = render(values)
+    for component in ("api", "keeper"):
+        pod = rendered.pods()[f"release-parley-{component}"]
+        assert environment(pod)["PARLEY_WEBHOOK_NETWORKS"] == "10.20.0.0/16"
+        assert {
+            "name": "webhooks",
+            "secret": {"secretName": "hooks", "items": [{"key": "secrets", "path": "secrets"}]},
+        } in (pod["volumes"])
+    assert "WEBHOOK" not in str(rendered.pods()["release-parley-worker-interactive"])
+    allowed = policies(values)
+    [public] = [
+        rule
+        for rule in allowed["release-parley-keeper"]["egress"]
+        if {"port": 80, "protocol": "TCP"} in rule.get("ports", ())
+    ]
+    assert "169.254.0.0/16" in public["to"][0]["ipBlock"]["except"]
+    assert {"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}]} in allowed["release-parley-keeper"]["egress"]
+    assert "10.20.0.0/16" not in str(allowed["release-parley-api"]) + str(allowed["release-parley-worker"])
+
+
 def test_only_this_release_and_keda_reach_redis() -> None:
     (rule,) = policies()["release-parley-redis"]["ingress"]
     labels = [peer["podSelector"]["matchLabels"] for peer in rule["from"] if "podSelector" in peer]

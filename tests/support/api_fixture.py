@@ -18,6 +18,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import EngineError, NotAudio, UnreadableRecording
 from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
 from parley_core.recording import result_folder
+from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
 from tests.support.fakes import (
     MemoryJobQueue,
@@ -65,7 +66,10 @@ class ApiFixture:
     voiceprints: MemoryVoiceprintStore = field(default_factory=MemoryVoiceprintStore)
 
     def deps(self) -> Dependencies:
-        return Dependencies(self.settings, self.durable, self.recordings, self.queue, self.probe, self.voiceprints)
+        deliveries = RedisDeliveries.from_settings(self.settings)  # of a real Redis where a test needs it
+        return Dependencies(
+            self.settings, self.durable, self.recordings, self.queue, self.probe, self.voiceprints, deliveries
+        )
 
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:

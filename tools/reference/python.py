@@ -16,6 +16,7 @@ GROUPS = {
     "Clients": ("Parley", "AsyncParley", "SubmitOptions", "RetryPolicy"),
     "Jobs": ("Job", "Recording", "Attempt", "Failure", "ResultSummary", "QueueStatus"),
     "Turns": ("Turns", "Turn", "SpeakerIdentity", "Voiceprint"),
+    "Deliveries": ("Delivery",),
     "Errors": (
         "ParleyClientError",
         "ParleyConnectionError",

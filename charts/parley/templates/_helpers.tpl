@@ -116,6 +116,25 @@ annotations:
 - {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
 {{- end -}}
 
+{{/* Deliveries: environment, mount and volume of API and keeper; empty while they are off. */}}
+{{- define "parley.webhooks.environment" -}}
+{{- if .Values.webhooks.existingSecret -}}
+- {name: PARLEY_WEBHOOK_SECRETS_FILE, value: /etc/parley/webhooks/secrets}
+- {name: PARLEY_WEBHOOK_NETWORKS, value: {{ join "," .Values.webhooks.networks | quote }}}
+{{- end -}}
+{{- end -}}
+{{- define "parley.webhooks.mount" -}}
+{{- if .Values.webhooks.existingSecret -}}
+- {name: webhooks, mountPath: /etc/parley/webhooks, readOnly: true}
+{{- end -}}
+{{- end -}}
+{{- define "parley.webhooks.volume" -}}
+{{- with .Values.webhooks.existingSecret -}}
+- name: webhooks
+  secret: {secretName: {{ . }}, items: [{key: secrets, path: secrets}]}
+{{- end -}}
+{{- end -}}
+
 {{/* The value of an existing Secret, else a random one; takes (dict "old" <data> "key" "..." "length" 32). */}}
 {{- define "parley.kept" -}}
 {{- $old := .old | default dict -}}

@@ -16,6 +16,7 @@ from parley.errors import (
 )
 from parley.models import (
     Attempt,
+    Delivery,
     Failure,
     Job,
     QueueStatus,
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncParley",
     "Attempt",
+    "Delivery",
     "Failure",
     "Job",
     "Parley",

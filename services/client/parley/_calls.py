@@ -17,7 +17,7 @@ from parley._httpx import httpx
 from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
 from parley.errors import WaitTimedOut
-from parley.models import Document, Job, JobPage, QueueStatus, Turns, Voiceprint
+from parley.models import Delivery, Document, Job, JobPage, QueueStatus, Turns, Voiceprint
 from parley.options import SubmitOptions
 
 T = TypeVar("T")
@@ -134,6 +134,22 @@ def voiceprints() -> Call[list[Voiceprint]]:
 def delete_voiceprint(voiceprint_id: str) -> Call[Document]:
     """Delete a voiceprint and get the receipt."""
     return Call("DELETE", f"/v1/voiceprints/{_segment(voiceprint_id)}", _document, repeatable=False)
+
+
+def deliveries(state: str | None, job_id: str | None, limit: int) -> Call[list[Delivery]]:
+    """Get deliveries."""
+
+    def build(document: Document) -> list[Delivery]:
+        return [Delivery.from_document(delivery) for delivery in document["deliveries"]]
+
+    params = {"state": state, "job_id": job_id, "limit": limit}
+    return Call("GET", "/v1/deliveries", lambda response: parse(response, build), params=params)
+
+
+def resend(delivery_id: str) -> Call[Delivery]:
+    """Send a delivery again."""
+    path = f"/v1/deliveries/{_segment(delivery_id)}/resend"
+    return Call("POST", path, lambda response: parse(response, Delivery.from_document), repeatable=False)
 
 
 def queues() -> Call[list[QueueStatus]]:

@@ -14,7 +14,7 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import AsyncTransport, OnRetry
 from parley._upload import OnBytes
-from parley.models import Document, Job, QueueStatus, Turns, Voiceprint
+from parley.models import Delivery, Document, Job, QueueStatus, Turns, Voiceprint
 from parley.options import SubmitOptions
 
 if TYPE_CHECKING:
@@ -151,6 +151,22 @@ class AsyncParley:
     async def delete_voiceprint(self, voiceprint_id: str) -> Document:
         """Delete a voiceprint and return the receipt."""
         return await self._transport.send(_calls.delete_voiceprint(voiceprint_id))
+
+    async def deliveries(
+        self, *, state: str | None = None, job_id: str | None = None, limit: int = 50
+    ) -> list[Delivery]:
+        """Return deliveries of your jobs, those of the newest ends first.
+
+        Args:
+            state: only deliveries in this state: `pending`, `delivered` or `failed`.
+            job_id: only deliveries of this job.
+            limit: largest number of deliveries, up to 200.
+        """
+        return await self._transport.send(_calls.deliveries(state, job_id, limit))
+
+    async def resend(self, delivery_id: str) -> Delivery:
+        """Send a delivery once more, under the same id, and return it."""
+        return await self._transport.send(_calls.resend(delivery_id))
 
     async def queues(self) -> list[QueueStatus]:
         """Return the load of every queue."""

@@ -375,3 +375,45 @@ class QueueStatus:
 
 def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The delivery of one end of a job to the `callback_url` of its submit.
+
+    Attributes:
+        id: its `webhook-id`, the same for every attempt.
+        job_id: UUID of the job.
+        url: where it goes.
+        state: `pending`, `delivered` or `failed` (given up).
+        attempts: number of attempts so far.
+        outcome: status of the last response, or a code such as `timeout`; None before the first attempt.
+        ended_at: when the job ended.
+        next_attempt_at: None unless it is pending.
+        document: all members as the server sent them.
+    """
+
+    id: str
+    job_id: str
+    url: str
+    state: str
+    attempts: int
+    outcome: str | None
+    ended_at: datetime
+    next_attempt_at: datetime | None
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        due = document["next_attempt_at"]
+        return cls(
+            id=document["id"],
+            job_id=document["job_id"],
+            url=document["url"],
+            state=document["state"],
+            attempts=document["attempts"],
+            outcome=document["outcome"],
+            ended_at=datetime.fromisoformat(document["ended_at"]),
+            next_attempt_at=None if due is None else datetime.fromisoformat(due),
+            document=document,
+        )

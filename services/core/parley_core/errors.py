@@ -20,6 +20,8 @@
     │   ├── VoiceprintNotFound
     │   ├── VoiceprintNameTaken             the tenant has enrolled this name already
     │   ├── TooManyVoiceprints              the tenant has enrolled as many as it may
+    │   ├── DeliveryNotFound
+    │   ├── UnsafeTarget               a URL that Parley does not send requests to
     │   ├── UnsafeSettings             this process must not start like this
     │   ├── RecordUnreadable           a record that this version of Parley cannot read
     │   ├── JobStoreUnusable           Redis runs in a way that Parley cannot use: a cluster, too old, missing rights
@@ -140,6 +142,14 @@ class VoiceprintNameTaken(PermanentError):
 
 class TooManyVoiceprints(PermanentError):
     code = "too_many_voiceprints"
+
+
+class DeliveryNotFound(PermanentError):
+    code = "delivery_not_found"
+
+
+class UnsafeTarget(PermanentError):
+    code = "unsafe_target"
 
 
 class UnsafeSettings(PermanentError):

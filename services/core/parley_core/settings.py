@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
+from parley_core.targets import AddressGuard
 from parley_core.validation import requirement
 
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
@@ -108,6 +109,15 @@ class Settings(BaseSettings):
     speaker_identification_threshold: float = Field(0.45, ge=-1, le=1)
     """Cosine similarity from which a speaker is named; docs/speaker-identification.md has the measurements."""
 
+    # Deliveries
+
+    webhook_secrets_file: Path | None = None
+    """File with a line `tenant:whsec_...` per secret, up to two per tenant, newest first. Without it no delivery is
+    made, and submits with a `callback_url` are refused."""
+
+    webhook_networks: str = ""
+    """Networks in CIDR notation, separated by commas, to which deliveries may go though they are not public."""
+
     # Redis
 
     redis_timeout_seconds: float = Field(5.0, gt=0)
@@ -151,6 +161,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
+        try:
+            AddressGuard(self.webhook_networks)
+        except ValueError as error:
+            raise ValueError(f"PARLEY_WEBHOOK_NETWORKS: {error}") from error
         if self.lease_seconds < 3 * self.lease_renewal_seconds:
             raise ValueError("PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS")
         return self

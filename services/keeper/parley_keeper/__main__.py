@@ -7,14 +7,18 @@ import sys
 from functools import partial
 
 from parley_core.celery_queue import CeleryJobQueue
+from parley_core.deliveries import read_secrets
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
 from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
+from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from parley_core.targets import AddressGuard
 from parley_keeper import health
+from parley_keeper.delivery.sender import Sender
 from parley_keeper.inventory import Inventory
 from parley_keeper.loop import Keeper, MaintenanceTask
 from parley_keeper.maintenance import (
@@ -39,6 +43,8 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     store = DurableJobStore.from_settings(settings, objects)
     reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
     inventory = Inventory(objects)
+    guard = AddressGuard(settings.webhook_networks)
+    sender = Sender(store, RedisDeliveries.from_settings(settings), settings.webhook_secrets_file, guard)
     pods = worker_pods()
     tasks = [
         MaintenanceTask("reconcile", 1.0, reconciler.run_once),
@@ -47,6 +53,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
         MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
         MaintenanceTask("purge", 5.0, partial(purge_expired, store)),
+        MaintenanceTask("deliver", 1.0, sender.run_once),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
         MaintenanceTask("measure_service", SERVICE_SECONDS, partial(measure_service, store)),
         MaintenanceTask("count_backlog", 15.0, inventory.count_backlog),
@@ -64,6 +71,8 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         require_usable_store(settings)
+        if settings.webhook_secrets_file:
+            read_secrets(settings.webhook_secrets_file)
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2

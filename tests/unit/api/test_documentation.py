@@ -133,6 +133,9 @@ EXAMPLES: dict[type[BaseModel], Document] = {
     schemas.VoiceprintsAnswer: examples.VOICEPRINTS,
     schemas.VoiceprintReceiptAnswer: examples.VOICEPRINT_RECEIPT,
     schemas.QueuesAnswer: examples.QUEUES,
+    schemas.DeliveryAnswer: examples.DELIVERY,
+    schemas.DeliveriesAnswer: examples.DELIVERIES,
+    schemas.JobEndMessage: examples.MESSAGE,
 }
 
 

@@ -46,6 +46,7 @@ NOT_OVER_HTTP = every(AttemptEnded) | {
     errors.RetryableError,
     RecordingError,
     errors.UnsafeSettings,
+    errors.UnsafeTarget,
     errors.EngineMismatch,
     errors.EngineError,
     errors.WorkerLost,

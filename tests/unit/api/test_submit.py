@@ -182,7 +182,7 @@ BAD_OPTIONS: dict[str, tuple[dict[str, str], str]] = {
     "negative retention": ({"retain_seconds": "-5"}, "invalid_option"),
     "endless retention": ({"retain_seconds": "9" * 30}, "invalid_option"),
     "unknown option": ({"speaker_count": "2"}, "unknown_option"),
-    "deliveries are not there yet": ({"callback_url": "https://example.org/hook"}, "unknown_option"),
+    "deliveries without a secret": ({"callback_url": "https://example.org/hook"}, "invalid_option"),
 }
 
 

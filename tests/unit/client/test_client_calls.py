@@ -21,6 +21,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
     assert set(parley.__all__) == {
         "AsyncParley",
         "Attempt",
+        "Delivery",
         "Failure",
         "Job",
         "Parley",

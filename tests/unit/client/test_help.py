@@ -8,7 +8,7 @@ from parley.cli.app import SUBCOMMANDS
 from tests.unit.client.command import parley
 from tools.reference import pages
 
-COMMANDS = [(), *((name,) for name in SUBCOMMANDS), ("voiceprints", "delete")]
+COMMANDS = [(), *((name,) for name in SUBCOMMANDS), ("voiceprints", "delete"), ("webhooks", "listen")]
 PYTHON_WORDS = ("<str>", "<bool>", "<int>", "<int ", "list[", "Path", "Enum", "None")
 
 

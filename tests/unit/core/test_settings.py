@@ -83,4 +83,4 @@ def test_celery_hands_a_message_out_again_only_after_any_attempt_is_over() -> No
 
 
 def test_the_password_of_redis_is_not_shown() -> None:
-    assert "secret" not in repr(Settings(redis_url="redis://:secret@host/0"))
+    assert "pass-4711" not in repr(Settings(redis_url="redis://:pass-4711@host/0"))

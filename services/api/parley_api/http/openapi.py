@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from parley_api.http.errors import InvalidOption, Unauthenticated, UnknownHost, UnknownOption
 from parley_api.http.problem_kinds import INTERNAL_ERROR, KINDS
 from parley_api.http.problems import MEDIA_TYPE, phrase
-from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, Problem, Reference, examples
+from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, JobEndMessage, Problem, Reference, examples
 from parley_audio.container import FORMATS_READ
 from parley_core.errors import JobStoreUnavailable, ParleyError
 
@@ -33,6 +33,7 @@ WITHOUT_KEYS = "This server has no API keys: no key is needed, and it answers on
 TAGS = [
     {"name": "jobs", "description": "Submit recordings, follow their jobs, read results."},
     {"name": "voiceprints", "description": "Enrol the voices of persons, so that their turns get names."},
+    {"name": "deliveries", "description": "Ends of jobs, sent to the `callback_url` of their submit."},
     {"name": "consult", "description": "The consult workflow: a recording under the caller's session id."},
     {"name": "queues", "description": "How busy the queues are."},
     {"name": "health", "description": "Liveness, readiness and metrics. No key is needed."},
@@ -58,7 +59,7 @@ ACCESS = (Unauthenticated, UnknownHost, InvalidOption, UnknownOption, JobStoreUn
 """Errors of every call that needs a key where the server has keys."""
 
 
-COMPONENTS: tuple[type[BaseModel], ...] = (Problem, EventAnswer, EnrolRequest)
+COMPONENTS: tuple[type[BaseModel], ...] = (Problem, EventAnswer, EnrolRequest, JobEndMessage)
 """Models that no route names, because the framework neither reads nor writes them."""
 
 
@@ -136,6 +137,32 @@ ACCEPTED: Responses = {
 }
 
 
+WEBHOOKS: Schema = {
+    "job-end": {
+        "post": {
+            "summary": "A job has ended",
+            "description": "Sent to the `callback_url` of the submit, signed as Standard Webhooks says. Each end is "
+            "delivered at least once; repeated deliveries have the same `webhook-id`.",
+            "operationId": "job_end",
+            "tags": ["deliveries"],
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "description": meaning, "schema": {"type": "string"}}
+                for name, meaning in (
+                    ("webhook-id", "The same for every attempt: ignore those that you have seen."),
+                    ("webhook-timestamp", "When the attempt was made, in seconds since 1970."),
+                    ("webhook-signature", "One signature per valid secret, separated by spaces."),
+                )
+            ],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(JobEndMessage)}}},
+            "responses": {
+                "2XX": {"description": "Received."},
+                "410": {"description": "Not wanted: no further attempt is made."},
+            },
+        }
+    }
+}
+
+
 def problems(*errors: type[ParleyError]) -> Responses:
     """Return the problem responses of a call that needs a key: the given errors, and those of every such call."""
     return open_problems(*errors, *ACCESS)
@@ -202,6 +229,7 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
                     schemas[name]["maximum"] = max_speakers
         if not needs_key:
             call.pop("security", None)
+    document["webhooks"] = WEBHOOKS
     if not needs_key:
         document["components"].pop("securitySchemes", None)
     return document

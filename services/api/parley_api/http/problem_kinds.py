@@ -206,6 +206,12 @@ KINDS: Mapping[str, Kind] = {
         "Only a failed or cancelled job can be retried.",
         "Wait until the job has ended, or submit the recording again.",
     ),
+    core.DeliveryNotFound.code: Kind(
+        404,
+        "Delivery not found",
+        "Your tenant has no delivery with this id; deliveries go when their job is deleted.",
+        "Check the id and the API key.",
+    ),
     # Speakers
     api.UnknownSpeaker.code: Kind(
         422,

@@ -109,7 +109,7 @@ class Upload:
 
 @asynccontextmanager
 async def received(
-    request: Request, key: str, deps: Dependencies, model: type[Options]
+    request: Request, key: str, deps: Dependencies, tenant: str, model: type[Options]
 ) -> AsyncIterator[tuple[Upload, Options]]:
     """Receive a body; discard its recording at the end unless a job owns it.
 
@@ -134,7 +134,10 @@ async def received(
     async with AsyncExitStack() as stack:
 
         def options() -> Options:
-            return validated(model, values, {"max_speakers": deps.settings.max_speakers})
+            found = validated(model, values, {"max_speakers": deps.settings.max_speakers})
+            if found.callback_url is not None:
+                deps.callbacks.require(found.callback_url, tenant)
+            return found
 
         async def store(recording: AsyncIterator[bytes], file_name: str | None) -> Upload:
             await deps.admission.require_room(options().queue)
@@ -159,7 +162,7 @@ def _add_option(values: dict[str, str], name: str, value: str, model: type[Consu
 
 
 def _require_known(name: str, model: type[ConsultOptions]) -> None:
-    if name not in model.model_fields and name != "callback_url":
+    if name not in model.model_fields:
         known = ", ".join(model.model_fields)
         raise UnknownOption(f"There is no option `{name[:SHOWN_NAME]}` here. The options are: {known}.")
 

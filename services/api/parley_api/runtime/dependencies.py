@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.admission import Admission
 from parley_api.runtime.blocking_calls import PROBES, BlockingCalls
+from parley_api.runtime.callbacks import Callbacks
 from parley_api.runtime.job_notifications import JobNotifications, RedisJobNotifications
 from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
@@ -15,6 +16,7 @@ from parley_api.runtime.tenant_slots import TenantSlots
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.ports import JobQueue, RecordingStore, VoiceprintStore
+from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
@@ -30,6 +32,7 @@ class Dependencies:
         readiness: tells which component is down.
         uploads: slots for recordings that are received.
         probes: slots for recordings that are measured.
+        callbacks: checks addresses of deliveries.
         keys: None where the server has no keys file.
     """
 
@@ -39,6 +42,7 @@ class Dependencies:
     queue: JobQueue
     probe: RecordingProbe
     voiceprints: VoiceprintStore
+    deliveries: RedisDeliveries
     notifications: JobNotifications = field(default_factory=JobNotifications)
     http_metrics: HttpMetrics = field(default_factory=HttpMetrics)
     blocking: BlockingCalls = field(init=False)
@@ -47,6 +51,7 @@ class Dependencies:
     uploads: TenantSlots = field(init=False)
     probes: TenantSlots = field(init=False)
     keys: ApiKeys | None = field(init=False)
+    callbacks: Callbacks = field(init=False)
 
     def __post_init__(self) -> None:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
@@ -54,6 +59,7 @@ class Dependencies:
         self.probes = TenantSlots(PROBES, PROBES - 1)
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
+        self.callbacks = Callbacks(self.settings)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
 
 
@@ -71,5 +77,6 @@ def connect(settings: Settings) -> Dependencies:
         queue=CeleryJobQueue.from_settings(settings),
         probe=SandboxedProbe(settings),
         voiceprints=RedisVoiceprintStore.from_settings(settings),
+        deliveries=RedisDeliveries.from_settings(settings),
         notifications=RedisJobNotifications(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds),
     )

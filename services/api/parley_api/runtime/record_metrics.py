@@ -38,11 +38,12 @@ COUNTERS: Mapping[str, str] = {
     "attempts_given_back": "Attempts that a stopping worker gave back. They do not count as tries.",
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
     "jobs_restored": "Jobs whose record Redis had lost, written again from the object store.",
+    "deliveries_given_up": "Deliveries that no receiver took within the whole schedule of attempts.",
     "unreadable_records": "Records that a list, the keeper or a scrape skipped because it could not read them.",
 }
 """What the transitions count. Counters start at 0, so that their first increase shows in a rate."""
 
-UNLABELLED = frozenset({"unreadable_records"})
+UNLABELLED = frozenset({"unreadable_records", "deliveries_given_up"})
 BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
 ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
     *RecordingError.__subclasses__(),

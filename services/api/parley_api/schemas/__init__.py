@@ -1,6 +1,7 @@
 """Models of the requests and responses: jobs, turns, queues, voiceprints, and what they share."""
 
 from parley_api.schemas.base import OkAnswer, Problem, ReadyAnswer, Reference
+from parley_api.schemas.deliveries import DeliveriesAnswer, DeliveryAnswer, JobEndMessage
 from parley_api.schemas.jobs import (
     ErrorAnswer,
     EventAnswer,
@@ -18,10 +19,13 @@ __all__ = [
     "ConsultAccepted",
     "ConsultAnswer",
     "ConsultOptions",
+    "DeliveriesAnswer",
+    "DeliveryAnswer",
     "EnrolRequest",
     "ErrorAnswer",
     "EventAnswer",
     "JobAnswer",
+    "JobEndMessage",
     "JobPageAnswer",
     "OkAnswer",
     "Problem",

@@ -122,6 +122,25 @@ VOICEPRINT_RECEIPT: Example = {
     "removed": ["name", "role", "vector"],
 }
 
+DELIVERY_ID = f"msg_{JOB_ID.replace('-', '')}_0"
+DELIVERY: Example = {
+    "id": DELIVERY_ID,
+    "job_id": JOB_ID,
+    "url": "https://records.example/parley",
+    "state": "pending",
+    "attempts": 2,
+    "outcome": "503",
+    "ended_at": "2025-11-25T05:00:04.310Z",
+    "last_attempt_at": "2025-11-25T05:00:09.870Z",
+    "next_attempt_at": "2025-11-25T05:05:21.400Z",
+}
+DELIVERIES: Example = {"deliveries": [DELIVERY]}
+MESSAGE: Example = {
+    "type": "job.succeeded",
+    "timestamp": "2025-11-25T05:00:04.310Z",
+    "data": {"id": JOB_ID, "state": "succeeded", "queue": "interactive", "reference": "consult-4711", "error": None},
+}
+
 QUEUES: Example = {
     "queues": [
         {

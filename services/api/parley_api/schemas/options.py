@@ -12,8 +12,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
-from parley_api.schemas.base import DIGITS_ONLY, MAX_CHANNELS, UNKNOWN, Flag, Reference, sentence
+from parley_api.schemas.base import DIGITS_ONLY, MAX_CHANNELS, Flag, Reference, sentence
 from parley_core.job import JobOptions, Queue, SpeakerBounds
+from parley_core.targets import MAX_URL
 from parley_core.voiceprints import Role
 
 MAX_RETAIN_SECONDS = 10 * 366 * 86400  # ten years, the longest that laws require medical records to be kept
@@ -31,6 +32,7 @@ def clean_file_name(text: str) -> str:
 
 SpeakerCount = Annotated[int, Field(ge=1), DIGITS_ONLY]
 RetainSeconds = Annotated[int, Field(ge=0, le=MAX_RETAIN_SECONDS), DIGITS_ONLY]
+CallbackUrl = Annotated[str, Field(min_length=1, max_length=MAX_URL)]
 FileName = Annotated[str, BeforeValidator(clean_file_name)]
 
 
@@ -66,6 +68,12 @@ class ConsultOptions(BaseModel):
         "voiceprint and to identify speakers.",
         examples=[True],
     )
+    callback_url: CallbackUrl | None = Field(
+        None,
+        description="Where to deliver the end of the job: a POST by the Standard Webhooks specification. An `https` or "
+        "`http` URL with a public address.",
+        examples=["https://records.example/parley"],
+    )
     channels: str | None = Field(
         None,
         json_schema_extra={"pattern": CHANNELS.pattern},
@@ -79,13 +87,6 @@ class ConsultOptions(BaseModel):
         f"of `Content-Disposition`. Folders are removed; the name is cut to {MAX_FILE_NAME} characters.",
         examples=["visit-4711.wav"],
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_deliveries(cls, values: dict[str, object]) -> dict[str, object]:
-        if "callback_url" in values:
-            raise sentence("`callback_url`: this version makes no deliveries. Wait for the job with `?wait=`.", UNKNOWN)
-        return values
 
     @field_validator("channels")
     @classmethod
@@ -125,6 +126,7 @@ class ConsultOptions(BaseModel):
             queue=self.queue,
             retain_seconds=self.retain_seconds,
             speaker_embeddings=self.speaker_embeddings,
+            callback_url=self.callback_url,
             channels=tuple(Role(name) for name in self.channels.split(",")) if self.channels else (),
         )
 

@@ -65,7 +65,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     async with (
         _reserved(deps, tenant, key if reservable else None, job_id),
         _upload_slot(deps, tenant),
-        received(request, recording_key(job_id), deps, model) as (upload, options),
+        received(request, recording_key(job_id), deps, tenant, model) as (upload, options),
     ):
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
         idempotency = IdempotencyKey(key, digest(new)) if key else None

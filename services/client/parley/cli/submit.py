@@ -40,6 +40,12 @@ Channels = Annotated[
     str | None,
     typer.Option(metavar="ROLES", help="Role per channel: `clinician,patient` for a clinician on the left channel."),
 ]
+CallbackUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--callback-url", metavar="URL", help="Where the server delivers the end of each job.", show_default=False
+    ),
+]
 Format = Annotated[
     TurnFormat | None,
     typer.Option("--format", help="Format of the turns; by default `table` on stdout and `rttm` with --output."),
@@ -61,6 +67,7 @@ def submit(
     reference: Reference = None,
     speaker_embeddings: SpeakerEmbeddings = False,
     channels: Channels = None,
+    callback_url: CallbackUrl = None,
     turns_format: Format = None,
     output: Output = None,
     as_json: AsJson = False,
@@ -78,6 +85,7 @@ def submit(
         reference=reference,
         speaker_embeddings=speaker_embeddings,
         channels=channels.split(",") if channels else None,
+        callback_url=callback_url,
     )
     outcomes = submit_files(terminal, files, options, wait=wait, turn_files=turn_files)
     if as_json:

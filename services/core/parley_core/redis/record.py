@@ -96,7 +96,9 @@ def fields_of_new_job(new: NewJob, default_retain_seconds: int) -> Fields:
     }
     if options.reference:
         kept["reference"] = options.reference
-    others = options_to_plain(replace(options, queue=Queue.INTERACTIVE, reference=None))
+    if options.callback_url:
+        kept["callback_url"] = options.callback_url
+    others = options_to_plain(replace(options, queue=Queue.INTERACTIVE, reference=None, callback_url=None))
     if others:
         kept["options"] = dump(others)
     return kept
@@ -189,7 +191,7 @@ def job_from(job_id: str, record: Record, engine: dict[str, object] | None = Non
     """
     code, phase = record.get("error_code"), record.get("phase")
     options = json.loads(record.get("options", "{}"))
-    options |= {name: record[name] for name in ("queue", "reference") if name in record}
+    options |= {name: record[name] for name in ("queue", "reference", "callback_url") if name in record}
     return Job(
         id=job_id,
         tenant=record["tenant"],

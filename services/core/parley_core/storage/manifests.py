@@ -3,6 +3,7 @@
     jobs/<day>/<job id>/manifest.json    what was accepted; written before the caller is answered
     jobs/<day>/<job id>/end-<run>.json   how a run ended; written before the record shows it
     jobs/<day>/<job id>/retry-<run>      a retry by hand began this run
+    jobs/<day>/<job id>/delivered-<run>  the end of this run was delivered to the caller's address
     jobs/<day>/<job id>/purged           tombstone: recording and results are gone, or on their way
     changes/<day>/<job id>.<what>        index of retries and purges by the day on which they happened
     unrecorded/<job id>                  accepted while Redis did not answer; the keeper records it
@@ -108,6 +109,22 @@ class Manifests:
         self._objects.put(_change(job_id, f"retry-{run}"), b"")
         self._objects.create(f"{_folder(job_id)}/retry-{run}", b"")
 
+    def mark_delivered(self, job_id: str, run: int) -> None:
+        """Keep that the end of a run was delivered, so that a Redis that was lost brings no flood of deliveries."""
+        self._objects.put(_delivered(job_id, run), b"")
+
+    def is_delivered(self, job_id: str, run: int) -> bool:
+        """Say whether the end of a run was delivered."""
+        try:
+            self._objects.read(_delivered(job_id, run))
+        except KeyError:
+            return False
+        return True
+
+    def mark_undelivered(self, job_id: str, run: int) -> None:
+        """Take the mark off: the end is to be delivered once more."""
+        self._objects.delete(_delivered(job_id, run))
+
     def condemn(self, job_id: str, by_hand: bool) -> None:
         """Leave the tombstone: the job is being purged, and nothing may bring it back.
 
@@ -205,6 +222,10 @@ class Manifests:
 
 def _folder(job_id: str) -> str:
     return f"jobs/{day_of(job_id)}/{job_id}"
+
+
+def _delivered(job_id: str, run: int) -> str:
+    return f"{_folder(job_id)}/delivered-{run}"
 
 
 def _change(job_id: str, what: str) -> str:

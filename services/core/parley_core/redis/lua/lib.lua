@@ -26,6 +26,8 @@ local function unfinished_key(queue) return 'parley:unfinished:' .. queue end
 local function waiting_key(queue) return 'parley:waiting:' .. queue end
 local function leases_key(queue) return 'parley:leases:' .. queue end
 local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant .. ':' .. queue .. ':' .. state end
+local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
+local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
 local function references_key(tenant) return 'parley:references:' .. tenant end
 
 -- Jobs of one reference lie side by side, in the order of their ids. queries.py builds the same text.
@@ -122,6 +124,16 @@ local function observe_result(id, queue, attempt, ended)
   if job[6] then count('engine_cpu_ms|queue=' .. queue, int(job[6] * 1000)) end
 end
 
+-- Put the end of a job that has a callback into the outbox, from which the keeper delivers it.
+local function queue_delivery(id)
+  local job = redis.call('HMGET', job_key(id), 'callback_url', 'tenant', 'run', 'finished_at')
+  if not job[1] then return end
+  local delivery = id .. ':' .. job[3]
+  redis.call('HSET', job_key(id), delivery_field(job[3], 'state'), 'pending', delivery_field(job[3], 'attempts'), '0')
+  redis.call('ZADD', 'parley:outbox', int(now), delivery)
+  redis.call('ZADD', deliveries_key(job[2]), job[4], delivery)
+end
+
 -- End the job: state, indexes, retention, counters and samples in one.
 local function finish(id, state, counter, finished_at)
   local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant')
@@ -136,6 +148,7 @@ local function finish(id, state, counter, finished_at)
   redis.call('ZREM', waiting_key(job[1]), id)
   redis.call('ZREM', 'parley:due', id)
   redis.call('ZADD', 'parley:expiry', int((finished_at or now) + job[2] * 1000), id)
+  queue_delivery(id)
   count(counter)
   changed(id)
 end

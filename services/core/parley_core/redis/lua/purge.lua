@@ -1,6 +1,6 @@
 -- Forget an ended job; its id answers 410 for a while. ARGV: id tombstone_ttl_ms
 local id, key = ARGV[1], job_key(ARGV[1])
-local job = redis.call('HMGET', key, 'state', 'tenant', 'queue', 'reference', 'bytes')
+local job = redis.call('HMGET', key, 'state', 'tenant', 'queue', 'reference', 'bytes', 'callback_url', 'run')
 if not job[1] then return 'missing' end
 if not ENDED[job[1]] then return 'refused' end
 redis.call('DEL', key)
@@ -8,6 +8,10 @@ redis.call('ZREM', listed_key(job[2], job[3], job[1]), id)
 if job[4] then redis.call('ZREM', references_key(job[2]), reference_member(job[4], id)) end
 redis.call('ZREM', 'parley:expiry', id)
 redis.call('ZREM', 'parley:removing', id)
+for run = 0, job[6] and tonumber(job[7]) or -1 do
+  redis.call('ZREM', 'parley:outbox', id .. ':' .. run)
+  redis.call('ZREM', deliveries_key(job[2]), id .. ':' .. run)
+end
 redis.call('SET', purged_key(id), '1', 'PX', ARGV[2])
 count('jobs_purged|queue=' .. job[3])
 count('stored_recording_bytes|queue=' .. job[3], -job[5])

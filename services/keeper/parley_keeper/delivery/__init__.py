@@ -1,0 +1,1 @@
+"""Deliveries: from the outbox to the receivers, through the guard."""

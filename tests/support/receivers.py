@@ -1,0 +1,65 @@
+"""Receivers of deliveries: real HTTP servers on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+SECRET, NEXT_SECRET = "whsec_" + "QUJD" * 8, "whsec_" + "REVG" * 8
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """Keeps what it is sent. `answers` are the statuses of the first requests; later ones get 204."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    answers: list[int] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    before_answer: Callable[[BaseHTTPRequestHandler], None] | None = None
+    received: list[Received] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body))
+                if receiver.before_answer:
+                    receiver.before_answer(self)
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Tests print what they need."""
+
+        self._server = ThreadingHTTPServer((self.host, self.port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}/parley?source=test"
