@@ -124,7 +124,7 @@ def storage(values: Values, _: str) -> Iterator[Finding]:
 def storage_classes(values: Values) -> set[str]:
     """Return the storage classes that these values need, "" for the default one."""
     wanted = set()
-    if values.get("redis", {}).get("enabled", True):
+    if values.get("redis", {}).get("mode") != "external":
         wanted.add(values.get("redis", {}).get("persistence", {}).get("storageClass", ""))
     objects = values.get("objects", {})
     kind = objects.get("kind", "embedded")

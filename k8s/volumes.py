@@ -1,7 +1,7 @@
 """Larger volumes for an installed release.
 
-Kubernetes refuses to change the volume claim templates of a StatefulSet. So the claim is enlarged, and the StatefulSet
-is deleted without its pod. The upgrade that follows creates it again with the new size, and it adopts the pod.
+Kubernetes refuses to change the volume claim templates of a StatefulSet. So the claims are enlarged, and the
+StatefulSet is deleted without its pods. The upgrade that follows creates it again with the new size and adopts them.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ class Growth:
 
     key: str
     stateful_set: str
-    claim: str
+    claims: tuple[str, ...]
     now: str
     wanted: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.claim} grows from {self.now} to {self.wanted}"
+        grows = "grows" if len(self.claims) == 1 else "grow"
+        return f"{self.key}: {', '.join(self.claims)} {grows} from {self.now} to {self.wanted}"
 
 
 def sizes(values: Values) -> dict[str, tuple[str, str]]:
     """Return key and size of the volume of each StatefulSet, by component. `values` must include the defaults."""
     found = {}
-    if values["redis"]["enabled"]:
+    if values["redis"]["mode"] != "external":
         found["redis"] = ("redis.persistence.size", values["redis"]["persistence"]["size"])
     if values["objects"]["kind"] == "embedded":
         found["objects"] = ("objects.embedded.size", values["objects"]["embedded"]["size"])
@@ -54,19 +55,21 @@ def growths(values: Values, release: str, namespace: str) -> list[Growth]:
             if parse_quantity(wanted) < parse_quantity(now):
                 raise SystemExit(f"{key} is {wanted}, and the volume has {now}. Kubernetes cannot shrink volumes.")
             if parse_quantity(wanted) > parse_quantity(now):
-                claim = f"{template.metadata.name}-{stateful.metadata.name}-0"
-                found.append(Growth(key, stateful.metadata.name, claim, now, wanted))
+                name = stateful.metadata.name
+                claims = tuple(f"{template.metadata.name}-{name}-{pod}" for pod in range(stateful.spec.replicas))
+                found.append(Growth(key, name, claims, now, wanted))
     return found
 
 
 def grow(growth: Growth, namespace: str) -> None:
-    """Enlarge the claim, then delete the StatefulSet without its pod.
+    """Enlarge the claims, then delete the StatefulSet without its pods.
 
     Raises:
         ApiException: the storage class cannot enlarge volumes. Nothing has changed then.
     """
     size = {"spec": {"resources": {"requests": {"storage": growth.wanted}}}}
-    client.CoreV1Api().patch_namespaced_persistent_volume_claim(growth.claim, namespace, size)
+    for claim in growth.claims:
+        client.CoreV1Api().patch_namespaced_persistent_volume_claim(claim, namespace, size)
     apps = client.AppsV1Api()
     apps.delete_namespaced_stateful_set(growth.stateful_set, namespace, propagation_policy="Orphan")
     deadline = time.monotonic() + DELETED_SECONDS

@@ -133,8 +133,8 @@ def test_a_storage_class_is_needed_where_the_release_has_volumes(names: list[str
 def test_storage_classes_come_from_the_values() -> None:
     values = {"redis": {"persistence": {"storageClass": "fast"}}, "objects": {"embedded": {"storageClass": "big"}}}
     assert preflight.storage_classes(values) == {"fast", "big"}
-    assert preflight.storage_classes({"redis": {"enabled": False}, "objects": {"kind": "url"}}) == set()
-    claimed = {"redis": {"enabled": False}, "objects": {"kind": "volume", "volume": {"existingClaim": "disk"}}}
+    assert preflight.storage_classes({"redis": {"mode": "external"}, "objects": {"kind": "url"}}) == set()
+    claimed = {"redis": {"mode": "external"}, "objects": {"kind": "volume", "volume": {"existingClaim": "disk"}}}
     assert preflight.storage_classes(claimed) == set()
 
 

@@ -13,8 +13,8 @@ BATCH: Manifest = {"name": "batch", "queue": "batch"}
 
 MESSAGES: list[tuple[Manifest, str]] = [
     ({"redis": {"maxmemoryPolicy": "allkeys-lru"}}, "only noeviction keeps accepted jobs"),
-    ({"redis": {"enabled": False}}, "redis.external.host is empty: set the host of your Redis"),
-    ({"redis": {"external": {"host": "redis.example"}}}, "set redis.enabled to false to use your own Redis"),
+    ({"redis": {"mode": "external"}}, "redis.external.host is empty: set the host of your Redis"),
+    ({"redis": {"external": {"host": "redis.example"}}}, "set redis.mode to external to use your own Redis"),
     ({"objects": {"kind": "url"}}, "set it to s3://bucket"),
     ({"objects": {"url": "s3://bucket"}}, "set objects.kind to url to use it"),
     ({"objects": {"kind": "url", "url": "file:///data"}}, "set objects.kind to volume for a shared folder"),
@@ -31,6 +31,8 @@ MESSAGES: list[tuple[Manifest, str]] = [
 SCHEMA: list[tuple[Manifest, str]] = [
     ({"wokers": []}, "wokers"),
     ({"redis": {"maxmemory": "1Gi"}}, "maxmemory"),
+    ({"redis": {"mode": "cluster"}}, "mode"),
+    ({"redis": {"sentinel": {"downAfterMilliseconds": 10}}}, "downAfterMilliseconds"),
     ({"workers": [BATCH | {"replica": 2}]}, "replica"),
     ({"workers": [BATCH | {"queue": "urgent"}]}, "queue"),
     ({"workers": [{"name": "batch"}]}, "queue"),
@@ -70,7 +72,7 @@ def test_the_schema_is_closed_at_every_level() -> None:
 
 
 def test_the_fixes_in_the_messages_are_accepted() -> None:
-    assert render({"redis": {"enabled": False, "external": {"host": "redis.example"}}})
+    assert render({"redis": {"mode": "external", "external": {"host": "redis.example"}}})
     assert render({"objects": {"kind": "volume", "volume": {"accessMode": "ReadWriteOnce", "singleNode": True}}})
     pyannote = BATCH | {"engine": "pyannote", "image": {"repository": "parley-worker-pyannote", "tag": "1"}}
     assert render({"workers": [pyannote]})

@@ -22,13 +22,14 @@ SHAPES: dict[str, Manifest] = {
     "default": {},
     "own Redis, own store": {
         "redis": {
-            "enabled": False,
+            "mode": "external",
             "external": {"host": "redis.example", "existingSecret": "r", "tls": {"caSecret": "ca"}},
         },
         "objects": {"kind": "url", "url": "s3://recordings", "existingSecret": "s3"},
         "api": {"existingKeysSecret": "keys"},
         "flower": {"existingSecret": "flower"},
     },
+    "sentinel": {"redis": {"mode": "sentinel"}},
     "one node": {"objects": {"kind": "volume", "volume": {"accessMode": "ReadWriteOnce", "singleNode": True}}},
     "everything on": {
         "commonLabels": {"team": "clinic"},

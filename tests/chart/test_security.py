@@ -173,7 +173,7 @@ def test_passwords_reach_pods_by_reference_only() -> None:
 
 def test_a_managed_redis_is_reached_over_tls_with_a_private_authority() -> None:
     external: Manifest = {"host": "redis.example", "port": 6380, "username": "parley", "existingSecret": "managed"}
-    rendered = render({"redis": {"enabled": False, "external": external | {"tls": {"caSecret": "ca"}}}}, KEDA)
+    rendered = render({"redis": {"mode": "external", "external": external | {"tls": {"caSecret": "ca"}}}}, KEDA)
     pod = rendered.one("Deployment", "-api")["spec"]["template"]["spec"]
     url = environment(pod)["PARLEY_REDIS_URL"]
     assert url.startswith("rediss://parley:$(REDIS_PASSWORD)@redis.example:6380/0?ssl_cert_reqs=required")

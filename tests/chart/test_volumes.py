@@ -53,7 +53,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
             metadata=SimpleNamespace(name="data"), spec=SimpleNamespace(resources=SimpleNamespace(requests=requests))
         )
         found = SimpleNamespace(
-            metadata=SimpleNamespace(name=name), spec=SimpleNamespace(volume_claim_templates=[claim])
+            metadata=SimpleNamespace(name=name), spec=SimpleNamespace(volume_claim_templates=[claim], replicas=1)
         )
         return SimpleNamespace(items=[] if name in deleted else [found])
 
@@ -84,10 +84,18 @@ def test_the_driver_enlarges_the_claim_and_then_deletes_the_stateful_set_without
     ]
 
 
+def test_the_driver_enlarges_the_claim_of_each_pod(calls: Calls) -> None:
+    claims = ("data-clinic-parley-redis-0", "data-clinic-parley-redis-1")
+    growth = volumes.Growth("redis.persistence.size", "clinic-parley-redis", claims, "4Gi", "8Gi")
+    assert str(growth).endswith("data-clinic-parley-redis-0, data-clinic-parley-redis-1 grow from 4Gi to 8Gi")
+    volumes.grow(growth, "space")
+    assert [name for _, name, _ in calls] == [*claims, "clinic-parley-redis"]
+
+
 def test_the_driver_changes_nothing_where_sizes_are_equal_or_there_is_no_volume(calls: Calls) -> None:
     assert growths({}) == []
     assert growths({"redis": {"persistence": {"size": "4096Mi"}}}) == []
-    assert growths({"redis": {"enabled": False}, "objects": {"kind": "url"}}) == []
+    assert growths({"redis": {"mode": "external"}, "objects": {"kind": "url"}}) == []
     assert calls == []
 
 

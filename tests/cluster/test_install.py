@@ -112,7 +112,7 @@ def test_a_second_install_in_another_namespace_works_beside_the_first(
 
 WRONG: dict[str, tuple[Manifest, str]] = {
     "unknown key": ({"wokers": []}, "wokers"),
-    "external Redis without address": ({"redis": {"enabled": False}}, "set the host of your Redis"),
+    "external Redis without address": ({"redis": {"mode": "external"}}, "set the host of your Redis"),
     "eviction policy": ({"redis": {"maxmemoryPolicy": "allkeys-lru"}}, "only noeviction keeps accepted jobs"),
     "grace below limit": (
         {"workers": [{"name": "b", "queue": "batch", "gracePeriodSeconds": 60}]},

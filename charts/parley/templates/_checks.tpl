@@ -18,11 +18,11 @@
 {{- if ne .Values.redis.maxmemoryPolicy "noeviction" -}}
 {{ fail (printf "redis.maxmemoryPolicy is %q: only noeviction keeps accepted jobs. Every other policy drops them silently when memory is full." .Values.redis.maxmemoryPolicy) }}
 {{- end -}}
-{{- if and (not .Values.redis.enabled) (not .Values.redis.external.host) -}}
-{{ fail "redis.enabled is false and redis.external.host is empty: set the host of your Redis, or set redis.enabled to true." }}
+{{- if and (eq .Values.redis.mode "external") (not .Values.redis.external.host) -}}
+{{ fail "redis.mode is external and redis.external.host is empty: set the host of your Redis, or set redis.mode to single or sentinel." }}
 {{- end -}}
-{{- if and .Values.redis.enabled .Values.redis.external.host -}}
-{{ fail "redis.external.host is set, but redis.enabled is true: set redis.enabled to false to use your own Redis." }}
+{{- if and (ne .Values.redis.mode "external") .Values.redis.external.host -}}
+{{ fail (printf "redis.external.host is set, but redis.mode is %s: set redis.mode to external to use your own Redis." .Values.redis.mode) }}
 {{- end -}}
 {{- end -}}
 
@@ -76,8 +76,8 @@
 
 {{/* Kubernetes refuses to change the volume claim templates of a StatefulSet, and does not say what to do. */}}
 {{- define "parley.checks.volumes" -}}
-{{- if .Values.redis.enabled -}}
-{{- include "parley.checks.volume" (dict "root" . "name" (include "parley.redis.name" .) "key" "redis.persistence.size" "size" .Values.redis.persistence.size) -}}
+{{- if ne .Values.redis.mode "external" -}}
+{{- include "parley.checks.volume" (dict "root" . "name" (include "parley.redis.statefulSet" .) "key" "redis.persistence.size" "size" .Values.redis.persistence.size) -}}
 {{- end -}}
 {{- if eq .Values.objects.kind "embedded" -}}
 {{- include "parley.checks.volume" (dict "root" . "name" (include "parley.objects.name" .) "key" "objects.embedded.size" "size" .Values.objects.embedded.size) -}}

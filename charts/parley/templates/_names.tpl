@@ -16,9 +16,11 @@
 {{- define "parley.flower.name" -}}{{ include "parley.fullname" . }}-flower{{- end -}}
 {{- define "parley.flower.secret" -}}{{ .Values.flower.existingSecret | default (include "parley.flower.name" .) }}{{- end -}}
 {{- define "parley.redis.name" -}}{{ include "parley.fullname" . }}-redis{{- end -}}
+{{/* A change of the mode makes a new StatefulSet: names of pods and services differ. The keeper restores the record. */}}
+{{- define "parley.redis.statefulSet" -}}{{ include "parley.redis.name" . }}{{ ternary "-ha" "" (eq .Values.redis.mode "sentinel") }}{{- end -}}
 {{- define "parley.redis.configMap" -}}{{ include "parley.redis.name" . }}-config{{- end -}}
 {{- define "parley.redis.secret" -}}
-{{- if .Values.redis.enabled -}}
+{{- if ne .Values.redis.mode "external" -}}
 {{ .Values.redis.existingSecret | default (include "parley.redis.name" .) }}
 {{- else -}}
 {{ .Values.redis.external.existingSecret }}

@@ -8,14 +8,18 @@
 {{- end -}}
 
 {{- define "parley.egress.redis" -}}
-{{- if .Values.redis.enabled -}}
+{{- if ne .Values.redis.mode "external" -}}
 - to: [{podSelector: {matchLabels: {{ include "parley.selector" (dict "root" . "component" "redis") | fromYaml | toJson }}}}]
-  ports: [{port: 6379, protocol: TCP}]
+  ports: {{ include "parley.redis.ports" . }}
 {{- else -}}
 - to:
     {{- toYaml .Values.networkPolicy.redisEgressTo | nindent 4 }}
   ports: [{port: {{ .Values.redis.external.port }}, protocol: TCP}]
 {{- end -}}
+{{- end -}}
+
+{{- define "parley.redis.ports" -}}
+[{port: 6379, protocol: TCP}{{ if eq .Values.redis.mode "sentinel" }}, {port: 26379, protocol: TCP}{{ end }}]
 {{- end -}}
 
 {{- define "parley.egress.objects" -}}
