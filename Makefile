@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
-SERVICES := core audio api keeper worker client local
+SERVICES := core audio console api keeper worker client local
 SOURCES := services tests benchmarks chaos tools k8s
 LOCKS := dev run api cluster worker worker-pyannote bench
 
@@ -34,7 +34,7 @@ run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 12
 
 ##@ Work on it
 
-.PHONY: setup lint format types test structure clients
+.PHONY: setup lint format types test browser structure clients
 setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
 
 lint: $(VENV)/dev.stamp  ## Check style, types, the import rules and the subjects of new commits
@@ -60,6 +60,9 @@ test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=.
 
 clients: $(VENV)/dev.stamp  ## Generate clients in Python and TypeScript from the OpenAPI document, and run them (needs npm)
 	@$(BIN)/python -m pytest tests/clients $(ARGS)
+
+browser:  ## Install Chromium, which the tests of the console need (Debian, as root)
+	@.ci/browser
 
 structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpers, files on one path; ARGS=--json or --list
 	@$(BIN)/python -m tools.structure $(ARGS)

@@ -68,7 +68,7 @@ def images(engine: str) -> tuple[Image, Image]:
     """Return the image of the API and that of the worker with this engine."""
     suffix, lock = ("", "worker") if engine == "onnx" else (f"-{engine}", f"worker-{engine}")
     return (
-        Image("parley-api", "Dockerfile.api", "cluster", ("core", "audio", "api", "keeper", "client")),
+        Image("parley-api", "Dockerfile.api", "cluster", ("core", "audio", "console", "api", "keeper", "client")),
         Image(f"parley-worker{suffix}", "Dockerfile.worker", lock, ("core", "audio", "worker"), (f"ENGINE={engine}",)),
     )
 

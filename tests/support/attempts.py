@@ -49,7 +49,8 @@ class AttemptFixture:
         return self.store.get(self.job_id)
 
     def results(self) -> list[str]:
-        return list(self.recordings.keys("results/"))
+        """Result keys of the attempts that left something: the result, its peaks or both."""
+        return sorted({f"{key.rpartition('.')[0]}.json" for key in self.recordings.keys("results/")})
 
 
 class CallingEngine:

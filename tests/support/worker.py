@@ -149,7 +149,8 @@ class System:
         return self.wait(job_id, lambda job: job.state.terminal)
 
     def results(self, job_id: str) -> list[str]:
-        return list(self.objects.keys(result_folder(job_id)))
+        """Result keys of the attempts that left something: the result, its peaks or both."""
+        return sorted({f"{key.rpartition('.')[0]}.json" for key in self.objects.keys(result_folder(job_id))})
 
     def stop(self) -> None:
         for process in self._processes:

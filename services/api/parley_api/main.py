@@ -10,7 +10,19 @@ from fastapi import FastAPI
 from parley_api.http import docs, error_handlers, openapi
 from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
-from parley_api.routes import consult, deliveries, events, health, jobs, metrics, queues, recordings, turns, voiceprints
+from parley_api.routes import (
+    console,
+    consult,
+    deliveries,
+    events,
+    health,
+    jobs,
+    metrics,
+    queues,
+    recordings,
+    turns,
+    voiceprints,
+)
 from parley_api.runtime.dependencies import Dependencies, connect
 from parley_core import __version__
 from parley_core.settings import Settings
@@ -47,6 +59,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     error_handlers.install(app)
     for module in (jobs, turns, events, recordings, voiceprints, deliveries, consult, queues, health, metrics):
         app.include_router(module.router)
+    console.install(app)
     docs.install(app)
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
     app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)

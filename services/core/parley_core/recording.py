@@ -44,6 +44,11 @@ def result_key(job_id: str, nonce: str) -> str:
     return f"{result_folder(job_id)}/{nonce}.json"
 
 
+def peaks_key(result: str) -> str:
+    """Return where the peaks of the waveform are kept: beside the result, by the key of the result."""
+    return f"{result.removesuffix('.json')}.peaks"
+
+
 def job_id_of(key: str) -> str:
     """Return the job that a recording or a result belongs to, by its key."""
     return key.split("/")[2].partition("_")[0]

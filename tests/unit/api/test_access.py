@@ -44,6 +44,8 @@ CLOSED = [
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000"),
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/turns"),
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/audio"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/peaks"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/timeline.svg"),
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/events"),
     ("DELETE", "/v1/jobs/00000000-0000-4000-8000-000000000000"),
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/cancel"),
@@ -67,8 +69,8 @@ async def test_without_a_known_key_nothing_about_jobs_is_said(
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"])
-async def test_health_metrics_and_docs_need_no_key(keyed: ApiFixture, path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/"])
+async def test_health_metrics_docs_and_the_console_need_no_key(keyed: ApiFixture, path: str) -> None:
     async with keyed.client() as client:
         assert (await client.get(path)).status_code == 200
 
@@ -95,8 +97,8 @@ async def test_another_tenants_job_is_not_there(keyed: ApiFixture) -> None:
         job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer("n-old"))).json()
         url, south = f"/v1/jobs/{job['id']}", bearer("s")
         for method, path in [
-            ("GET", ""), ("GET", "/turns"), ("GET", "/audio"), ("GET", "/events"), ("POST", "/cancel"),
-            ("POST", "/retry"), ("DELETE", ""),
+            ("GET", ""), ("GET", "/turns"), ("GET", "/audio"), ("GET", "/peaks"), ("GET", "/timeline.svg"),
+            ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry"), ("DELETE", ""),
         ]:  # fmt: skip
             assert_problem(await client.request(method, url + path, headers=south), 404, "job_not_found")
         assert (await client.get("/v1/jobs", headers=south)).json()["jobs"] == []

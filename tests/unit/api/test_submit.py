@@ -55,7 +55,7 @@ async def test_a_job_has_exactly_the_members_of_the_contract(client: httpx.Async
         "speaker_embeddings", "channels", "position", "eta_seconds", "phase", "progress", "attempts", "error",
         "result", "links",
     }  # fmt: skip
-    assert set(job["links"]) == {"self", "events", "audio"}  # no turns yet, so no link to them
+    assert set(job["links"]) == {"self", "events", "timeline", "audio"}  # no turns yet, so no link to them
     assert job["created_at"].endswith("Z")
     assert datetime.fromisoformat(job["created_at"]).tzinfo is not None
 

@@ -13,6 +13,7 @@ PermanentError
 ├── UnsupportedBody                a body of a media type that the call does not take
 ├── BodyTooLarge                   a JSON body over the limit
 ├── SpeakerEmbeddingsNotKept       the job was submitted without `speaker_embeddings=true`
+├── PeaksNotKept                   the job ended before workers kept the peaks of waveforms
 ├── NotAcceptable                  `Accept` allows no format of the turns
 ├── Unauthenticated                no API key, or an unknown one
 ├── UnknownHost                    without keys, only requests of this machine are served
@@ -68,6 +69,10 @@ class SpeakerWithoutEmbedding(InvalidRequest):
 
 class SpeakerEmbeddingsNotKept(PermanentError):
     code = "speaker_embeddings_not_kept"
+
+
+class PeaksNotKept(PermanentError):
+    code = "peaks_not_kept"
 
 
 class UnsupportedBody(PermanentError):

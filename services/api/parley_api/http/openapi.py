@@ -124,6 +124,15 @@ RECORDING: Responses = {
     200: {"description": "The whole recording", "content": RECORDING_CONTENT},
     206: {"description": "The part that `Range` asks for", "content": RECORDING_CONTENT},
 }
+PEAKS: Responses = {
+    200: {
+        "description": "A binary file of audiowaveform, version 2: one channel of 8 bits.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+}
+PICTURE: Responses = {
+    200: {"description": "The picture", "content": {"image/svg+xml": {"schema": {"type": "string"}}}},
+}
 ACCEPTED: Responses = {
     202: {
         "headers": {

@@ -231,6 +231,12 @@ KINDS: Mapping[str, Kind] = {
         "The job was submitted without `speaker_embeddings=true`.",
         "Submit the recording again with `speaker_embeddings=true`.",
     ),
+    api.PeaksNotKept.code: Kind(
+        404,
+        "Peaks not kept",
+        "The job was computed before workers kept the peaks of waveforms.",
+        "Draw the turns without a waveform, or submit the recording again.",
+    ),
     core.VoiceprintNotFound.code: Kind(
         404,
         "Voiceprint not found",

@@ -1,4 +1,4 @@
-"""The recording of a job, whole or in ranges."""
+"""The recording of a job, whole or in ranges, and the peaks of its waveform."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from fastapi.responses import FileResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from parley_api.http.openapi import RECORDING, Responses, problem_response, problems
+from parley_api.http.errors import PeaksNotKept
+from parley_api.http.openapi import PEAKS, RECORDING, Responses, problem_response, problems
 from parley_api.http.problem_kinds import INVALID_RANGE
 from parley_api.http.problems import problem
 from parley_api.routes.context import Deps, FoundJob, NoQuery
 from parley_api.runtime.dependencies import Dependencies
-from parley_core.errors import JobNotFound, JobPurged, ObjectStoreUnavailable
+from parley_api.use_cases.results import require_result
+from parley_core.errors import JobNotFinished, JobNotFound, JobNotSucceeded, JobPurged, ObjectStoreUnavailable
 from parley_core.job import Job
+from parley_core.recording import peaks_key
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -81,3 +84,22 @@ async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
     except KeyError:
         raise JobPurged("The recording is gone: the job is being deleted.") from None
     return response
+
+
+@router.get(
+    "/peaks",
+    summary="Read the peaks of the waveform",
+    response_class=Response,
+    responses={
+        **PEAKS,
+        **problems(JobNotFound, JobPurged, JobNotFinished, JobNotSucceeded, PeaksNotKept, ObjectStoreUnavailable),
+    },
+)
+async def peaks(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
+    """Return the lowest and highest sample of each part of the waveform, to draw it without the recording."""
+    key = peaks_key(require_result(job).key)
+    try:
+        stored = await deps.blocking.objects(deps.recordings.read, key)
+    except KeyError:
+        raise PeaksNotKept("This job has no peaks: an earlier version of the worker computed it.") from None
+    return Response(stored, media_type="application/octet-stream")

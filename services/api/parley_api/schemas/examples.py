@@ -38,7 +38,12 @@ QUEUED_JOB: Example = {
     "attempts": [],
     "error": None,
     "result": None,
-    "links": {"self": JOB_PATH, "events": f"{JOB_PATH}/events", "audio": f"{JOB_PATH}/audio"},
+    "links": {
+        "self": JOB_PATH,
+        "events": f"{JOB_PATH}/events",
+        "timeline": f"{JOB_PATH}/timeline",
+        "audio": f"{JOB_PATH}/audio",
+    },
 }
 JOB: Example = QUEUED_JOB | {
     "state": "succeeded",
@@ -68,7 +73,9 @@ JOB: Example = QUEUED_JOB | {
         "self": JOB_PATH,
         "events": f"{JOB_PATH}/events",
         "turns": f"{JOB_PATH}/turns",
+        "timeline": f"{JOB_PATH}/timeline",
         "audio": f"{JOB_PATH}/audio",
+        "peaks": f"{JOB_PATH}/peaks",
     },
 }
 JOB_PAGE: Example = {"jobs": [JOB], "next_cursor": None}

@@ -64,7 +64,11 @@ class LinksAnswer(Answer):
     self: str = Field(description="The job.")
     events: str = Field(description="Its events.")
     turns: str | None = Field(None, exclude_if=lambda path: path is None, description="Its turns, after success.")
+    timeline: str = Field(description="The page that shows it.")
     audio: str = Field(description="The recording.")
+    peaks: str | None = Field(
+        None, exclude_if=lambda path: path is None, description="The peaks of its waveform, after success."
+    )
 
 
 @with_example(examples.JOB)
@@ -101,7 +105,8 @@ class JobAnswer(Answer):
     def of(cls, job: Job) -> Self:
         """Return the response for a job."""
         path = f"/v1/jobs/{job.id}"
-        turns = f"{path}/turns" if job.state is JobState.SUCCEEDED else None
+        always = {"self": path} | {name: f"{path}/{name}" for name in ("events", "timeline", "audio")}
+        after_success = {name: f"{path}/{name}" for name in ("turns", "peaks")}
         return cls.model_validate(
             {
                 "id": job.id,
@@ -122,7 +127,7 @@ class JobAnswer(Answer):
                 "attempts": job.attempts,
                 "error": job.error,
                 "result": job.result,
-                "links": {"self": path, "events": f"{path}/events", "turns": turns, "audio": f"{path}/audio"},
+                "links": always | (after_success if job.state is JobState.SUCCEEDED else {}),
             }
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, suppress
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,11 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary, after_failure
 from parley_core.logs import get_logger
-from parley_core.recording import result_key
+from parley_core.recording import peaks_key, result_key
 from parley_core.result_document import ResultDocument
 from parley_worker.attempt.channel_roles import roles_by_channel
 from parley_worker.attempt.lease_renewal import LeaseRenewal
+from parley_worker.attempt.peaks import peaks_of
 from parley_worker.attempt.retry import (
     STORE_ERRORS,
     SoftLimitReached,
@@ -106,8 +108,9 @@ class _Attempt:
         renewal.report(Phase.STORING, 0.0)
         roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
         document = ResultDocument.of(self._job, diarization, engine.info, roles)
-        stored = document.to_json()
-        retry_while_unavailable(lambda: self._deps.recordings.put(self._result_key, stored), STORE_WAIT_SECONDS)
+        objects = {peaks_key(self._result_key): peaks_of(waveform), self._result_key: document.to_json()}
+        for key, stored in objects.items():
+            retry_while_unavailable(partial(self._deps.recordings.put, key, stored), STORE_WAIT_SECONDS)
         engine_timings = {"engine": round(engine_seconds, 3), "engine_cpu": round(cpu_seconds, 3)}
         timings = renewal.progress.timings() | engine_timings
         return document.summary(self._result_key, timings)
@@ -127,7 +130,8 @@ class _Attempt:
         log.info("attempt no longer owns the job", code=reason.code)
         self._note_stopped()
         try:
-            self._deps.recordings.delete(self._result_key)
+            for key in (peaks_key(self._result_key), self._result_key):
+                self._deps.recordings.delete(key)
         except ObjectStoreUnavailable as error:
             log.warning("result of an ended attempt not deleted; the keeper will delete it", code=error.code)
         return Outcome.ENDED

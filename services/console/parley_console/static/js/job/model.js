@@ -1,0 +1,85 @@
+/** The turns of a job, prepared for drawing and searching. Times are seconds. */
+
+/**
+ * @typedef {{index: number, start: number, end: number, speaker: number, confidence: number | null, review: boolean, text: string}} Turn
+ * @typedef {{index: number, label: string, name: string, role: string | null, colour: number, seconds: number, turns: Turn[], reviews: number}} Speaker
+ */
+
+export const COLOURS = 20;
+const LABEL = /^SPEAKER_(\d+)$/;
+
+export class Model {
+  /** @param {any} document what `GET /v1/jobs/{id}/turns` answers */
+  constructor(document) {
+    this.document = document;
+    /** @type {number} */
+    this.seconds = document.recording.seconds;
+    const identities = new Map((document.identities ?? []).map((/** @type {any} */ one) => [one.speaker, one]));
+    /** @type {Speaker[]} */
+    this.speakers = document.speakers.map((/** @type {string} */ label, /** @type {number} */ index) => ({
+      index, label, name: identities.get(label)?.name ?? plainName(label), role: identities.get(label)?.role ?? null,
+      colour: index % COLOURS, seconds: 0, turns: [], reviews: 0,
+    }));
+    const places = new Map(this.speakers.map(({ label, index }) => [label, index]));
+    /** @type {Turn[]} */
+    this.turns = document.turns.map((/** @type {any} */ turn, /** @type {number} */ index) => ({
+      index, start: turn.start, end: turn.end, speaker: places.get(turn.speaker) ?? 0, confidence: turn.confidence,
+      review: turn.needs_review === true, text: turn.text ?? "",
+    }));
+    for (const turn of this.turns) {
+      const speaker = this.speakers[turn.speaker];
+      speaker.turns.push(turn);
+      speaker.seconds += turn.end - turn.start;
+      speaker.reviews += Number(turn.review);
+    }
+    /** @type {{start: number, end: number}[]} */
+    this.overlaps = document.overlaps;
+    this.talk = this.speakers.reduce((sum, { seconds }) => sum + seconds, 0);
+    this.hasText = this.turns.some(({ text }) => text);
+    this.rated = this.turns.some(({ confidence }) => confidence !== null);
+  }
+
+  /** Return the turns that need a look, the most useful first: uncertain and long. */
+  get questions() {
+    const weight = (/** @type {Turn} */ turn) => (1 - (turn.confidence ?? 1)) * (turn.end - turn.start);
+    return this.turns.filter(({ review }) => review).sort((one, other) => weight(other) - weight(one));
+  }
+
+  /** Return the turns that sound at a moment. @param {number} seconds @returns {Turn[]} */
+  at(seconds) {
+    return this.speakers.flatMap(({ turns }) => {
+      const turn = turns[lastBefore(turns, seconds)];
+      return turn && turn.end > seconds ? [turn] : [];
+    });
+  }
+
+  /** Return the index of the last turn that has begun, -1 before the first. @param {number} seconds */
+  begun(seconds) {
+    return lastBefore(this.turns, seconds);
+  }
+
+  /** Return a colour index plus 1 for each of `length` equal parts of the recording: 0 is nobody. @param {number} length */
+  colourOfParts(length) {
+    const parts = new Uint8Array(length);
+    const perSecond = length / this.seconds;
+    for (const turn of this.turns) parts.fill(this.speakers[turn.speaker].colour + 1, Math.floor(turn.start * perSecond), Math.ceil(turn.end * perSecond));
+    return parts;
+  }
+}
+
+/** Return the index of the last item that starts at or before a moment, -1 without one. @param {{start: number}[]} items sorted by start @param {number} seconds */
+export function lastBefore(items, seconds) {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (items[middle].start <= seconds) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** @param {string} label */
+function plainName(label) {
+  const match = LABEL.exec(label);
+  return match ? `Speaker ${Number(match[1]) + 1}` : label;
+}

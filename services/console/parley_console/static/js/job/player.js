@@ -1,0 +1,103 @@
+/** Plays the recording. The browser asks for it in ranges, so that hours start at once. */
+
+import { authorization, call, key } from "../api.js";
+
+export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5];
+const WORKER = "/console/js/audio_worker.js";
+
+/** Events: `time` at every frame while it plays and after a seek, `state` when it starts or stops, `fault`. */
+export class Player extends EventTarget {
+  /** @param {string} path of the recording @param {AbortSignal} signal */
+  constructor(path, signal) {
+    super();
+    this.audio = new Audio();
+    this.audio.preload = "metadata";
+    this.path = path;
+    this.frame = 0;
+    /** @type {number | null} where to begin when the recording is there */
+    this.wanted = null;
+    for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.changed());
+    for (const name of ["seeked", "timeupdate", "loadedmetadata"]) this.audio.addEventListener(name, () => this.tell("time"));
+    this.audio.addEventListener("error", () => this.tell("fault"));
+    this.audio.addEventListener("loadedmetadata", () => {
+      if (this.wanted !== null) this.audio.currentTime = this.wanted;
+      this.wanted = null;
+    });
+    signal.addEventListener("abort", () => this.close());
+  }
+
+  /** Begin to load. A media element sends no key; a service worker adds it, where browsers allow one. */
+  async load() {
+    if (!key()) this.audio.src = this.path;
+    else if (await keyIsAdded()) this.audio.src = this.path;
+    else this.audio.src = URL.createObjectURL(await (await call(this.path, { headers: authorization() })).blob());
+  }
+
+  get time() {
+    return this.wanted ?? this.audio.currentTime;
+  }
+
+  get playing() {
+    return !this.audio.paused && !this.audio.ended;
+  }
+
+  get speed() {
+    return this.audio.playbackRate;
+  }
+
+  set speed(rate) {
+    this.audio.playbackRate = rate;
+    this.tell("state");
+  }
+
+  /** @param {number} seconds */
+  seek(seconds) {
+    const wanted = Math.max(0, seconds);
+    if (this.audio.readyState > 0) this.audio.currentTime = wanted;
+    else this.wanted = wanted;
+    this.tell("time");
+  }
+
+  toggle() {
+    if (this.playing) this.audio.pause();
+    else this.audio.play().catch(() => this.audio.error && this.tell("fault"));
+  }
+
+  close() {
+    cancelAnimationFrame(this.frame);
+    this.audio.pause();
+    if (this.audio.src.startsWith("blob:")) URL.revokeObjectURL(this.audio.src);
+    this.audio.removeAttribute("src");
+    this.audio.load();
+  }
+
+  changed() {
+    cancelAnimationFrame(this.frame);
+    const step = () => {
+      this.tell("time");
+      if (this.playing) this.frame = requestAnimationFrame(step);
+    };
+    step();
+    this.tell("state");
+  }
+
+  /** @param {string} event */
+  tell(event) {
+    this.dispatchEvent(new Event(event));
+  }
+}
+
+/** Start the service worker that adds the key to requests for recordings; return whether it works here. */
+async function keyIsAdded() {
+  const workers = navigator.serviceWorker; // absent without HTTPS
+  if (!workers) return false;
+  try {
+    workers.onmessage = ({ ports: [port] }) => port.postMessage(key());
+    await workers.register(WORKER, { scope: "/" });
+    await workers.ready;
+    if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,42 @@
+/** Keys for the whole page of a job, and the dialog that lists them. They can be switched off (WCAG 2.1.4). */
+
+import { h } from "../dom.js";
+
+const SWITCH = "parley-shortcuts";
+const LISTED = [
+  ["Space or K", "Play, pause"], ["J, L", "10 seconds back, forward"], ["← →", "5 seconds, on the timeline; with Shift 1 second"], ["N, P", "Next, previous turn"],
+  ["R", "Next turn to review, the most useful first"], ["< >", "Slower, faster"], ["+ −", "Zoom in, out"], ["0", "Show the whole recording"], ["F", "Follow while playing"], ["?", "This list"],
+];
+
+/** @param {import("./session.js").Session} session @param {(factor: number) => void} zoomBy */
+export function shortcuts(session, zoomBy) {
+  const { player, view, signal } = session;
+  const faster = (/** @type {number} */ step) => (player.speed = Math.min(4, Math.max(0.25, player.speed + step)));
+  /** @type {Record<string, () => void>} */
+  const actions = {
+    " ": () => player.toggle(), k: () => player.toggle(), j: () => player.seek(player.time - 10), l: () => player.seek(player.time + 10),
+    n: () => session.step(1), p: () => session.step(-1), r: () => void session.nextQuestion(), "<": () => faster(-0.25), ">": () => faster(0.25),
+    "+": () => zoomBy(2), "=": () => zoomBy(2), "-": () => zoomBy(0.5), 0: () => view.glide(0, view.total), f: () => session.follow(!session.following), "?": show,
+  };
+
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(SWITCH) === "off" || document.querySelector("dialog[open]")) return;
+    const target = /** @type {Element} */ (event.target);
+    const typing = target.closest("input, select, textarea") || (event.key === " " && target.closest("button, a"));
+    const action = actions[event.key.toLowerCase()];
+    if (typing || !action) return;
+    event.preventDefault();
+    action();
+  }, { signal });
+
+  function show() {
+    const on = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", id: "shortcuts-on", checked: localStorage.getItem(SWITCH) !== "off" }));
+    on.addEventListener("change", () => localStorage.setItem(SWITCH, on.checked ? "on" : "off"));
+    const rows = LISTED.map(([keys, what]) => h("div", {}, h("dt", {}, h("kbd", {}, keys)), h("dd", {}, what)));
+    const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { "aria-labelledby": "shortcuts-title", onclose: () => dialog.remove() }, h("form", { method: "dialog" }, h("h2", { id: "shortcuts-title" }, "Keyboard shortcuts"), h("dl.shortcuts", {}, rows), h("label.switch", {}, on, "Use shortcuts of one key"), h("div.dialog-foot", {}, h("button.button.primary", { autofocus: true }, "Close")))));
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  return { show };
+}

@@ -1,0 +1,35 @@
+/** Who speaks, and how much. */
+
+import { fill, h } from "../dom.js";
+import { clock, percent } from "../format.js";
+
+/** @param {import("./session.js").Session} session */
+export function speakerTable(session) {
+  const body = h("tbody");
+  const titles = [["Speaker", ""], ["Time", "amount"], ["Share", "amount"], ["Turns", "amount"]];
+  const head = h("thead", {}, h("tr", {}, titles.map(([title, classes]) => h("th", { scope: "col", class: classes || null }, title))));
+  const table = h("table.speakers", {}, h("caption.visually-hidden", {}, "Totals of each speaker"), head, body);
+
+  function show() {
+    const { model } = session;
+    fill(body, model.speakers.map((speaker) => {
+      const share = speaker.seconds / Math.max(1e-9, model.talk);
+      const chip = h("i.chip", { style: { "--chip": `var(--speaker-${speaker.colour})` } });
+      const bar = h("span.share-bar", { style: { "--chip": `var(--speaker-${speaker.colour})`, "--share": String(share) } });
+      const alone = session.speaker === speaker.index;
+      return h(
+        "tr",
+        { class: alone ? "alone" : null },
+        h("th", { scope: "row" }, chip, h("span.speaker-name", {}, speaker.name, speaker.role && h("small.muted", {}, speaker.role)), bar),
+        h("td.amount", {}, clock(speaker.seconds)),
+        h("td.amount", {}, percent(share)),
+        h("td.amount", {}, speaker.turns.length.toLocaleString("en")),
+      );
+    }));
+  }
+
+  session.on(session, "model", show);
+  session.on(session, "filter", show);
+  show();
+  return h("section.panel", { "aria-label": "Speakers" }, h("div.panel-head", {}, h("h2", {}, "Speakers")), table);
+}

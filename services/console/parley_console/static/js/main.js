@@ -1,0 +1,88 @@
+/** The console: shows the view of the path, and the tools of the top bar. */
+
+import { key, setKey } from "./api.js";
+import { fill, h, icon, toast } from "./dom.js";
+import { askForKey } from "./key_dialog.js";
+import { showJob } from "./job/view.js";
+import { showRecordings } from "./recordings/view.js";
+
+const JOB_PATH = /^\/v1\/jobs\/([0-9a-fA-F-]{36})\/timeline$/;
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+
+/** @type {AbortController} ends what the view of the last path has begun */
+let shown = new AbortController();
+
+/** Show the view of the present path. A view gets its element and a signal that ends it. */
+async function show() {
+  shown.abort();
+  shown = new AbortController();
+  const { signal } = shown;
+  const match = JOB_PATH.exec(location.pathname);
+  document.title = "Parley";
+  try {
+    if (match) await showJob(main, match[1].toLowerCase(), signal);
+    else await showRecordings(main, signal);
+  } catch (error) {
+    if (!signal.aborted) await failed(/** @type {any} */ (error));
+  }
+}
+
+/** @param {any} problem */
+async function failed(problem) {
+  if (problem.status === 401) {
+    setKey(null);
+    if (await askForKey()) {
+      showTools();
+      return show();
+    }
+  }
+  const title = problem.title ?? "The page failed";
+  const again = h("button.button", { onclick: show }, icon("retry"), "Try again");
+  fill(main, h("h1.visually-hidden", {}, title), h("div.problem", { role: "alert" }, icon("warn"), h("div", {}, h("strong", {}, title), problem.message)), h("p.empty", {}, again));
+}
+
+/** @param {string} path */
+function go(path) {
+  history.pushState(null, "", path);
+  scrollTo(0, 0);
+  show().then(() => main.focus());
+}
+
+/** Follow links to our own views without loading the page again, so that uploads go on. @param {MouseEvent} event */
+function follow(event) {
+  const link = /** @type {Element} */ (event.target).closest("a");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
+  const url = new URL(link.href, location.href);
+  if (url.origin !== location.origin || !(url.pathname === "/" || JOB_PATH.test(url.pathname)) || url.hash) return;
+  event.preventDefault();
+  go(url.pathname + url.search);
+}
+
+function switchTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("parley-theme", root.dataset.theme);
+  dispatchEvent(new Event("themechange"));
+}
+
+function showTools() {
+  const forget = () => {
+    setKey(null);
+    toast("The key is forgotten.");
+    showTools();
+    show();
+  };
+  const tools = /** @type {HTMLElement} */ (document.getElementById("tools"));
+  fill(
+    tools,
+    h("a.button.quiet", { href: "/docs", target: "_blank", rel: "noopener" }, "API"),
+    key() && h("button.button.quiet", { onclick: forget }, icon("key"), "Forget key"),
+    h("button.button.quiet.icon-only", { onclick: switchTheme, "aria-label": "Light or dark" }, icon("theme")),
+  );
+}
+
+document.addEventListener("click", follow);
+addEventListener("popstate", show);
+showTools();
+show();
