@@ -13,6 +13,7 @@ import yaml
 
 from k8s import images
 from parley_core.settings import Settings
+from parley_worker.celery.planned_stop import FORCE_SECONDS
 from tests.chart.rendering import ROOT, render
 
 PARTS = ("api", "keeper", "worker", "flower")
@@ -105,9 +106,9 @@ def test_each_part_has_the_command_and_image_of_the_chart(services: dict[str, An
     assert services["redis"]["image"] == pods["release-parley-redis"]["containers"][0]["image"]
 
 
-def test_a_worker_may_finish_its_jobs_and_has_no_outside_network(services: dict[str, Any]) -> None:
+def test_a_worker_may_give_its_jobs_back_and_has_no_outside_network(services: dict[str, Any]) -> None:
     grace = int(services["worker"]["stop_grace_period"].removesuffix("s"))
-    assert grace > Settings.model_fields["longest_attempt_seconds"].default
+    assert FORCE_SECONDS + 5 < grace <= 120
     assert services["worker"]["networks"] == ["inside"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from parley_worker.celery.planned_stop import FORCE_SECONDS
 from tests.chart.rendering import KEDA, Manifest, environment, refusal, render
 
 BATCH: Manifest = {"name": "batch", "queue": "batch"}
@@ -90,15 +91,13 @@ def test_workers_scale_up_at_once_and_down_slowly() -> None:
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
 
 
-def test_the_grace_period_is_above_the_hard_limit() -> None:
-    rendered = render({"limits": {"longestAttemptSeconds": 1000}})
+def test_the_grace_period_is_enough_to_give_jobs_back_and_no_node_waits_for_hours() -> None:
+    rendered = render()
     for deployment in rendered.of("Deployment", "worker"):
-        pod = deployment["spec"]["template"]["spec"]
-        assert pod["terminationGracePeriodSeconds"] > int(environment(pod)["PARLEY_LONGEST_ATTEMPT_SECONDS"])
-    said = refusal(workers(BATCH | {"gracePeriodSeconds": 7800}))
-    assert "grace period of worker" in said
-    assert "not above limits.longestAttemptSeconds (7800 s)" in said
-    assert render(workers(BATCH | {"gracePeriodSeconds": 7801}))
+        grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        assert FORCE_SECONDS + 5 < grace <= 120
+    assert "gracePeriodSeconds" in refusal(workers(BATCH | {"gracePeriodSeconds": 29}))
+    assert render(workers(BATCH | {"gracePeriodSeconds": 30}))
 
 
 def test_the_liveness_probe_reads_the_liveness_file() -> None:

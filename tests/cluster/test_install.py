@@ -114,10 +114,7 @@ WRONG: dict[str, tuple[Manifest, str]] = {
     "unknown key": ({"wokers": []}, "wokers"),
     "external Redis without address": ({"redis": {"mode": "external"}}, "set the host of your Redis"),
     "eviction policy": ({"redis": {"maxmemoryPolicy": "allkeys-lru"}}, "only noeviction keeps accepted jobs"),
-    "grace below limit": (
-        {"workers": [{"name": "b", "queue": "batch", "gracePeriodSeconds": 60}]},
-        "not above limits.longestAttemptSeconds",
-    ),
+    "grace too short": ({"workers": [{"name": "b", "queue": "batch", "gracePeriodSeconds": 5}]}, "gracePeriodSeconds"),
 }
 
 

@@ -15,7 +15,6 @@ from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from parley_keeper.maintenance import reap
 from parley_worker.celery.cancellation_watchdog import CHECK_SECONDS
-from parley_worker.celery.registration import EXPIRE_SECONDS, RENEW_SECONDS
 from tests.support.waiting import HANG_SECONDS, seconds_of, until
 from tests.support.worker import System, cpu_seconds, is_running, running_system
 
@@ -131,17 +130,21 @@ def test_a_job_with_a_caller_who_waits_goes_before_a_batch(system: System) -> No
     assert min(started, key=lambda job_id: str(started[job_id])) == urgent
 
 
-def test_sigterm_drains(system: System) -> None:
-    worker = system.worker(GATED, PARLEY_CONCURRENCY=1)
+def test_a_planned_stop_gives_the_job_back_to_the_front_of_its_queue(system: System) -> None:
+    first = system.worker(GATED, PARLEY_CONCURRENCY=1)
     running, waiting = system.submit(), system.submit()
     system.wait(running, lambda job: job.phase is Phase.EMBEDDING)
     until(lambda: workers_seen(system) == (1, 1))
-    worker.signal(signal.SIGTERM)
-    until(lambda: workers_seen(system) == (0, 0))
+    first.signal(signal.SIGTERM)
+    assert first.process.wait(HANG_SECONDS) == 0
+    assert workers_seen(system) == (0, 0)
+    given_back = system.store.get(running)
+    assert (given_back.state, given_back.attempts, system.store.get(waiting).token) == (JobState.QUEUED, (), 0)
     system.let_engines_end()
-    assert worker.process.wait(HANG_SECONDS) == 0
-    assert system.store.get(running).state is JobState.SUCCEEDED
-    assert system.store.get(waiting).token == 0
+    system.worker(GATED, PARLEY_CONCURRENCY=1)
+    jobs = [system.wait_for_end(job_id) for job_id in (running, waiting)]
+    assert [(job.state, len(job.attempts)) for job in jobs] == [(JobState.SUCCEEDED, 1)] * 2
+    assert jobs[0].attempts[0].started_at < jobs[1].attempts[0].started_at
 
 
 def submit_with_limits(system: System, soft: float, hard: float) -> str:
@@ -226,17 +229,3 @@ def test_the_liveness_file_is_touched_while_the_worker_is_busy(system: System, t
 def workers_seen(system: System) -> tuple[int, int]:
     (interactive, _) = system.store.queues()
     return interactive.workers, interactive.capacity
-
-
-def test_a_worker_is_seen_by_its_queues_until_it_is_told_to_stop(system: System) -> None:
-    assert workers_seen(system) == (0, 0)
-    worker = system.worker(GATED, PARLEY_CONCURRENCY=1)
-    until(lambda: workers_seen(system) == (1, 1))
-    job_id = system.submit()
-    child_of(system, job_id)
-    worker.signal(signal.SIGTERM)
-    # It takes nothing more, while its job goes on. An announcement that is not taken back lasts for longer than this.
-    assert seconds_of(lambda: until(lambda: workers_seen(system) == (0, 0))) < EXPIRE_SECONDS - RENEW_SECONDS
-    assert system.store.get(job_id).state is JobState.RUNNING
-    system.let_engines_end()
-    assert system.wait_for_end(job_id).state is JobState.SUCCEEDED

@@ -58,11 +58,7 @@
 
 {{/* Takes (dict "root" $ "worker" <merged entry>). */}}
 {{- define "parley.checks.worker" -}}
-{{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}
 {{- $worker := .worker -}}
-{{- if le ($worker.gracePeriodSeconds | int64) $limit -}}
-{{ fail (printf "The grace period of worker %q (%d s) is not above limits.longestAttemptSeconds (%d s): a scale-in or an upgrade could kill a job that is within its limits. Raise it, or set it to 0." $worker.name ($worker.gracePeriodSeconds | int64) $limit) }}
-{{- end -}}
 {{- if gt ($worker.autoscaling.minReplicas | int) ($worker.autoscaling.maxReplicas | int) -}}
 {{ fail (printf "Worker %q: autoscaling.minReplicas is above autoscaling.maxReplicas." $worker.name) }}
 {{- end -}}

@@ -150,10 +150,6 @@ annotations:
 {{/* An entry of `workers` merged over workerDefaults, as YAML; takes (dict "root" $ "entry" <entry>). */}}
 {{- define "parley.worker" -}}
 {{- $worker := mergeOverwrite (deepCopy .root.Values.workerDefaults) (deepCopy .entry) -}}
-{{- $limit := .root.Values.limits.longestAttemptSeconds | int64 -}}
-{{- if not ($worker.gracePeriodSeconds | int64) -}}
-{{- $_ := set $worker "gracePeriodSeconds" (add $limit 60) -}}
-{{- end -}}
 {{ toYaml $worker }}
 {{- end -}}
 

@@ -45,7 +45,7 @@ from parley_core.job import (
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
 from parley_core.ports import JobIndex, RecordingStore
-from parley_core.recording import result_folder
+from parley_core.recording import checkpoint_folder, result_folder
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.manifests import Manifests, as_accepted, as_ended, end_of
@@ -183,6 +183,9 @@ class DurableJobStore(IndexedJobStore):
     def give_back(self, lease: Lease) -> None:
         self.index.give_back(lease)
 
+    def count_ignored_checkpoint(self) -> None:
+        self.index.count_ignored_checkpoint()
+
     # By hand
 
     def cancel(self, job_id: str) -> Job:
@@ -231,7 +234,7 @@ class DurableJobStore(IndexedJobStore):
         self._condemn(job.id, by_hand)
         self._objects.delete(job.recording.key)
         results = self._objects.keys(result_folder(job.id))
-        for key in results:
+        for key in (*results, *self._objects.keys(checkpoint_folder(job.id))):
             self._objects.delete(key)
         self.purge(job.id)
         return ("recording", "result", "record") if results else ("recording", "record")

@@ -210,6 +210,10 @@ class AttemptStore(AttemptEnder, StopRecorder, Protocol):
         """
         ...
 
+    def count_ignored_checkpoint(self) -> None:
+        """Count a part of a checkpoint that could not be used."""
+        ...
+
     def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
         """Register a worker for a queue for some seconds. 0 removes the registration."""
         ...

@@ -49,6 +49,11 @@ def peaks_key(result: str) -> str:
     return f"{result.removesuffix('.json')}.peaks"
 
 
+def checkpoint_folder(job_id: str) -> str:
+    """Return the folder of what an unfinished job's attempts have computed so far."""
+    return f"checkpoints/{day_of(job_id)}/{job_id}"
+
+
 def job_id_of(key: str) -> str:
-    """Return the job that a recording or a result belongs to, by its key."""
+    """Return the job that a recording, a result or a checkpoint belongs to, by its key."""
     return key.split("/")[2].partition("_")[0]

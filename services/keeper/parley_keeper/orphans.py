@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -42,7 +43,7 @@ class OrphanCollector:
     def collect(self, note_progress: NoteProgress) -> int:
         """Look at every settled day once; return how many objects were removed."""
         self._store.manifests.forget_keys()
-        removed = self._objects.remove_staged(STAGED_SECONDS)
+        removed = self._objects.remove_staged(STAGED_SECONDS) + self._remove_checkpoints(note_progress)
         kept = 0
         for key in self._settled():
             note_progress()
@@ -61,6 +62,18 @@ class OrphanCollector:
         yield GaugeMetricFamily(
             "parley_keeper_orphans_kept", "Recordings and results of no known job; they are kept.", value=self.kept
         )
+
+    def _remove_checkpoints(self, note_progress: NoteProgress) -> int:
+        """Remove checkpoints of ended jobs, whatever their day: their worker was killed before it could."""
+        removed = 0
+        for job_id, entries in groupby(self._objects.entries("checkpoints/"), lambda entry: job_id_of(entry.key)):
+            note_progress()
+            trace = self._store.manifests.trace(job_id)
+            if trace.ended or trace.purged:
+                for entry in entries:
+                    self._objects.delete(entry.key)
+                    removed += 1
+        return removed
 
     def _settled(self) -> Iterator[str]:
         before = (self._now() - self._retain - SETTLED_AFTER).date().isoformat()

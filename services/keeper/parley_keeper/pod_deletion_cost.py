@@ -2,7 +2,7 @@
 
 Kubernetes removes pods of a Deployment in the order of `controller.kubernetes.io/pod-deletion-cost`. The cost is the
 number of leases a pod holds, written only when it changes: an annotation per renewal would be a load on the API
-server. A pod that is removed nevertheless drains; this only spares it the wait.
+server. A pod that is removed nevertheless gives its jobs back; this only spares the move.
 """
 
 from __future__ import annotations

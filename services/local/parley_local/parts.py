@@ -14,8 +14,8 @@ from parley_local import valkey
 from parley_local.home import Home
 from parley_local.settings import MachineSettings
 
-# A running job may end in this time. The next start repeats a job that was killed, so nothing is lost.
-WORKER_STOP_SECONDS = 15.0
+# A worker gives its jobs back within seconds. The next start goes on from their checkpoints.
+WORKER_STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Dependencies:
         decode: returns the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
         engine: returns the engine and loads it at the first call.
         worker: name of this process in the record.
+        stopping: says whether this worker was told to stop.
         levels: returns the levels of the given number of channels of a recording; see parley_audio.levels.
     """
 
@@ -42,6 +43,7 @@ class Dependencies:
     settings: Settings
     worker: str
     levels: Callable[[Path, int], NDArray[np.float32]] = parley_audio.levels
+    stopping: Callable[[], bool] = lambda: False
 
 
 def name_instance() -> None:

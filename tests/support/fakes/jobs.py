@@ -239,6 +239,9 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
             self._change(entry, state=JobState.QUEUED, attempts=attempts, phase=None, progress=0.0)
             self._count("attempts_given_back", entry.job)
 
+    def count_ignored_checkpoint(self) -> None:
+        self._counters["checkpoints_ignored"] += 1
+
     def _finish(self, entry: Entry, now: float, state: JobState, **changes: object) -> None:
         retain = entry.job.options.retain_seconds
         entry.due, entry.published_at = None, None

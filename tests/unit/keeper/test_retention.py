@@ -10,7 +10,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobPurged, ObjectStoreUnavailable, RecordUnreadable
 from parley_core.job import Job, JobOptions, JobState, NewJob, ResultSummary
 from parley_core.job_id import day_of
-from parley_core.recording import recording_key, result_folder
+from parley_core.recording import checkpoint_folder, recording_key, result_folder
 from parley_keeper.orphans import OrphanCollector
 from parley_keeper.retention import purge_expired
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
@@ -173,6 +173,21 @@ def test_what_a_purge_has_left_is_removed(fixture: KeeperFixture) -> None:
     fixture.moved = LATER
     assert fixture.collect() == 2
     assert fixture.sounds() == []
+
+
+def test_checkpoints_go_with_the_end_and_stay_until_then(fixture: KeeperFixture) -> None:
+    running, ended = fixture.accepted().id, fixture.finished()
+    for job_id in (running, ended):
+        fixture.objects.put(f"{checkpoint_folder(job_id)}/embedding-00000000", b"{}")
+    assert fixture.collect() == 1
+    assert list(fixture.objects.keys("checkpoints/")) == [f"{checkpoint_folder(running)}/embedding-00000000"]
+
+
+def test_a_purge_removes_checkpoints(fixture: KeeperFixture) -> None:
+    job_id = fixture.finished()
+    fixture.objects.put(f"{checkpoint_folder(job_id)}/embedding-00000000", b"{}")
+    fixture.store.remove(fixture.store.get(job_id))
+    assert list(fixture.objects.keys("checkpoints/")) == []
 
 
 def test_a_job_whose_end_cannot_be_read_is_kept(fixture: KeeperFixture) -> None:

@@ -107,7 +107,7 @@ class Queries:
             yield
         except UNREADABLE as error:
             log.error("record skipped: it cannot be read", job_id=job_id, error=type(error).__name__)
-            self._run("count_unreadable", 1)
+            self._run("count", "unreadable_records", 1)
 
     def page(self, query: JobQuery) -> JobPage:
         if query.cursor is not None and not JOB_ID.fullmatch(query.cursor):

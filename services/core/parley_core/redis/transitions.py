@@ -138,6 +138,9 @@ class RedisJobStore(Restoration, Queries):
     def note_stopped(self, job_id: str, nonce: str) -> None:
         self._run("note_stopped", job_id, nonce)
 
+    def count_ignored_checkpoint(self) -> None:
+        self._run("count", "checkpoints_ignored", 1)
+
     def cancel(self, job_id: str) -> Job:
         if self._known(self._run("cancel", job_id), job_id) == "terminal":
             raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")

@@ -19,6 +19,7 @@ from parley_core.errors import (
     AttemptEnded,
     AttemptTimedOut,
     EngineError,
+    JobCancelled,
     ObjectStoreUnavailable,
     ParleyError,
     UnreadableRecording,
@@ -27,7 +28,9 @@ from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary,
 from parley_core.logs import get_logger
 from parley_core.recording import peaks_key, result_key
 from parley_core.result_document import ResultDocument
+from parley_core.turns import Diarization
 from parley_worker.attempt.channel_roles import roles_by_channel
+from parley_worker.attempt.checkpoint import StoredCheckpoint
 from parley_worker.attempt.lease_renewal import LeaseRenewal
 from parley_worker.attempt.peaks import peaks_of
 from parley_worker.attempt.retry import (
@@ -36,10 +39,14 @@ from parley_worker.attempt.retry import (
     retry_ignoring_soft_limit,
     retry_while_unavailable,
 )
+from parley_worker.attempt.stopping import WorkerStopping
 from parley_worker.dependencies import Dependencies
+from parley_worker.engines.checkpoint import ResumableEngine
+from parley_worker.engines.port import Engine
 
 START_WAIT_SECONDS = 300.0  # for the job store; leaves the rest of the soft limit for the work
 STORE_WAIT_SECONDS = 120.0  # for the object store, with a finished result in memory
+GIVE_BACK_WAIT_SECONDS = 5.0  # for the job store; a stopping worker has little time, and the lease ends by itself
 
 Waveform = NDArray[np.float32]
 Levels = NDArray[np.float32]
@@ -53,6 +60,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     WAITING = "waiting"  # the attempt failed; the job waits for its next attempt
     FAILED = "failed"  # the attempt failed, and the job with it
+    GIVEN_BACK = "given_back"  # the worker stops; the job goes on elsewhere, and the attempt does not count
     ENDED = "ended"  # the job was cancelled or belongs to another attempt; nothing was committed
     DUPLICATE = "duplicate"  # the job could not be started: a repeated message, or a job that has ended
 
@@ -81,13 +89,17 @@ class _Attempt:
     def __init__(self, job: Job, lease: Lease, deps: Dependencies) -> None:
         self._job, self._lease, self._deps = job, lease, deps
         self._result_key = result_key(lease.job_id, lease.nonce)
+        self._checkpoint: StoredCheckpoint | None = None
 
     def run(self) -> Outcome:
         try:
-            with LeaseRenewal(self._deps.store, self._lease, self._deps.settings) as renewal:
+            with LeaseRenewal(self._deps.store, self._lease, self._deps.settings, self._deps.stopping) as renewal:
                 result = self._work(renewal)
                 retry_ignoring_soft_limit(lambda: self._deps.store.succeed(self._lease, result))
+            self._remove_checkpoint()
             return Outcome.SUCCEEDED
+        except WorkerStopping:
+            return self._give_back()
         except AttemptEnded as error:
             return self._discard(error)
         except SoftLimitReached:
@@ -103,7 +115,7 @@ class _Attempt:
         engine = self._deps.engine()
         waveform, levels = self._decode()
         start, cpu_start = time.monotonic(), time.process_time()
-        diarization = engine.diarize(waveform, self._job.options.speakers, renewal.report)
+        diarization = self._diarize(engine, waveform, renewal)
         engine_seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
         renewal.report(Phase.STORING, 0.0)
         roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
@@ -114,6 +126,15 @@ class _Attempt:
         engine_timings = {"engine": round(engine_seconds, 3), "engine_cpu": round(cpu_seconds, 3)}
         timings = renewal.progress.timings() | engine_timings
         return document.summary(self._result_key, timings)
+
+    def _diarize(self, engine: Engine, waveform: Waveform, renewal: LeaseRenewal) -> Diarization:
+        speakers = self._job.options.speakers
+        if not isinstance(engine, ResumableEngine):
+            return engine.diarize(waveform, speakers, renewal.report)
+        store, recordings = self._deps.store, self._deps.recordings
+        self._checkpoint = StoredCheckpoint(recordings, self._job, engine.info, store.count_ignored_checkpoint)
+        with self._checkpoint:
+            return engine.resume(waveform, speakers, renewal.report, self._checkpoint)
 
     def _decode(self) -> tuple[Waveform, Levels | None]:
         """Return the waveform, and the levels of the channels if the job names its channels."""
@@ -126,9 +147,24 @@ class _Attempt:
             levels = self._deps.levels(path, channels) if channels else None
             return self._deps.decode(path), levels
 
+    def _give_back(self) -> Outcome:
+        try:
+            retry_while_unavailable(lambda: self._deps.store.give_back(self._lease), GIVE_BACK_WAIT_SECONDS)
+        except AttemptEnded as error:
+            return self._discard(error)
+        except STORE_ERRORS as error:
+            log.warning("job not given back; its lease ends by itself", code=error.code)
+        return Outcome.GIVEN_BACK
+
+    def _remove_checkpoint(self) -> None:
+        if self._checkpoint:
+            self._checkpoint.remove()
+
     def _discard(self, reason: AttemptEnded) -> Outcome:
         log.info("attempt no longer owns the job", code=reason.code)
         self._note_stopped()
+        if isinstance(reason, JobCancelled):
+            self._remove_checkpoint()
         try:
             for key in (peaks_key(self._result_key), self._result_key):
                 self._deps.recordings.delete(key)
@@ -147,7 +183,10 @@ class _Attempt:
             return Outcome.ENDED
         if job.nonce != self._lease.nonce:  # the keeper ended this attempt meanwhile, and another one has started
             return Outcome.ENDED
-        return Outcome.FAILED if job.state is JobState.FAILED else Outcome.WAITING
+        if job.state is JobState.FAILED:
+            self._remove_checkpoint()
+            return Outcome.FAILED
+        return Outcome.WAITING
 
     def _note_stopped(self) -> None:
         """Let the time from a cancel to here be counted. It is a metric: a store that is down loses it."""

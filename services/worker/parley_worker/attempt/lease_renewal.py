@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import accumulate
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from parley_core.job import Lease, Phase
 from parley_core.logs import get_logger
 from parley_core.ports import AttemptStore
 from parley_core.settings import Settings
+from parley_worker.attempt.stopping import WorkerStopping
 
 # Share of each phase in the time of an attempt, in order. Measured with the default engine on the sample conversation
 # (46 s of audio, one thread): decoding 0.08 s, segmentation 0.26 s, embedding 0.67 s, clustering 0.02 s, storing
@@ -60,12 +62,14 @@ class Progress:
 class LeaseRenewal:
     """Renews one lease from a thread of its own for as long as the context lasts.
 
-    The work goes on while the store does not answer. Only a newer attempt or a cancellation ends it.
+    The work goes on while the store does not answer. Only a newer attempt, a cancellation or a stop ends it.
     """
 
-    def __init__(self, store: AttemptStore, lease: Lease, settings: Settings) -> None:
+    def __init__(
+        self, store: AttemptStore, lease: Lease, settings: Settings, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self.progress = Progress()
-        self._store, self._lease, self._settings = store, lease, settings
+        self._store, self._lease, self._settings, self._stopping = store, lease, settings, stopping
         self._ended: AttemptEnded | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"lease-renewal-{lease.job_id}", daemon=True)
@@ -84,10 +88,13 @@ class LeaseRenewal:
         Raises:
             LeaseLost: another attempt owns the job.
             JobCancelled: the job was cancelled.
+            WorkerStopping: the worker was told to stop.
         """
         self.progress.move_to(phase, fraction)
         if self._ended is not None:
             raise self._ended
+        if self._stopping():
+            raise WorkerStopping("The worker was told to stop.")
 
     def _renew(self) -> None:
         store_answers = True

@@ -69,6 +69,12 @@ class QoS(redis.QoS):
                 self.channel._do_restore_message(message, exchange, routing_key, pipe, leftmost)
             pipe.execute()
 
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Put a message back to the front of its queue. Kombu's default puts it behind all others."""
+        if requeue:
+            self.restore_by_tag(delivery_tag, leftmost=False)
+        self.ack(delivery_tag)
+
     def restore_visible(self, *arguments: Any, **options: Any) -> None:
         try:
             super().restore_visible(*arguments, **options)

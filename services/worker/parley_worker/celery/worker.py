@@ -1,7 +1,7 @@
 """The main process of a worker.
 
-SIGTERM drains the worker: running attempts finish, and no new attempt starts. Send signals to the main process alone;
-its children end with it.
+SIGTERM stops the worker within half a minute: running attempts give their jobs back, and no new attempt starts. Send
+signals to the main process alone; its children end with it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.celery.app import worker_app
 from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
+from parley_worker.celery.planned_stop import PlannedStop, listen_in_children
 from parley_worker.celery.registration import WorkerRegistration
 from parley_worker.dependencies import name_instance
 
@@ -65,9 +66,11 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         store = RedisJobStore.from_settings(settings)
         CancellationWatchdog(store, settings.cancel_grace_seconds).start()
         WorkerRegistration(store, settings).start()
+        PlannedStop(store).start()
         if settings.liveness_file:
             app.parley_liveness.start()
 
+    listen_in_children()
     worker_ready.connect(start_threads, weak=False)
     setup_logging.connect(_keep_log_configuration, weak=False)
 

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint, Part
 from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, SAMPLE_RATE, first_frames
 from parley_worker.engines.onnx.segmentation import Segmentation
 from parley_worker.engines.onnx.trunk import CHANNELS, DIMENSION, FRAMES_PER_SECOND, Floats, Head
@@ -51,13 +53,19 @@ class Embeddings:
     frames: NDArray[np.float16]
 
 
-def embed(head: Head, blocks: Iterable[Floats], segmentation: Segmentation) -> Embeddings:
+def embed(
+    head: Head,
+    trunk_from: Callable[[int], Iterable[Floats]],
+    segmentation: Segmentation,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> Embeddings:
     """Return the embeddings of a recording.
 
     Args:
         head: of the embedding model.
-        blocks: consecutive trunk frames, each of shape (frames, 512).
+        trunk_from: returns blocks of trunk frames from a trunk frame on, each of shape (frames, 512).
         segmentation: of the same recording.
+        checkpoint: has the windows that an earlier attempt embedded.
     """
     windows = len(segmentation.activity)
     hop = segmentation.step * FRAMES_PER_SECOND // SAMPLE_RATE
@@ -65,7 +73,22 @@ def embed(head: Head, blocks: Iterable[Floats], segmentation: Segmentation) -> E
     frames = np.zeros(((hop * (windows - 1) + WINDOW) // EMBEDDING_HOP + 1, DIMENSION), np.float16)
     subsegments = []
     seconds = []
-    for window, trunk in enumerate(_windows(blocks, windows, hop)):
+    compute = partial(_embedded_windows, head, trunk_from, segmentation, hop)
+    for first, end, found in checkpoint.continued("embedding", windows, compute):
+        local[first:end] = found["local"]
+        subsegments.append(found["subsegments"])
+        seconds.append(found["seconds"])
+        begin = owned_frames(first, windows, hop)[0]
+        frames[begin : begin + len(found["frames"])] = found["frames"]
+    return Embeddings(local, np.concatenate(subsegments), np.concatenate(seconds), frames)
+
+
+def _embedded_windows(
+    head: Head, trunk_from: Callable[[int], Iterable[Floats]], segmentation: Segmentation, hop: int, begin: int
+) -> Iterator[Part]:
+    """Yield the embeddings of each window from the window `begin` on; other arguments are those of `embed`."""
+    windows = len(segmentation.activity)
+    for window, trunk in enumerate(_windows(trunk_from(begin * hop), windows - begin, hop), begin):
         alone, spoken, single = _activity(segmentation, window)
         parts = _subsegment_masks(alone)
         owned = owned_frames(window, windows, hop)
@@ -73,11 +96,13 @@ def embed(head: Head, blocks: Iterable[Floats], segmentation: Segmentation) -> E
         masks = np.concatenate([spoken, parts, context])[:, : len(trunk)]
         found = head.embed(trunk, masks)
         first, end = LOCAL_SPEAKERS, LOCAL_SPEAKERS + len(parts)
-        local[window] = found[:first]
-        subsegments.append(found[first:end].copy())  # a view would keep all of `found` in memory
-        seconds.append(parts.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WINDOW_SPAN))
-        frames[owned] = found[end:]
-    return Embeddings(local, np.concatenate(subsegments), np.concatenate(seconds), frames)
+        arrays = {
+            "local": found[None, :first].copy(),  # a view would keep all of `found` in memory
+            "subsegments": found[first:end].copy(),
+            "seconds": parts.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WINDOW_SPAN),
+            "frames": found[end:].astype(np.float16),
+        }
+        yield Part(window, window + 1, arrays)
 
 
 def _windows(blocks: Iterable[Floats], windows: int, hop: int) -> Iterator[Floats]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parley_core import __version__
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import REVIEW_BELOW, Diarization, EngineInfo
+from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint
 from parley_worker.engines.onnx import assignment, models, trunk
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
@@ -64,7 +65,13 @@ class OnnxEngine:
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_worker.engines.port.Engine. Reports at least once per second of work."""
-        decision = self.decide(waveform, speakers, report)
+        return self.resume(waveform, speakers, report, NO_CHECKPOINT)
+
+    def resume(
+        self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report, checkpoint: Checkpoint
+    ) -> Diarization:
+        """Return who spoke when; see ResumableEngine."""
+        decision = self.decide(waveform, speakers, report, checkpoint)
         if decision is None:
             return NO_TURNS
 
@@ -78,19 +85,27 @@ class OnnxEngine:
             SpeakerEmbeddings(trunk.EMBEDDING_MODEL, dict(enumerate(decision.speakers))),
         )
 
-    def decide(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Decision | None:
+    def decide(
+        self,
+        waveform: NDArray[np.float32],
+        speakers: SpeakerBounds,
+        report: Report,
+        checkpoint: Checkpoint = NO_CHECKPOINT,
+    ) -> Decision | None:
         """Return the decision in frames, with the evidence for it; None if nobody speaks.
 
-        Arguments and errors are those of `diarize`.
+        Arguments and errors are those of `resume`.
         """
-        found = self.run_models(waveform, report)
+        found = self.run_models(waveform, report, checkpoint)
         if found is None:
             return None
         segmentation, embeddings = found
         report(Phase.CLUSTERING, 0.0)
         return Decision(segmentation, embeddings, self._centroids(embeddings, speakers), speakers)
 
-    def run_models(self, waveform: NDArray[np.float32], report: Report) -> tuple[Segmentation, Embeddings] | None:
+    def run_models(
+        self, waveform: NDArray[np.float32], report: Report, checkpoint: Checkpoint = NO_CHECKPOINT
+    ) -> tuple[Segmentation, Embeddings] | None:
         """Return the output of both models, from which everything else follows; None if nobody speaks.
 
         Raises what `report` raises.
@@ -98,11 +113,11 @@ class OnnxEngine:
         if not len(waveform):
             return None
         step = round(self._setting.step_seconds * SAMPLE_RATE)
-        segmentation = segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION))
+        segmentation = segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION), checkpoint)
         if not segmentation.count.any():
             return None
-        blocks = trunk.trunk_frames(self._trunk, waveform, partial(report, Phase.EMBEDDING))
-        return segmentation, embed(self._head, blocks, segmentation)
+        trunk_from = partial(trunk.trunk_frames, self._trunk, waveform, partial(report, Phase.EMBEDDING))
+        return segmentation, embed(self._head, trunk_from, segmentation, checkpoint)
 
     def _centroids(self, embeddings: Embeddings, bounds: SpeakerBounds) -> trunk.Floats:
         """Return the embeddings of the speakers; of one speaker if nobody speaks alone for long enough to cluster."""

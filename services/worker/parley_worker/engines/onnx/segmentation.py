@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint, Part
 from parley_worker.engines.onnx.grid import (
     FRAMES,
     LOCAL_SPEAKERS,
@@ -59,7 +60,11 @@ class Segmentation:
 
 
 def segment(
-    session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], step: int, progress: Progress
+    session: onnxruntime.InferenceSession,
+    waveform: NDArray[np.float32],
+    step: int,
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Segmentation:
     """Run the segmentation model over a recording.
 
@@ -68,13 +73,20 @@ def segment(
         waveform: shape (samples,), at least one sample.
         step: samples between window starts.
         progress: called with 0 to 1 before each batch; its exceptions pass through.
+        checkpoint: has the batches that an earlier attempt computed.
     """
+
+    def compute(first: int) -> Iterator[Part]:
+        for windows, scores in class_scores(session, waveform, step, progress, first):
+            classes, speakers = scores.argmax(axis=2).astype(np.uint8), np.exp(scores) @ _SPEAKERS_IN_CLASS
+            yield Part(windows.start, windows.stop, {"classes": classes, "speakers": speakers})
+
     starts = first_frames(window_count(len(waveform), step), step)
     activity = np.zeros((len(starts), FRAMES, LOCAL_SPEAKERS), np.uint8)
     expected, weight = np.zeros((2, starts[-1] + FRAMES))
-    for windows, scores in class_scores(session, waveform, step, progress):
-        activity[windows] = POWERSET[scores.argmax(axis=2)]
-        for start, speakers in zip(starts[windows], np.exp(scores) @ _SPEAKERS_IN_CLASS, strict=True):
+    for first, end, found in checkpoint.continued("segmentation", len(starts), compute):
+        activity[first:end] = POWERSET[found["classes"]]
+        for start, speakers in zip(starts[first:end], found["speakers"], strict=True):
             expected[start : start + FRAMES] += speakers * _WEIGHTS
             weight[start : start + FRAMES] += _WEIGHTS
     expected /= weight
@@ -89,14 +101,18 @@ def speaker_count(expected: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def class_scores(
-    session: onnxruntime.InferenceSession, waveform: NDArray[np.float32], step: int, progress: Progress
+    session: onnxruntime.InferenceSession,
+    waveform: NDArray[np.float32],
+    step: int,
+    progress: Progress,
+    begin: int = 0,
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield batches of windows and the log-probabilities of their classes, shape (windows, 589, 7).
 
-    Arguments are those of `segment`.
+    Arguments are those of `segment`, and `begin`, the first window of the first batch: a multiple of BATCH.
     """
     total = window_count(len(waveform), step)
-    for first in range(0, total, BATCH):
+    for first in range(begin, total, BATCH):
         progress(first / total)
         windows = slice(first, min(first + BATCH, total))
         starts = range(windows.start * step, windows.stop * step, step)

@@ -97,7 +97,7 @@ def unit(vectors: Floats) -> Floats:
 
 
 def trunk_frames(
-    session: onnxruntime.InferenceSession, waveform: Floats, progress: Callable[[float], None]
+    session: onnxruntime.InferenceSession, waveform: Floats, progress: Callable[[float], None], begin: int = 0
 ) -> Iterator[Floats]:
     """Yield the trunk frames of a recording in order, shape (frames, 512), block by block.
 
@@ -105,16 +105,20 @@ def trunk_frames(
         session: CAM++ with OUTPUT as an output.
         waveform: shape (samples,), 16 kHz.
         progress: called with 0 to 1 before each block; its exceptions pass through.
+        begin: the first trunk frame to yield. Blocks before it are not computed.
     """
     total = feature_count(len(waveform))
     for start, end in block_bounds(total):
+        if -(-end // STRIDE) <= begin:
+            continue
         progress(start / total if total else 0.0)
         first, last = block_input(start, end, total)
         features = log_mel(waveform[first * HOP : (last - 1) * HOP + FRAME])
         features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
         options = models.last_call() if end == total else None
         frames = session.run([OUTPUT], {"feats": features[None]}, options)[0][0].T
-        yield frames[(start - first) // STRIDE : -(-(end - first) // STRIDE)]
+        wanted = max(start, begin * STRIDE)
+        yield frames[(wanted - first) // STRIDE : -(-(end - first) // STRIDE)]
 
 
 def block_bounds(features: int) -> list[tuple[int, int]]:

@@ -1,0 +1,2 @@
+-- Raise a counter that no transition raises. ARGV: name number
+count(ARGV[1], ARGV[2])

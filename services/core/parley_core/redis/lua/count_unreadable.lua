@@ -1,2 +1,0 @@
--- Records that a reader had to skip. ARGV: number
-count('unreadable_records', ARGV[1])
