@@ -18,6 +18,8 @@ from parley_core.ports import MaintenanceStore
 from parley_keeper.loop import NoteProgress
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
+# Node autoscalers leave a node alone while a pod on it has these. An idle pod must not have them.
+BUSY_MARKS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
 SELECTOR_VARIABLE = "PARLEY_WORKER_PODS"  # set by the chart: the label selector of this release's workers
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 HOSTNAME_LENGTH = 63  # a longer pod name is cut for the host name, by which a worker goes
@@ -38,7 +40,10 @@ class WorkerPods(Protocol):
         ...
 
     def set_cost(self, pod: str, cost: int) -> None:
-        """Write a pod's cost; no error when the pod is gone. Raises PodsUnavailable."""
+        """Write a pod's cost, and with it the marks of a busy pod; no error when the pod is gone.
+
+        Raises PodsUnavailable.
+        """
         ...
 
 
@@ -92,7 +97,8 @@ class KubernetesPods:
         return {pod.metadata.name: _cost(pod.metadata.annotations or {}) for pod in pods}
 
     def set_cost(self, pod: str, cost: int) -> None:
-        body = {"metadata": {"annotations": {COST: str(cost)}}}
+        marks = BUSY_MARKS if cost else dict.fromkeys(BUSY_MARKS)  # None removes an annotation
+        body = {"metadata": {"annotations": {COST: str(cost), **marks}}}
         _asked(
             lambda: self._api.patch_namespaced_pod(pod, self._namespace, body, _request_timeout=TIMEOUT_SECONDS),
             gone_is_fine=True,

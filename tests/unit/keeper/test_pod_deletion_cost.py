@@ -118,7 +118,23 @@ def test_costs_are_read_and_written_as_annotations() -> None:
     pods = KubernetesPods(api, "space", "app=worker")
     assert pods.costs() == {"a": 0, "b": 3, "c": 0}
     pods.set_cost("a", 2)
-    assert api.patched == [("a", "space", {"metadata": {"annotations": {COST: "2"}}})]
+    busy = {
+        COST: "2",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+    }
+    assert api.patched == [("a", "space", {"metadata": {"annotations": busy}})]
+
+
+def test_an_idle_pod_lets_node_autoscalers_take_its_node() -> None:
+    api = FakeApi()
+    KubernetesPods(api, "space", "app=worker").set_cost("b", 0)
+    ((_, _, body),) = api.patched
+    assert body["metadata"]["annotations"] == {
+        COST: "0",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": None,
+        "karpenter.sh/do-not-disrupt": None,
+    }
 
 
 def test_a_pod_that_is_gone_needs_no_mark_but_a_refusal_is_told() -> None:
