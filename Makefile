@@ -34,7 +34,7 @@ run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 12
 
 ##@ Work on it
 
-.PHONY: setup lint format types test browser structure clients
+.PHONY: setup lint format types test browser screenshots structure clients
 setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
 
 lint: $(VENV)/dev.stamp  ## Check style, types, the import rules and the subjects of new commits
@@ -63,6 +63,9 @@ clients: $(VENV)/dev.stamp  ## Generate clients in Python and TypeScript from th
 
 browser:  ## Install Chromium, which the tests of the console need (Debian, as root)
 	@.ci/browser
+
+screenshots: $(VENV)/dev.stamp  ## Take the pictures of the console again: docs/img/console-*.png, docs/img/timeline.svg
+	@$(BIN)/python -m tools.screenshots
 
 structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpers, files on one path; ARGS=--json or --list
 	@$(BIN)/python -m tools.structure $(ARGS)
