@@ -148,3 +148,18 @@ def test_a_worker_starts_on_a_full_redis(system: System, server: Valkey) -> None
     fill(server)
     system.worker(PARLEY_CONCURRENCY=1)
     assert system.wait_for_end(job_id).state is JobState.SUCCEEDED
+
+
+def test_messages_that_are_no_jobs_are_dropped_and_counted_and_the_worker_goes_on(
+    system: System, server: Valkey
+) -> None:
+    foreign = ["no JSON", "7", '{"headers": {}, "properties": {}, "body": ""}', '{"__type__": "decimal"}']
+    with closing(server.client()) as client:
+        client.lpush("interactive", *foreign)
+        client.hset("unacked", "tag", "no JSON")
+        client.zadd("unacked_index", {"tag": 0})
+    worker = system.worker(PARLEY_CONCURRENCY=1, PARLEY_SCRIPTED_SECONDS=0.1)
+    assert system.wait_for_end(system.submit()).state is JobState.SUCCEEDED
+    assert system.store.stats().counters["messages_dropped"] == len(foreign)
+    until(lambda: server.client().hlen("unacked") == 0)
+    assert worker.process.poll() is None

@@ -99,7 +99,10 @@ class Settings(BaseSettings):
     """Share of Redis's maxmemory above which submits are refused. Accepted jobs need the rest to finish."""
 
     retain_seconds: int = Field(7 * 86400, ge=0)
-    """How long recording, result and record are kept after a job has ended, unless the caller says otherwise."""
+    """How long recording, result and record are kept after a job has ended, unless the caller asks for less."""
+
+    longest_retain_seconds: int | None = Field(None, ge=0)
+    """Longest time that a caller may ask for; by default PARLEY_RETAIN_SECONDS, which then nobody can exceed."""
 
     # Voiceprints
 
@@ -173,6 +176,11 @@ class Settings(BaseSettings):
     def visibility_timeout(self) -> int:
         """Seconds until Celery hands out an unacknowledged message again: longer than any attempt may take."""
         return int(self.longest_attempt_seconds + 600)
+
+    @property
+    def retention_limit(self) -> int:
+        """Longest time in seconds that a caller may have recording, result and record kept."""
+        return self.retain_seconds if self.longest_retain_seconds is None else self.longest_retain_seconds
 
     def require_safe_address(self) -> None:
         """Raise UnsafeSettings when the API would serve other machines without keys."""

@@ -180,6 +180,7 @@ BAD_OPTIONS: dict[str, tuple[dict[str, str], str]] = {
     "long reference": ({"reference": "x" * 201}, "invalid_option"),
     "reference over two lines": ({"reference": "a\nb"}, "invalid_option"),
     "negative retention": ({"retain_seconds": "-5"}, "invalid_option"),
+    "retention over the limit of 7 days": ({"retain_seconds": str(7 * 86400 + 1)}, "invalid_option"),
     "endless retention": ({"retain_seconds": "9" * 30}, "invalid_option"),
     "unknown option": ({"speaker_count": "2"}, "unknown_option"),
     "deliveries without a secret": ({"callback_url": "https://example.org/hook"}, "invalid_option"),

@@ -134,7 +134,9 @@ async def received(
     async with AsyncExitStack() as stack:
 
         def options() -> Options:
-            found = validated(model, values, {"max_speakers": deps.settings.max_speakers})
+            settings = deps.settings
+            limits = {"max_speakers": settings.max_speakers, "retain_seconds": settings.retention_limit}
+            found = validated(model, values, limits)
             if found.callback_url is not None:
                 deps.callbacks.require(found.callback_url, tenant)
             return found

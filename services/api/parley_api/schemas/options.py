@@ -39,7 +39,7 @@ FileName = Annotated[str, BeforeValidator(clean_file_name)]
 class ConsultOptions(BaseModel):
     """Options of a consult, whose session id is the reference.
 
-    Validation takes the largest number of speakers from the context: `{"max_speakers": 50}`.
+    Validation takes limits from the context: `{"max_speakers": 50, "retain_seconds": 604800}`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -58,8 +58,8 @@ class ConsultOptions(BaseModel):
     )
     retain_seconds: RetainSeconds | None = Field(
         None,
-        description="How long recording, result and record are kept after the job has ended. By default as long as the "
-        "server is configured to keep them.",
+        description="How long recording, result and record are kept after the job has ended. By default, and at most, "
+        "as long as the server is configured to keep them.",
         examples=[604800],
     )
     speaker_embeddings: Flag = Field(
@@ -98,10 +98,11 @@ class ConsultOptions(BaseModel):
             )
         return text
 
-    @field_validator("num_speakers", "min_speakers", "max_speakers")
+    @field_validator("num_speakers", "min_speakers", "max_speakers", "retain_seconds")
     @classmethod
     def _within_limit(cls, number: int | None, info: ValidationInfo) -> int | None:
-        most = info.context["max_speakers"] if info.context else None
+        limit = "retain_seconds" if info.field_name == "retain_seconds" else "max_speakers"
+        most = info.context[limit] if info.context else None
         if number is not None and most is not None and number > most:
             raise PydanticKnownError("less_than_equal", {"le": most})
         return number

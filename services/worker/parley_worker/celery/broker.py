@@ -20,13 +20,16 @@ from celery.worker.state import maybe_shutdown
 from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
+from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from parley_core import celery_transport
 from parley_core.celery_transport import use_transport
 from parley_core.logs import get_logger
+from parley_worker.celery.messages import is_copy_of_job, is_job
 
 RECONNECT_SECONDS = 1.0
+COUNTER = ("parley:stats", "messages_dropped")  # of the record
 
 log = get_logger(__name__)
 
@@ -64,7 +67,7 @@ class QoS(redis.QoS):
         with self.channel.conn_or_acquire(client) as client, client.pipeline() as pipe:
             copy = client.hget(self.unacked_key, tag)
             self._remove_from_indices(tag, pipe)
-            if copy:
+            if copy and is_copy_of_job(copy):
                 message, exchange, routing_key = loads(bytes_to_str(copy))
                 self.channel._do_restore_message(message, exchange, routing_key, pipe, leftmost)
             pipe.execute()
@@ -82,10 +85,26 @@ class QoS(redis.QoS):
             log.warning("Redis is full: old messages are not delivered again")
 
 
+class CheckingClient(Redis):
+    """A client of Redis that takes only messages of Parley from queues. Others are dropped and counted."""
+
+    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+        answer = super().parse_response(connection, command_name, **options)
+        if command_name != "BRPOP" or not answer or is_job(answer[1]):
+            return answer
+        log.warning("a message that is no job of Parley was dropped", queue=bytes_to_str(answer[0]))
+        with suppress(OutOfMemoryError):
+            self.hincrby(*COUNTER, 1)
+        return None  # kombu takes it for an empty queue, and asks again
+
+
 class Channel(celery_transport.Channel):
     """Binds queues if Redis has room. Consuming needs no binding, and publishers bind too."""
 
     QoS = QoS
+
+    def _get_client(self) -> type[Redis]:
+        return CheckingClient
 
     def maybe_refresh_binding_expiry(self) -> None:
         with suppress(OutOfMemoryError):  # these bindings serve Flower's inspect calls; kombu tries again by itself
