@@ -25,14 +25,19 @@ MONITORED: Manifest = {"monitoring": {"dashboard": {"enabled": True}}}
 
 @pytest.fixture(scope="module")
 def rule() -> Manifest:
-    (found,) = render(MONITORED, PROMETHEUS).of("PrometheusRule")
-    return found
+    return render(MONITORED, PROMETHEUS).one("PrometheusRule", "-alerts")
 
 
 @pytest.fixture(scope="module")
 def alerts(rule: Manifest) -> dict[str, Manifest]:
     (group,) = rule["spec"]["groups"]
     return {alert["alert"]: alert for alert in group["rules"]}
+
+
+@pytest.fixture(scope="module")
+def objectives() -> list[Manifest]:
+    found = render(MONITORED, PROMETHEUS).one("PrometheusRule", "-objectives")
+    return [rule for group in found["spec"]["groups"] for rule in group["rules"]]
 
 
 def dashboard() -> Any:
@@ -83,6 +88,16 @@ def test_alerts_use_metrics_that_exist(alerts: dict[str, Manifest], exported: di
         assert unknown(alert["expr"], exported) == [], name
 
 
+def test_objectives_use_metrics_that_exist(objectives: list[Manifest], exported: dict[str, set[str]]) -> None:
+    rules = [rule for rule in objectives if rule.get("record", "").startswith("parley:slo_")]
+    assert len(rules) == 14
+    for rule in rules:
+        assert list(selectors(rule["expr"])), rule
+        assert unknown(rule["expr"], exported) == [], rule
+        for name, labels in selectors(rule["expr"]):
+            assert {"namespace", "release"} <= labels, (name, rule)
+
+
 def test_the_dashboard_uses_metrics_that_exist(exported: dict[str, set[str]]) -> None:
     assert len(queries()) > 20
     for where, expression in queries().items():
@@ -107,7 +122,8 @@ def test_every_expression_selects_this_release(alerts: dict[str, Manifest]) -> N
             assert {"namespace", "release"} <= labels, (name, expression)
 
 
-def test_alerts_and_sections_of_the_runbook_match(alerts: dict[str, Manifest]) -> None:
+def test_alerts_and_sections_of_the_runbook_match(alerts: dict[str, Manifest], objectives: list[Manifest]) -> None:
+    alerts = alerts | {rule["alert"]: rule for rule in objectives if "alert" in rule}
     headings = re.findall(r"^## (Parley\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     assert sorted(headings) == sorted(alerts)
     for name, alert in alerts.items():

@@ -32,6 +32,7 @@
 {{- define "parley.objects.claim" -}}{{ .Values.objects.volume.existingClaim | default (include "parley.objects.name" .) }}{{- end -}}
 {{- define "parley.serviceAccount" -}}{{ include "parley.fullname" . }}{{- end -}}
 {{- define "parley.alerts.name" -}}{{ include "parley.fullname" . }}-alerts{{- end -}}
+{{- define "parley.objectives.name" -}}{{ include "parley.fullname" . }}-objectives{{- end -}}
 {{- define "parley.dashboard.name" -}}{{ include "parley.fullname" . }}-dashboard{{- end -}}
 {{- define "parley.test.name" -}}{{ include "parley.fullname" . }}-test{{- end -}}
 {{/* Takes (dict "root" $ "worker" <entry of workers>). */}}

@@ -2,3 +2,11 @@
 {{- define "parley.monitored" -}}
 {{- if or (eq .wanted "always") (and (eq .wanted "auto") (.root.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}true{{- end -}}
 {{- end -}}
+
+{{/* Links of an alert; takes (dict "root" $ "alert" "ParleyQueueFull" "dashboard" "parley-queues"). */}}
+{{- define "parley.alerts.links" -}}
+{{- $alerts := .root.Values.monitoring.alerts -}}
+{{- $variables := printf "var-namespace=%s&var-release=%s" .root.Release.Namespace .root.Release.Name -}}
+runbook_url: {{ printf "%s#%s" $alerts.runbook (lower .alert) | quote }}
+dashboard_url: {{ printf "%s/d/%s?%s" (trimSuffix "/" $alerts.grafana) .dashboard $variables | quote }}
+{{- end -}}
