@@ -32,7 +32,7 @@ assert isinstance(problem, Problem), problem
 assert problem.code == "job_not_finished", problem
 assert cancel_job.sync(job.id, client=client).state == "cancelled"
 stranger = AuthenticatedClient(base_url=address, token="another key")
-assert list_jobs.sync(client=stranger).code == "unauthenticated"
+assert list_jobs.sync(client=stranger).code == "unknown_key"
 """
 
 

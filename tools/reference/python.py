@@ -16,7 +16,7 @@ GROUPS = {
     "Clients": ("Parley", "AsyncParley", "SubmitOptions", "RetryPolicy"),
     "Jobs": ("Job", "Recording", "Attempt", "Failure", "ResultSummary", "QueueStatus"),
     "Turns": ("Turns", "Turn", "SpeakerIdentity", "Voiceprint"),
-    "Deliveries": ("Delivery",),
+    "Deliveries and keys": ("Delivery", "ApiKey"),
     "Errors": (
         "ParleyClientError",
         "ParleyConnectionError",

@@ -17,6 +17,7 @@ from parley_api.routes import (
     events,
     health,
     jobs,
+    keys,
     metrics,
     queues,
     recordings,
@@ -57,7 +58,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     deps = deps or connect(settings)
     app.state.deps = deps
     error_handlers.install(app)
-    for module in (jobs, turns, events, recordings, voiceprints, deliveries, consult, queues, health, metrics):
+    for module in (jobs, turns, events, recordings, voiceprints, deliveries, keys, consult, queues, health, metrics):
         app.include_router(module.router)
     console.install(app)
     docs.install(app)

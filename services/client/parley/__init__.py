@@ -15,6 +15,7 @@ from parley.errors import (
     WaitTimedOut,
 )
 from parley.models import (
+    ApiKey,
     Attempt,
     Delivery,
     Failure,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApiKey",
     "AsyncParley",
     "Attempt",
     "Delivery",

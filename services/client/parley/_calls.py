@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from parley._httpx import httpx
 from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
 from parley.errors import WaitTimedOut
-from parley.models import Delivery, Document, Job, JobPage, QueueStatus, Turns, Voiceprint
+from parley.models import ApiKey, Delivery, Document, Job, JobPage, QueueStatus, Turns, Voiceprint
 from parley.options import SubmitOptions
 
 T = TypeVar("T")
@@ -150,6 +151,26 @@ def resend(delivery_id: str) -> Call[Delivery]:
     """Send a delivery again."""
     path = f"/v1/deliveries/{_segment(delivery_id)}/resend"
     return Call("POST", path, lambda response: parse(response, Delivery.from_document), repeatable=False)
+
+
+def create_key(name: str, scopes: Sequence[str], expires_at: datetime | None) -> Call[ApiKey]:
+    """Make an API key."""
+    body = {"name": name, "scopes": list(scopes), "expires_at": expires_at.isoformat() if expires_at else None}
+    return Call("POST", "/v1/keys", lambda response: parse(response, ApiKey.from_document), json=body, repeatable=False)
+
+
+def keys() -> Call[list[ApiKey]]:
+    """Get the API keys of the tenant."""
+
+    def build(document: Document) -> list[ApiKey]:
+        return [ApiKey.from_document(key) for key in document["keys"]]
+
+    return Call("GET", "/v1/keys", lambda response: parse(response, build))
+
+
+def revoke_key(key_id: str) -> Call[Document]:
+    """Revoke an API key and get the receipt."""
+    return Call("DELETE", f"/v1/keys/{_segment(key_id)}", _document, repeatable=False)
 
 
 def queues() -> Call[list[QueueStatus]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -14,7 +15,7 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
 from parley._upload import OnBytes
-from parley.models import Delivery, Document, Job, QueueStatus, Turns, Voiceprint
+from parley.models import ApiKey, Delivery, Document, Job, QueueStatus, Turns, Voiceprint
 from parley.options import SubmitOptions
 
 if TYPE_CHECKING:
@@ -212,6 +213,24 @@ class Parley:
     def resend(self, delivery_id: str) -> Delivery:
         """Send a delivery once more, under the same id, and return it."""
         return self._transport.send(_calls.resend(delivery_id))
+
+    def create_key(self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None) -> ApiKey:
+        """Make an API key of your tenant and return it with its text, which cannot be read again.
+
+        Args:
+            name: what it is for.
+            scopes: what it may do: `submit`, `read`, `delete`, `voiceprints`, `admin`.
+            expires_at: a time with a time zone; None is never.
+        """
+        return self._transport.send(_calls.create_key(name, scopes, expires_at))
+
+    def keys(self) -> list[ApiKey]:
+        """Return the API keys that your tenant has made, oldest first."""
+        return self._transport.send(_calls.keys())
+
+    def revoke_key(self, key_id: str) -> Document:
+        """Revoke an API key and return the receipt."""
+        return self._transport.send(_calls.revoke_key(key_id))
 
     def queues(self) -> list[QueueStatus]:
         """Return the load of every queue."""

@@ -417,3 +417,41 @@ class Delivery:
             next_attempt_at=None if due is None else datetime.fromisoformat(due),
             document=document,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key of your tenant.
+
+    Attributes:
+        id: a part of the key's text.
+        name: what it is for.
+        scopes: what it may do: `submit`, `read`, `delete`, `voiceprints`, `admin`.
+        expires_at: from then on it is refused; None is never.
+        last_used_at: to ten minutes; None if it was not used.
+        key: its text, right after it was made; else None.
+        document: all members as the server sent them.
+    """
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    key: str | None = field(repr=False)
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        expires, used = document["expires_at"], document["last_used_at"]
+        return cls(
+            id=document["id"],
+            name=document["name"],
+            scopes=tuple(document["scopes"]),
+            created_at=datetime.fromisoformat(document["created_at"]),
+            expires_at=None if expires is None else datetime.fromisoformat(expires),
+            last_used_at=None if used is None else datetime.fromisoformat(used),
+            key=document.get("key"),
+            document=document,
+        )

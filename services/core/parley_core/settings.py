@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     # Access
 
     api_keys_file: Path | None = None
-    """File with a line `tenant:sha256-of-key` per API key. Without it the API serves this machine only."""
+    """File with a line `tenant:sha256-of-key` per API key, optionally with `:scope,scope` and `:expiry`. Without it the
+    API serves this machine only."""
 
     # Connections of the API
 

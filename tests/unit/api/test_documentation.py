@@ -136,6 +136,11 @@ EXAMPLES: dict[type[BaseModel], Document] = {
     schemas.DeliveryAnswer: examples.DELIVERY,
     schemas.DeliveriesAnswer: examples.DELIVERIES,
     schemas.JobEndMessage: examples.MESSAGE,
+    schemas.KeyRequest: examples.NEW_KEY,
+    schemas.KeyAnswer: examples.KEY,
+    schemas.CreatedKeyAnswer: examples.CREATED_KEY,
+    schemas.KeysAnswer: examples.KEYS,
+    schemas.KeyReceiptAnswer: examples.KEY_RECEIPT,
 }
 
 

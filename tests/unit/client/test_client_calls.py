@@ -19,6 +19,7 @@ JOB = f"/v1/jobs/{JOB_ID}"
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert set(parley.__all__) == {
+        "ApiKey",
         "AsyncParley",
         "Attempt",
         "Delivery",

@@ -8,7 +8,8 @@ from parley.cli.app import SUBCOMMANDS
 from tests.unit.client.command import parley
 from tools.reference import pages
 
-COMMANDS = [(), *((name,) for name in SUBCOMMANDS), ("voiceprints", "delete"), ("webhooks", "listen")]
+NESTED = [("voiceprints", "delete"), ("webhooks", "listen"), ("keys", "create")]
+COMMANDS = [(), *((name,) for name in SUBCOMMANDS), *NESTED]
 PYTHON_WORDS = ("<str>", "<bool>", "<int>", "<int ", "list[", "Path", "Enum", "None")
 
 

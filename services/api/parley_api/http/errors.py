@@ -15,7 +15,13 @@ PermanentError
 ├── SpeakerEmbeddingsNotKept       the job was submitted without `speaker_embeddings=true`
 ├── PeaksNotKept                   the job ended before workers kept the peaks of waveforms
 ├── NotAcceptable                  `Accept` allows no format of the turns
-├── Unauthenticated                no API key, or an unknown one
+├── Unauthenticated                no API key
+│   ├── UnknownKey                 an API key that the server does not know, or no longer
+│   └── ExpiredKey                 an API key whose time is over
+├── ScopeMissing                   the key may not do this
+├── KeyNotFound                    the tenant has no API key with this id
+├── TooManyKeys                    the tenant has as many API keys as it may
+├── KeysOff                        the server has no keys
 ├── UnknownHost                    without keys, only requests of this machine are served
 ├── JobNotFinished
 │   └── TurnsNotYet                with the job's state
@@ -85,6 +91,30 @@ class NotAcceptable(PermanentError):
 
 class Unauthenticated(PermanentError):
     code = "unauthenticated"
+
+
+class UnknownKey(Unauthenticated):
+    code = "unknown_key"
+
+
+class ExpiredKey(Unauthenticated):
+    code = "expired_key"
+
+
+class ScopeMissing(PermanentError):
+    code = "scope_missing"
+
+
+class KeyNotFound(PermanentError):
+    code = "key_not_found"
+
+
+class TooManyKeys(PermanentError):
+    code = "too_many_keys"
+
+
+class KeysOff(PermanentError):
+    code = "keys_off"
 
 
 class UnknownHost(PermanentError):

@@ -9,12 +9,29 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 
-from parley_api.http.errors import InvalidOption, Unauthenticated, UnknownHost, UnknownOption
+from parley_api.http.errors import (
+    ExpiredKey,
+    InvalidOption,
+    ScopeMissing,
+    Unauthenticated,
+    UnknownHost,
+    UnknownKey,
+    UnknownOption,
+)
 from parley_api.http.problem_kinds import INTERNAL_ERROR, KINDS
 from parley_api.http.problems import MEDIA_TYPE, phrase
-from parley_api.schemas import ConsultOptions, EnrolRequest, EventAnswer, JobEndMessage, Problem, Reference, examples
+from parley_api.schemas import (
+    ConsultOptions,
+    EnrolRequest,
+    EventAnswer,
+    JobEndMessage,
+    KeyRequest,
+    Problem,
+    Reference,
+    examples,
+)
 from parley_audio.container import FORMATS_READ
-from parley_core.errors import JobStoreUnavailable, ParleyError
+from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable, ParleyError
 
 Schema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
@@ -34,6 +51,7 @@ TAGS = [
     {"name": "jobs", "description": "Submit recordings, follow their jobs, read results."},
     {"name": "voiceprints", "description": "Enrol the voices of persons, so that their turns get names."},
     {"name": "deliveries", "description": "Ends of jobs, sent to the `callback_url` of their submit."},
+    {"name": "keys", "description": "API keys of your tenant."},
     {"name": "consult", "description": "The consult workflow: a recording under the caller's session id."},
     {"name": "queues", "description": "How busy the queues are."},
     {"name": "health", "description": "Liveness, readiness and metrics. No key is needed."},
@@ -55,11 +73,21 @@ SESSION: Schema = {
     "schema": TypeAdapter(Reference).json_schema(),
     "example": "session-7",
 }
-ACCESS = (Unauthenticated, UnknownHost, InvalidOption, UnknownOption, JobStoreUnavailable)
+ACCESS = (
+    Unauthenticated,
+    UnknownKey,
+    ExpiredKey,
+    ScopeMissing,
+    UnknownHost,
+    InvalidOption,
+    UnknownOption,
+    JobStoreUnavailable,
+    ObjectStoreUnavailable,
+)
 """Errors of every call that needs a key where the server has keys."""
 
 
-COMPONENTS: tuple[type[BaseModel], ...] = (Problem, EventAnswer, EnrolRequest, JobEndMessage)
+COMPONENTS: tuple[type[BaseModel], ...] = (Problem, EventAnswer, EnrolRequest, JobEndMessage, KeyRequest)
 """Models that no route names, because the framework neither reads nor writes them."""
 
 
@@ -106,6 +134,9 @@ def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
 
 ENROL_CALL: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(EnrolRequest)}}}
+}
+KEY_CALL: Schema = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(KeyRequest)}}}
 }
 SESSION_CALL: Schema = {"parameters": [SESSION]}
 
@@ -225,9 +256,10 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
         schema = model.model_json_schema(ref_template=REFERENCE)
         components |= schema.pop("$defs", {}) | {model.__name__: schema}
     components[Problem.__name__]["properties"]["code"]["x-extensible-enum"] = sorted(KINDS)
-    impossible = UnknownHost if needs_key else Unauthenticated
+    impossible = (UnknownHost,) if needs_key else (Unauthenticated, ScopeMissing)
     for call in (call for path in document["paths"].values() for call in path.values()):
-        call["responses"].pop(str(KINDS[impossible.code].status), None)
+        for error in impossible:
+            call["responses"].pop(str(KINDS[error.code].status), None)
         for response in call["responses"].values():
             response.get("content", {}).get("text/event-stream", {}).pop("itemSchema", None)  # of OpenAPI 3.2
         form = call.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})

@@ -259,8 +259,44 @@ KINDS: Mapping[str, Kind] = {
     api.Unauthenticated.code: Kind(
         401,
         "Unauthenticated",
-        "The request has no API key, or an unknown one.",
+        "The request has no API key.",
         "Send `Authorization: Bearer <key>`.",
+    ),
+    api.UnknownKey.code: Kind(
+        401,
+        "Unknown key",
+        "The server does not know the API key, or it was revoked.",
+        "Check the key, or have a new one made.",
+    ),
+    api.ExpiredKey.code: Kind(
+        401,
+        "Expired key",
+        "The time of the API key is over.",
+        "Have a new key made: `parley keys create`.",
+    ),
+    api.ScopeMissing.code: Kind(
+        403,
+        "Scope missing",
+        "The API key may not make this call; `detail` names the scope that it lacks.",
+        "Use a key with this scope.",
+    ),
+    api.KeyNotFound.code: Kind(
+        404,
+        "Key not found",
+        "Your tenant has no API key with this id. Keys of the operator's file are not listed.",
+        "Check the id: `parley keys` lists them.",
+    ),
+    api.TooManyKeys.code: Kind(
+        409,
+        "Too many keys",
+        "Your tenant has as many API keys as the server allows.",
+        "Revoke keys that nobody uses.",
+    ),
+    api.KeysOff.code: Kind(
+        409,
+        "Keys off",
+        "The server has no API keys and serves its own machine only.",
+        "Operators: set `PARLEY_API_KEYS_FILE`.",
     ),
     api.UnknownHost.code: Kind(
         421,

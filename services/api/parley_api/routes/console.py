@@ -9,7 +9,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from parley_api.http.openapi import PICTURE, problems
-from parley_api.routes.context import Deps, FoundJob, NoQuery
+from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
+from parley_api.runtime.keys import Scope as KeyScope
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import result_of
 from parley_console import CONTENT_SECURITY_POLICY, FILES, PAGE
@@ -44,6 +45,7 @@ async def page() -> FileResponse:
             errors.ObjectStoreUnavailable,
         ),
     },
+    dependencies=needs(KeyScope.READ),
 )
 async def svg(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
     """Return who spoke when as SVG: a lane per speaker, overlaps, marks for review, totals."""

@@ -9,8 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from parley_api.http.errors import InvalidOption, SessionIdMissing
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, SESSION, SESSION_CALL, problems, submit_call
-from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
+from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant, needs
 from parley_api.routes.jobs import SUBMIT_ERRORS
+from parley_api.runtime.keys import Scope
 from parley_api.schemas import ConsultAccepted, ConsultAnswer, ConsultOptions, Reference
 from parley_api.schemas.base import MAX_REFERENCE
 from parley_api.use_cases import submit as submitting
@@ -47,6 +48,7 @@ SessionId = Annotated[str, Depends(session_id)]
     response_model=ConsultAccepted,
     openapi_extra=submit_call(ConsultOptions, SESSION, IDEMPOTENCY_KEY),
     responses={**ACCEPTED, **problems(*SUBMIT_ERRORS, SessionIdMissing)},
+    dependencies=needs(Scope.SUBMIT),
 )
 async def submit_consult(
     request: Request, response: Response, deps: Deps, tenant: Tenant, session: SessionId
@@ -64,6 +66,7 @@ async def submit_consult(
     summary="Read a consult",
     openapi_extra=SESSION_CALL,
     responses=problems(JobNotFound, JobPurged, ObjectStoreUnavailable, SessionIdMissing),
+    dependencies=needs(Scope.READ),
 )
 async def get_consult(query: NoQuery, tenant: Tenant, session: SessionId, deps: Deps, job: FoundJob) -> ConsultAnswer:
     """Return the state of a consult's job and, after success, its turns and the identities of its speakers."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from parley_api.http.errors import Unauthenticated, UnknownHost
+from parley_api.http.errors import ExpiredKey, ScopeMissing, Unauthenticated, UnknownHost, UnknownKey
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.keys import ApiKey, Scope
 from parley_api.schemas.examples import JOB_ID
 from parley_api.schemas.queries import NoParameters
 from parley_api.use_cases.job_lookup import find
@@ -34,31 +35,54 @@ async def authenticate(
     request: Request,
     deps: Deps,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> str:
-    """Return the caller's tenant.
+) -> ApiKey:
+    """Return the caller's key.
 
     Without a keys file, a web page in a browser on this machine could reach the server under a name of its own (DNS
     rebinding) or send requests from another site. So only the names of this machine are served, and no requests from
     other sites.
 
     Raises:
-        Unauthenticated: no key, or an unknown one.
+        Unauthenticated: no key. UnknownKey, ExpiredKey: a wrong one.
         UnknownHost: the server has no keys, and the request does not come from this machine.
+        ObjectStoreUnavailable: the key cannot be looked up.
     """
     if deps.keys is None:
         if request.url.hostname not in LOOPBACK or request.headers.get("sec-fetch-site") == "cross-site":
             raise UnknownHost("Without API keys this server answers to programs and pages of this machine only.")
-        return DEFAULT_TENANT
-    tenant = deps.keys.tenant_of(credentials.credentials) if credentials else None
-    if tenant is None:
-        if credentials is not None:
-            deps.http_metrics.refuse("unknown_key")
-            await asyncio.sleep(UNKNOWN_KEY_SECONDS)
+        return ApiKey(DEFAULT_TENANT, "")
+    if credentials is None or not credentials.credentials:
         raise Unauthenticated("Send your API key: `Authorization: Bearer <key>`.")
-    return tenant
+    text = credentials.credentials
+    key = deps.keys.find(text) or await deps.blocking.objects(deps.stored_keys.find, text)
+    if key is None:
+        deps.http_metrics.refuse("unknown_key")
+        await asyncio.sleep(UNKNOWN_KEY_SECONDS)
+        raise UnknownKey("The server does not know this API key.")
+    if key.expired:
+        raise ExpiredKey("The time of this API key is over.")
+    return key
 
 
-Tenant = Annotated[str, Depends(authenticate)]
+Caller = Annotated[ApiKey, Depends(authenticate)]
+
+
+async def tenant_of(caller: Caller) -> str:
+    """Return the caller's tenant."""
+    return caller.tenant
+
+
+Tenant = Annotated[str, Depends(tenant_of)]
+
+
+def needs(scope: Scope) -> list[Any]:
+    """Return the dependencies of a route that only keys with this scope may call."""
+
+    async def require(caller: Caller) -> None:
+        if scope not in caller.scopes:
+            raise ScopeMissing(f"This API key does not have the scope `{scope}`.")
+
+    return [Depends(require)]
 
 
 async def job_of_path(

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from parley_api.http.openapi import problems
-from parley_api.routes.context import Deps, NoQuery, Tenant
+from parley_api.routes.context import Deps, NoQuery, Tenant, needs
+from parley_api.runtime.keys import Scope
 from parley_api.schemas import examples
 from parley_api.schemas.deliveries import DeliveriesAnswer, DeliveriesQuery, DeliveryAnswer
 from parley_api.use_cases import deliveries as use_cases
@@ -16,7 +17,7 @@ from parley_core.errors import DeliveryNotFound, JobNotFound, JobPurged, ObjectS
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 
-@router.get("", summary="List deliveries", responses=problems(JobNotFound, JobPurged))
+@router.get("", summary="List deliveries", responses=problems(JobNotFound, JobPurged), dependencies=needs(Scope.READ))
 async def list_deliveries(query: Annotated[DeliveriesQuery, Query()], deps: Deps, tenant: Tenant) -> DeliveriesAnswer:
     """Return the deliveries of your jobs, newest first. Deliveries go when their job is deleted."""
     found = await use_cases.deliveries_of(deps, tenant, query.job_id, query.state, query.limit)
@@ -28,6 +29,7 @@ async def list_deliveries(query: Annotated[DeliveriesQuery, Query()], deps: Deps
     status_code=202,
     summary="Send a delivery again",
     responses=problems(DeliveryNotFound, ObjectStoreUnavailable),
+    dependencies=needs(Scope.SUBMIT),
 )
 async def resend_delivery(
     delivery_id: Annotated[str, Path(description="Id of the delivery.", examples=[examples.DELIVERY_ID])],

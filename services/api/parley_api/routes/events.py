@@ -11,7 +11,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from parley_api.http.errors import InvalidOption
 from parley_api.http.openapi import EVENTS, problems
-from parley_api.routes.context import Deps, FoundJob, NoQuery
+from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
+from parley_api.runtime.keys import Scope
 from parley_api.schemas import EventAnswer
 from parley_api.use_cases.watching import events_of
 from parley_core.errors import JobNotFound, JobPurged
@@ -37,6 +38,7 @@ async def resume_after(
     summary="Follow a job's events",
     response_class=EventSourceResponse,
     responses={**EVENTS, **problems(JobNotFound, JobPurged)},
+    dependencies=needs(Scope.READ),
 )
 async def events(
     query: NoQuery, deps: Deps, job: FoundJob, after: Annotated[str, Depends(resume_after)]

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from parley_api.http.errors import AudioMissing, BodyStalled, MalformedBody, TooManyUploads, UnsupportedBody
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
-from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant
+from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant, needs
+from parley_api.runtime.keys import Scope
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, SubmitOptions
 from parley_api.schemas.queries import ListQuery, WaitQuery
 from parley_api.use_cases import submit as submitting
@@ -50,6 +51,7 @@ SUBMIT_ERRORS = (
     response_model=JobAnswer,
     openapi_extra=submit_call(SubmitOptions, IDEMPOTENCY_KEY),
     responses={**ACCEPTED, **problems(*SUBMIT_ERRORS)},
+    dependencies=needs(Scope.SUBMIT),
 )
 async def submit_job(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:
     """Accept a recording and return its job. After 202 the job is not lost: it reaches a terminal state."""
@@ -60,7 +62,7 @@ async def submit_job(request: Request, response: Response, deps: Deps, tenant: T
     return JobAnswer.of(submitted.job)
 
 
-@router.get("", summary="List jobs", responses=problems(errors.InvalidRequest))
+@router.get("", summary="List jobs", responses=problems(errors.InvalidRequest), dependencies=needs(Scope.READ))
 async def list_jobs(query: Annotated[ListQuery, Query()], deps: Deps, tenant: Tenant) -> JobPageAnswer:
     """Return your jobs, newest first."""
     wanted = JobQuery(
@@ -76,7 +78,12 @@ async def list_jobs(query: Annotated[ListQuery, Query()], deps: Deps, tenant: Te
     return JobPageAnswer.of(page)
 
 
-@router.get("/{job_id}", summary="Read a job, or wait for its next state", responses=problems(*MISSING))
+@router.get(
+    "/{job_id}",
+    summary="Read a job, or wait for its next state",
+    responses=problems(*MISSING),
+    dependencies=needs(Scope.READ),
+)
 async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJob) -> JobAnswer:
     """Return a job. With `wait`, return it at the next change of its state or after that many seconds."""
     if query.wait > 0 and not job.state.terminal:
@@ -89,6 +96,7 @@ async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJo
     status_code=202,
     summary="Cancel a job",
     responses=problems(*MISSING, errors.JobAlreadyTerminal, errors.ObjectStoreUnavailable),
+    dependencies=needs(Scope.SUBMIT),
 )
 async def cancel_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Cancel a job. It is terminal at once; its worker stops within seconds."""
@@ -100,6 +108,7 @@ async def cancel_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     status_code=202,
     summary="Retry a job",
     responses=problems(*MISSING, errors.JobNotRetryable, errors.ObjectStoreUnavailable),
+    dependencies=needs(Scope.SUBMIT),
 )
 async def retry_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     """Run a failed or cancelled job again, with the options it was submitted with."""
@@ -110,6 +119,7 @@ async def retry_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
     "/{job_id}",
     summary="Delete a job",
     responses=problems(*MISSING, errors.JobNotFinished, errors.ObjectStoreUnavailable),
+    dependencies=needs(Scope.DELETE),
 )
 async def delete_job(query: NoQuery, deps: Deps, job: FoundJob) -> ReceiptAnswer:
     """Delete an ended job's recording, result and record; return a receipt."""

@@ -13,8 +13,9 @@ from parley_api.http.errors import PeaksNotKept
 from parley_api.http.openapi import PEAKS, RECORDING, Responses, problem_response, problems
 from parley_api.http.problem_kinds import INVALID_RANGE
 from parley_api.http.problems import problem
-from parley_api.routes.context import Deps, FoundJob, NoQuery
+from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.keys import Scope as KeyScope
 from parley_api.use_cases.results import require_result
 from parley_core.errors import JobNotFinished, JobNotFound, JobNotSucceeded, JobPurged, ObjectStoreUnavailable
 from parley_core.job import Job
@@ -75,6 +76,7 @@ class _RangeProblems:
     summary="Read the recording",
     response_class=FileResponse,
     responses={**RECORDING, **problems(JobNotFound, JobPurged, ObjectStoreUnavailable), **INVALID_RANGES},
+    dependencies=needs(KeyScope.READ),
 )
 async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
     """Return the recording as it was sent, whole or in ranges."""
@@ -94,6 +96,7 @@ async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
         **PEAKS,
         **problems(JobNotFound, JobPurged, JobNotFinished, JobNotSucceeded, PeaksNotKept, ObjectStoreUnavailable),
     },
+    dependencies=needs(KeyScope.READ),
 )
 async def peaks(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
     """Return the lowest and highest sample of each part of the waveform, to draw it without the recording."""

@@ -12,7 +12,8 @@ from parley_api.formats import BY_NAME, Format, negotiated
 from parley_api.formats.documentation import contents
 from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept
 from parley_api.http.openapi import problems
-from parley_api.routes.context import Deps, FoundJob
+from parley_api.routes.context import Deps, FoundJob, needs
+from parley_api.runtime.keys import Scope
 from parley_api.schemas import TurnsAnswer
 from parley_api.schemas.queries import TurnsQuery
 from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
@@ -39,6 +40,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
             errors.ObjectStoreUnavailable,
         ),
     },
+    dependencies=needs(Scope.READ),
 )
 async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob) -> Response:
     """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels.

@@ -18,7 +18,8 @@ from parley_api.http.errors import (
 from parley_api.http.ids import require_id
 from parley_api.http.openapi import ENROL_CALL, problems
 from parley_api.intake.json_body import read_json
-from parley_api.routes.context import Deps, NoQuery, Tenant
+from parley_api.routes.context import Deps, NoQuery, Tenant, needs
+from parley_api.runtime.keys import Scope
 from parley_api.schemas import EnrolRequest, VoiceprintAnswer, VoiceprintReceiptAnswer, VoiceprintsAnswer
 from parley_api.schemas.examples import VOICEPRINT_ID
 from parley_api.use_cases.enrolment import enrol
@@ -61,6 +62,7 @@ VoiceprintId = Annotated[str, Depends(id_of_path)]
         errors.JobStoreFull,
         errors.ObjectStoreUnavailable,
     ),
+    dependencies=needs(Scope.VOICEPRINTS),
 )
 async def enrol_voiceprint(
     request: Request, response: Response, query: NoQuery, deps: Deps, tenant: Tenant
@@ -71,20 +73,30 @@ async def enrol_voiceprint(
     return VoiceprintAnswer.of(voiceprint)
 
 
-@router.get("", summary="List voiceprints", responses=problems())
+@router.get("", summary="List voiceprints", responses=problems(), dependencies=needs(Scope.VOICEPRINTS))
 async def list_voiceprints(query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintsAnswer:
     """Return all your voiceprints, in order of enrolment."""
     voiceprints = await deps.blocking.store(deps.voiceprints.all, tenant)
     return VoiceprintsAnswer(voiceprints=[VoiceprintAnswer.of(voiceprint) for voiceprint in voiceprints])
 
 
-@router.get("/{voiceprint_id}", summary="Read a voiceprint", responses=problems(errors.VoiceprintNotFound))
+@router.get(
+    "/{voiceprint_id}",
+    summary="Read a voiceprint",
+    responses=problems(errors.VoiceprintNotFound),
+    dependencies=needs(Scope.VOICEPRINTS),
+)
 async def get_voiceprint(voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps, tenant: Tenant) -> VoiceprintAnswer:
     """Return one of your voiceprints."""
     return VoiceprintAnswer.of(await deps.blocking.store(deps.voiceprints.get, tenant, voiceprint_id))
 
 
-@router.delete("/{voiceprint_id}", summary="Delete a voiceprint", responses=problems(errors.VoiceprintNotFound))
+@router.delete(
+    "/{voiceprint_id}",
+    summary="Delete a voiceprint",
+    responses=problems(errors.VoiceprintNotFound),
+    dependencies=needs(Scope.VOICEPRINTS),
+)
 async def delete_voiceprint(
     voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps, tenant: Tenant
 ) -> VoiceprintReceiptAnswer:

@@ -12,6 +12,7 @@ from parley_api.runtime.job_notifications import JobNotifications, RedisJobNotif
 from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
 from parley_api.runtime.readiness import Readiness
+from parley_api.runtime.stored_keys import StoredKeys
 from parley_api.runtime.tenant_slots import TenantSlots
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
@@ -33,6 +34,7 @@ class Dependencies:
         uploads: slots for recordings that are received.
         probes: slots for recordings that are measured.
         callbacks: checks addresses of deliveries.
+        stored_keys: keys that tenants have made; they count where there is a keys file.
         keys: None where the server has no keys file.
     """
 
@@ -51,6 +53,7 @@ class Dependencies:
     uploads: TenantSlots = field(init=False)
     probes: TenantSlots = field(init=False)
     keys: ApiKeys | None = field(init=False)
+    stored_keys: StoredKeys = field(init=False)
     callbacks: Callbacks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +62,7 @@ class Dependencies:
         self.probes = TenantSlots(PROBES, PROBES - 1)
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
+        self.stored_keys = StoredKeys(self.recordings)
         self.callbacks = Callbacks(self.settings)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
 

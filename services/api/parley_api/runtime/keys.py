@@ -1,4 +1,4 @@
-"""API keys, kept as hashes in a file. Each key belongs to a tenant."""
+"""API keys: in a file of the operator, and in the object store, where tenants make their own. Only hashes are kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import hmac
 import re
 import time
 from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from parley_core.errors import UnsafeSettings
@@ -14,9 +17,44 @@ from parley_core.logs import get_logger
 
 log = get_logger(__name__)
 
-KEYS_PER_TENANT = 2  # the old key and the new one of a rotation
+KEYS_PER_TENANT = 2  # in the file: the old key and the new one of a rotation
 RELOAD_SECONDS = 2.0  # a changed file takes effect within this time
-LINE = re.compile(r"(?P<tenant>[A-Za-z0-9._-]{1,64}):(?P<hash>[0-9a-f]{64})")
+LINE = re.compile(
+    r"(?P<tenant>[A-Za-z0-9._-]{1,64}):(?P<hash>[0-9a-f]{64})(:(?P<scopes>[a-z,]*)(:(?P<expires>[0-9TZ:+-]+))?)?"
+)
+
+
+class Scope(StrEnum):
+    """What a key may do, always with its own tenant's data alone."""
+
+    SUBMIT = "submit"  # submit, cancel, retry, send deliveries again
+    READ = "read"  # jobs, turns, recordings, queues, deliveries
+    DELETE = "delete"  # jobs
+    VOICEPRINTS = "voiceprints"  # enrol, read, delete
+    ADMIN = "admin"  # make and revoke keys
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret.
+
+    Attributes:
+        sha256: of the whole key, in hex.
+        expires_at: from then on it is refused; None is never.
+    """
+
+    tenant: str
+    sha256: str
+    scopes: frozenset[Scope] = ALL_SCOPES
+    expires_at: datetime | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
 class ApiKeys:
@@ -32,15 +70,15 @@ class ApiKeys:
         self._version = _version(path)
         self._checked = time.monotonic()
 
-    def tenant_of(self, key: str) -> str | None:
-        """Return the key's tenant, None for an unknown key. Takes the same time for every key."""
+    def find(self, key: str) -> ApiKey | None:
+        """Return the key, None for an unknown one. Takes the same time for every key."""
         self._reload()
         presented = hashlib.sha256(key.encode()).hexdigest()
-        owner = None
-        for known, tenant in self._keys:
-            if hmac.compare_digest(known, presented):
-                owner = tenant
-        return owner
+        found = None
+        for known in self._keys:
+            if hmac.compare_digest(known.sha256, presented):
+                found = known
+        return found
 
     def _reload(self) -> None:
         if time.monotonic() - self._checked < RELOAD_SECONDS:
@@ -65,18 +103,34 @@ def _version(path: Path) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return (SHA-256 of the key in hex, tenant) of every line."""
+def _read(path: Path) -> tuple[ApiKey, ...]:
+    """Return the key of every line."""
     try:
         lines = [line.strip() for line in path.read_text().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UnsafeSettings(f"The API keys file cannot be read ({type(error).__name__}).") from error
-    matches = [LINE.fullmatch(line) for line in lines if line and not line.startswith("#")]
-    keys = tuple((match["hash"], match["tenant"]) for match in matches if match)
-    if len(keys) < len(matches) or not keys or len(dict(keys)) < len(keys):
+    keys = tuple(_parse(line) for line in lines if line and not line.startswith("#"))
+    if not keys or len({key.sha256 for key in keys}) < len(keys):
+        raise UnsafeSettings("The API keys file has no key, or one twice.")
+    if any(count > KEYS_PER_TENANT for count in Counter(key.tenant for key in keys).values()):
         raise UnsafeSettings(
-            "Each line of the API keys file is `tenant:sha256-of-key` in lower-case hex, and each key appears once."
+            f"A tenant has at most {KEYS_PER_TENANT} API keys in the file: the old one and the new one."
         )
-    if any(count > KEYS_PER_TENANT for count in Counter(tenant for _, tenant in keys).values()):
-        raise UnsafeSettings(f"A tenant has at most {KEYS_PER_TENANT} API keys: the old one and the new one.")
     return keys
+
+
+def _parse(line: str) -> ApiKey:
+    found = LINE.fullmatch(line)
+    try:
+        if found:
+            names = [name for name in (found["scopes"] or "").split(",") if name]
+            scopes = frozenset(map(Scope, names)) if names else ALL_SCOPES
+            expires = datetime.fromisoformat(found["expires"]) if found["expires"] else None
+            if expires is None or expires.tzinfo is not None:
+                return ApiKey(found["tenant"], found["hash"], scopes, expires)
+    except ValueError:
+        pass
+    raise UnsafeSettings(
+        "Each line of the API keys file is `tenant:sha256-of-key` in lower-case hex, optionally with `:scope,scope` "
+        f"and `:2027-01-31T00:00:00Z`. The scopes are {', '.join(Scope)}; without any, the key has all."
+    )

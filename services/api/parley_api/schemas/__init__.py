@@ -10,6 +10,7 @@ from parley_api.schemas.jobs import (
     ReceiptAnswer,
     RecordingAnswer,
 )
+from parley_api.schemas.keys import CreatedKeyAnswer, KeyAnswer, KeyReceiptAnswer, KeyRequest, KeysAnswer
 from parley_api.schemas.options import ConsultOptions, SubmitOptions, clean_file_name
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
@@ -19,6 +20,7 @@ __all__ = [
     "ConsultAccepted",
     "ConsultAnswer",
     "ConsultOptions",
+    "CreatedKeyAnswer",
     "DeliveriesAnswer",
     "DeliveryAnswer",
     "EnrolRequest",
@@ -27,6 +29,10 @@ __all__ = [
     "JobAnswer",
     "JobEndMessage",
     "JobPageAnswer",
+    "KeyAnswer",
+    "KeyReceiptAnswer",
+    "KeyRequest",
+    "KeysAnswer",
     "OkAnswer",
     "Problem",
     "QueueAnswer",

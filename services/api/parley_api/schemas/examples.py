@@ -148,6 +148,19 @@ MESSAGE: Example = {
     "data": {"id": JOB_ID, "state": "succeeded", "queue": "interactive", "reference": "consult-4711", "error": None},
 }
 
+NEW_KEY: Example = {"name": "records import", "scopes": ["submit", "read"], "expires_at": "2026-11-25T00:00:00Z"}
+KEY: Example = {
+    "id": "3f9a1c07d2be",
+    "name": "records import",
+    "scopes": ["read", "submit"],
+    "created_at": "2025-11-25T05:00:00.000Z",
+    "expires_at": "2026-11-25T00:00:00.000Z",
+    "last_used_at": None,
+}
+CREATED_KEY: Example = {**KEY, "key": "pk_3f9a1c07d2be_" + "0" * 43}
+KEYS: Example = {"keys": [KEY]}
+KEY_RECEIPT: Example = {"key_id": "3f9a1c07d2be", "revoked_at": "2025-11-26T09:30:00.000Z"}
+
 QUEUES: Example = {
     "queues": [
         {

@@ -37,6 +37,7 @@ SUBCOMMANDS = {
     "enrol": Subcommand("parley.cli.voiceprints:enrol", "Enrol the voiceprint of a person."),
     "voiceprints": Subcommand("parley.cli.voiceprints:voiceprints_app", "List or delete voiceprints."),
     "webhooks": Subcommand("parley.cli.webhooks:webhooks_app", "List or resend deliveries, or receive them here."),
+    "keys": Subcommand("parley.cli.keys:keys_app", "List, make or revoke API keys."),
     "queues": Subcommand("parley.cli.queues:queues", "Show the load of every queue."),
     "doctor": Subcommand("parley.cli.doctor:doctor", "Check server, components, access and workers."),
     "restore": Subcommand("parley.cli.restore:restore", "Bring Redis back to what the object store holds."),
