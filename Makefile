@@ -72,7 +72,7 @@ structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpe
 
 ##@ Measure it
 
-.PHONY: bench bench-engine faults
+.PHONY: bench bench-engine faults mutants
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m benchmarks
 
@@ -81,6 +81,9 @@ bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side (ARGS=--help sa
 
 faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md
 	@$(BIN)/python -m chaos --write $(ARGS)
+
+mutants: $(VENV)/dev.stamp  ## Take out one condition or write at a time, and name what no test notices (half an hour once)
+	@$(BIN)/python -m tools.mutants $(ARGS)
 
 ##@ Run it in Kubernetes
 

@@ -109,6 +109,15 @@ def test_a_created_job_is_accepted_unfinished_and_reads_back_whole(store: JobSto
     assert unfinished(store, Queue.BATCH) == 1
 
 
+def test_an_accepted_job_is_due_soon_in_case_its_publisher_dies(store: JobStore) -> None:
+    job = accepted(store)
+    health = store.health()
+    assert (health.due, health.lag_seconds) == (1, 0.0)
+    assert store.claim_due(10) == []
+    store.cancel(job.id)
+    assert store.health().due == 0
+
+
 def test_creating_the_same_id_again_changes_nothing(store: JobStore) -> None:
     new = new_job()
     assert store.create(new).job == replace(store.create(new).job)
@@ -615,6 +624,13 @@ def test_retention_ends_by_option_then_by_default(make_store: Callable[..., JobS
         store.succeed(lease, RESULT)
     time.sleep(0.005)
     assert [job.options.retain_seconds for job in store.claim_expired(10)] == [0]
+
+
+def test_an_expired_job_is_claimed_by_one_keeper_only(store: JobStore) -> None:
+    job = store.cancel(accepted(store, retain_seconds=0).id)
+    time.sleep(0.005)
+    assert [expired.id for expired in store.claim_expired(10)] == [job.id]
+    assert list(store.claim_expired(10)) == []
 
 
 def test_the_queue_knows_its_oldest_job(store: JobStore) -> None:

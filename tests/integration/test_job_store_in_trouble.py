@@ -13,7 +13,7 @@ from redis import Redis
 
 from parley_core import redis
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
-from parley_core.job import Job, JobState, Phase, ResultSummary, dispatch_of
+from parley_core.job import Job, JobState, Lease, Phase, ResultSummary, dispatch_of
 from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.attempt.attempt import Outcome, run_attempt
@@ -152,7 +152,12 @@ def test_missing_rights_are_named(server: Valkey, rules: list[str], words: str) 
 
 
 def test_the_rights_that_the_documentation_names_are_enough(server: Valkey) -> None:
-    as_user(server, "~parley:*", "~interactive", "~batch", "&parley:changed", "+@all", "-@dangerous", "+info").health()
+    rules = ("~parley:*", "~interactive", "~batch", "&parley:changed", "+@all", "-@dangerous", "+info")
+    store = as_user(server, *rules)
+    store.health()
+    lease = started(store, store.create(new_job()).job)
+    assert store.succeed(lease, RESULT).state is JobState.SUCCEEDED
+    assert store.lapsed_leases(1) == []
 
 
 def test_a_wrong_password_is_an_error_that_cannot_heal(server: Valkey) -> None:
@@ -202,6 +207,12 @@ def test_a_process_starts_while_redis_is_away(server: Valkey, monkeypatch: pytes
     require_usable_store(settings)
     server.kill()
     require_usable_store(settings)
+
+
+def started(store: RedisJobStore, job: Job) -> Lease:
+    begun = store.start_attempt(job.id, "w/1", 30)
+    assert begun is not None
+    return begun[1]
 
 
 def take_snapshot(server: Valkey) -> dict[bytes, bytes]:

@@ -13,6 +13,7 @@ from parley_core.errors import JobStoreUnavailable, RecordUnreadable
 from parley_core.job import (
     Failure,
     GiveUp,
+    IdempotencyKey,
     Job,
     JobOptions,
     JobQuery,
@@ -215,6 +216,25 @@ def test_a_lapsed_lease_of_the_second_queue_is_found_too(patient_store: RedisJob
     patient_store.renew(lease, 0.01, Phase.EMBEDDING, 0.5)
     time.sleep(0.02)
     assert [lapsed.lease for lapsed in patient_store.lapsed_leases(1)] == [lease]
+
+
+def test_no_lease_is_given_out_before_a_whole_lease_on_this_server(valkey: Valkey, redis: Any) -> None:
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url, lease_seconds=0.4, lease_renewal_seconds=0.1))
+    lease = running(store)
+    redis.zadd("parley:leases:interactive", {lease.job_id: 0})
+    assert store.lapsed_leases(1) == []
+    assert store.lapsed_leases(1) == []
+    time.sleep(0.45)
+    assert [lapsed.lease for lapsed in store.lapsed_leases(1)] == [lease]
+    redis.hset("parley:renewals", "server", "another")
+    assert store.lapsed_leases(1) == []
+    assert redis.hget("parley:renewals", "server") == f"{redis.info()['run_id']}:{redis.info()['master_replid']}"
+
+
+def test_a_callers_key_is_kept_for_a_day(store: RedisJobStore, redis: Any) -> None:
+    store.create(new_job(), IdempotencyKey("k", "d"))
+    (key,) = redis.scan_iter("parley:idempotency:*")
+    assert 86_000 < redis.ttl(key) <= 86_400
 
 
 def test_the_events_of_a_running_job_are_bounded(store: RedisJobStore, redis: Any) -> None:

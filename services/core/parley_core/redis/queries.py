@@ -32,7 +32,6 @@ from parley_core.redis.connection import require_usable_server, translated_error
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
 
-SCAN_BATCH = 200  # records read per round trip of a listing by reference
 SCAN_LIMIT = 5_000  # records read per page by reference: then the page ends early, with a cursor
 POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 UNREADABLE = (KeyError, TypeError, ValueError)
@@ -138,13 +137,14 @@ class Queries:
         newest, oldest = _bounds(prefix, query)
         key = f"parley:references:{query.tenant}"
         jobs: list[Job] = []
-        for _ in range(0, SCAN_LIMIT, SCAN_BATCH):
-            members = self._client.zrange(key, newest, oldest, desc=True, bylex=True, offset=0, num=SCAN_BATCH)
+        batch = query.limit + 1
+        for _ in range(0, SCAN_LIMIT, batch):
+            members = self._client.zrange(key, newest, oldest, desc=True, bylex=True, offset=0, num=batch)
             ids = [member.removeprefix(prefix) for member in members]
             jobs += [job for job in self._jobs(ids) if _matches(job, query)]
             if len(jobs) > query.limit:
                 return JobPage(tuple(jobs[: query.limit]), jobs[query.limit - 1].id)
-            if len(ids) < SCAN_BATCH:
+            if len(ids) < batch:
                 return JobPage(tuple(jobs), None)
             newest = f"({members[-1]}"
         return JobPage(tuple(jobs), ids[-1])

@@ -20,12 +20,16 @@ def in_pairs(fields: Mapping[str, str | int | float]) -> list[str | int | float]
     return [part for pair in fields.items() for part in pair]
 
 
+def header(name: str) -> str:
+    """Return the first line of a script, which tells the server how to run it."""
+    return "#!lua\n" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
+
+
 @cache
 def source(name: str) -> str:
     """Return the whole text of one transition."""
     folder = files("parley_core.redis") / "lua"
-    header = "#!lua\n" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
-    return header + (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return header(name) + (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
 
 
 class Scripts:

@@ -1,4 +1,4 @@
--- Keep a voice unless its name is taken or the tenant has its limit. The same id again changes nothing.
+-- Store a voiceprint unless its name is taken or the tenant has reached its limit. The same id again changes nothing.
 -- ARGV: key id name document limit. Fields: `voice:<id>` is when and what, `name:<name>` is whose.
 local key, id, name = ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HGET', key, 'voice:' .. id)

@@ -6,8 +6,8 @@ if job[2] == ARGV[2] and (job[1] == 'queued' or job[1] == 'failed') then return 
 local held = holding(id, ARGV[2])
 if held ~= 'held' then return held end
 local queue = job[3]
-local lease = redis.call('ZSCORE', leases_key(queue), id)
-if ARGV[7] == '1' and lease and tonumber(lease) > now then return 'lost' end -- its worker is back
+local lease = tonumber(redis.call('ZSCORE', leases_key(queue), id) or '0')
+if ARGV[7] == '1' and lease > now then return 'lost' end -- its worker is back
 
 end_attempt(id, ARGV[3], ARGV[4])
 count('attempts_failed|code=' .. ARGV[3] .. '|queue=' .. queue)

@@ -1,0 +1,143 @@
+"""Make mutants, run the tests that concern each, and report those that no test notices."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tools.mutants import lua, python
+from tools.mutants.mutant import LUA, ROOT, Mutant
+from tools.mutants.runner import baseline, load, run_all
+
+EQUIVALENT = Path(__file__).parent / "equivalent.toml"
+JOURNAL = ROOT / "build/mutants.json"
+PYTHON = (
+    "services/core/parley_core/durable_job_store.py",
+    "services/core/parley_core/redis/restoration.py",
+    "services/core/parley_core/redis/transitions.py",
+    "services/core/parley_core/storage/manifests.py",
+    "services/api/parley_api/use_cases/submit.py",
+    "services/worker/parley_worker/attempt/attempt.py",
+    "services/worker/parley_worker/attempt/lease_renewal.py",
+    "services/worker/parley_worker/attempt/retry.py",
+    "services/keeper/parley_keeper/maintenance.py",
+    "services/keeper/parley_keeper/orphans.py",
+    "services/keeper/parley_keeper/reconciliation.py",
+    "services/keeper/parley_keeper/retention.py",
+)
+TESTS = (
+    "tests/contract",
+    "tests/integration/test_job_store_in_trouble.py",
+    "tests/integration/test_redis_record.py",
+    "tests/integration/test_redis_transitions.py",
+    "tests/unit/api/test_idempotency.py",
+    "tests/unit/api/test_jobs.py",
+    "tests/unit/api/test_stores_down.py",
+    "tests/unit/api/test_submit.py",
+    "tests/unit/core/test_durable_job_store.py",
+    "tests/unit/keeper/test_maintenance.py",
+    "tests/unit/keeper/test_reconciliation.py",
+    "tests/unit/keeper/test_retention.py",
+    "tests/unit/worker/test_attempt.py",
+)
+SELECTED = "not (memory or process or frozen or away or restart or cluster)"  # without those that start processes
+
+
+def main() -> int:
+    """Return the exit status: 0 if every mutant is noticed, or listed as equivalent."""
+    options = _options()
+    mutants = [mutant for mutant in every_mutant() if options.only in mutant.name]
+    equivalent = known_equivalents()
+    journal = Journal(JOURNAL, options.fresh)
+    load(TESTS)
+    tests = journal.tests(lambda: baseline(PYTHON, TESTS, SELECTED))
+    open_ = [mutant for mutant in mutants if mutant.name not in equivalent and not journal.is_killed(mutant)]
+    print(f"{len(mutants)} mutants, {len(open_)} to test", flush=True)
+    began, survivors, tested = time.monotonic(), list[str](), 0
+    for mutant, survived in run_all(open_, tests, options.at_once, options.seconds):
+        tested += 1
+        if survived:
+            survivors.append(mutant.name)
+            print(f"SURVIVED {mutant.name}", flush=True)
+        else:
+            journal.note_killed(mutant)
+    stale = sorted(equivalent.keys() - {mutant.name for mutant in every_mutant()})
+    for name in stale:
+        print(f"Listed as equivalent, but there is no such mutant: {name}")
+    listed = sum(mutant.name in equivalent for mutant in mutants)
+    left = len(open_) - tested
+    print(
+        f"{len(mutants)} mutants: {len(mutants) - listed - left - len(survivors)} killed, {listed} equivalent, "
+        f"{len(survivors)} survived, {left} not tested yet; {tested} tested in {time.monotonic() - began:.0f} s"
+    )
+    return int(bool(survivors or stale or left))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
+    parser.add_argument("only", nargs="?", default="", help="only mutants whose name contains this")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have found")
+    parser.add_argument("--at-once", type=int, default=2, help="number of mutants at a time")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
+    return parser.parse_args()
+
+
+def every_mutant() -> list[Mutant]:
+    """Return the mutants of all files, scripts first."""
+    scripts = [str(file.relative_to(ROOT)) for file in sorted(LUA.glob("*.lua"))]
+    found = [mutant for file in scripts for mutant in lua.mutants_of(file, (ROOT / file).read_text())]
+    return found + [mutant for file in PYTHON for mutant in python.mutants_of(file, (ROOT / file).read_text())]
+
+
+def known_equivalents() -> dict[str, str]:
+    """Return the reason of each mutant that behaves as the original."""
+    return {entry["mutant"]: entry["reason"] for entry in tomllib.loads(EQUIVALENT.read_text())["equivalent"]}
+
+
+class Journal:
+    """What earlier runs have found: a killed mutant stays killed while its file is the same."""
+
+    def __init__(self, path: Path, fresh: bool) -> None:
+        self._path = path
+        self._content: dict[str, Any] = json.loads(path.read_text()) if path.exists() and not fresh else {}
+        self._killed: dict[str, str] = self._content.setdefault("killed", {})
+
+    def tests(self, find: Callable[[], dict[str, list[str]]]) -> dict[str, list[str]]:
+        """Return the tests of each target, found again after a change of code or tests."""
+        digest = _digest_of(("services", "tests"))
+        if self._content.get("digest") != digest:
+            self._content["tests"] = find()
+            self._content["digest"] = digest
+            self._write()
+        found: dict[str, list[str]] = self._content["tests"]
+        return found
+
+    def is_killed(self, mutant: Mutant) -> bool:
+        return self._killed.get(mutant.name) == mutant.digest
+
+    def note_killed(self, mutant: Mutant) -> None:
+        self._killed[mutant.name] = mutant.digest
+        self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(exist_ok=True)
+        self._path.write_text(json.dumps(self._content))
+
+
+def _digest_of(folders: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    files = (file for folder in folders for pattern in ("*.py", "*.lua") for file in (ROOT / folder).rglob(pattern))
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
