@@ -50,6 +50,7 @@ def needs_root() -> str:
 def every_fault() -> Sequence[Fault]:
     """Return all faults in the order of the table."""
     from chaos import (
+        faults_failover,
         faults_job,
         faults_keeper,
         faults_mixed,
@@ -59,7 +60,16 @@ def every_fault() -> Sequence[Fault]:
         faults_store,
     )
 
-    groups = (faults_process, faults_keeper, faults_redis, faults_network, faults_store, faults_job, faults_mixed)
+    groups = (
+        faults_process,
+        faults_keeper,
+        faults_redis,
+        faults_failover,
+        faults_network,
+        faults_store,
+        faults_job,
+        faults_mixed,
+    )
     return [fault for group in groups for fault in group.FAULTS]
 
 

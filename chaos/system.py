@@ -25,6 +25,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from tests.support.sentinels import Sentinels
 from tests.support.valkey import Valkey
 
 READY_SECONDS = 60
@@ -42,7 +43,7 @@ class Layout:
     Attributes:
         lease_seconds: shorter than the default of 30 s, which some faults use.
         run_seconds: duration of an ordinary recording in the engine.
-        link: how the parts reach Redis: `unix`, `tcp`, or `proxy`.
+        link: how the parts reach Redis: `unix`, `tcp`, `proxy`, or `sentinel`: three servers and three Sentinels.
         engine: engine of the workers. `onnx` is the real one.
         injected: environment for launch.py, by kind of part or by part, for example `worker-1`.
         everywhere: environment of every part.
@@ -79,13 +80,16 @@ class System:
         self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
         self._tcp, self._proxied = f"redis://127.0.0.1:{redis_port}/0", f"redis://127.0.0.1:{proxy_port}/0"
         self._proxy_ports = (proxy_port, redis_port)
+        self.sentinels = Sentinels(self.folder)
         self.network: Network | None = None
         self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
         self._seed = seed
         self.parts = self._make_parts(api_ports)
         self._supervisor = Supervisor(self.parts)
         self.settings = Settings(
-            redis_url=self.valkey.url, objects_url=f"file://{self.objects_folder}", lease_seconds=layout.lease_seconds
+            redis_url=self.sentinels.url if layout.link == "sentinel" else self.valkey.url,
+            objects_url=f"file://{self.objects_folder}",
+            lease_seconds=layout.lease_seconds,
         )
         self.store = DurableJobStore.from_settings(self.settings)
 
@@ -111,7 +115,7 @@ class System:
         paths += os.environ.get("PYTHONPATH", "").split(os.pathsep)
         return {
             "PYTHONPATH": os.pathsep.join(paths),
-            "PARLEY_REDIS_URL": {"unix": self.valkey.url, "tcp": self._tcp, "proxy": self._proxied}[layout.link],
+            "PARLEY_REDIS_URL": self._redis_url(),
             "PARLEY_OBJECTS_URL": f"file://{self.objects_folder}",
             "PARLEY_HOST": "127.0.0.1",
             "PARLEY_ENGINE": layout.engine,
@@ -123,6 +127,11 @@ class System:
             VARIABLE: str(self.folder / "control.json"),
             **layout.everywhere,
         }
+
+    def _redis_url(self) -> str:
+        """Return the address that the parts use."""
+        links = {"unix": self.valkey.url, "tcp": self._tcp, "proxy": self._proxied, "sentinel": self.sentinels.url}
+        return links[self.layout.link]
 
     def kind(self, kind: str) -> list[Part]:
         """Return the parts of a kind: `api`, `keeper` or `worker`."""
@@ -144,7 +153,10 @@ class System:
         if self.layout.objects_megabytes:
             size = f"size={self.layout.objects_megabytes}m"
             subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.objects_folder)], check=True)
-        self.valkey.start()
+        if self.layout.link == "sentinel":
+            self.sentinels.start()
+        else:
+            self.valkey.start()
         if self.layout.link == "proxy":
             self.network = Network(*self._proxy_ports)
         self._supervisor.start()
@@ -191,6 +203,7 @@ class System:
         if self.network is not None:
             self.network.stop()
         self.valkey.kill()
+        self.sentinels.stop()
         if self.layout.objects_megabytes:
             subprocess.run(["umount", "--lazy", str(self.objects_folder)], check=False)
         if kept := os.environ.get("FAULTS_KEEP_LOGS"):

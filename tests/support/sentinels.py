@@ -45,7 +45,7 @@ class Sentinels:
         config = self._folder / f"sentinel-{port}.conf"
         config.write_text(
             f"port {port}\nsentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n"
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\nsentinel failover-timeout {SERVICE} 5000\n"
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\nsentinel failover-timeout {SERVICE} 3000\n"
         )
         with (self._folder / f"sentinel-{port}.log").open("wb") as log:
             return subprocess.Popen([find_server(), str(config), "--sentinel"], stdout=log, stderr=log)
@@ -78,6 +78,15 @@ class Sentinels:
     def wait_for_another(self, before: int) -> None:
         until(lambda: self.primary() != before)
         until(lambda: self.servers[self.primary()].client().info("replication")["role"] == "master")
+
+    def wait_until_whole(self) -> None:
+        """Wait until two replicas follow the primary: only then can it be taken away again."""
+        until(lambda: self._replicas() == 2)
+
+    def _replicas(self) -> int:
+        info: Any = self.servers[self.primary()].client().info("replication")
+        online = [info[name] for name in info if name.startswith("slave") and info[name]["state"] == "online"]
+        return len(online) if info["role"] == "master" else 0
 
     def stop(self) -> None:
         for process in self._sentinels:
