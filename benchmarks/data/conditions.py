@@ -1,7 +1,8 @@
-"""Recording conditions: clean, reverberation, noise, telephone, narrow band, different levels, far microphone.
+"""Recording conditions: who speaks, and how the tracks of all people become one recording.
 
-Each condition mixes the tracks of all people into one recording. All are simple on purpose: each removes from speech
-what real places remove (direct sound, quiet parts, frequency bands, level).
+The conditions of the first recipe (`clean` to `far`) are simple on purpose: each removes from speech what real places
+remove (direct sound, quiet parts, frequency bands, level). The others are nearer to the world: similar or high voices,
+real codecs, rooms by image sources, other people's talk, loud noise, hold music, backchannels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
+from benchmarks.data.codecs import AMR_NARROW_BAND, G723_1, MU_LAW, OPUS_LOW, Codec
+from benchmarks.data.rooms import Room
+from benchmarks.data.sounds import hold_music, ring_tone
+
 Waveform = NDArray[np.float32]
 Generator = np.random.Generator
 
@@ -22,6 +27,14 @@ NOISE_FLOOR = 0.0008  # root mean square of the faint noise in every recording
 NEAR = (-6.0, 3.0)  # decibels: range of people's levels
 FAR = (-22.0, 3.0)
 MU = 255  # of the telephone's companding, ITU-T G.711
+REVERBERATION = (0.5, 1.0)  # seconds, RT60 of a room without carpets and curtains
+BABBLE = (5.0, 15.0)  # decibels of the speech above other people's talk
+LOUD_NOISE = (0.0, 8.0)  # decibels of the speech above the noise
+TABLE = (0.5, 2.0)  # metres between people and a microphone
+ANYWHERE = (0.5, 9.0)
+CROWD = 6  # people whose talk is the babble
+RING_SECONDS = 8.0
+MUSIC_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +45,23 @@ class Condition:
         name: on the command line and in the recordings' names.
         levels: lowest and highest level of a person, decibels.
         record: mixes the tracks, each of shape (samples,), into one recording.
+        people: lowest and highest number of them.
+        voices: which people talk with each other: `any`, those of the `same sex` or those with `high` voices.
+        raised: range of the factor by which pitch and formants of each person are higher.
+        lead: seconds before the first turn.
+        backchannels: share of the long turns in which somebody else says a word.
+        crowd: further people, who talk all the time and are not labelled; their tracks are the last ones.
     """
 
     name: str
     levels: tuple[float, float]
     record: Callable[[Sequence[Waveform], Generator], Waveform]
+    people: tuple[int, int] = (2, 10)
+    voices: str = "any"
+    raised: tuple[float, float] = (1.0, 1.0)
+    lead: float = 0.5
+    backchannels: float = 0.0
+    crowd: int = 0
 
     def gain(self, random_source: random.Random) -> float:
         """Return a random gain for one person."""
@@ -83,6 +108,50 @@ def _far_microphone(tracks: Sequence[Waveform], generator: Generator) -> Wavefor
     return np.clip(muffled + noise, -1, 1).astype(np.float32)
 
 
+def _loud_noise(tracks: Sequence[Waveform], generator: Generator) -> Waveform:
+    clean = _clean(tracks, generator)
+    return np.clip(clean + _below(clean, _pink(len(clean), generator), generator.uniform(*LOUD_NOISE)), -1, 1)
+
+
+def _babble(tracks: Sequence[Waveform], generator: Generator) -> Waveform:
+    """Other people talk in the same room, far from the microphone."""
+    clean = _clean(tracks[:-CROWD], generator)
+    level = [track / (np.std(track) + 1e-9) for track in tracks[-CROWD:]]
+    crowd = _in_room([np.float32(0.01) * track for track in level], ANYWHERE, generator)
+    return np.clip(clean + _below(clean, crowd, generator.uniform(*BABBLE)), -1, 1)
+
+
+def _at_a_table(tracks: Sequence[Waveform], generator: Generator) -> Waveform:
+    return _in_room(tracks, TABLE, generator)
+
+
+def _in_room(tracks: Sequence[Waveform], distances: tuple[float, float], generator: Generator) -> Waveform:
+    """One room by image sources, one microphone, each person at a different place."""
+    room = Room.random(generator, REVERBERATION)
+    microphone = room.place(generator)
+    wet = []
+    for track in tracks:
+        response = room.response(room.place_near(microphone, distances, generator), microphone, generator)
+        wet.append(fftconvolve(track, response)[: len(track)].astype(np.float32))
+    return _clean(wet, generator)
+
+
+def _through(codec: Codec) -> Callable[[Sequence[Waveform], Generator], Waveform]:
+    return lambda tracks, generator: np.clip(codec.transmit(_clean(tracks, generator)), -1, 1)
+
+
+def _on_hold(tracks: Sequence[Waveform], generator: Generator) -> Waveform:
+    """A ring tone, hold music, then a call through G.711."""
+    waiting = np.concatenate([ring_tone(RING_SECONDS), hold_music(MUSIC_SECONDS, generator)])
+    waiting = np.pad(waiting, (0, len(tracks[0])))[: len(tracks[0])]
+    return np.clip(MU_LAW.transmit(_clean([*tracks, waiting], generator)), -1, 1)
+
+
+def _below(speech: Waveform, noise: Waveform, decibels: float) -> Waveform:
+    """Return a noise at a level below that of the speech."""
+    return (noise * (np.std(speech) / np.std(noise) * 10 ** (-decibels / 20))).astype(np.float32)
+
+
 def _reverberated(track: Waveform, seconds: float, generator: Generator) -> Waveform:
     """Return a track with reverberation.
 
@@ -103,6 +172,7 @@ def _pink(samples: int, generator: Generator) -> Waveform:
     return (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
 
 
+FEW = (2, 5)  # people
 CLEAN = Condition("clean", NEAR, _clean)
 CONDITIONS = {
     condition.name: condition
@@ -114,5 +184,17 @@ CONDITIONS = {
         Condition("narrow", NEAR, _narrow_band),
         Condition("levels", FAR, _clean),
         Condition("far", NEAR, _far_microphone),
+        Condition("control", NEAR, _clean, FEW),
+        Condition("same-sex", NEAR, _clean, (2, 4), voices="same sex"),
+        Condition("children", NEAR, _clean, (2, 4), voices="high", raised=(1.15, 1.4)),
+        Condition("g711", NEAR, _through(MU_LAW), (2, 4)),
+        Condition("amr", NEAR, _through(AMR_NARROW_BAND), (2, 4)),
+        Condition("opus", NEAR, _through(OPUS_LOW), (2, 4)),
+        Condition("g723", NEAR, _through(G723_1), (2, 4)),
+        Condition("room", NEAR, _at_a_table, FEW),
+        Condition("babble", NEAR, _babble, FEW, crowd=CROWD),
+        Condition("loud-noise", NEAR, _loud_noise, FEW),
+        Condition("hold-music", NEAR, _on_hold, (2, 2), lead=RING_SECONDS + MUSIC_SECONDS + 1),
+        Condition("backchannels", NEAR, _clean, FEW, backchannels=0.7),
     )
 }

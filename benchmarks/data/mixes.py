@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.data.audio import read_audio
 from benchmarks.data.conditions import CLEAN, CONDITIONS, Condition
 from benchmarks.data.speech import Spans, speech_of
+from benchmarks.data.voices import raised, similar_voices
 from parley_core.turns import Turn, to_rttm
 
 Waveform = NDArray[np.float32]
@@ -33,6 +34,9 @@ PADDING = int(0.02 * RATE)  # samples before and after a part
 OVERLAPPING = 0.15  # of the changes of speaker
 LEVEL = 0.08  # root mean square of a part at 0 dB
 UTTERANCES = 2  # maximum per person, so that nobody speaks much more than others
+LONG_TURN = 3 * RATE  # samples: in shorter ones nobody says a word in between
+WORD = (0.25, 0.7)  # seconds of a backchannel
+BACKCHANNEL_LEVEL = 0.7  # of the person's level
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,45 @@ SPLITS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A sound of one person in a conversation.
+
+    Attributes:
+        person: who speaks.
+        start: first sample in the conversation.
+        sound: samples, at the person's level.
+        speech: spans of speech in `sound`.
+    """
+
+    person: str
+    start: int
+    sound: Waveform
+    speech: Spans
+
+    @property
+    def end(self) -> int:
+        """The sample after the last one."""
+        return self.start + len(self.sound)
+
+    def turns(self) -> list[Turn]:
+        """The turns of its spans of speech."""
+        return [Turn((self.start + begin) / RATE, (self.start + end) / RATE, self.person) for begin, end in self.speech]
+
+
 def write_mixes(utterances: Path, folder: Path, split: str, count: int, condition: Condition = CLEAN) -> None:
     """Write `NAME.flac` and `NAME.rttm` of a number of conversations of the people of one split."""
     folder.mkdir(parents=True, exist_ok=True)
     people = speakers(utterances, split)
+    fewest, most = condition.people
     for seed in range(count):
-        number = 2 + seed % 9
+        number = fewest + seed % (most - fewest + 1)
         name = f"{split}-{condition.name}-{seed:03d}-{number:02d}"
-        chosen = random.Random(f"{SPLITS[split].seed}{condition.name}{seed}").sample(people, number)
-        waveform, turns = mix(utterances, chosen, seed, condition)
+        source = random.Random(f"{SPLITS[split].seed}{condition.name}{seed}")
+        able = people if condition.voices == "any" else similar_voices(utterances, people, condition.voices, source)
+        chosen = source.sample(able, number)
+        crowd = source.sample([person for person in people if person not in chosen], condition.crowd)
+        waveform, turns = mix(utterances, chosen, seed, condition, crowd)
         soundfile.write(folder / f"{name}.flac", waveform, RATE)
         (folder / f"{name}.rttm").write_text(to_rttm(turns, name))
 
@@ -75,21 +109,46 @@ def speakers(utterances: Path, split: str) -> list[str]:
 
 
 def mix(
-    utterances: Path, people: Sequence[str], seed: int, condition: Condition = CLEAN
+    utterances: Path, people: Sequence[str], seed: int, condition: Condition = CLEAN, crowd: Sequence[str] = ()
 ) -> tuple[Waveform, list[Turn]]:
-    """Return one conversation of these people, and its turns."""
+    """Return one conversation of these people, and its turns; the crowd of the condition talks beside them."""
     source = random.Random(seed)
+    placed = list(_conversation(utterances, people, condition, source))
+    placed += _backchannels(placed, condition, source)
+    tracks = tracks_of(placed)
+    talk = [read_audio(min(utterances.glob(f"{person}-*.flac"))) for person in crowd]
+    tracks += [np.resize(sound, len(tracks[0])) for sound in talk]
+    turns = sorted((turn for one in placed for turn in one.turns()), key=lambda turn: turn.start)
+    return condition.record(tracks, np.random.default_rng(seed)), turns
+
+
+def _conversation(
+    utterances: Path, people: Sequence[str], condition: Condition, source: random.Random
+) -> Iterator[Placed]:
+    """Yield the turns of these people, one after the other."""
     gains = {person: condition.gain(source) for person in people}
-    decks = {person: _deck(utterances, person, source) for person in people}
-    placed, turns, cursor = [], [], RATE // 2
+    decks = {person: _deck(utterances, person, condition, source) for person in people}
+    cursor = int(condition.lead * RATE)
     for person, (sound, speech), follows in _dealt(decks, source):
-        start = max(0, cursor + _gap(source, follows))
         level = float(np.sqrt(np.mean(sound**2))) + 1e-9
-        placed.append((person, start, sound * (gains[person] * LEVEL / level)))
-        turns += [Turn((start + begin) / RATE, (start + end) / RATE, person) for begin, end in speech]
-        cursor = max(cursor, start + len(sound))
-    tracks = _tracks(placed, cursor + RATE // 2)
-    return condition.record(tracks, np.random.default_rng(seed)), sorted(turns, key=lambda turn: turn.start)
+        placed = Placed(person, max(0, cursor + _gap(source, follows)), sound * (gains[person] * LEVEL / level), speech)
+        yield placed
+        cursor = max(cursor, placed.end)
+
+
+def _backchannels(turns: Sequence[Placed], condition: Condition, source: random.Random) -> Iterator[Placed]:
+    """Yield words of other people inside long turns."""
+    for turn in turns:
+        others = [one for one in turns if one.person != turn.person]
+        if not condition.backchannels or not others or len(turn.sound) < LONG_TURN:
+            continue
+        if source.random() < condition.backchannels:
+            said = source.choice(others)
+            begin, end = source.choice(said.speech)
+            length = min(end - begin, int(source.uniform(*WORD) * RATE))
+            start = turn.start + source.randrange(RATE // 2, len(turn.sound) - RATE // 2 - length)
+            word = BACKCHANNEL_LEVEL * said.sound[begin : begin + length]
+            yield Placed(said.person, start, word, [(0, length)])
 
 
 def parts_of(sound: Waveform, speech: Spans) -> Iterator[Part]:
@@ -102,12 +161,15 @@ def parts_of(sound: Waveform, speech: Spans) -> Iterator[Part]:
             yield sound[start:end], [(begin - start, stop - start) for begin, stop in speech[first:last]]
 
 
-def _deck(utterances: Path, person: str, source: random.Random) -> list[Part]:
+def _deck(utterances: Path, person: str, condition: Condition, source: random.Random) -> list[Part]:
     """Return a person's parts, shuffled."""
-    deck = []
+    lowest, highest = condition.raised
+    factor = source.uniform(lowest, highest) if highest > 1 else 1.0
+    deck: list[Part] = []
     for path in sorted(utterances.glob(f"{person}-*.flac"))[:UTTERANCES]:
         sound = read_audio(path)
-        deck += parts_of(sound, speech_of(path.stem, sound))
+        speech = speech_of(path.stem, sound)
+        deck += parts_of(raised(sound, factor) if factor > 1 else sound, speech)
     source.shuffle(deck)
     return deck
 
@@ -132,12 +194,13 @@ def _gap(source: random.Random, follows: bool) -> int:
     return -int(RATE * source.uniform(0.2, 1.2)) if overlaps else int(RATE * source.uniform(0.1, 1.0))
 
 
-def _tracks(placed: Sequence[tuple[str, int, Waveform]], samples: int) -> list[Waveform]:
-    """Return one track per person."""
+def tracks_of(placed: Sequence[Placed]) -> list[Waveform]:
+    """Return one track per person, half a second longer than the conversation."""
+    samples = max(one.end for one in placed) + RATE // 2
     tracks: dict[str, Waveform] = {}
-    for person, start, sound in placed:
-        track = tracks.setdefault(person, np.zeros(samples, np.float32))
-        track[start : start + len(sound)] += sound
+    for one in placed:
+        track = tracks.setdefault(one.person, np.zeros(samples, np.float32))
+        track[one.start : one.end] += one.sound
     return list(tracks.values())
 
 
