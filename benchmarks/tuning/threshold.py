@@ -19,6 +19,7 @@ from parley_core.job import SpeakerBounds
 from parley_core.turns import Span, Turn
 from parley_worker.engines.onnx import OnnxEngine
 from parley_worker.engines.onnx.clustering import DEFAULT, centroids
+from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.frames import segments
@@ -41,7 +42,8 @@ class Case:
         """Return the errors at a threshold, and whether the number of speakers is wrong."""
         parameters = replace(DEFAULT, threshold=threshold)
         bounds = SpeakerBounds()
-        speakers = centroids(self.embeddings.subsegments, self.embeddings.seconds, bounds, parameters)
+        near = nearness(self.embeddings.subsegments, cohort())
+        speakers = centroids(self.embeddings.subsegments, near, self.embeddings.seconds, bounds, parameters)
         decision = Decision(self.segmentation, self.embeddings, speakers, bounds)
         found = [Turn(segment.start, segment.end, str(segment.speaker)) for segment in segments(decision.active)]
         return errors(self.reference, found, self.inside), miscounted(self.reference, found)

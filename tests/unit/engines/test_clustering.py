@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx import clustering, trunk
-from parley_worker.engines.onnx.clustering import DEFAULT, Dendrogram, centroids, speaker_labels
+from parley_worker.engines.onnx.clustering import DEFAULT, Dendrogram, SmallClusters, centroids, cut, speaker_labels
 
 
 def subsegments_of(sizes: list[int], spread: float = 0.08) -> NDArray[np.float32]:
@@ -22,10 +22,15 @@ def subsegments_of(sizes: list[int], spread: float = 0.08) -> NDArray[np.float32
     return trunk.unit(random.permutation(points).astype(np.float32))
 
 
+def small_clusters(sums: NDArray[np.floating], sizes: NDArray[np.int64], nearness: float = 0.0) -> SmallClusters:
+    """Clusters whose sub-segments are all equally near to strangers."""
+    return SmallClusters(np.asarray(sums, np.float32), nearness * sizes, sizes)
+
+
 def found(sizes: list[int], least: int | None = None, most: int | None = None) -> NDArray[np.float32]:
     subsegments = subsegments_of(sizes)
     seconds = np.full(len(subsegments), 2, np.float32)
-    return centroids(subsegments, seconds, SpeakerBounds(least, most), DEFAULT)
+    return centroids(subsegments, np.zeros_like(seconds), seconds, SpeakerBounds(least, most), DEFAULT)
 
 
 @pytest.mark.parametrize("sizes", [[5], [8, 12], [10] * 5])
@@ -59,32 +64,48 @@ def test_with_a_dominant_prior_the_dendrogram_is_that_of_average_linkage() -> No
     points = trunk.unit(random.normal(0.3, 1, (9, 16)).astype(np.float32))
     sizes = np.array([1, 4, 2, 3, 1, 1, 5, 2, 1])
     members = linkage(np.repeat(points, sizes, axis=0), "average", metric="cosine")
-    tree = Dendrogram.of(points * sizes[:, None], sizes, replace(DEFAULT, cohesion=1, prior_weight=1e12))
+    tree = Dendrogram.of(
+        small_clusters(points * sizes[:, None], sizes), replace(DEFAULT, cohesion=1, prior_weight=1e12)
+    )
     np.testing.assert_allclose(tree.distances, members[sizes.sum() - 9 :, 2], atol=1e-6)
     for height in (0.5, 0.8, 1.0):
         labels = tree.labels(tree.merges_within(height))
         assert labels.max() + 1 == len(set(fcluster(members, height, "distance")))
 
 
-def two_clusters(size: int, cosine: float) -> Dendrogram:
+def two_clusters(size: int, cosine: float, nearness: float = 0.0) -> Dendrogram:
     """Two clusters of `size` sub-segments: pairs inside have a cosine of 0.7, pairs across `cosine`."""
     axes = np.eye(2 * size + 3)
     common, own = np.sqrt(cosine) * axes[0], np.sqrt(0.7 - cosine)
     sums = [
         size * (common + own * axes[1 + n]) + np.sqrt(0.3) * axes[3 + n * size :][:size].sum(axis=0) for n in (0, 1)
     ]
-    return Dendrogram.of(np.array(sums, np.float32), np.array([size, size]), DEFAULT)
+    return Dendrogram.of(small_clusters(np.array(sums), np.array([size, size]), nearness), DEFAULT)
 
 
 def test_small_clusters_merge_at_a_similarity_at_which_large_ones_stay_apart() -> None:
     assert two_clusters(2, 0.37).merges_within(DEFAULT.threshold) == 1
     assert two_clusters(40, 0.37).merges_within(DEFAULT.threshold) == 0
-    np.testing.assert_allclose(two_clusters(2, 0.37).distances, 1 - 0.37 / ((2 * 0.7 + 8 * 0.4) / 10), atol=1e-6)
+    np.testing.assert_allclose(two_clusters(2, 0.37).distances, 1 - 0.37 / ((2 * 0.7 + 12 * 0.35) / 14), atol=1e-6)
+
+
+def test_two_people_who_are_near_to_strangers_stay_apart_at_a_similarity_at_which_others_merge() -> None:
+    assert two_clusters(40, 0.5).merges_within(DEFAULT.threshold) == 1
+    assert two_clusters(40, 0.5, nearness=0.15).merges_within(DEFAULT.threshold) == 0
+
+
+def test_a_fragment_goes_before_two_people_are_joined() -> None:
+    axes = np.eye(4, dtype=np.float32)
+    people = np.stack([axes[0], 0.3 * axes[0] + 0.95 * axes[1], axes[2]])
+    tree = Dendrogram.of(small_clusters(people * 10, np.array([10, 10, 10])), DEFAULT)
+    fragment, person = np.array([20.0, 20.0, 2.0]), np.array([20.0, 20.0, 20.0])
+    assert len(set(cut(tree, fragment, SpeakerBounds(2, 2), DEFAULT))) == 3
+    assert len(set(cut(tree, person, SpeakerBounds(2, 2), DEFAULT))) == 2
 
 
 def test_a_dendrogram_can_be_cut_into_any_number_of_clusters() -> None:
     subsegments = subsegments_of([3, 4, 5])
-    tree = Dendrogram.of(subsegments, np.ones(12, np.int64), DEFAULT)
+    tree = Dendrogram.of(small_clusters(subsegments, np.ones(12, np.int64)), DEFAULT)
     assert [tree.labels(merges).max() + 1 for merges in range(12)] == list(range(12, 0, -1))
 
 

@@ -115,6 +115,6 @@ def test_the_reference_engine_honours_bounds_and_can_be_cancelled(exact: Engine,
 def test_the_info_states_weights_and_parameters(any_engine: Engine) -> None:
     info = any_engine.info
     assert info.name.startswith("onnx")
-    assert len(info.weights.keys() - {models.CHANNEL_SUBSPACE}) == 2
+    assert len(info.weights.keys() - {models.CHANNEL_SUBSPACE, models.COHORT}) == 2
     assert all(models.PINS[name] == digest for name, digest in info.weights.items())
     assert "clustering" in info.parameters

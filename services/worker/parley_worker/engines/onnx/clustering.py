@@ -4,7 +4,8 @@ The affinity of two clusters is the mean cosine similarity between their sub-seg
 their cohesion. Cohesion is the mean cosine similarity among the sub-segments of one cluster. So a voice that varies
 much is not split, and two voices that vary little are kept apart. A few sub-segments say little about their cohesion,
 so it is shrunk towards a prior. As the prior is low, small clusters merge sooner than large ones: a fragment of a
-speaker is less similar to them than a whole turn is (docs/adr/0006).
+speaker is less similar to them than a whole turn is (docs/adr/0006). All similarities are corrected by how near both
+sides are to strangers (cohort.py), so that the threshold holds under every recording condition.
 
 Two stages bound memory and time: sections of the recording are clustered tightly on their own, then the resulting small
 clusters are clustered. The mean cosine similarity of two sets of unit vectors is the product of their means, so the
@@ -40,57 +41,81 @@ class ClusteringParameters:
         min_seconds: speech without overlap that makes a speaker, or a tenth of all speech if that is less.
     """
 
-    threshold: float = 0.365
-    cohesion: float = 0.4
-    prior_weight: float = 8.0
-    min_seconds: float = 0.7
+    threshold: float = 0.275
+    cohesion: float = 0.35
+    prior_weight: float = 12.0
+    min_seconds: float = 1.0
 
 
 DEFAULT = ClusteringParameters()
 UNBOUNDED = SpeakerBounds()
+FRAGMENTS = 0.1  # share of all speech that clusters beyond a wanted number may have to be left out
 
 
-def centroids(subsegments: Floats, seconds: Floats, bounds: SpeakerBounds, parameters: ClusteringParameters) -> Floats:
+def centroids(
+    subsegments: Floats, nearness: Floats, seconds: Floats, bounds: SpeakerBounds, parameters: ClusteringParameters
+) -> Floats:
     """Return the embedding of each speaker, unit vectors of shape (speakers, dimension).
 
     Args:
         subsegments: unit vectors, shape (sub-segments, dimension).
+        nearness: of each to strangers, shape (sub-segments,); see cohort.py.
         seconds: speech that each of them stands for, shape (sub-segments,).
         bounds: number of speakers, honoured if there are enough sub-segments.
         parameters: of the clustering.
     """
     if not len(subsegments):
         return subsegments
-    small = _small_clusters(subsegments, bounds)
+    small = _small_clusters(subsegments, nearness, bounds)
     spoken = np.bincount(small, seconds).astype(np.float64)
-    labels = group(_sums(subsegments, small), np.bincount(small), spoken, bounds, parameters)
+    near = np.bincount(small, nearness).astype(np.float64)
+    clusters = SmallClusters(_sums(subsegments, small), near, np.bincount(small))
+    tree = Dendrogram.of(clusters, parameters)
+    labels = cut(tree, spoken, bounds, parameters)
     weighted = _sums(subsegments * seconds[:, None], small)
     speakers = speaker_labels(labels, spoken, parameters, bounds)
     return unit(np.stack([weighted[labels == speaker].sum(axis=0) for speaker in speakers]))
 
 
-def group(
-    sums: Floats, sizes: Labels, seconds: Numbers, bounds: SpeakerBounds, parameters: ClusteringParameters
-) -> Labels:
+@dataclass(frozen=True, slots=True)
+class SmallClusters:
+    """The result of the first stage.
+
+    Attributes:
+        sums: sum of the sub-segments of each, shape (clusters, dimension).
+        nearness: sum of the nearness of its sub-segments, shape (clusters,).
+        sizes: number of sub-segments in each, shape (clusters,).
+    """
+
+    sums: Floats
+    nearness: Numbers
+    sizes: Labels
+
+
+def cut(tree: Dendrogram, seconds: Numbers, bounds: SpeakerBounds, parameters: ClusteringParameters) -> Labels:
     """Return a label per small cluster, cut at the threshold or, where bounds forbid that, as near to it as possible.
 
+    Where there are more speakers than wanted, and the surplus has little speech, the cut stays: leaving out a fragment
+    of a speaker harms less than joining two people.
+
     Args:
-        sums: sum of the sub-segments of each small cluster, shape (clusters, dimension).
-        sizes: sub-segments in each, shape (clusters,).
-        seconds: speech in each, shape (clusters,).
+        tree: of the small clusters.
+        seconds: speech in each small cluster, shape (clusters,).
         bounds: of the number of speakers.
         parameters: of the clustering.
     """
-    tree = Dendrogram.of(sums, sizes, parameters)
+    number = len(seconds)
     merges = tree.merges_within(parameters.threshold)
-    found = len(speaker_labels(tree.labels(merges), seconds, parameters))
-    wanted = min(max(found, bounds.min or 1), bounds.max or len(sums), len(sums))
-    if found == wanted:
-        return tree.labels(merges)
-    fewer_merges = range(min(merges - 1, len(sums) - wanted), -1, -1)
-    cuts = fewer_merges if found < wanted else range(merges + 1, len(sums))
-    misses = [abs(len(speaker_labels(tree.labels(cut), seconds, parameters)) - wanted) for cut in cuts]
-    return tree.labels(cuts[int(np.argmin(misses))] if misses else merges)
+    labels = tree.labels(merges)
+    found = len(speaker_labels(labels, seconds, parameters))
+    wanted = min(max(found, bounds.min or 1), bounds.max or number, number)
+    surplus = np.sort(np.bincount(labels, seconds))[:-wanted].sum()
+    if found == wanted or (found > wanted and surplus <= FRAGMENTS * seconds.sum()):
+        return labels
+    fewer_merges = range(min(merges - 1, number - wanted), -1, -1)
+    cuts = fewer_merges if found < wanted else range(merges + 1, number)
+    misses = [abs(len(speaker_labels(tree.labels(merged), seconds, parameters)) - wanted) for merged in cuts]
+    return tree.labels(cuts[int(np.argmin(misses))]) if misses else labels
 
 
 def speaker_labels(
@@ -123,10 +148,10 @@ class Dendrogram:
     distances: Numbers
 
     @classmethod
-    def of(cls, sums: Floats, sizes: Labels, parameters: ClusteringParameters) -> Dendrogram:
+    def of(cls, small: SmallClusters, parameters: ClusteringParameters) -> Dendrogram:
         """Merge the two clusters of highest affinity until one cluster is left; arguments are those of `group`."""
-        clusters = _Clusters(sums, sizes, parameters)
-        merges = [clusters.merge() for _ in range(len(sums) - 1)]
+        clusters = _Clusters(small, parameters)
+        merges = [clusters.merge() for _ in range(len(small.sums) - 1)]
         pairs = np.array([(kept, gone) for kept, gone, _ in merges], np.int64).reshape(-1, 2)
         return cls(pairs, np.array([distance for _, _, distance in merges]))
 
@@ -146,13 +171,13 @@ class Dendrogram:
 class _Clusters:
     """The clusters and their affinities between two merges."""
 
-    def __init__(self, sums: Floats, sizes: Labels, parameters: ClusteringParameters) -> None:
-        self._sums = sums.astype(np.float64)
-        self._sizes = sizes.astype(np.float64)
+    def __init__(self, small: SmallClusters, parameters: ClusteringParameters) -> None:
+        self._sums = small.sums.astype(np.float64)
+        self._nearness = small.nearness.astype(np.float64)
+        self._sizes = small.sizes.astype(np.float64)
         self._parameters = parameters
-        self._scale = np.sqrt(self._cohesion(self._sums, self._sizes))
-        mean = self._sums / self._sizes[:, None]
-        self._affinity = mean @ mean.T / np.outer(self._scale, self._scale)
+        self._scale = np.sqrt(self._cohesion(self._sums, self._nearness, self._sizes))
+        self._affinity = np.array([self._affinities(cluster, slice(None)) for cluster in range(len(self._sums))])
         np.fill_diagonal(self._affinity, -np.inf)
 
     def merge(self) -> tuple[int, int, float]:
@@ -161,40 +186,51 @@ class _Clusters:
         kept, gone = sorted(int(cluster) for cluster in best)
         affinity = float(self._affinity[kept, gone])
         self._sums[kept] += self._sums[gone]
+        self._nearness[kept] += self._nearness[gone]
         self._sizes[kept] += self._sizes[gone]
-        self._scale[kept] = np.sqrt(self._cohesion(self._sums[kept], self._sizes[kept]))
+        self._scale[kept] = np.sqrt(self._cohesion(self._sums[kept], self._nearness[kept], self._sizes[kept]))
         self._affinity[gone] = self._affinity[:, gone] = -np.inf
         others = np.isfinite(self._affinity[kept])
-        products = self._sums[others] @ self._sums[kept] / (self._sizes[others] * self._sizes[kept])
-        self._affinity[kept, others] = products / (self._scale[others] * self._scale[kept])
+        self._affinity[kept, others] = self._affinities(kept, others)
         self._affinity[others, kept] = self._affinity[kept, others]
         return kept, gone, 1 - affinity
 
-    def _cohesion(self, sums: Numbers, sizes: Numbers) -> Numbers:
-        """Return the mean cosine similarity of all pairs of sub-segments of a cluster, shrunk towards the prior."""
+    def _affinities(self, cluster: int, others: NDArray[np.bool_] | slice) -> Numbers:
+        """Return the affinity of one cluster to others, shape (others,)."""
+        sizes = self._sizes[others]
+        similarity = self._sums[others] @ self._sums[cluster] / (sizes * self._sizes[cluster])
+        nearness = self._nearness[others] / sizes + self._nearness[cluster] / self._sizes[cluster]
+        return np.asarray((similarity - nearness / 2) / (self._scale[others] * self._scale[cluster]))
+
+    def _cohesion(self, sums: Numbers, nearness: Numbers, sizes: Numbers) -> Numbers:
+        """Return the mean similarity of all pairs of sub-segments of a cluster, shrunk towards the prior."""
         pairs = np.einsum("...i,...i", sums, sums) - sizes  # without the pairs of a sub-segment with itself
-        own = pairs / np.maximum(sizes - 1, 1)  # mean times size: it is weighted by the size
+        own = pairs / np.maximum(sizes - 1, 1) - nearness  # mean times size: it is weighted by the size
         weight = self._parameters.prior_weight
         known = np.where(sizes > 1, sizes, 0)
-        return np.asarray(np.maximum((own + weight * self._parameters.cohesion) / (known + weight), MIN_COHESION))
+        evidence = np.where(sizes > 1, own, 0) + weight * self._parameters.cohesion
+        return np.asarray(np.maximum(evidence / (known + weight), MIN_COHESION))
 
 
-def _small_clusters(subsegments: Floats, bounds: SpeakerBounds) -> Labels:
+def _small_clusters(subsegments: Floats, nearness: Floats, bounds: SpeakerBounds) -> Labels:
     """Return a tight cluster per sub-segment; its own one if bounds demand more clusters than there would be."""
     labels = np.zeros(len(subsegments), np.int64)
     for start in range(0, len(subsegments), SECTION):
         part = slice(start, start + SECTION)
-        labels[part] = _tight(subsegments[part]) + (labels.max() + 1 if start else 0)
+        labels[part] = _tight(subsegments[part], nearness[part]) + (labels.max() + 1 if start else 0)
     enough = labels.max() + 1 >= (bounds.min or 1) or len(subsegments) > SECTION
     return labels if enough else np.arange(len(subsegments))
 
 
-def _tight(subsegments: Floats) -> Labels:
+def _tight(subsegments: Floats, nearness: Floats) -> Labels:
     if len(subsegments) < 2:
         return np.zeros(len(subsegments), np.int64)
-    from scipy.cluster.hierarchy import fcluster, linkage  # takes 0.5 s, for which the first window need not wait
+    # Takes 0.5 s, for which the first window need not wait.
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
 
-    tree = linkage(subsegments, "average", metric="cosine")
+    distances = 1 - subsegments @ subsegments.T + (nearness[:, None] + nearness) / 2
+    tree = linkage(squareform(distances.clip(0), checks=False), "average")
     return np.asarray(fcluster(tree, TIGHT, "distance"), np.int64) - 1
 
 

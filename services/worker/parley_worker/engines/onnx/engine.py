@@ -16,6 +16,7 @@ from parley_worker.engines.onnx import assignment, models, trunk
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, centroids
+from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings, embed
 from parley_worker.engines.onnx.frames import FrameSegment, segments
@@ -49,6 +50,7 @@ class OnnxEngine:
         self._segmentation = models.open_session(segmentation, threads)
         self._trunk = models.open_session(embedding, threads)
         self._head = trunk.Head(self._trunk)
+        self._cohort = cohort()
 
     @property
     def info(self) -> EngineInfo:
@@ -61,7 +63,8 @@ class OnnxEngine:
             "similarity_weight": assignment.SIMILARITY_WEIGHT,
             REVIEW_BELOW: CALIBRATION.review_below,
         }
-        return EngineInfo("onnx", __version__, models.pins(*self._setting.files, models.CHANNEL_SUBSPACE), parameters)
+        files = (*self._setting.files, models.CHANNEL_SUBSPACE, models.COHORT)
+        return EngineInfo("onnx", __version__, models.pins(*files), parameters)
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_worker.engines.port.Engine. Reports at least once per second of work."""
@@ -121,9 +124,10 @@ class OnnxEngine:
 
     def _centroids(self, embeddings: Embeddings, bounds: SpeakerBounds) -> trunk.Floats:
         """Return the embeddings of the speakers; of one speaker if nobody speaks alone for long enough to cluster."""
-        if len(embeddings.subsegments):
-            return centroids(embeddings.subsegments, embeddings.seconds, bounds, self._parameters)
-        return trunk.unit(embeddings.local.sum(axis=(0, 1))[None])
+        if not len(embeddings.subsegments):
+            return trunk.unit(embeddings.local.sum(axis=(0, 1))[None])
+        near = nearness(embeddings.subsegments, self._cohort)
+        return centroids(embeddings.subsegments, near, embeddings.seconds, bounds, self._parameters)
 
 
 def fast(threads: int = 1) -> OnnxEngine:

@@ -19,6 +19,7 @@ EMBEDDING = "wespeaker-campplus.onnx"
 SEGMENTATION_INT8 = "segmentation.int8.onnx"  # made by `make weights`
 TRUNK_INT8 = "campplus-trunk.int8.onnx"  # made by `make weights`
 CHANNEL_SUBSPACE = "channel-subspace.f32"  # made by benchmarks/tuning/channel_subspace.py
+COHORT = "cohort.f16"  # made by benchmarks/tuning/cohort.py
 MEAN_EMBEDDING = "mean-embedding.f32"  # made by benchmarks/tuning/mean_embedding.py
 PINS = {
     SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",
@@ -26,6 +27,7 @@ PINS = {
     SEGMENTATION_INT8: "be0264ebea4ad51be7870bd7a100884c4cf00e8666fce61512659b6f48aee8fd",
     TRUNK_INT8: "fa40d793ee8d7bc43a03e4f75e9f187ff99fdd4a3eb4680807f85ac5969b0a5d",
     CHANNEL_SUBSPACE: "fc9661a6f3c61261dcb5f067e33383c53d0372a167744bfe691b36dbe219e08d",
+    COHORT: "4696159de546ab63b96946397cde796d2a3088c4213899dbb65739d6fb8748e3",
     MEAN_EMBEDDING: "ef5ea4c6972ab11184880c148c67608dc546d8657ea7a686e980556328d0a379",
 }
 
