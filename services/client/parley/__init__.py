@@ -15,9 +15,7 @@ from parley.errors import (
     WaitTimedOut,
 )
 from parley.models import (
-    ApiKey,
     Attempt,
-    Delivery,
     Failure,
     Job,
     QueueStatus,
@@ -26,9 +24,9 @@ from parley.models import (
     SpeakerIdentity,
     Turn,
     Turns,
-    Voiceprint,
 )
 from parley.options import SubmitOptions
+from parley.tenant import ApiKey, Delivery, Voiceprint
 
 if TYPE_CHECKING:
     from parley.async_client import AsyncParley

@@ -18,8 +18,9 @@ from parley._httpx import httpx
 from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
 from parley.errors import WaitTimedOut
-from parley.models import ApiKey, Delivery, Document, Job, JobPage, QueueStatus, Turns, Voiceprint
+from parley.models import Document, Job, JobPage, QueueStatus, Turns
 from parley.options import SubmitOptions
+from parley.tenant import ApiKey, Delivery, Voiceprint
 
 T = TypeVar("T")
 Read = Callable[[httpx.Response], T]

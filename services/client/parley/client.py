@@ -15,8 +15,9 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
 from parley._upload import OnBytes
-from parley.models import ApiKey, Delivery, Document, Job, QueueStatus, Turns, Voiceprint
+from parley.models import Document, Job, QueueStatus, Turns
 from parley.options import SubmitOptions
+from parley.tenant import ApiKey, Delivery, Voiceprint
 
 if TYPE_CHECKING:
     import httpx

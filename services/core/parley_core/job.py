@@ -1,7 +1,4 @@
-"""The job: the durable record of one request, its states and the retry decision.
-
-Values only. How a job is kept is the JobStore's business (ports.py).
-"""
+"""Values of a job: its record, its states and the retry decision. ports.py says how a job is kept."""
 
 from __future__ import annotations
 
@@ -372,10 +369,7 @@ class StoreHealth:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counters as the transitions raised them, by name: `what` or `what|label=value|...`.
-
-    `tenant_unfinished` and `stored_recording_bytes` also fall. A name that ends in `_ms` counts thousandths.
-    """
+    """Counters by name, `what` or `what|label=value|...`. A name that ends in `_ms` counts thousandths."""
 
     counters: dict[str, int] = field(default_factory=dict)
 

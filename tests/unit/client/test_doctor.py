@@ -107,7 +107,7 @@ def test_the_engine_of_this_machine_is_loaded(server: ScriptedServer) -> None:
     healthy(server)
     finding = engine_finding()
     assert finding["ok"]
-    assert "3 model files as pinned" in finding["detail"]
+    assert "4 model files as pinned" in finding["detail"]
 
 
 def test_a_damaged_model_file_is_named(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 {{- if or (eq .wanted "always") (and (eq .wanted "auto") (.root.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}true{{- end -}}
 {{- end -}}
 
-{{/* Links of an alert; takes (dict "root" $ "alert" "ParleyQueueFull" "dashboard" "parley-queues"). */}}
+{{/* Links of an alert; takes (dict "root" $ "alert" "ParleyQueueFull" "dashboard" "parley"). */}}
 {{- define "parley.alerts.links" -}}
 {{- $alerts := .root.Values.monitoring.alerts -}}
 {{- $variables := printf "var-namespace=%s&var-release=%s" .root.Release.Namespace .root.Release.Name -}}

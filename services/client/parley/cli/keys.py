@@ -11,7 +11,7 @@ import typer
 from parley.cli.changes import apply
 from parley.cli.durations import age, format_duration
 from parley.cli.options import AsJson, duration_option, terminal_of
-from parley.models import ApiKey
+from parley.tenant import ApiKey
 
 COLUMNS = ("ID", "NAME", "SCOPES", "AGE", "LAST USED", "EXPIRES")
 

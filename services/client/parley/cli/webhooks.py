@@ -16,7 +16,7 @@ from parley.cli.durations import age, format_duration
 from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, terminal_of
 from parley.cli.terminal import Terminal
-from parley.models import Delivery
+from parley.tenant import Delivery
 
 COLUMNS = ("ID", "STATE", "ATTEMPTS", "OUTCOME", "AGE", "URL")
 SECRET_BYTES = 32
