@@ -200,14 +200,15 @@ def test_another_pod_takes_over_from_a_killed_primary_which_returns_as_a_replica
     assert service.primary() != before
 
 
-def test_the_roles_outlive_a_stop_of_all_pods(service: Service) -> None:
-    before, job_id = service.primary(), records(service)
+def test_after_a_stop_of_all_pods_there_is_one_primary_with_every_record(service: Service) -> None:
+    job_id = records(service)
     for pod in service.pods.values():
         pod.kill()
     for pod in service.pods.values():
         pod.start()
     until(service.whole)
-    assert service.primary() == before
+    # Sentinels may elect a replica while the old primary starts: that there is one primary is promised, not which pod.
+    until(lambda: len({service.sentinel(host).sentinel_masters()["parley"]["ip"] for host in service.hosts}) == 1)
     assert store_as("api", service).get(job_id).id == job_id
 
 
