@@ -6,17 +6,12 @@ while the view zooms and scrolls through the recording without a pause. Chromium
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from statistics import median
 
 from playwright.sync_api import Page
 
-from parley_core.settings import Settings
-from tests.support.api_process import ApiProcess
-from tests.support.browser import chromium
-from tests.support.conversations import Shelf, conversation
-from tests.support.valkey import Valkey
+from tests.support.console import running_console
+from tests.support.conversations import conversation
 
 OPENINGS = 5
 FRAMES = 240
@@ -51,24 +46,16 @@ def frames_per_second(page: Page, movement: str) -> float:
 
 def main() -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        server = Valkey(folder)
-        server.start()
-        settings = Settings(redis_url=server.url, objects_url=f"file://{folder}/objects")
-        try:
-            with ApiProcess(settings, folder / "api.log") as api, chromium() as browser:
-                job = Shelf(settings).succeeded(conversation(4 * 3600, 20, seed=8), "hearing.flac")
-                page = browser.new_page(viewport={"width": 1440, "height": 900})
-                opened = []
-                for _ in range(OPENINGS):
-                    page.goto(f"{api.url}/v1/jobs/{job.id}/timeline")
-                    opened.append(page.evaluate(FIRST_PAINT))
-                print(f"first paint, {OPENINGS} openings: {median(opened):.0f} ms median, {max(opened):.0f} ms longest")
-                print(f"zoom: {frames_per_second(page, 'zoom'):.0f} frames/s median")
-                print(f"scroll, zoomed: {frames_per_second(page, 'scroll'):.0f} frames/s median")
-        finally:
-            server.kill()
+    with running_console() as (api, shelf, browser):
+        job = shelf.succeeded(conversation(4 * 3600, 20, seed=8), "hearing.flac")
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        opened = []
+        for _ in range(OPENINGS):
+            page.goto(f"{api.url}/v1/jobs/{job.id}/timeline")
+            opened.append(page.evaluate(FIRST_PAINT))
+        print(f"first paint, {OPENINGS} openings: {median(opened):.0f} ms median, {max(opened):.0f} ms longest")
+        print(f"zoom: {frames_per_second(page, 'zoom'):.0f} frames/s median")
+        print(f"scroll, zoomed: {frames_per_second(page, 'scroll'):.0f} frames/s median")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chaos.schedule import Fault
 from chaos.system import Layout
 from chaos.testbed import Testbed
+from tests.support.valkey import Valkey
 
 RECOVERY_BOUND = 10.0  # seconds after the fault, of which Sentinel needs two to agree on a new primary
 TIMES = 3
@@ -13,26 +16,22 @@ LAYOUT = Layout(link="sentinel", lease_seconds=6.0)
 
 def kill_primary(testbed: Testbed) -> None:
     """Kill the primary. It returns as a replica."""
-    sentinels = testbed.system.sentinels
-    for _ in range(TIMES):
-        before = sentinels.primary()
-        with testbed.outage():
-            sentinels.servers[before].kill()
-        sentinels.wait_for_another(before)
-        sentinels.servers[before].start()
-        sentinels.wait_until_whole()
-        testbed.pause(3, 5)
+    _take_away(testbed, Valkey.kill, Valkey.start)
 
 
 def freeze_primary(testbed: Testbed) -> None:
     """Freeze the primary until there is another one. It wakes up as a second primary, and is made a replica."""
+    _take_away(testbed, Valkey.pause, Valkey.resume)
+
+
+def _take_away(testbed: Testbed, take: Callable[[Valkey], None], bring_back: Callable[[Valkey], None]) -> None:
     sentinels = testbed.system.sentinels
     for _ in range(TIMES):
         before = sentinels.primary()
         with testbed.outage():
-            sentinels.servers[before].pause()
+            take(sentinels.servers[before])
         sentinels.wait_for_another(before)
-        sentinels.servers[before].resume()
+        bring_back(sentinels.servers[before])
         sentinels.wait_until_whole()
         testbed.pause(3, 5)
 

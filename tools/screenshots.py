@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from parley_core.settings import Settings
-from tests.support.api_process import ApiProcess
-from tests.support.browser import chromium
-from tests.support.conversations import Shelf, conversation
-from tests.support.valkey import Valkey
+from tests.support.console import running_console
+from tests.support.conversations import conversation
 
 IMAGES = Path(__file__).parents[1] / "docs" / "img"
 WIDE, PHONE = (1280, 800), (390, 780)
@@ -17,39 +13,30 @@ WIDE, PHONE = (1280, 800), (390, 780)
 
 def main() -> None:
     """Write the pictures."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        server = Valkey(folder)
-        server.start()
-        settings = Settings(redis_url=server.url, objects_url=f"file://{folder}/objects")
-        try:
-            with ApiProcess(settings, folder / "api.log") as api, chromium() as browser:
-                shelf = Shelf(settings)
-                shelf.succeeded(conversation(1800, 5, seed=5), "ward-round.flac", "ward-7")
-                job = shelf.succeeded(conversation(372, 3, seed=21), "consult-4711.flac", "consult-4711")
-                shelf.accepted(conversation(60, 2, seed=1), "intake-0098.flac", "intake-98")
-                timeline = f"/v1/jobs/{job.id}/timeline"
-                (IMAGES / "timeline.svg").write_text(api.http.get(f"{timeline}.svg").text)
-                for picture, path, (width, height), scheme in (
-                    ("start", "/", WIDE, "light"),
-                    ("job", timeline, WIDE, "light"),
-                    ("job-dark", timeline, WIDE, "dark"),
-                    ("phone", timeline, PHONE, "light"),
-                ):
-                    context = browser.new_context(
-                        viewport={"width": width, "height": height},
-                        color_scheme="dark" if scheme == "dark" else "light",
-                    )
-                    page = context.new_page()
-                    page.goto(api.url + path)
-                    page.wait_for_selector(".jobs tbody tr, .turn")
-                    page.wait_for_load_state("networkidle") if path != "/" else page.wait_for_selector(".checks li")
-                    if path != "/":
-                        page.locator(".turn").nth(4).click()
-                    page.screenshot(path=IMAGES / f"console-{picture}.png")
-                    context.close()
-        finally:
-            server.kill()
+    with running_console() as (api, shelf, browser):
+        shelf.succeeded(conversation(1800, 5, seed=5), "ward-round.flac", "ward-7")
+        job = shelf.succeeded(conversation(372, 3, seed=21), "consult-4711.flac", "consult-4711")
+        shelf.accepted(conversation(60, 2, seed=1), "intake-0098.flac", "intake-98")
+        timeline = f"/v1/jobs/{job.id}/timeline"
+        (IMAGES / "timeline.svg").write_text(api.http.get(f"{timeline}.svg").text)
+        for picture, path, (width, height), scheme in (
+            ("start", "/", WIDE, "light"),
+            ("job", timeline, WIDE, "light"),
+            ("job-dark", timeline, WIDE, "dark"),
+            ("phone", timeline, PHONE, "light"),
+        ):
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+            )
+            page = context.new_page()
+            page.goto(api.url + path)
+            page.wait_for_selector(".jobs tbody tr, .turn")
+            page.wait_for_load_state("networkidle") if path != "/" else page.wait_for_selector(".checks li")
+            if path != "/":
+                page.locator(".turn").nth(4).click()
+            page.screenshot(path=IMAGES / f"console-{picture}.png")
+            context.close()
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Attempt:
             number=document["number"],
             worker=document["worker"],
             started_at=datetime.fromisoformat(document["started_at"]),
-            ended_at=_time(document.get("ended_at")),
+            ended_at=optional_time(document.get("ended_at")),
             error=Failure.from_document(document.get("error")),
         )
 
@@ -181,8 +181,8 @@ class Job:
             queue=document["queue"],
             reference=document.get("reference"),
             created_at=datetime.fromisoformat(document["created_at"]),
-            started_at=_time(document.get("started_at")),
-            finished_at=_time(document.get("finished_at")),
+            started_at=optional_time(document.get("started_at")),
+            finished_at=optional_time(document.get("finished_at")),
             recording=Recording.from_document(document["recording"]),
             position=document.get("position"),
             eta_seconds=document.get("eta_seconds"),
@@ -341,5 +341,6 @@ class QueueStatus:
         )
 
 
-def _time(text: str | None) -> datetime | None:
+def optional_time(text: str | None) -> datetime | None:
+    """Return an RFC 3339 time, None for None."""
     return None if text is None else datetime.fromisoformat(text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
-from parley.models import Document
+from parley.models import Document, optional_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,6 @@ class Delivery:
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        due = document["next_attempt_at"]
         return cls(
             id=document["id"],
             job_id=document["job_id"],
@@ -78,7 +77,7 @@ class Delivery:
             attempts=document["attempts"],
             outcome=document["outcome"],
             ended_at=datetime.fromisoformat(document["ended_at"]),
-            next_attempt_at=None if due is None else datetime.fromisoformat(due),
+            next_attempt_at=optional_time(document["next_attempt_at"]),
             document=document,
         )
 
@@ -108,14 +107,13 @@ class ApiKey:
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        expires, used = document["expires_at"], document["last_used_at"]
         return cls(
             id=document["id"],
             name=document["name"],
             scopes=tuple(document["scopes"]),
             created_at=datetime.fromisoformat(document["created_at"]),
-            expires_at=None if expires is None else datetime.fromisoformat(expires),
-            last_used_at=None if used is None else datetime.fromisoformat(used),
+            expires_at=optional_time(document["expires_at"]),
+            last_used_at=optional_time(document["last_used_at"]),
             key=document.get("key"),
             document=document,
         )

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from parley_core.errors import UnsafeSettings
+from parley_core.operator_files import lines_of
 
 # The specification's schedule: seconds between two attempts, three days in all.
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -99,14 +100,8 @@ def read_secrets(path: Path) -> Mapping[str, tuple[str, ...]]:
     Raises:
         UnsafeSettings: the file cannot be read or parsed.
     """
-    try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnsafeSettings(f"The file of webhook secrets cannot be read ({type(error).__name__}).") from error
     secrets: dict[str, tuple[str, ...]] = {}
-    for line in lines:
-        if not line or line.startswith("#"):
-            continue
+    for line in lines_of(path, "The file of webhook secrets"):
         tenant, secret = _parse_line(line)
         secrets[tenant] = (*secrets.get(tenant, ()), secret)
     if any(len(own) > SECRETS_PER_TENANT for own in secrets.values()):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from parley_api.formats.choice import FORMATS
 from parley_api.formats.conversation import Conversation, Passage
-from parley_api.formats.table import FORMATS
 from parley_api.schemas import examples
 from parley_core.turns import Turn
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from parley_core.errors import UnsafeSettings
 from parley_core.logs import get_logger
+from parley_core.operator_files import lines_of
 
 log = get_logger(__name__)
 
@@ -105,11 +106,7 @@ def _version(path: Path) -> tuple[int, int, int]:
 
 def _read(path: Path) -> tuple[ApiKey, ...]:
     """Return the key of every line."""
-    try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnsafeSettings(f"The API keys file cannot be read ({type(error).__name__}).") from error
-    keys = tuple(_parse(line) for line in lines if line and not line.startswith("#"))
+    keys = tuple(_parse(line) for line in lines_of(path, "The API keys file"))
     if not keys or len({key.sha256 for key in keys}) < len(keys):
         raise UnsafeSettings("The API keys file has no key, or one twice.")
     if any(count > KEYS_PER_TENANT for count in Counter(key.tenant for key in keys).values()):

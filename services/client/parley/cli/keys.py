@@ -57,12 +57,7 @@ def keys(ctx: typer.Context, as_json: AsJson = False) -> None:
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         found = parley.keys()
-    if as_json:
-        terminal.print_json([key.document for key in found])
-    elif found:
-        terminal.print_table(COLUMNS, [_row(key) for key in found], flexible=("NAME",))
-    else:
-        terminal.say("No keys.")
+    terminal.print_list(found, COLUMNS, map(_row, found), ("NAME",), as_json, "No keys.")
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:

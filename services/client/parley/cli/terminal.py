@@ -63,6 +63,23 @@ class Terminal:
         """Print text for programs to stdout, unchanged."""
         self.out.file.write(text)
 
+    def print_list(
+        self,
+        found: Sequence[Any],
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str | Text]],
+        flexible: Sequence[str],
+        as_json: bool,
+        nothing: str,
+    ) -> None:
+        """Print values of the client as a table, as JSON if asked for, or the sentence `nothing` if there are none."""
+        if as_json:
+            self.print_json([one.document for one in found])
+        elif found:
+            self.print_table(columns, rows, flexible)
+        else:
+            self.say(nothing)
+
     def print_table(
         self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], flexible: Sequence[str] = ()
     ) -> None:

@@ -103,12 +103,7 @@ def voiceprints(ctx: typer.Context, as_json: AsJson = False) -> None:
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         found = parley.voiceprints()
-    if as_json:
-        terminal.print_json([voiceprint.document for voiceprint in found])
-    elif found:
-        terminal.print_table(COLUMNS, [_row(voiceprint) for voiceprint in found], flexible=("NAME", "MODEL"))
-    else:
-        terminal.say("No voiceprints.")
+    terminal.print_list(found, COLUMNS, map(_row, found), ("NAME", "MODEL"), as_json, "No voiceprints.")
 
 
 def _row(voiceprint: Voiceprint) -> tuple[str, ...]:

@@ -73,12 +73,7 @@ def webhooks(
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         found = parley.deliveries(state=state, job_id=resolve(parley, job) if job else None, limit=limit)
-    if as_json:
-        terminal.print_json([delivery.document for delivery in found])
-    elif found:
-        terminal.print_table(COLUMNS, [_row(delivery) for delivery in found], flexible=("URL",))
-    else:
-        terminal.say("No deliveries.")
+    terminal.print_list(found, COLUMNS, map(_row, found), ("URL",), as_json, "No deliveries.")
 
 
 def _row(delivery: Delivery) -> tuple[str, ...]:

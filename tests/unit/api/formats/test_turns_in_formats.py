@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from parley_api.formats import BY_NAME, FORMATS, shown_names
-from parley_api.formats.table import negotiated
+from parley_api.formats.choice import negotiated
 from parley_api.http.errors import NotAcceptable
 from parley_api.schemas.queries import FormatName
 from parley_api.speaker_identification import SpeakerIdentity
