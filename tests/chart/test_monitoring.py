@@ -14,7 +14,7 @@ import pytest
 import yaml
 from prometheus_client.samples import Sample
 
-from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render, tool
+from tests.chart.rendering import PROMETHEUS, Manifest, environment, refusal, render, tool
 from tools.observability import metrics
 
 ROOT = Path(__file__).parents[2]
@@ -143,7 +143,7 @@ def test_thresholds_come_from_the_values() -> None:
 
 
 def test_each_object_of_monitoring_can_be_switched() -> None:
-    kinds = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+    kinds = ("PodMonitor", "PrometheusRule")
     assert not any(render().of(kind) for kind in kinds)
     assert not render({}, PROMETHEUS).of("ConfigMap", "monitoring")
     assert all(render({}, PROMETHEUS).of(kind) for kind in kinds)
@@ -156,25 +156,28 @@ def test_each_object_of_monitoring_can_be_switched() -> None:
 def test_objects_have_the_labels_that_grafana_and_prometheus_select_by() -> None:
     values: Manifest = {"monitoring": {"labels": {"prometheus": "clinic"}, "dashboard": {"enabled": True}}}
     rendered = render(values, PROMETHEUS)
-    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
+    for kind in ("PodMonitor", "PrometheusRule"):
         assert rendered.of(kind)[0]["metadata"]["labels"]["prometheus"] == "clinic"
     assert rendered.one("ConfigMap", "-dashboard")["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_monitors_scrape_existing_ports_and_add_the_release() -> None:
     rendered = render({}, PROMETHEUS)
-    (service,) = rendered.of("ServiceMonitor")[0]["spec"]["endpoints"]
-    (pod,) = rendered.of("PodMonitor")[0]["spec"]["podMetricsEndpoints"]
-    assert service["port"] in [port["name"] for port in rendered.one("Service", "-api")["spec"]["ports"]]
-    assert pod["port"] in [port["name"] for port in rendered.pods()["release-parley-keeper"]["containers"][0]["ports"]]
-    for endpoint in (service, pod):
+    for monitor in rendered.of("PodMonitor"):
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        pod = rendered.pods()[monitor["metadata"]["name"]]
+        assert endpoint["port"] in [port["name"] for port in pod["containers"][0]["ports"]]
         assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "release"}]
 
 
-def test_prometheus_reaches_an_api_with_restricted_sources() -> None:
-    values: Manifest = {"networkPolicy": {"apiFrom": [{"podSelector": {}}], "monitoringNamespace": "watch"}}
-    (rule,) = render(values).one("NetworkPolicy", "-api")["spec"]["ingress"]
-    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}} in rule["from"]
+def test_only_prometheus_reaches_the_metrics_of_the_api() -> None:
+    rendered = render({"networkPolicy": {"monitoringNamespace": "watch"}})
+    everybody, prometheus = rendered.one("NetworkPolicy", "-api")["spec"]["ingress"]
+    assert everybody == {"ports": [{"port": 7001, "protocol": "TCP"}]}
+    assert prometheus["ports"] == [{"port": 7003, "protocol": "TCP"}]
+    assert prometheus["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}}]
+    assert [port["port"] for port in rendered.one("Service", "-api")["spec"]["ports"]] == [7001]
+    assert environment(rendered.pods()["release-parley-api"])["PARLEY_METRICS_PORT"] == "7003"
 
 
 def test_panels_do_not_overlap() -> None:

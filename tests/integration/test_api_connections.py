@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from parley_core.settings import Settings
-from tests.support.api_process import ApiProcess
+from tests.support.api_process import ApiProcess, free_port
 from tests.support.containers import flac
 from tests.support.valkey import Valkey
 from tests.support.waiting import HANG_SECONDS, until
@@ -26,9 +26,17 @@ MOST, HEAD_SECONDS = 20, 2.0
 def strict_api(valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     folder: Path = tmp_path_factory.mktemp("strict")
     settings = Settings(redis_url=valkey_server.url, objects_url=f"file://{folder}/objects")
+    ports = {"PARLEY_METRICS_PORT": str(free_port())}
     limits = {"PARLEY_MAX_CONNECTIONS": str(MOST), "PARLEY_REQUEST_HEAD_SECONDS": str(HEAD_SECONDS)}
-    with ApiProcess(settings, folder / "api.log", **limits) as api:
+    with ApiProcess(settings, folder / "api.log", **limits, **ports) as api:
         yield api
+
+
+def test_metrics_are_alone_on_their_port(strict_api: ApiProcess) -> None:
+    assert httpx.get(f"{strict_api.url}/metrics").status_code == 404
+    assert "parley_http_requests_total" in httpx.get(f"{metrics_url(strict_api)}/metrics").text
+    for path in ("/", "/livez", "/v1/jobs", "/openapi.json"):
+        assert httpx.get(metrics_url(strict_api) + path).status_code == 404
 
 
 def connected(api: ApiProcess, first: bytes = b"") -> socket.socket:
@@ -37,8 +45,14 @@ def connected(api: ApiProcess, first: bytes = b"") -> socket.socket:
     return connection
 
 
+def metrics_url(api: ApiProcess) -> str:
+    return f"http://127.0.0.1:{api.environment['PARLEY_METRICS_PORT']}"
+
+
 def refused(api: ApiProcess, reason: str) -> float:
-    metrics = httpx.get(f"{api.url}/metrics", timeout=HANG_SECONDS).text  # no connection that a flood may close
+    metrics = httpx.get(
+        f"{metrics_url(api)}/metrics", timeout=HANG_SECONDS
+    ).text  # no connection that a flood may close
     found = re.search(rf'parley_http_refused_total{{reason="{reason}"}} (\S+)', metrics)
     return float(found[1]) if found else 0.0
 

@@ -31,7 +31,7 @@ class ApiProcess:
         self.port, self.log = free_port(), log
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=HANG_SECONDS)
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PARLEY_REDIS_URL": settings.redis_url.get_secret_value(),
             "PARLEY_OBJECTS_URL": settings.objects_url,
@@ -44,7 +44,7 @@ class ApiProcess:
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "parley_api"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "parley_api"], env=self.environment, stdout=log, stderr=log
             )
         self.start_seconds = seconds_of(self._wait_until_it_answers)
         return self

@@ -11,7 +11,8 @@ from tools.reference import markdown
 
 INTRODUCTION = """# Metrics
 
-The API serves `/metrics` on its port, the keeper on `PARLEY_KEEPER_PORT`, as Prometheus text or OpenMetrics.
+The API serves `/metrics` on `PARLEY_METRICS_PORT`, the keeper on `PARLEY_KEEPER_PORT`, as Prometheus text or
+OpenMetrics. Without API keys and without that setting, the API serves them on its own port.
 
 Metrics of jobs are counted in the record, by the transitions themselves. So they are exact whatever process dies, and
 every pod of the API exports the same numbers: take `max` over pods, never `sum`. Metrics of HTTP requests are those of

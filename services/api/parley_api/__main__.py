@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from functools import partial
 from types import FrameType
@@ -11,7 +12,9 @@ from typing import cast
 import uvicorn
 
 from parley_api.http.connections import ConnectionGuard, GuardedProtocol
-from parley_api.main import create_app
+from parley_api.http.metrics_port import ByPort
+from parley_api.main import create_app, create_metrics_app
+from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.job_notifications import JobNotifications
 from parley_audio import require_confinement
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
@@ -42,10 +45,11 @@ def serve(settings: Settings) -> None:
     require_confinement(settings.sandbox_required)
     require_usable_store(settings)
     app = create_app(settings)
-    refused = app.state.deps.http_metrics.refuse
+    deps: Dependencies = app.state.deps
+    refused = deps.http_metrics.refuse
     guard = ConnectionGuard(settings.max_connections, settings.request_head_seconds, refused)
     config = uvicorn.Config(
-        app,
+        ByPort(app, create_metrics_app(deps), settings.metrics_port) if settings.metrics_port else app,
         host=settings.host,
         port=settings.port,
         http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=guard)),
@@ -57,7 +61,15 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    Server(config, app.state.deps.notifications).run()
+    Server(config, deps.notifications).run(sockets=sockets(config, settings.metrics_port))
+
+
+def sockets(config: uvicorn.Config, metrics_port: int) -> list[socket.socket] | None:
+    """Return what to listen on besides the port of metrics, and that port; None leaves the API's port to uvicorn."""
+    if not metrics_port:
+        return None
+    metrics = uvicorn.Config(config.app, host=config.host, port=metrics_port, log_config=None)
+    return [config.bind_socket(), metrics.bind_socket()]
 
 
 def main() -> int:

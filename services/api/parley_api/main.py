@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from parley_api.http import docs, error_handlers, openapi
 from parley_api.http.connections import RefuseAmbiguousLength
@@ -27,6 +28,9 @@ from parley_api.routes import (
 from parley_api.runtime.dependencies import Dependencies, connect
 from parley_core import __version__
 from parley_core.settings import Settings
+
+# It would send exception messages, which may hold patient data, to a collector.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 @asynccontextmanager
@@ -52,17 +56,27 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,  # generated clients name their functions by it
-        # Telemetry would send exception messages, which may hold patient data, to a collector.
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        telemetry=NO_TELEMETRY,
     )
     deps = deps or connect(settings)
     app.state.deps = deps
     error_handlers.install(app)
-    for module in (jobs, turns, events, recordings, voiceprints, deliveries, keys, consult, queues, health, metrics):
+    for module in (jobs, turns, events, recordings, voiceprints, deliveries, keys, consult, queues, health):
         app.include_router(module.router)
+    if deps.keys is None and not settings.metrics_port:
+        app.include_router(metrics.router)
     console.install(app)
     docs.install(app)
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
     app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)
     app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others
+    return app
+
+
+def create_metrics_app(deps: Dependencies) -> FastAPI:
+    """Return the application of the port of metrics: `/metrics` and nothing else."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
+    app.state.deps = deps
+    error_handlers.install(app)
+    app.include_router(metrics.router)
     return app

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     port: int = Field(7001, ge=0, le=65535)
     """Port of the API."""
 
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Port of the API's `/metrics`, which need no key. 0: on the API's port, and with API keys nowhere."""
+
     # Access
 
     api_keys_file: Path | None = None

@@ -70,10 +70,15 @@ async def test_without_a_known_key_nothing_about_jobs_is_said(
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/"])
-async def test_health_metrics_docs_and_the_console_need_no_key(keyed: ApiFixture, path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/docs", "/openapi.json", "/"])
+async def test_health_docs_and_the_console_need_no_key(keyed: ApiFixture, path: str) -> None:
     async with keyed.client() as client:
         assert (await client.get(path)).status_code == 200
+
+
+async def test_metrics_are_not_on_the_port_of_a_server_with_keys(keyed: ApiFixture) -> None:
+    async with keyed.client() as client:
+        assert_problem(await client.get("/metrics", headers=bearer("n-old")), 404, "not_found")
 
 
 async def test_every_route_about_jobs_is_closed() -> None:
