@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import SecretStr
 from redis import Redis
@@ -28,14 +30,23 @@ class Server:
     """A Valkey with the access list of the chart."""
 
     def __init__(self, folder: Path) -> None:
-        self._passwords: dict[str, str] = render().one("Secret", "-redis")["stringData"]
-        (folder / "users.acl").write_text(self._passwords["users.acl"])
+        self.passwords: dict[str, str] = render().one("Secret", "-redis")["stringData"]
+        self._folder = folder
+        for name, text in self.passwords.items():
+            (folder / name).write_text(text)
         self._port = free_port()
         self.valkey = Valkey(folder, "--aclfile", str(folder / "users.acl"), "--port", str(self._port))
-        self.valkey.start_as("probe", self._passwords["probe-password"])
+        self.valkey.start_as("probe", self.passwords["probe-password"])
+
+    def login(self, role: str) -> dict[str, str]:
+        """Return the variables of a role: its password is in a file, as in the chart."""
+        return {
+            "PARLEY_REDIS_URL": f"redis://{role}@127.0.0.1:{self._port}/0",
+            "PARLEY_REDIS_PASSWORD_FILE": str(self._folder / f"{role}-password"),
+        }
 
     def url(self, role: str) -> str:
-        return f"redis://{role}:{self._passwords[f'{role}-password']}@127.0.0.1:{self._port}/0"
+        return f"redis://{role}:{self.passwords[f'{role}-password']}@127.0.0.1:{self._port}/0"
 
     def refusals(self) -> dict[str, int]:
         """Return how often the access list has refused something, by kind."""
@@ -63,16 +74,28 @@ def test_api_keeper_and_worker_run_jobs_to_every_end_without_a_refusal(server: S
         lease_renewal_seconds=0.5,
     )
     before = server.refusals()
-    with running_system(settings, tmp_path) as system, ApiProcess(settings, tmp_path / "api.log") as api:
-        system.keeper(PARLEY_REDIS_URL=server.url("keeper"))
-        system.worker(PARLEY_REDIS_URL=server.url("worker"), PARLEY_SCRIPTED_SECONDS=0.1, PARLEY_QUEUES="interactive")
+    with (
+        running_system(settings, tmp_path) as system,
+        ApiProcess(settings, tmp_path / "api.log", **server.login("api")) as api,
+    ):
+        keeper = system.keeper(**server.login("keeper"))
+        worker = system.worker(**server.login("worker"), PARLEY_SCRIPTED_SECONDS=0.1, PARLEY_QUEUES="interactive")
         first, cancelled = (submit(api, queue) for queue in ("interactive", "batch"))
         assert api.http.post(f"/v1/jobs/{cancelled}/cancel").is_success
         until(lambda: api.http.get(f"/v1/jobs/{first}").json()["state"] == "succeeded")
         for path in (f"/v1/jobs/{first}/turns", "/v1/jobs", "/v1/queues", "/readyz", "/metrics"):
             assert api.http.get(path).is_success, path
         assert api.http.delete(f"/v1/jobs/{first}").is_success
+        for pid in (api.running.pid, keeper.process.pid, worker.process.pid):
+            shown = environments(pid) if os.getuid() == 0 else ""  # closed to all others
+            assert not [name for name in server.passwords if server.passwords[name] in shown], "a password is shown"
     assert server.refusals() == before
+
+
+def environments(pid: int) -> str:
+    """Return the environments and command lines of a process and its descendants, as root sees them in /proc."""
+    process = psutil.Process(pid)
+    return str([(one.environ(), one.cmdline()) for one in (process, *process.children(recursive=True))])
 
 
 def submit(api: ApiProcess, queue: str) -> str:

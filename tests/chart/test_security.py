@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import KEDA, Manifest, environment, render
+from tests.chart.test_rendered_objects import SHAPES
 
 COMPONENTS = {"api", "keeper", "worker", "redis", "objects", "flower", "test"}
 
@@ -98,7 +99,7 @@ def test_only_the_keeper_reaches_receivers() -> None:
         assert environment(pod)["PARLEY_WEBHOOK_NETWORKS"] == "10.20.0.0/16"
         assert {
             "name": "webhooks",
-            "secret": {"secretName": "hooks", "items": [{"key": "secrets", "path": "secrets"}]},
+            "secret": {"secretName": "hooks", "defaultMode": 0o440, "items": [{"key": "secrets", "path": "secrets"}]},
         } in (pod["volumes"])
     assert "WEBHOOK" not in str(rendered.pods()["release-parley-worker-interactive"])
     allowed = policies(values)
@@ -163,12 +164,22 @@ def test_redis_persists_every_write_and_evicts_nothing() -> None:
     assert stateful["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
 
 
-def test_passwords_reach_pods_by_reference_only() -> None:
-    for name, pod in render({}, KEDA).pods().items():
-        for container in pod["containers"]:
-            for entry in container.get("env", []):
-                if re.search("PASSWORD|SECRET|AUTH|KEY(_ID)?$", entry["name"]):
-                    assert "secretKeyRef" in entry.get("valueFrom", {}), (name, entry)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_pod_has_a_secret_in_its_environment_or_its_commands(shape: str) -> None:
+    rendered = render(SHAPES[shape], KEDA)
+    secrets = [value for found in rendered.of("Secret") for value in found["stringData"].values()]
+    for name, pod in rendered.pods().items():
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert "envFrom" not in container, name
+            assert "secretKeyRef" not in str(container), name
+            assert not [secret for secret in secrets if secret in str(container)], name
+
+
+def test_files_of_secrets_open_for_the_user_of_the_pod_alone() -> None:
+    for name, pod in render({"redis": {"mode": "sentinel"}, "webhooks": {"existingSecret": "hooks"}}).pods().items():
+        for volume in pod["volumes"]:
+            kind = volume.get("secret") or volume.get("projected")
+            assert kind is None or kind["defaultMode"] == 0o440, (name, volume)
 
 
 def test_a_managed_redis_is_reached_over_tls_with_a_private_authority() -> None:
@@ -176,7 +187,12 @@ def test_a_managed_redis_is_reached_over_tls_with_a_private_authority() -> None:
     rendered = render({"redis": {"mode": "external", "external": external | {"tls": {"caSecret": "ca"}}}}, KEDA)
     pod = rendered.one("Deployment", "-api")["spec"]["template"]["spec"]
     url = environment(pod)["PARLEY_REDIS_URL"]
-    assert url.startswith("rediss://parley:$(REDIS_PASSWORD)@redis.example:6380/0?ssl_cert_reqs=required")
+    assert url.startswith("rediss://parley@redis.example:6380/0?ssl_cert_reqs=required")
+    (login,) = [volume["projected"]["sources"] for volume in pod["volumes"] if volume["name"] == "redis-login"]
+    assert login == [
+        {"secret": {"name": "managed", "items": [{"key": "password", "path": "password"}]}},
+        {"secret": {"name": "ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    ]
     assert "ssl_ca_certs=/etc/parley/redis/ca.crt" in url
     assert not rendered.of("StatefulSet", "redis")
     assert not rendered.of("Secret", "redis")
@@ -212,6 +228,8 @@ def test_the_api_gets_hashes_of_keys_only() -> None:
 
 
 def test_flower_needs_a_password() -> None:
-    pod = render().pods()["release-parley-flower"]
-    assert environment(pod)["FLOWER_BASIC_AUTH"]["secretKeyRef"]["key"] == "basic-auth"
+    rendered = render()
+    (container,) = rendered.pods()["release-parley-flower"]["containers"]
+    assert "--conf=/etc/parley/flower/flowerconfig.py" in container["command"]
+    assert "basic_auth = " in rendered.one("ConfigMap", "-flower")["data"]["flowerconfig.py"]
     assert not render({"flower": {"enabled": False}}).of("Deployment", "flower")

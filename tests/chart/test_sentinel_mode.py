@@ -18,6 +18,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import dispatch_of
 from parley_core.redis import RedisJobStore
+from parley_core.secret_files import with_password, with_sentinel_password
 from parley_core.settings import Settings
 from parley_local.valkey import find_server
 from tests.chart.rendering import KEDA, Manifest, environment, render, tool
@@ -39,7 +40,7 @@ class Pod:
         (self._folder / "data").mkdir(parents=True)
         for name, text in service.config.items():
             self._write("config", name, text)
-        for name in ("users.acl", "sentinel.acl"):
+        for name in ("users.acl", "sentinel.acl", "probe-password", "replica-password", "sentinel-password"):
             self._write("acl", name, service.secret[name])
 
     def _write(self, folder: str, name: str, text: str) -> None:
@@ -56,15 +57,11 @@ class Pod:
         self._running = [self._script("start-redis.sh"), self._script("start-sentinel.sh")]
 
     def _script(self, name: str) -> subprocess.Popen[bytes]:
-        secret = self._service.secret
         variables = {
             "PATH": f"{self._service.folder}/bin:{os.environ['PATH']}",
             "HOST": self.host,
             "HOSTS": " ".join(self._service.hosts),
             "FIRST": self._service.hosts[0],
-            "REDISCLI_AUTH": secret["probe-password"],
-            "REPLICA_PASSWORD": secret["replica-password"],
-            "SENTINEL_PASSWORD": secret["sentinel-password"],
         }
         with (self._folder / f"{name}.log").open("ab") as log:
             command = ["sh", str(self._folder / "config" / name)]
@@ -101,8 +98,8 @@ class Service:
 
     def url(self, role: str) -> str:
         """Return the address that the chart gives a role, with the passwords and the addresses of this test."""
-        url = self._url.replace("//api:", f"//{role}:").replace("$(REDIS_PASSWORD)", self.secret[f"{role}-password"])
-        url = url.replace("$(SENTINEL_PASSWORD)", self.secret["client-password"])
+        url = with_password(self._url.replace("//api@", f"//{role}@"), self.secret[f"{role}-password"])
+        url = with_sentinel_password(url, self.secret["client-password"])
         for number, host in enumerate(self.hosts):
             url = re.sub(rf"release-parley-redis-ha-{number}[^:]*:26379", f"{host}:{self.sentinel_port}", url)
         return url

@@ -2,9 +2,11 @@
 
 import importlib.resources
 import sys
+from pathlib import Path
 
 from parley import Parley, RetryPolicy
 
+KEY = Path("/etc/parley/api-key/key")
 WAIT_SECONDS = 600
 START_SECONDS = 60  # a new service can refuse connections for a moment
 
@@ -13,7 +15,8 @@ sample = next(
     for entry in (importlib.resources.files("parley") / "sample").iterdir()
     if entry.name.endswith((".flac", ".wav"))
 )
-with importlib.resources.as_file(sample) as path, Parley(retry=RetryPolicy(connect_seconds=START_SECONDS)) as parley:
+retry = RetryPolicy(connect_seconds=START_SECONDS)
+with importlib.resources.as_file(sample) as path, Parley(api_key=KEY.read_text().strip(), retry=retry) as parley:
     job = parley.wait(parley.submit(path).id, timeout=WAIT_SECONDS)
     if not job.succeeded:
         sys.exit(f"The job {job.id} ended as {job.state}: {job.error}")

@@ -131,7 +131,7 @@ annotations:
 {{- define "parley.webhooks.volume" -}}
 {{- with .Values.webhooks.existingSecret -}}
 - name: webhooks
-  secret: {secretName: {{ . }}, items: [{key: secrets, path: secrets}]}
+  secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: secrets, path: secrets}]}
 {{- end -}}
 {{- end -}}
 

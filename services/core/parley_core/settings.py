@@ -5,15 +5,17 @@ Refused at start when unsafe: a process that would lose jobs or patient data mus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
+from parley_core.secret_files import secret_of, secrets_of, with_password, with_sentinel_password
 from parley_core.targets import AddressGuard
 from parley_core.validation import requirement
 
@@ -32,10 +34,20 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis 7 or Valkey: `redis://`, `rediss://`, `unix:///path?db=0`, or a service that Sentinels watch:
     `redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DB]`, with `?sentinel_password=` (and
-    `sentinel_user`) where the Sentinels have a password. No cluster mode. Secret, since it holds the password."""
+    `sentinel_user`) where the Sentinels have a password. No cluster mode. Secret, since it may hold the password."""
+
+    redis_password_file: Path | None = None
+    """File with the password of Redis, read once at the start. It keeps the password out of the environment."""
+
+    sentinel_password_file: Path | None = None
+    """File with the password of the Sentinels, read once at the start."""
 
     objects_url: str = "file:///var/lib/parley/objects"
     """Object store: `s3://bucket/prefix`, `gs://...`, `az://...`, or a folder as `file:///...`."""
+
+    objects_secrets_folder: Path | None = None
+    """Folder with a file for each secret of the object store, named like its variable: `AWS_ACCESS_KEY_ID`,
+    `AWS_SECRET_ACCESS_KEY`, `GOOGLE_SERVICE_ACCOUNT_KEY`, `AZURE_STORAGE_ACCOUNT_KEY`. Read once at the start."""
 
     host: str = "127.0.0.1"
     """Address on which the API and the keeper's probe listen. Any other than loopback requires API keys."""
@@ -158,6 +170,8 @@ class Settings(BaseSettings):
     queues: str = "interactive,batch"
     """Queues that a worker serves, separated by commas, most urgent first."""
 
+    _objects_secrets: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
+
     @classmethod
     def from_environment(cls) -> Self:
         """Return the settings of this process. Raises UnsafeSettings with a sentence per wrong variable."""
@@ -165,6 +179,18 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise UnsafeSettings(" ".join(wrong_settings(error))) from error
+
+    @model_validator(mode="after")
+    def _read_secrets(self) -> Self:
+        url = self.redis_url.get_secret_value()
+        if self.redis_password_file:
+            url = with_password(url, secret_of(self.redis_password_file, "PARLEY_REDIS_PASSWORD_FILE"))
+        if self.sentinel_password_file:
+            url = with_sentinel_password(url, secret_of(self.sentinel_password_file, "PARLEY_SENTINEL_PASSWORD_FILE"))
+        self.redis_url = SecretStr(url)
+        if self.objects_secrets_folder:
+            self._objects_secrets = secrets_of(self.objects_secrets_folder, "PARLEY_OBJECTS_SECRETS_FOLDER")
+        return self
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
@@ -180,6 +206,11 @@ class Settings(BaseSettings):
     def visibility_timeout(self) -> int:
         """Seconds until Celery hands out an unacknowledged message again: longer than any attempt may take."""
         return int(self.longest_attempt_seconds + 600)
+
+    @property
+    def objects_secrets(self) -> Mapping[str, SecretStr]:
+        """Options of the object store that are not in the environment, by the name of their variable."""
+        return self._objects_secrets
 
     @property
     def retention_limit(self) -> int:

@@ -73,10 +73,10 @@ def main() -> int:
         require_usable_store(settings)
         if settings.webhook_secrets_file:
             read_secrets(settings.webhook_secrets_file)
+        tasks, gauges = maintenance_tasks(settings)
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
-    tasks, gauges = maintenance_tasks(settings)
     keeper = Keeper(tasks)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keeper.stop())

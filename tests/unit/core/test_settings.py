@@ -11,6 +11,7 @@ from parley_core.celery_queue import create_app
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
 from parley_core.settings import Settings
+from parley_core.storage.objects import ObjectStore
 
 
 def test_a_lease_that_one_late_renewal_would_lose_is_refused() -> None:
@@ -41,6 +42,59 @@ def test_a_wrong_variable_is_named_in_a_sentence(
     with pytest.raises(UnsafeSettings) as raised:
         Settings.from_environment()
     assert raised.value.detail == sentence
+
+
+SENTINELS = "redis+sentinel://api@a:1,b:2/parley/0?sentinel_user=client"
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("redis://redis:6379/0", "redis://:p%2F%40%3A@redis:6379/0"),
+        ("rediss://api@redis/0?ssl_cert_reqs=required", "rediss://api:p%2F%40%3A@redis/0?ssl_cert_reqs=required"),
+        ("unix:///run/valkey.sock?db=0", "unix://:p%2F%40%3A@/run/valkey.sock?db=0"),
+        (SENTINELS, SENTINELS.replace("api@", "api:p%2F%40%3A@") + "&sentinel_password=s%26t"),
+    ],
+)
+def test_passwords_come_from_files(tmp_path: Path, url: str, whole: str) -> None:
+    (tmp_path / "redis").write_text("p/@:\n")
+    (tmp_path / "sentinel").write_text("s&t")
+    sentinel = tmp_path / "sentinel" if "sentinel" in url else None
+    settings = Settings(redis_url=url, redis_password_file=tmp_path / "redis", sentinel_password_file=sentinel)
+    assert settings.redis_url.get_secret_value() == whole
+    assert "p%2F" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("absent", "PARLEY_REDIS_PASSWORD_FILE cannot be read (FileNotFoundError)."),
+        ("empty", "PARLEY_REDIS_PASSWORD_FILE is an empty file."),
+        ("full", "PARLEY_REDIS_URL holds a password, and PARLEY_REDIS_PASSWORD_FILE names another one."),
+    ],
+)
+def test_a_file_that_gives_no_password_ends_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, sentence: str
+) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "full").write_text("new")
+    monkeypatch.setenv("PARLEY_REDIS_URL", "redis://:old@redis")
+    monkeypatch.setenv("PARLEY_REDIS_PASSWORD_FILE", str(tmp_path / file))
+    with pytest.raises(UnsafeSettings) as raised:
+        Settings.from_environment()
+    assert raised.value.detail == sentence
+
+
+def test_secrets_of_the_object_store_come_from_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "AWS_ACCESS_KEY_ID").write_text("id\n")
+    (tmp_path / "..data").mkdir()  # as in a Secret that Kubernetes has mounted
+    settings = Settings(objects_secrets_folder=tmp_path)
+    assert {name: secret.get_secret_value() for name, secret in settings.objects_secrets.items()} == {
+        "AWS_ACCESS_KEY_ID": "id"
+    }
+    (tmp_path / "AWS_ACCES_KEY").write_text("id")
+    with pytest.raises(UnsafeSettings, match="aws_acces_key"):
+        ObjectStore.from_settings(Settings(objects_secrets_folder=tmp_path, objects_url="s3://bucket"))
 
 
 def test_every_setting_is_described() -> None:

@@ -5,22 +5,22 @@
 - {name: AWS_ENDPOINT_URL, value: "http://{{ include "parley.objects.name" .root }}:7070"}
 - {name: AWS_ALLOW_HTTP, value: "true"}
 - {name: AWS_REGION, value: us-east-1}
-- name: AWS_ACCESS_KEY_ID
-  valueFrom: {secretKeyRef: {name: {{ include "parley.objects.secret" .root }}, key: access-key}}
-- name: AWS_SECRET_ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "parley.objects.secret" .root }}, key: secret-key}}
 {{- else if eq $objects.kind "url" -}}
 - {name: PARLEY_OBJECTS_URL, value: {{ $objects.url | quote }}}
 {{- else -}}
 - {name: PARLEY_OBJECTS_URL, value: "file:///var/lib/parley/objects"}
+{{- end }}
+{{- if include "parley.objects.login" .root }}
+- {name: PARLEY_OBJECTS_SECRETS_FOLDER, value: /etc/parley/objects}
 {{- end -}}
 {{- end -}}
 
-{{/* Environment of a store by URL: all entries of its Secret. */}}
-{{- define "parley.objects.envFrom" -}}
-{{- if and (eq .Values.objects.kind "url") .Values.objects.existingSecret -}}
-envFrom:
-  - secretRef: {name: {{ .Values.objects.existingSecret }}}
+{{/* The Secret whose entries become files with the names of variables; empty without one. */}}
+{{- define "parley.objects.login" -}}
+{{- if eq .Values.objects.kind "embedded" -}}
+{secretName: {{ include "parley.objects.secret" . }}, defaultMode: 0440, items: [{key: access-key, path: AWS_ACCESS_KEY_ID}, {key: secret-key, path: AWS_SECRET_ACCESS_KEY}]}
+{{- else if and (eq .Values.objects.kind "url") .Values.objects.existingSecret -}}
+{secretName: {{ .Values.objects.existingSecret }}, defaultMode: 0440}
 {{- end -}}
 {{- end -}}
 
@@ -28,10 +28,15 @@ envFrom:
 {{- if eq .Values.objects.kind "volume" -}}
 - name: objects
   persistentVolumeClaim: {claimName: {{ include "parley.objects.claim" . }}}
+{{- else if include "parley.objects.login" . -}}
+- name: objects-login
+  secret: {{ include "parley.objects.login" . }}
 {{- end -}}
 {{- end -}}
 {{- define "parley.objects.mount" -}}
 {{- if eq .Values.objects.kind "volume" -}}
 - {name: objects, mountPath: /var/lib/parley/objects}
+{{- else if include "parley.objects.login" . -}}
+- {name: objects-login, mountPath: /etc/parley/objects, readOnly: true}
 {{- end -}}
 {{- end -}}

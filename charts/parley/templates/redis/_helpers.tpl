@@ -1,24 +1,17 @@
-{{/* PARLEY_REDIS_URL for one role; takes (dict "root" $ "role" "api"). */}}
+{{/* Address and password file of Redis for one role; takes (dict "root" $ "role" "api"). */}}
 {{- define "parley.redis.environment" -}}
 {{- $external := .root.Values.redis.external -}}
-{{- if ne .root.Values.redis.mode "external" -}}
-- name: REDIS_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ include "parley.redis.secret" .root }}, key: {{ .role }}-password}}
-{{ end -}}
 {{- if eq .root.Values.redis.mode "sentinel" -}}
-- name: SENTINEL_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ include "parley.redis.secret" .root }}, key: client-password}}
-- {name: PARLEY_REDIS_URL, value: "redis+sentinel://{{ .role }}:$(REDIS_PASSWORD)@{{ include "parley.redis.sentinels" .root }}/parley/0?sentinel_user=client&sentinel_password=$(SENTINEL_PASSWORD)"}
+- {name: PARLEY_REDIS_URL, value: "redis+sentinel://{{ .role }}@{{ include "parley.redis.sentinels" .root }}/parley/0?sentinel_user=client"}
+- {name: PARLEY_SENTINEL_PASSWORD_FILE, value: /etc/parley/redis/sentinel-password}
 {{- else if eq .root.Values.redis.mode "single" -}}
-- {name: PARLEY_REDIS_URL, value: "redis://{{ .role }}:$(REDIS_PASSWORD)@{{ include "parley.redis.name" .root }}:6379/0"}
+- {name: PARLEY_REDIS_URL, value: "redis://{{ .role }}@{{ include "parley.redis.name" .root }}:6379/0"}
 {{- else -}}
-{{- $login := "" -}}
-{{- if $external.existingSecret -}}
-{{- $login = printf "%s:$(REDIS_PASSWORD)@" $external.username -}}
-- name: REDIS_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $external.existingSecret }}, key: password}}
-{{ end -}}
-- {name: PARLEY_REDIS_URL, value: "{{ ternary "rediss" "redis" $external.tls.enabled }}://{{ $login }}{{ $external.host }}:{{ $external.port }}/{{ $external.database }}{{ include "parley.redis.tlsQuery" .root }}"}
+{{- $user := ternary (printf "%s@" $external.username) "" (not (empty (and $external.existingSecret $external.username))) -}}
+- {name: PARLEY_REDIS_URL, value: "{{ ternary "rediss" "redis" $external.tls.enabled }}://{{ $user }}{{ $external.host }}:{{ $external.port }}/{{ $external.database }}{{ include "parley.redis.tlsQuery" .root }}"}
+{{- end }}
+{{- if include "parley.redis.secret" .root }}
+- {name: PARLEY_REDIS_PASSWORD_FILE, value: /etc/parley/redis/password}
 {{- end -}}
 {{- end -}}
 
@@ -29,15 +22,30 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "parley.redis.caVolume" -}}
-{{- if and (eq .Values.redis.mode "external") .Values.redis.external.tls.enabled .Values.redis.external.tls.caSecret -}}
-- name: redis-ca
-  secret: {secretName: {{ .Values.redis.external.tls.caSecret }}, items: [{key: ca.crt, path: ca.crt}]}
+{{/* The password of one role and the certificate of the authority, as files; takes (dict "root" $ "role" "api"). */}}
+{{- define "parley.redis.volume" -}}
+{{- $redis := .root.Values.redis -}}
+{{- $external := eq $redis.mode "external" -}}
+{{- $secret := include "parley.redis.secret" .root -}}
+{{- $sources := list -}}
+{{- if $secret -}}
+{{- $key := ternary "password" (printf "%s-password" .role) $external -}}
+{{- $items := list (dict "key" $key "path" "password") -}}
+{{- if eq $redis.mode "sentinel" }}{{ $items = append $items (dict "key" "client-password" "path" "sentinel-password") }}{{ end -}}
+{{- $sources = append $sources (dict "secret" (dict "name" $secret "items" $items)) -}}
+{{- end -}}
+{{- if and $external $redis.external.tls.enabled $redis.external.tls.caSecret -}}
+{{- $items := list (dict "key" "ca.crt" "path" "ca.crt") -}}
+{{- $sources = append $sources (dict "secret" (dict "name" $redis.external.tls.caSecret "items" $items)) -}}
+{{- end -}}
+{{- if $sources -}}
+- name: redis-login
+  projected: {defaultMode: 0440, sources: {{ $sources | toJson }}}
 {{- end -}}
 {{- end -}}
-{{- define "parley.redis.caMount" -}}
-{{- if include "parley.redis.caVolume" . -}}
-- {name: redis-ca, mountPath: /etc/parley/redis, readOnly: true}
+{{- define "parley.redis.mount" -}}
+{{- if include "parley.redis.volume" . -}}
+- {name: redis-login, mountPath: /etc/parley/redis, readOnly: true}
 {{- end -}}
 {{- end -}}
 
@@ -62,8 +70,11 @@
 - {name: HOST, value: "$(POD).{{ include "parley.redis.statefulSet" . }}.{{ .Release.Namespace }}.svc"}
 - {name: HOSTS, value: {{ join " " $hosts | quote }}}
 - {name: FIRST, value: {{ first $hosts | quote }}}
-- name: SENTINEL_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ include "parley.redis.secret" . }}, key: sentinel-password}}
+{{- end -}}
+
+{{/* A command that asks the server of this container as the user `probe`; takes more words of redis-cli. */}}
+{{- define "parley.redis.ping" -}}
+REDISCLI_AUTH=$(cat /etc/parley/acl/probe-password) redis-cli {{ . }}--user probe --no-auth-warning -e ping >/dev/null 2>&1
 {{- end -}}
 
 {{/* Names of the users that have a password, as a JSON array. */}}

@@ -12,19 +12,21 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, UnknownConfigurationKeyError
 from obstore.store import LocalStore, from_url
+from pydantic import SecretStr
 
-from parley_core.errors import ObjectStoreUnavailable
+from parley_core.errors import ObjectStoreUnavailable, UnsafeSettings
 from parley_core.logs import get_logger
 from parley_core.ports import ObjectEntry
 from parley_core.settings import Settings
@@ -70,8 +72,13 @@ def safe_cause(error: Exception) -> str:
 class ObjectStore:
     """RecordingStore on obstore."""
 
-    def __init__(self, url: str) -> None:
-        """Open `file:///folder`, `s3://bucket/prefix`, `gs://...` or `az://...`; only a folder is touched now."""
+    def __init__(self, url: str, secrets: Mapping[str, SecretStr] = MappingProxyType({})) -> None:
+        """Open `file:///folder`, `s3://bucket/prefix`, `gs://...` or `az://...`; only a folder is touched now.
+
+        Args:
+            secrets: options that are not in the environment, by the name of their variable.
+        """
+        self._secrets: Any = {name.lower(): secret.get_secret_value() for name, secret in secrets.items()}
         self._folder = Path(unquote(urlsplit(url).path)) if urlsplit(url).scheme == "file" else None
         with _translated_errors():
             self._store: Any = self._open(url)
@@ -80,12 +87,19 @@ class ObjectStore:
         if self._folder is not None:
             return LocalStore(self._folder, mkdir=True)
         # Given options replace what obstore reads from the environment, and a server inside a cluster may speak HTTP.
-        plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
-        return from_url(url, client_options=REMOTE_CLIENT | {"allow_http": plain}, retry_config=REMOTE_RETRY)
+        plain = self._secrets.pop("aws_allow_http", os.environ.get("AWS_ALLOW_HTTP", "")).lower() == "true"
+        client = REMOTE_CLIENT | {"allow_http": plain}
+        try:
+            return from_url(url, config=self._secrets or None, client_options=client, retry_config=REMOTE_RETRY)
+        except UnknownConfigurationKeyError as error:
+            what = str(error).partition("\n")[0]
+            raise UnsafeSettings(
+                f"A file in PARLEY_OBJECTS_SECRETS_FOLDER is no option of the store: {what}"
+            ) from error
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ObjectStore:
-        return cls(settings.objects_url)
+        return cls(settings.objects_url, settings.objects_secrets)
 
     async def save(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         source = _Remembering(chunks)

@@ -1,0 +1,48 @@
+"""Secrets from files. A file is read once at the start, while the environment stays readable and is inherited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+
+def secret_of(path: Path, setting: str) -> str:
+    """Return the content of a file without the end of its line. Raises ValueError that names the setting."""
+    try:
+        secret = path.read_text().strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{setting} cannot be read ({type(error).__name__})") from error
+    if not secret:
+        raise ValueError(f"{setting} is an empty file")
+    return secret
+
+
+def secrets_of(folder: Path, setting: str) -> dict[str, SecretStr]:
+    """Return the content of each file of a folder by its name. Raises ValueError that names the setting.
+
+    Kubernetes keeps hidden entries beside the files of a mounted Secret. They are left out.
+    """
+    try:
+        files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise ValueError(f"{setting} cannot be read ({type(error).__name__})") from error
+    return {path.name: SecretStr(secret_of(path, f"{setting}/{path.name}")) for path in files}
+
+
+def with_password(url: str, password: str) -> str:
+    """Return a URL of Redis with this password beside its user. Raises ValueError if it holds one already."""
+    parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, present = login.partition(":")
+    if present:
+        raise ValueError("PARLEY_REDIS_URL holds a password, and PARLEY_REDIS_PASSWORD_FILE names another one")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{hosts}"))
+
+
+def with_sentinel_password(url: str, password: str) -> str:
+    """Return a URL of a Sentinel service with the password of its Sentinels."""
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, f"sentinel_password={quote(password, safe='')}") if part)
+    return urlunsplit(parts._replace(query=query))
