@@ -26,7 +26,7 @@ from parley_core.ports import RecordingStore
 from parley_core.storage.manifests import HistoryMarker, Manifests
 from parley_core.storage.objects import ObjectStore
 from parley_core.voiceprints import Role
-from tests.support.fakes import MemoryRecordingStore, new_job
+from tests.support.fakes import MemoryRecordingStore, id_of, new_job
 
 NOW = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
 RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
@@ -138,15 +138,74 @@ def test_a_key_is_bound_to_the_first_job(manifests: Manifests) -> None:
         manifests.bind_key("t", IdempotencyKey("k", "other"), "job-3")
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"job": {}}', b"\xff", b'{"state": "nonsense"}'])
-def test_what_is_no_document_is_a_value_error(manifests: Manifests, objects: RecordingStore, text: bytes) -> None:
+DAMAGED = [b"", b"[]", b"{}", b'{"job": {}}', b"\xff", b'{"state": "nonsense"}']
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_document_is_replaced_by_who_writes_it_next(
+    manifests: Manifests, objects: RecordingStore, text: bytes
+) -> None:
+    """A store that does not flush leaves such objects when its node loses power."""
     new = new_job()
     objects.put(f"jobs/{day_of(new.id)}/{new.id}/manifest.json", text)
     objects.put(f"jobs/{day_of(new.id)}/{new.id}/end-0.json", text)
     with pytest.raises(ValueError):
         manifests.find(new.id)
-    with pytest.raises(ValueError):
-        manifests.find_end(new.id, 0)
+    assert manifests.accept(new, None) == new
+    assert manifests.find(new.id) == (new, None)
+    assert manifests.find_end(new.id, 0) is None
+    assert manifests.end(new.id, 0, SUCCEEDED) == SUCCEEDED
+    assert manifests.end(new.id, 0, CANCELLED) == SUCCEEDED
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_binding_of_a_key_binds_nothing(manifests: Manifests, objects: RecordingStore, text: bytes) -> None:
+    manifests.bind_key("t", IdempotencyKey("k", "d"), "job-1")
+    (name,) = objects.keys("idempotency")
+    objects.put(name, text)
+    assert manifests.bind_key("t", IdempotencyKey("k", "other"), "job-2") == "job-2"
+    assert manifests.bind_key("t", IdempotencyKey("k", "other"), "job-3") == "job-2"
+
+
+FOREIGN = ["stray", "{id}/deep/manifest.json", "{id}/retry-x", "{id}/retry-", "{id}/retry-1.json"]
+
+
+def test_objects_of_other_names_are_passed_over(manifests: Manifests, objects: RecordingStore) -> None:
+    new, foreign = new_job(), new_job()
+    manifests.accept(new, None)
+    day = day_of(new.id)
+    for name in FOREIGN:
+        objects.put(f"jobs/{day}/{name.format(id=foreign.id)}", b"x")
+    assert {trace.job_id: trace for trace in manifests.traces(day)} == {
+        new.id: JobTrace(new.id, accepted=True),
+        foreign.id: JobTrace(foreign.id),
+    }
+    assert manifests.trace(foreign.id) == JobTrace(foreign.id)
+
+
+def test_a_day_lists_what_was_accepted_or_changed_since(manifests: Manifests, objects: RecordingStore) -> None:
+    """Of two clocks one is right: that of the process that made the id, or that of the object store."""
+    now = datetime.now(UTC)
+    early, late = (new_job(job_id=id_of(now - ago)) for ago in (timedelta(hours=3), timedelta(minutes=30)))
+    day = day_of(late.id)
+    for new in (early, late):
+        objects.put(f"jobs/{day}/{new.id}/manifest.json", b"{}")
+
+    def listed(since: datetime) -> set[str]:
+        return {trace.job_id for trace in manifests.traces(day, since)}
+
+    assert listed(now - timedelta(hours=4)) == {early.id, late.id}
+    assert listed(now - timedelta(minutes=10)) == {late.id}, "its process has a clock that is slow by half an hour"
+    assert listed(now + timedelta(hours=1)) == set()
+    assert listed(now - timedelta(minutes=40)) == {late.id}
+    assert sorted(trace.job_id for trace in manifests.traces(day)) == sorted([early.id, late.id])
+
+
+def test_days_of_changes_are_those_on_which_something_changed(manifests: Manifests, objects: RecordingStore) -> None:
+    assert manifests.change_days() == []
+    for day in ("2026-11-28", "2026-11-27"):
+        objects.put(f"changes/{day}/x.purged", b"")
+    assert manifests.change_days() == ["2026-11-27", "2026-11-28"]
 
 
 def test_members_of_a_newer_version_are_ignored(manifests: Manifests, objects: RecordingStore) -> None:

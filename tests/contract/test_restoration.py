@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
 
+from parley_core.errors import JobNotRetryable
 from parley_core.job import (
     Attempt,
     Failure,
@@ -21,10 +23,13 @@ from parley_core.job import (
     dispatch_of,
 )
 from parley_core.ports import JobIndex
-from parley_core.redis import RedisJobStore
+from parley_core.redis import RedisJobStore, restoration
+from parley_core.redis.restoration import BEGINNING
 from parley_core.settings import Settings
 from tests.support.fakes import MemoryJobStore, new_job
+from tests.support.fakes import restoration as fakes_restoration
 from tests.support.valkey import Valkey
+from tests.support.waiting import until
 
 MADE = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
 DONE = datetime.now(UTC).replace(microsecond=0)
@@ -148,11 +153,48 @@ def test_an_attempt_of_a_restored_job_counts_on(index: JobIndex) -> None:
 
 def test_history_is_complete_up_to_the_last_note_of_the_same_server(index: JobIndex) -> None:
     fresh = index.history()
-    assert (fresh.id, fresh.ticks, fresh.same_server) == ("", 0, False)
-    identity, ticks = index.confirm_history(fresh.server)
-    assert ticks == 1
+    assert (fresh.ticks, fresh.same_server, fresh.complete_until) == (0, False, BEGINNING)
+    assert fresh.id
+    assert index.confirm_history(fresh, look_again=False) == 1
     noted = index.history()
-    assert (noted.id, noted.ticks, noted.same_server) == (identity, 1, True)
-    assert abs(datetime.now(UTC) - noted.complete_until) < timedelta(seconds=30)
-    index.confirm_history("another server")
-    assert (index.history().id, index.history().ticks, index.history().same_server) == (identity, 2, False)
+    assert (noted.id, noted.ticks, noted.same_server, noted.look_again_since) == (fresh.id, 1, True, None)
+    for moment in (noted.complete_until, noted.now):
+        assert abs(datetime.now(UTC) - moment) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("change", [{"server": "another"}, {"id": "another"}, {"ticks": 1}])
+def test_a_history_that_was_lost_meanwhile_is_not_confirmed(index: JobIndex, change: dict[str, Any]) -> None:
+    """Redis may lose its volume while a keeper brings it back: the rest of what it lacks is not complete."""
+    seen = index.history()
+    assert index.confirm_history(replace(seen, **change), look_again=True) is None
+    assert replace(index.history(), now=seen.now) == seen
+
+
+def test_after_a_loss_the_record_is_compared_once_more(index: JobIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (restoration, fakes_restoration):
+        monkeypatch.setattr(module, "LOOK_AGAIN_AFTER", timedelta(milliseconds=200))
+    seen = index.history()
+    index.confirm_history(seen, look_again=True)
+    again = until(lambda: due if (due := index.history()).look_again_since else None)
+    assert again.look_again_since is not None
+    assert abs(again.look_again_since - seen.now) < timedelta(milliseconds=1)
+    index.confirm_history(replace(again, look_again_since=None), look_again=False)
+    assert index.history().look_again_since, "a round that has not compared does not put it off"
+    index.confirm_history(again, look_again=False)
+    assert index.history().look_again_since is None
+
+
+def test_it_is_compared_again_after_a_while_only(index: JobIndex) -> None:
+    index.confirm_history(index.history(), look_again=True)
+    assert index.history().look_again_since is None
+
+
+def test_of_two_callers_who_retry_one_begins_the_next_run(index: JobIndex) -> None:
+    job = index.create(new_job()).job
+    for run in (0, 1):
+        index.cancel(job.id)
+        assert index.retry(job.id, run).run == run + 1
+    index.cancel(job.id)
+    with pytest.raises(JobNotRetryable):
+        index.retry(job.id, 1)
+    assert index.get(job.id).run == 2

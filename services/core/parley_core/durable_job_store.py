@@ -26,6 +26,7 @@ from parley_core.errors import (
     LeaseLost,
     ObjectStoreUnavailable,
     ParleyError,
+    RecordUnreadable,
 )
 from parley_core.indexed_job_store import IndexedJobStore
 from parley_core.job import (
@@ -99,7 +100,7 @@ class DurableJobStore(IndexedJobStore):
         """Record an accepted job that Redis does not have, as the object store has it; None when nothing was accepted.
 
         Raises:
-            ValueError: its manifest or end cannot be read.
+            ValueError: its manifest cannot be read.
             JobStoreFull: no room yet.
             JobPurged: it is gone.
         """
@@ -208,7 +209,7 @@ class DurableJobStore(IndexedJobStore):
             if self.manifests.trace(job_id).purged:
                 raise JobPurged("This job is being deleted.")
             self.manifests.begin_run(job_id, job.run + 1)
-        return self.index.retry(job_id)
+        return self.index.retry(job_id, job.run)
 
     def condemn(self, job_id: str) -> None:
         """See JobRecorder.condemn. A tombstone is left: from now on nothing may bring the job back.
@@ -252,6 +253,7 @@ class DurableJobStore(IndexedJobStore):
         Raises:
             JobNotFound, JobPurged: nobody has it.
             JobStoreUnavailable: Redis does not answer, and the object store does not have it or does not answer.
+            RecordUnreadable: its manifest is damaged.
         """
         try:
             return self.index.get(job_id)
@@ -263,7 +265,7 @@ class DurableJobStore(IndexedJobStore):
     def restore(self, trace: JobTrace) -> bool:
         """Write the record of an accepted job that Redis does not have; say whether this call wrote it.
 
-        Raises ObjectStoreUnavailable, or ValueError for a document that cannot be read.
+        Raises ObjectStoreUnavailable, or ValueError for a manifest that cannot be read.
         """
         found = self.manifests.find(trace.job_id)
         if found is None:
@@ -272,22 +274,17 @@ class DurableJobStore(IndexedJobStore):
         return self.index.restore(found[0], accepted_at(trace.job_id), trace.run, end)
 
     def follow(self, job: Job, trace: JobTrace) -> bool:
-        """Make a job's record follow the object store; say whether it had to.
-
-        Raises ObjectStoreUnavailable, or ValueError for an end that cannot be read.
-        """
+        """Make a job's record follow the object store; say whether it had to. Raises ObjectStoreUnavailable."""
         if trace.purged:
             self._drop(job)
             return True
-        if job.run < trace.run and job.state in (JobState.FAILED, JobState.CANCELLED):
-            job = self.index.retry(job.id)
-        elif job.run < trace.run:
-            self._end_run(job)
-            return True
+        corrected = False
+        while job.run < trace.run and (job.state.terminal or self._end_run(job)):
+            job = self.index.retry(job.id, job.run)
+            corrected = True
         if trace.ended and not job.state.terminal:
-            self._end_run(job)
-            return True
-        return False
+            corrected |= self._end_run(job)
+        return corrected
 
     def _condemn(self, job_id: str, by_hand: bool) -> None:
         self._recorded(job_id)
@@ -308,12 +305,14 @@ class DurableJobStore(IndexedJobStore):
             trace = self.manifests.trace(job_id)
             if trace.purged:
                 raise JobPurged from None
-            found = self.manifests.find(job_id) if trace.accepted else None
+            found = self.manifests.find(job_id)  # also when not listed: some stores list what they took with a delay
             end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
             unrecorded = self.manifests.is_unrecorded(job_id)
         except ObjectStoreUnavailable:
             # "Not found" would be a guess: an accepted job may be in the object store that cannot be read.
             raise JobStoreUnavailable("Neither the job store nor the object store answers.") from error
+        except ValueError:
+            raise RecordUnreadable("The manifest of this job cannot be read.") from error
         if found is None:
             raise error
         job = as_accepted(found[0], trace.run)
@@ -340,10 +339,11 @@ class DurableJobStore(IndexedJobStore):
             raise JobCancelled("The job was cancelled.")
         raise LeaseLost("The job has ended.")
 
-    def _end_run(self, job: Job) -> None:
+    def _end_run(self, job: Job) -> bool:
         end = self.manifests.find_end(job.id, job.run)
         if end is not None:
             self.index.apply_end(job.id, job.run, end)
+        return end is not None
 
     def _drop(self, job: Job) -> None:
         """Forget the record of a job that was purged: a Redis that lost writes has brought it back."""

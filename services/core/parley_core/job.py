@@ -218,11 +218,13 @@ class History:
     """How far the history of one Redis is known to be complete.
 
     Attributes:
-        id: of the data set, empty where there is none yet.
+        id: of the data set.
         ticks: a number that only grows while nothing is lost.
         complete_until: what was written later may be missing.
         same_server: the process and its role have not changed since then.
         server: identity of the process and of its replication history.
+        now: time of the server's clock.
+        look_again_since: writes since then are to be compared once more now; None when nothing is.
     """
 
     id: str
@@ -230,6 +232,8 @@ class History:
     complete_until: datetime
     same_server: bool
     server: str
+    now: datetime
+    look_again_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,12 @@ def day_of(job_id: str) -> str:
         return UNDATED
 
 
+def first_id_of(moment: datetime) -> str:
+    """Return the beginning of the ids of a moment: in the order of text, all ids made before come before it."""
+    digits = f"{max(0, round(moment.timestamp() * 1000)):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 def accepted_at(job_id: str) -> datetime:
     """Return when a job was submitted by its id, and now for an id that carries no time."""
     try:

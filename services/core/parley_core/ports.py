@@ -276,7 +276,11 @@ class JobIndex(JobStore, Protocol):
 
     def history(self) -> History: ...
 
-    def confirm_history(self, server: str) -> tuple[str, int]: ...
+    def confirm_history(self, seen: History, look_again: bool) -> int | None: ...
+
+    def retry(self, job_id: str, run: int | None = None) -> Job:
+        """See SubmitStore.retry. With `run` only if this is the job's run: of two callers, one begins the next."""
+        ...
 
 
 class VoiceprintStore(Protocol):
@@ -363,8 +367,12 @@ class RecordingStore(Protocol):
         """Return the names of the objects below a folder (`recordings/`)."""
         ...
 
-    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
-        """Yield the objects below a folder, read page by page: memory does not grow with their number."""
+    def entries(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:
+        """Yield the objects below a folder, read page by page: memory does not grow with their number.
+
+        Args:
+            after: only names that come after this one, in the order of text.
+        """
         ...
 
     def remove_staged(self, older_than_seconds: float) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import (
     AttemptEnded,
@@ -20,6 +24,8 @@ from parley_keeper.loop import NoteProgress
 BATCH = 100  # jobs that one call to the store claims: few enough to be published before the claim lapses
 BATCHES = 20  # per round, so that a round ends while jobs keep coming
 UNSTARTED_SECONDS = 10.0  # a worker starts what it took within milliseconds; a wrong guess costs a duplicate message
+
+RECORDED_AT_ONCE = 16  # accepted jobs that wait for the object store most of the time
 
 SERVICE_SECONDS = 5.0  # between two measurements of the service of queues
 WORKER_START_SECONDS = 60.0  # a queue that scales from zero has no worker until a pod has started
@@ -85,13 +91,16 @@ def measure_service(store: MaintenanceStore, note_progress: NoteProgress) -> int
 def record_accepted(store: DurableJobStore, queue: JobQueue, note_progress: NoteProgress) -> int:
     """Record and publish jobs that were accepted while Redis did not answer; return how many.
 
-    Entry by entry: memory does not grow with their number, and one that cannot be read delays no other.
+    Batch by batch: memory does not grow with their number, and one that cannot be read delays no other.
     """
     store.health()  # raises while Redis is down: nothing is read in vain
     recorded = 0
-    for job_id in store.manifests.unrecorded():
-        note_progress()
-        recorded += _record_one(store, queue, job_id)
+    unrecorded = store.manifests.unrecorded()
+    with ThreadPoolExecutor(RECORDED_AT_ONCE, "record") as threads:
+        while batch := list(islice(unrecorded, BATCH)):
+            for done in threads.map(partial(_record_one, store, queue), batch):
+                note_progress()
+                recorded += done
     return recorded
 
 

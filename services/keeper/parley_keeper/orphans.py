@@ -42,7 +42,7 @@ class OrphanCollector:
 
     def collect(self, note_progress: NoteProgress) -> int:
         """Look at every settled day once; return how many objects were removed."""
-        self._store.manifests.forget_keys()
+        self._store.manifests.forget_keys(note_progress)
         removed = self._objects.remove_staged(STAGED_SECONDS) + self._remove_checkpoints(note_progress)
         kept = 0
         for key in self._settled():
@@ -90,9 +90,9 @@ class OrphanCollector:
             return False
         try:
             found = self._store.manifests.find(trace.job_id)
-            end = self._store.manifests.find_end(trace.job_id, trace.run)
         except ValueError:
             return False
+        end = self._store.manifests.find_end(trace.job_id, trace.run)
         if found is None or end is None:
             return False
         return self._is_over(found[0], end) and self._unrecorded(trace.job_id)

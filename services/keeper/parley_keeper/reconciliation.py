@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobNotFound, JobPurged, RecordUnreadable, RetryableError
+from parley_core.errors import JobNotFound, JobPurged, ParleyError, RetryableError
 from parley_core.job import History, JobTrace
-from parley_core.job_id import UNDATED, accepted_at
+from parley_core.job_id import UNDATED
 from parley_core.logs import get_logger
-from parley_core.storage.manifests import HistoryMarker
+from parley_core.storage.manifests import BEGINNING, CLOCKS_APART, HistoryMarker
 from parley_keeper.loop import NoteProgress
 
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 SLACK = timedelta(minutes=5)  # clocks differ, and a note of completeness may have been on its way
 MARKER_EVERY = timedelta(seconds=10)  # how often the object store's marker is read and written
 
@@ -36,9 +35,9 @@ class Found:
 def lost_since(history: History, marker: HistoryMarker | None) -> datetime | None:
     """Return since when Redis may lack writes; None when it lacks none.
 
-    A Redis without a data set, or with another one than the object store's marker names, may lack everything.
+    A data set that no keeper has compared, or another one than the object store's marker names, may lack everything.
     """
-    if not history.id or (marker is not None and marker.id != history.id):
+    if marker is not None and marker.id != history.id:
         return BEGINNING
     if not history.same_server or (marker is not None and marker.ticks > history.ticks):
         return history.complete_until
@@ -57,28 +56,32 @@ class Reconciler:
         """Reconcile if Redis has lost writes; return how many jobs were restored or corrected."""
         now = datetime.now(UTC)
         history = self._store.index.history()
-        since = lost_since(history, None)
-        compares = since is not None or now - self._marked_at >= MARKER_EVERY
+        lost = lost_since(history, None)
+        compares = lost is not None or now - self._marked_at >= MARKER_EVERY
         if compares:
-            since = lost_since(history, self._store.manifests.marker())
-        changed = 0
-        if since is not None:
-            found = self.reconcile(since, note_progress)
-            changed = found.restored + found.corrected
-            self.reconciliations += 1
-            log.warning(
-                "Redis may have lost writes; reconciled",
-                since=since.isoformat(),
-                restored=found.restored,
-                corrected=found.corrected,
-                looked_at=found.looked_at,
-                unreadable=found.unreadable,
-            )
-        identity, ticks = self._store.index.confirm_history(history.server)
-        if compares:
-            self._store.manifests.mark(HistoryMarker(identity, ticks))
+            lost = lost_since(history, self._store.manifests.marker())
+        since = history.look_again_since if lost is None else lost
+        changed = 0 if since is None else self._reconcile_and_log(since, note_progress)
+        ticks = self._store.index.confirm_history(history, look_again=lost is not None)
+        if ticks is None:
+            log.warning("Redis has lost writes meanwhile; the next round compares again")
+        elif compares:
+            self._store.manifests.mark(HistoryMarker(history.id, ticks))
             self._marked_at = now
         return changed
+
+    def _reconcile_and_log(self, since: datetime, note_progress: NoteProgress) -> int:
+        found = self.reconcile(since, note_progress)
+        self.reconciliations += 1
+        log.warning(
+            "Redis may have lost writes; reconciled",
+            since=since.isoformat(),
+            restored=found.restored,
+            corrected=found.corrected,
+            looked_at=found.looked_at,
+            unreadable=found.unreadable,
+        )
+        return found.restored + found.corrected
 
     def metrics(self) -> Iterable[Metric]:
         """What this keeper has reconciled since it started."""
@@ -104,20 +107,21 @@ class Reconciler:
                 self._follow(trace, found)
             except RetryableError:
                 raise
-            except (ValueError, JobPurged, RecordUnreadable) as error:
+            except (ValueError, ParleyError) as error:  # damaged, or somebody was faster: it delays no other
                 found.unreadable += 1
                 log.error("job cannot be reconciled", job_id=trace.job_id, error=type(error).__name__)
         return found
 
     def _traces(self, start: datetime) -> Iterator[JobTrace]:
         manifests = self._store.manifests
+        earliest = (max(start, BEGINNING + CLOCKS_APART) - CLOCKS_APART).date().isoformat()
         for day in manifests.days():
-            if day == UNDATED or day >= start.date().isoformat():
-                yield from (trace for trace in manifests.traces(day) if accepted_at(trace.job_id) >= start)
+            if day == UNDATED or day >= earliest:
+                yield from manifests.traces(day, start)
         if start > BEGINNING:  # older jobs: those that changed since, and those that Redis believes unfinished
-            days = (datetime.now(UTC).date() - start.date()).days
-            for date in (start.date() + timedelta(days=number) for number in range(days + 1)):
-                yield from (manifests.trace(job_id) for job_id in manifests.changed_on(date.isoformat()))
+            for day in manifests.change_days():
+                if day >= earliest:
+                    yield from (manifests.trace(job_id) for job_id in manifests.changed_on(day))
             for job_id in self._store.index.unfinished_ids():
                 yield manifests.trace(job_id)
 

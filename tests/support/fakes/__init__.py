@@ -3,7 +3,7 @@
 The ports keep the same promises as the real ones (one contract suite runs on both), without Redis and without a disk.
 """
 
-from tests.support.fakes.factories import new_job
+from tests.support.fakes.factories import id_of, new_job
 from tests.support.fakes.jobs import MemoryJobStore
 from tests.support.fakes.objects import MemoryRecordingStore
 from tests.support.fakes.queue import MemoryJobQueue
@@ -14,5 +14,6 @@ __all__ = [
     "MemoryJobStore",
     "MemoryRecordingStore",
     "MemoryVoiceprintStore",
+    "id_of",
     "new_job",
 ]

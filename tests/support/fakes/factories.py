@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import datetime
+
 from parley_core.job import DEFAULT_TENANT, JobOptions, NewJob, TimeLimits
-from parley_core.job_id import new_id
+from parley_core.job_id import first_id_of, new_id
 from parley_core.recording import Recording, recording_key
+
+
+def id_of(moment: datetime) -> str:
+    """Return an id that a process makes whose clock shows this moment."""
+    return f"{first_id_of(moment)}-7000-8000-{secrets.token_hex(6)}"
 
 
 def new_job(

@@ -263,10 +263,10 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
             self._count("jobs_cancelled", entry.job)
             return entry.job
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, job_id: str, run: int | None = None) -> Job:
         with self._transition() as now:
             entry = self._entry(job_id)
-            if entry.job.state not in (JobState.FAILED, JobState.CANCELLED):
+            if entry.job.state not in (JobState.FAILED, JobState.CANCELLED) or run not in (None, entry.job.run):
                 raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
             if entry.condemned:
                 raise JobPurged("This job is being purged.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from parley_core.errors import ObjectStoreUnavailable
@@ -13,12 +13,18 @@ from parley_core.ports import ObjectEntry
 
 
 class MemoryRecordingStore:
-    """Keeps objects in a dict. `available = False` acts like a store that is down."""
+    """Keeps objects in a dict.
+
+    Attributes:
+        available: False acts like a store that is down.
+        listed_after: seconds until a listing has what was stored, as in a store of eventual consistency.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.modified: dict[str, datetime] = {}
         self.available = True
+        self.listed_after = 0.0
 
     def _require_available(self) -> None:
         if not self.available:
@@ -56,8 +62,8 @@ class MemoryRecordingStore:
         self.objects.pop(key, None)
         self.modified.pop(key, None)
 
-    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
-        for key in self.keys(prefix):
+    def entries(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:
+        for key in (key for key in self.keys(prefix) if key > after):
             yield ObjectEntry(key, self.modified[key], len(self.objects[key]))
 
     def remove_staged(self, older_than_seconds: float) -> int:
@@ -70,7 +76,9 @@ class MemoryRecordingStore:
 
     def keys(self, prefix: str) -> Sequence[str]:
         self._require_available()
-        return sorted(key for key in list(self.objects) if key.startswith(prefix.rstrip("/") + "/"))
+        newest = datetime.now(UTC) - timedelta(seconds=self.listed_after)
+        below = [key for key in list(self.objects) if key.startswith(prefix.rstrip("/") + "/")]
+        return sorted(key for key in below if self.modified.get(key, newest) <= newest)
 
     def check(self) -> None:
         self._require_available()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from parley_core.job import History, Job, JobEnd, JobEvent, JobState, NewJob
+from parley_core.redis.restoration import BEGINNING, LOOK_AGAIN_AFTER
 
 
 @dataclass
@@ -40,7 +42,8 @@ class MemoryRestoration:
     _retain: float
 
     def __init__(self) -> None:
-        self._history = History("", 0, datetime(1970, 1, 1, tzinfo=UTC), same_server=False, server="server-1")
+        self._history = History("", 0, BEGINNING, same_server=False, server="server-1", now=BEGINNING)
+        self._again: tuple[datetime | None, float | None] = (None, None)
 
     def _transition(self) -> AbstractContextManager[float]:
         raise NotImplementedError
@@ -103,13 +106,14 @@ class MemoryRestoration:
 
     def snapshot(self) -> bytes:
         """Return all that the store holds now."""
-        return pickle.dumps((self._entries, self._purged, self._keys, self._counters, self._history))
+        return pickle.dumps((self._entries, self._purged, self._keys, self._counters, self._history, self._again))
 
     def roll_back(self, snapshot: bytes) -> None:
         """Hold what the store held then, as another server."""
         with self._lock:
-            self._entries, self._purged, self._keys, self._counters, history = pickle.loads(snapshot)
-            self._history = replace(history, same_server=False, server=f"{history.server}+")
+            server = self._history.server
+            self._entries, self._purged, self._keys, self._counters, history, self._again = pickle.loads(snapshot)
+            self._history = replace(history, same_server=False, server=f"{server}+")
 
     def unfinished_ids(self) -> Iterator[str]:
         with self._transition():
@@ -117,16 +121,22 @@ class MemoryRestoration:
         yield from ids
 
     def history(self) -> History:
-        with self._transition():
-            return self._history
-
-    def confirm_history(self, server: str) -> tuple[str, int]:
         with self._transition() as now:
-            self._history = replace(
-                self._history,
-                id=self._history.id or server,
-                ticks=self._history.ticks + 1,
-                complete_until=datetime.fromtimestamp(now, UTC),
-                same_server=server == self._history.server,
-            )
-            return self._history.id, self._history.ticks
+            if not self._history.id:
+                self._history = replace(self._history, id=secrets.token_hex(8))
+            since, at = self._again
+            due = since if at is not None and at <= now else None
+            return replace(self._history, now=datetime.fromtimestamp(now, UTC), look_again_since=due)
+
+    def confirm_history(self, seen: History, look_again: bool) -> int | None:
+        with self._transition() as now:
+            known = self._history
+            if (known.id, known.server) != (seen.id, seen.server) or known.ticks < seen.ticks:
+                return None
+            if look_again:
+                self._again = (seen.now, now + LOOK_AGAIN_AFTER.total_seconds())
+            elif seen.look_again_since:
+                self._again = (None, None)
+            until = datetime.fromtimestamp(now, UTC)
+            self._history = replace(known, ticks=known.ticks + 1, complete_until=until, same_server=True)
+            return self._history.ticks

@@ -14,12 +14,14 @@ from parley_core.errors import (
     JobAlreadyTerminal,
     JobCancelled,
     JobNotFound,
+    JobNotRetryable,
     JobPurged,
     JobStoreUnavailable,
     JobStoreUnusable,
     LeaseLost,
     ObjectStoreUnavailable,
     QueueFull,
+    RecordUnreadable,
     WorkerLost,
 )
 from parley_core.job import Failure, GiveUp, IdempotencyKey, Job, JobState, Lease, NewJob, Phase, ResultSummary, RetryIn
@@ -256,13 +258,45 @@ def test_a_retry_by_hand_has_an_end_of_its_own_and_survives_a_wipe(fixture: Fixt
     lease = fixture.running(new.id)[1]
     fixture.index.roll_back(cancelled)
     assert fixture.store.get(new.id).state is JobState.CANCELLED
-    assert fixture.store.follow(fixture.index.get(new.id), fixture.store.manifests.trace(new.id)) is False
+    assert fixture.store.follow(fixture.index.get(new.id), fixture.store.manifests.trace(new.id))
     assert fixture.store.get(new.id).state is JobState.QUEUED
     with pytest.raises(LeaseLost):
         fixture.store.succeed(lease, result("lost"))
     fixture.store.succeed(fixture.running(new.id)[1], result())
     fixture.wipe()
     assert fixture.store.get(new.id).result == result()
+
+
+@pytest.mark.parametrize("state", [JobState.ACCEPTED, JobState.CANCELLED])
+@pytest.mark.parametrize("ended", [False, True])
+def test_several_retries_that_redis_lost_are_followed(fixture: Fixture, state: JobState, ended: bool) -> None:
+    new = fixture.accepted()
+    if state is JobState.CANCELLED:
+        fixture.store.cancel(new.id)
+    before = fixture.index.snapshot()
+    for number in range(3):
+        if number or state is JobState.ACCEPTED:
+            fixture.store.cancel(new.id)
+        fixture.store.retry(new.id)
+    if ended:
+        fixture.store.succeed(fixture.running(new.id)[1], result())
+    fixture.index.roll_back(before)
+    trace = fixture.store.manifests.trace(new.id)
+    assert fixture.store.follow(fixture.index.get(new.id), trace)
+    job = fixture.index.get(new.id)
+    assert (job.run, job.state) == (3, JobState.SUCCEEDED if ended else JobState.QUEUED)
+    assert not fixture.store.follow(job, trace)
+
+
+def test_a_run_whose_end_is_damaged_goes_on(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    before = fixture.index.snapshot()
+    fixture.store.cancel(new.id)
+    fixture.store.retry(new.id)
+    damage(fixture, new.id, "end-0.json")
+    fixture.index.roll_back(before)
+    assert not fixture.store.follow(fixture.index.get(new.id), fixture.store.manifests.trace(new.id))
+    assert fixture.index.get(new.id).state is JobState.ACCEPTED
 
 
 def test_a_retry_in_the_middle_of_a_delete_is_refused(fixture: Fixture) -> None:
@@ -282,6 +316,71 @@ def test_a_purged_job_that_redis_brings_back_is_gone_again(fixture: Fixture) -> 
     assert fixture.store.start_attempt(new.id, "w/1", 30) is None
     with pytest.raises(JobPurged):
         fixture.store.get(new.id)
+
+
+def damage(fixture: Fixture, job_id: str, name: str) -> None:
+    """Cut an object short, as a store does that does not flush when its node loses power."""
+    (key,) = (key for key in fixture.objects.objects if key.endswith(f"{job_id}/{name}"))
+    fixture.objects.objects[key] = fixture.objects.objects[key][:40]
+
+
+def test_a_job_whose_end_is_damaged_runs_again_and_has_one_end(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    before = fixture.index.snapshot()
+    fixture.store.succeed(fixture.running(new.id)[1], result("lost"))
+    damage(fixture, new.id, "end-0.json")
+    fixture.index.roll_back(before)
+    assert fixture.store.get(new.id).state is JobState.ACCEPTED
+    assert not fixture.store.follow(fixture.index.get(new.id), fixture.store.manifests.trace(new.id))
+    fixture.store.succeed(fixture.running(new.id)[1], result())
+    fixture.wipe()
+    assert fixture.store.get(new.id).result == result()
+
+
+def test_a_job_whose_end_is_damaged_is_restored_as_unfinished(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    fixture.store.cancel(new.id)
+    damage(fixture, new.id, "end-0.json")
+    fixture.wipe()
+    assert fixture.store.get(new.id).state is JobState.ACCEPTED
+    assert fixture.store.restore(fixture.store.manifests.trace(new.id))
+    assert fixture.store.cancel(new.id).state is JobState.CANCELLED
+
+
+def test_a_job_whose_manifest_is_damaged_says_so(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    damage(fixture, new.id, "manifest.json")
+    fixture.wipe()
+    with pytest.raises(RecordUnreadable):
+        fixture.store.get(new.id)
+
+
+def test_an_accepted_job_is_found_by_a_store_that_lists_it_late(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    fixture.wipe()
+    fixture.objects.listed_after = 3600.0
+    assert fixture.store.get(new.id).state is JobState.ACCEPTED
+    assert fixture.store.cancel(new.id).state is JobState.CANCELLED
+    with pytest.raises(JobAlreadyTerminal):
+        fixture.store.cancel(new.id)
+
+
+def test_one_of_two_retries_at_once_begins_a_run(fixture: Fixture) -> None:
+    """The second has read the job before the first, and comes when the new run has ended already."""
+    new = fixture.accepted()
+    fixture.store.cancel(new.id)
+    begin_run = fixture.store.manifests.begin_run
+
+    def overtaken(job_id: str, run: int) -> None:
+        fixture.store.manifests.begin_run = begin_run  # type: ignore[method-assign]
+        fixture.store.retry(job_id)
+        fixture.store.cancel(job_id)
+        begin_run(job_id, run)
+
+    fixture.store.manifests.begin_run = overtaken  # type: ignore[method-assign]
+    with pytest.raises(JobNotRetryable):
+        fixture.store.retry(new.id)
+    assert fixture.store.get(new.id).run == fixture.store.manifests.trace(new.id).run == 1
 
 
 Act = Callable[[Fixture, str, Lease], object]

@@ -11,6 +11,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobPurged, JobStoreUnavailable, ObjectStoreUnavailable
 from parley_core.job import MAX_ATTEMPTS, Failure, IdempotencyKey, JobState, RetryIn, dispatch_of
 from parley_core.job_id import day_of
+from parley_keeper import maintenance
 from parley_keeper.maintenance import UNSTARTED_SECONDS, publish_due, reap, record_accepted, republish_lost
 from tests.support.fakes import MemoryJobQueue, MemoryJobStore, MemoryRecordingStore, new_job
 
@@ -217,12 +218,14 @@ def test_a_job_cancelled_or_deleted_before_it_was_recorded_does_not_come_back(fi
         fixture.store.get(deleted)
 
 
-def test_a_long_round_shows_progress_entry_by_entry(fixture: ApiFixture) -> None:
+def test_a_long_round_shows_progress_entry_by_entry(fixture: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "BATCH", 5)
     for _ in range(20):
         fixture.accepted_without_redis()
     progress: list[int] = []
     record_accepted(fixture.store, fixture.queue, lambda: progress.append(len(fixture.published())))
-    assert progress == list(range(20))
+    assert len(progress) == 20
+    assert progress[4::5] == [5, 10, 15, 20], "no batch is read before the one before it is recorded"
 
 
 def test_a_late_word_of_an_older_publish_does_not_hide_a_job_that_waits_for_its_next_attempt(

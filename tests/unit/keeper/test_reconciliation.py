@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobPurged, ObjectStoreUnavailable, RecordUnreadable
-from parley_core.job import Failure, GiveUp, History, Job, JobState, ResultSummary, RetryIn
+from parley_core.errors import JobNotFound, JobNotRetryable, JobPurged, ObjectStoreUnavailable, RecordUnreadable
+from parley_core.job import Failure, GiveUp, History, Job, JobState, JobTrace, ResultSummary, RetryIn
 from parley_core.job_id import day_of
+from parley_core.redis.restoration import LOOK_AGAIN_AFTER
 from parley_core.storage.manifests import HistoryMarker
 from parley_keeper.reconciliation import BEGINNING, MARKER_EVERY, Reconciler, lost_since
-from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
+from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, id_of, new_job
 
 NOW = datetime.now(UTC)
-WHOLE = History("a", 7, NOW, same_server=True, server="s")
+WHOLE = History("a", 7, NOW, same_server=True, server="s", now=NOW)
 
 
 def nothing() -> None:
@@ -28,16 +31,18 @@ def result(name: str) -> ResultSummary:
 
 
 class KeeperFixture:
-    def __init__(self) -> None:
-        self.index, self.objects = MemoryJobStore(), MemoryRecordingStore()
+    def __init__(self, objects: MemoryRecordingStore | None = None) -> None:
+        self.ahead = timedelta()  # of Redis's clock: time passes at once
+        self.index = MemoryJobStore(lambda: time.time() + self.ahead.total_seconds())
+        self.objects = objects or MemoryRecordingStore()
         self.store = DurableJobStore(self.index, self.objects)
         self.reconciler = Reconciler(self.store)
 
     def run_once(self) -> int:
         return self.reconciler.run_once(nothing)
 
-    def submit(self) -> str:
-        return self.store.create(new_job()).job.id
+    def submit(self, job_id: str | None = None) -> str:
+        return self.store.create(new_job(job_id)).job.id
 
     def succeed(self, job_id: str) -> None:
         started = self.store.start_attempt(job_id, "w/1", 30)
@@ -55,6 +60,8 @@ class KeeperFixture:
                 found[job_id] = self.index.get(job_id).state.value
             except JobPurged:
                 found[job_id] = "purged"
+            except JobNotFound:
+                found[job_id] = "unknown"
         return found
 
 
@@ -73,9 +80,9 @@ def fixture() -> KeeperFixture:
         (WHOLE, None, None),
         (WHOLE, HistoryMarker("a", 8), NOW),
         (WHOLE, HistoryMarker("b", 1), BEGINNING),
-        (History("", 0, BEGINNING, same_server=False, server="s"), None, BEGINNING),
-        (History("", 0, BEGINNING, same_server=False, server="s"), HistoryMarker("a", 7), BEGINNING),
-        (History("a", 7, NOW, same_server=False, server="t"), HistoryMarker("a", 7), NOW),
+        (History("b", 0, BEGINNING, same_server=False, server="s", now=NOW), None, BEGINNING),
+        (History("b", 0, NOW, same_server=True, server="s", now=NOW), HistoryMarker("a", 7), BEGINNING),
+        (History("a", 7, NOW, same_server=False, server="t", now=NOW), HistoryMarker("a", 7), NOW),
     ],
 )
 def test_lost_writes_are_noticed(history: History, marker: HistoryMarker | None, since: datetime | None) -> None:
@@ -202,9 +209,7 @@ def test_a_document_that_cannot_be_read_stops_no_other(fixture: KeeperFixture) -
 def test_another_redis_on_the_same_objects_takes_everything_over(fixture: KeeperFixture) -> None:
     waiting, ended = fixture.submit(), fixture.submit()
     fixture.succeed(ended)
-    other = KeeperFixture()
-    other.store = DurableJobStore(other.index, fixture.objects)
-    other.reconciler = Reconciler(other.store)
+    other = KeeperFixture(fixture.objects)
     other.submit()
     assert other.run_once() == 2
     assert other.states([waiting, ended]) == {waiting: "accepted", ended: "succeeded"}
@@ -267,7 +272,180 @@ def test_old_days_are_not_listed_after_a_short_loss(fixture: KeeperFixture, monk
     traces = fixture.store.manifests.traces
     fixture.objects.put("jobs/2020-01-01/old/manifest.json", b"{}")
     fixture.submit()
-    monkeypatch.setattr(fixture.store.manifests, "traces", lambda day: (listed.append(day), traces(day))[1])
+
+    def note(day: str, since: datetime) -> Iterator[JobTrace]:
+        listed.append(day)
+        return traces(day, since)
+
+    monkeypatch.setattr(fixture.store.manifests, "traces", note)
     fixture.reconciler.reconcile(NOW - timedelta(minutes=1), nothing)
     assert "2020-01-01" not in listed
     assert listed
+
+
+def test_a_redis_that_is_lost_again_while_it_is_brought_back_gets_every_job(fixture: KeeperFixture) -> None:
+    jobs = [fixture.submit() for _ in range(6)]
+    fixture.wipe()
+    calls = 0
+
+    def lose_again() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            fixture.wipe()
+
+    fixture.reconciler.run_once(lose_again)
+    assert sum(job_id in fixture.index.unfinished_ids() for job_id in jobs) == 3
+    fixture.run_once()
+    assert set(fixture.states(jobs).values()) == {"accepted"}
+
+
+def test_what_an_old_primary_took_after_its_successor_was_compared_is_not_lost(fixture: KeeperFixture) -> None:
+    """A primary that is cut off takes writes for some seconds, and its callers get their 202."""
+    old = KeeperFixture(fixture.objects)
+    retried = fixture.submit(id_of(NOW - timedelta(days=3)))
+    fixture.store.cancel(retried)
+    fixture.run_once()
+    fixture.index.roll_back(fixture.index.snapshot())
+    old.index.roll_back(fixture.index.snapshot())
+    fixture.run_once()
+    late = old.submit()
+    old.store.retry(retried)
+    assert fixture.run_once() == 0
+    assert late not in fixture.index.unfinished_ids()
+    fixture.ahead = LOOK_AGAIN_AFTER
+    assert fixture.run_once() == 2
+    assert fixture.states([late, retried]) == {late: "accepted", retried: "queued"}
+    before = fixture.reconciler.reconciliations
+    fixture.run_once()
+    assert fixture.reconciler.reconciliations == before, "once is enough"
+
+
+def test_a_job_of_a_process_whose_clock_is_slow_is_not_lost(fixture: KeeperFixture) -> None:
+    before = fixture.index.snapshot()
+    job_id = fixture.submit(id_of(NOW - timedelta(minutes=50)))
+    fixture.index.roll_back(before)
+    assert fixture.run_once() == 1
+    assert fixture.states([job_id]) == {job_id: "accepted"}
+
+
+@pytest.mark.parametrize("hours", [-1, 24], ids=["slow", "fast"])
+def test_a_purge_noted_by_a_process_whose_clock_is_wrong_is_not_lost(fixture: KeeperFixture, hours: int) -> None:
+    deleted = fixture.submit(id_of(NOW - timedelta(days=3)))
+    fixture.succeed(deleted)
+    fixture.run_once()
+    before = fixture.index.snapshot()
+    fixture.store.remove(fixture.store.get(deleted))
+    (change,) = fixture.objects.keys("changes")
+    day = (datetime.now(UTC) + timedelta(hours=hours)).date().isoformat()
+    fixture.objects.delete(change)
+    fixture.objects.put(f"changes/{day}/{deleted}.purged", b"")
+    fixture.index.roll_back(before)
+    fixture.run_once()
+    assert fixture.states([deleted]) == {deleted: "purged"}
+
+
+def test_a_job_that_somebody_else_has_brought_back_stops_no_other(
+    fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two keepers bring back a retry: the second finds that the job has been retried."""
+    jobs = [fixture.submit() for _ in range(3)]
+    for job_id in jobs:
+        fixture.store.cancel(job_id)
+    cancelled = fixture.index.snapshot()
+    for job_id in jobs:
+        fixture.store.retry(job_id)
+    fixture.index.roll_back(cancelled)
+    retry = fixture.index.retry
+
+    def refuse_first(job_id: str, run: int | None = None) -> Job:
+        if job_id == jobs[0]:
+            raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
+        return retry(job_id, run)
+
+    monkeypatch.setattr(fixture.index, "retry", refuse_first)
+    found = fixture.reconciler.reconcile(BEGINNING, nothing)
+    assert (found.corrected, found.unreadable) == (2, 1)
+
+
+def test_a_redis_of_another_deployment_gets_every_job_and_costs_none(fixture: KeeperFixture) -> None:
+    """Somebody restores the snapshot of another system: its history has another id, however long it is."""
+    waiting, ended, deleted = fixture.submit(), fixture.submit(), fixture.submit()
+    fixture.succeed(ended)
+    fixture.store.remove(fixture.store.cancel(deleted))
+    fixture.run_once()
+    stored = {key for key in fixture.objects.objects if not key.startswith("history/")}
+    other = KeeperFixture()
+    foreign = other.submit()
+    for _ in range(50):
+        other.run_once()
+    fixture.index.roll_back(other.index.snapshot())
+    fixture.run_once()
+    assert fixture.states([waiting, ended]) == {waiting: "accepted", ended: "succeeded"}
+    with pytest.raises(JobPurged):
+        fixture.store.get(deleted)
+    assert fixture.index.get(foreign).state is JobState.ACCEPTED, "it fails when it runs: its recording is elsewhere"
+    assert {key for key in fixture.objects.objects if not key.startswith("history/")} == stored
+
+
+Racing = Callable[[KeeperFixture, str], object]
+RACING: dict[str, tuple[Racing, str]] = {
+    "cancel": (lambda fixture, job_id: fixture.store.cancel(job_id), "cancelled"),
+    "delete": (lambda fixture, job_id: fixture.store.remove(fixture.store.cancel(job_id)), "purged"),
+    "retry": (lambda fixture, job_id: (fixture.store.cancel(job_id), fixture.store.retry(job_id)), "queued"),
+    "attempt": (lambda fixture, job_id: (fixture.store.find_accepted(job_id), fixture.succeed(job_id)), "succeeded"),
+}
+
+
+@pytest.mark.parametrize("step", ["listed", "looked up", "manifest read", "end read"])
+@pytest.mark.parametrize("action", RACING)
+@pytest.mark.parametrize("ended", [False, True], ids=["waiting", "retried before"])
+def test_what_a_caller_does_while_redis_is_rebuilt_stands(
+    fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch, action: str, step: str, ended: bool
+) -> None:
+    act, expected = RACING[action]
+    job_id = fixture.submit()
+    if ended:
+        fixture.store.cancel(job_id)
+        fixture.store.retry(job_id)
+    done: list[str] = []
+
+    def race(job: str = job_id) -> None:
+        if not done:
+            done.append(step)
+            act(fixture, job)
+
+    def after(call: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*arguments: object) -> object:
+            result = call(*arguments)
+            race()
+            return result
+
+        return wrapped
+
+    fixture.wipe()
+    manifests = fixture.store.manifests
+    method = {"looked up": "trace", "manifest read": "find", "end read": "find_end"}.get(step)
+    if method:
+        monkeypatch.setattr(manifests, method, after(getattr(manifests, method)))
+    fixture.reconciler.run_once(race if step == "listed" else nothing)
+    race()
+    fixture.run_once()
+    assert fixture.states([job_id]) == {job_id: expected}
+    fixture.wipe()
+    fixture.run_once()
+    restored = {"queued": "accepted", "purged": "unknown"}.get(expected, expected)
+    assert fixture.states([job_id]) == {job_id: restored}
+
+
+def test_a_store_that_lists_late_costs_time_and_no_job(fixture: KeeperFixture) -> None:
+    waiting, ended = fixture.submit(), fixture.submit()
+    fixture.succeed(ended)
+    fixture.wipe()
+    fixture.objects.listed_after = 3600.0
+    fixture.run_once()
+    assert list(fixture.index.unfinished_ids()) == []
+    fixture.objects.listed_after = 0.0
+    fixture.ahead = LOOK_AGAIN_AFTER
+    fixture.run_once()
+    assert fixture.states([waiting, ended]) == {waiting: "accepted", ended: "succeeded"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -15,6 +16,10 @@ from parley_core.redis.scripts import Scripts, in_pairs
 
 HISTORY = "parley:history"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+# A primary that was cut off takes writes until it learns of its successor, and loses them. Their manifests are listed
+# after this time. `min-replicas-max-lag` of the server has to be shorter.
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
 
 
 class Restoration:
@@ -56,27 +61,37 @@ class Restoration:
                     yield job_id
 
     def history(self) -> History:
-        """Return how far this server's history is known to be complete."""
+        """Return how far this server's history is known to be complete. A data set without an id gets one."""
         with translated_errors():
+            self._raw.hsetnx(HISTORY, "id", secrets.token_hex(8))
             server, replication = self._raw.info("server"), self._raw.info("replication")
-            known = self._raw.hgetall(HISTORY)
+            known, (seconds, microseconds) = self._raw.hgetall(HISTORY), self._raw.time()
         identity = f"{server['run_id']}:{replication.get('master_replid', '')}"
+        now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+        again_at = moment(known.get("again_at"))
         return History(
             id=known.get("id", ""),
             ticks=int(known.get("ticks", 0)),
             complete_until=moment(known.get("at")) or BEGINNING,
             same_server=known.get("server") == identity,
             server=identity,
+            now=now,
+            look_again_since=moment(known.get("again_since")) if again_at and again_at <= now else None,
         )
 
-    def confirm_history(self, server: str) -> tuple[str, int]:
-        """Note that the history of this server is complete up to now; return its id and the number of notes.
+    def confirm_history(self, seen: History, look_again: bool) -> int | None:
+        """Note that the record is complete up to now; return the number of notes.
 
         Args:
-            server: identity from `history`.
+            seen: what `history` said before the record was compared with the object store.
+            look_again: writes were lost, so compare once more later: what the old server has taken since then.
+
+        Returns:
+            None when Redis has lost writes since `seen`: nothing is noted.
         """
-        identity, ticks = self._restore_script("history", server)
-        return str(identity), int(ticks)
+        again = str(milliseconds(seen.now)) if look_again else "done" if seen.look_again_since else ""
+        wait = int(LOOK_AGAIN_AFTER.total_seconds() * 1000)
+        return self._restore_script("history", seen.id, seen.ticks, seen.server, again, wait) or None
 
 
 def _end_arguments(end: JobEnd) -> list[Any]:

@@ -146,8 +146,8 @@ class RedisJobStore(Restoration, Queries):
             raise JobAlreadyTerminal("The job has ended already; there is nothing to cancel.")
         return self._changed(job_id)
 
-    def retry(self, job_id: str) -> Job:
-        outcome = self._known(self._run("retry", job_id), job_id)
+    def retry(self, job_id: str, run: int | None = None) -> Job:
+        outcome = self._known(self._run("retry", job_id, "" if run is None else run), job_id)
         if outcome == "refused":
             raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
         if outcome == "condemned":

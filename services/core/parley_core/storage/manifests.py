@@ -11,14 +11,16 @@
     history/marker.json                  the newest state of Redis that a keeper has seen
 
 The day of a job is in its id, so every object of a job is found without a search, and every day can be listed.
-Manifests, ends and retries are created conditionally: of two writers, one wins, whatever Redis has forgotten.
+Manifests, ends and retries are created conditionally: of two writers, one wins, whatever Redis has forgotten. A
+damaged document was promised to nobody (a store that does not flush was cut off from power): it is replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -38,15 +40,21 @@ from parley_core.job import (
     ResultSummary,
     TimeLimits,
 )
-from parley_core.job_id import accepted_at, day_of
+from parley_core.job_id import UNDATED, accepted_at, day_of, first_id_of
+from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
 from parley_core.recording import Recording
 from parley_core.redis.record import dump, known_members, options_from, options_to_plain
 
 MARKER = "history/marker.json"
 IDEMPOTENCY_LIFE = timedelta(hours=24)
+CLOCKS_APART = timedelta(hours=1)  # at most, those of two processes: ids carry the time of one, entries that of a store
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+RETRY = re.compile(r"retry-(\d+)")
 MANIFEST, PURGED = "manifest.json", "purged"
 FORMAT = 1  # of manifests and ends; a reader ignores members that it does not know
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,12 @@ class Manifests:
         key = f"{_folder(new.id)}/{MANIFEST}"
         if self._objects.create(key, manifest_to_json(new, idempotency)):
             return new
-        return manifest_from_json(self._objects.read(key))[0]
+        try:
+            return manifest_from_json(self._objects.read(key))[0]
+        except ValueError:
+            log.error("damaged manifest replaced", job_id=new.id)
+            self._objects.put(key, manifest_to_json(new, idempotency))
+            return new
 
     def find(self, job_id: str) -> tuple[NewJob, IdempotencyKey | None] | None:
         """Return what was accepted, None when nothing was, or when it was purged.
@@ -87,21 +100,27 @@ class Manifests:
 
     def trace(self, job_id: str) -> JobTrace:
         """Return what there is of a job. Costs one listing."""
-        names = [entry.key for entry in self._objects.entries(f"{_folder(job_id)}/")]
-        return _trace(job_id, [name.rpartition("/")[2] for name in names])
+        folder = f"{_folder(job_id)}/"
+        return _trace(job_id, [entry.key.removeprefix(folder) for entry in self._objects.entries(folder)])
 
     def end(self, job_id: str, run: int, end: JobEnd) -> JobEnd:
         """Keep the end of a run; return it, or the end that the run has already. Raises ObjectStoreUnavailable."""
         key = f"{_folder(job_id)}/end-{run}.json"
         if self._objects.create(key, end_to_json(end)):
             return end
-        return end_from_json(self._objects.read(key))
+        known = self.find_end(job_id, run)
+        if known is None:
+            self._objects.put(key, end_to_json(end))
+        return known or end
 
     def find_end(self, job_id: str, run: int) -> JobEnd | None:
-        """Return how a run ended, None while it has not. Raises ValueError or ObjectStoreUnavailable."""
+        """Return how a run ended, None while it has not, or when its end is damaged. Raises ObjectStoreUnavailable."""
         try:
             return end_from_json(self._objects.read(f"{_folder(job_id)}/end-{run}.json"))
         except KeyError:
+            return None
+        except ValueError:
+            log.error("damaged end: the job runs again", job_id=job_id, run=run)
             return None
 
     def begin_run(self, job_id: str, run: int) -> None:
@@ -146,11 +165,23 @@ class Manifests:
         """Days on which jobs were accepted, oldest first."""
         return sorted(folder.rpartition("/")[2] for folder in self._objects.folders("jobs"))
 
-    def traces(self, day: str) -> Iterator[JobTrace]:
-        """Yield what there is of every job of a day, as it is listed: the objects of one job come together."""
-        entries = (entry.key.split("/") for entry in self._objects.entries(f"jobs/{day}/"))
-        for job_id, parts in groupby(entries, key=itemgetter(2)):
-            yield _trace(job_id, [part[3] for part in parts])
+    def traces(self, day: str, since: datetime = BEGINNING) -> Iterator[JobTrace]:
+        """Yield what there is of every job of a day that was accepted or changed since then.
+
+        The objects of one job are listed together. Objects of other names are passed over.
+        """
+        folder = f"jobs/{day}/"
+        after = f"{folder}{first_id_of(since - CLOCKS_APART)}" if since > BEGINNING and day != UNDATED else ""
+        entries = ((entry.key.split("/"), entry.modified) for entry in self._objects.entries(folder, after))
+        named = ((parts[2], parts[3], modified) for parts, modified in entries if len(parts) == 4)
+        for job_id, group in groupby(named, key=itemgetter(0)):
+            found = list(group)
+            if accepted_at(job_id) >= since or any(modified >= since for *_, modified in found):
+                yield _trace(job_id, [name for _, name, _ in found])
+
+    def change_days(self) -> list[str]:
+        """Days on which jobs were retried or purged by hand, oldest first."""
+        return sorted(folder.rpartition("/")[2] for folder in self._objects.folders("changes"))
 
     def changed_on(self, day: str) -> Iterator[str]:
         """Yield the ids of jobs that were retried or purged on a day."""
@@ -204,18 +235,19 @@ class Manifests:
         entry = {"job_id": job_id, "digest": idempotency.digest, "expires": expires}
         if self._objects.create(name, dump(entry).encode()):
             return job_id
-        known: dict[str, str] = json.loads(self._objects.read(name))
-        if datetime.fromisoformat(known["expires"]) < datetime.now(UTC):
+        known = _binding(self._objects.read(name))
+        if known is None or datetime.fromisoformat(known["expires"]) < datetime.now(UTC):
             self._objects.put(name, dump(entry).encode())
             return job_id
         if known["digest"] != idempotency.digest:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         return known["job_id"]
 
-    def forget_keys(self) -> None:
-        """Remove the bindings whose 24 hours are over."""
+    def forget_keys(self, note_progress: Callable[[], None]) -> None:
+        """Remove the bindings whose 24 hours are over; tell of each that was looked at."""
         oldest = datetime.now(UTC) - IDEMPOTENCY_LIFE
         for entry in self._objects.entries("idempotency/"):
+            note_progress()
             if entry.modified < oldest:
                 self._objects.delete(entry.key)
 
@@ -233,9 +265,18 @@ def _change(job_id: str, what: str) -> str:
 
 
 def _trace(job_id: str, names: list[str]) -> JobTrace:
-    runs = [int(name.removeprefix("retry-")) for name in names if name.startswith("retry-")]
-    run = max(runs, default=0)
+    retries = (RETRY.fullmatch(name) for name in names)
+    run = max((int(retry.group(1)) for retry in retries if retry), default=0)
     return JobTrace(job_id, MANIFEST in names, run, f"end-{run}.json" in names, PURGED in names)
+
+
+def _binding(text: bytes) -> dict[str, str] | None:
+    """Return what a key is bound to, None for a document that is damaged."""
+    try:
+        plain = _object(text)
+        return {name: str(plain[name]) for name in ("job_id", "digest", "expires")}
+    except (KeyError, ValueError):
+        return None
 
 
 def manifest_to_json(new: NewJob, idempotency: IdempotencyKey | None) -> bytes:

@@ -169,9 +169,9 @@ class ObjectStore:
     def keys(self, prefix: str) -> Sequence[str]:
         return [entry.key for entry in self.entries(prefix)]
 
-    def entries(self, prefix: str) -> Iterator[ObjectEntry]:
+    def entries(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:
         with _translated_errors():
-            for batch in obstore.list(self._store, prefix, chunk_size=LISTED_AT_ONCE):
+            for batch in obstore.list(self._store, prefix, offset=after or None, chunk_size=LISTED_AT_ONCE):
                 for entry in batch:
                     yield ObjectEntry(str(entry["path"]), entry["last_modified"], entry["size"])
 

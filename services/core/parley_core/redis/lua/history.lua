@@ -1,4 +1,13 @@
--- Note that this server's history is known up to now. ARGV: identity of the server
-redis.call('HSETNX', 'parley:history', 'id', ARGV[1])
-redis.call('HSET', 'parley:history', 'server', ARGV[1], 'at', int(now))
-return {redis.call('HGET', 'parley:history', 'id'), redis.call('HINCRBY', 'parley:history', 'ticks', 1)}
+-- Note that the record is complete up to now, unless this is no longer the data set that was looked at: Redis may lose
+-- writes while a keeper brings them back. ARGV: data_set ticks server look_again look_again_in_ms
+-- look_again: since when (milliseconds) the record is to be compared once more, `done` when it was, or empty.
+local key = 'parley:history'
+local known = redis.call('HMGET', key, 'id', 'ticks')
+if known[1] ~= ARGV[1] or tonumber(known[2] or '0') < tonumber(ARGV[2]) or server_identity() ~= ARGV[3] then return 0 end
+redis.call('HSET', key, 'server', ARGV[3], 'at', int(now))
+if ARGV[4] == 'done' then
+  redis.call('HDEL', key, 'again_since', 'again_at')
+elseif ARGV[4] ~= '' then
+  redis.call('HSET', key, 'again_since', ARGV[4], 'again_at', int(now + ARGV[5]))
+end
+return redis.call('HINCRBY', key, 'ticks', 1)

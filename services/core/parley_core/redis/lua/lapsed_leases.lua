@@ -1,8 +1,7 @@
 -- Leases that ran out: id, token, nonce, attempt and worker of each. ARGV: limit lease_ms queue...
 -- None before every worker has had a whole lease to renew on this server. After a restart, a failover or a restore the
 -- leases are older than the workers: renewals are neither logged nor replicated, and newer writes may be lost.
-local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
-local server = (info:match('run_id:(%w+)') or '') .. ':' .. (info:match('master_replid:(%w+)') or '')
+local server = server_identity()
 local seen = redis.call('HMGET', 'parley:renewals', 'server', 'since')
 if seen[1] ~= server then
   redis.call('HSET', 'parley:renewals', 'server', server, 'since', int(now))

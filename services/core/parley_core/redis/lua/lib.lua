@@ -18,6 +18,12 @@ local BUCKETS = { -- upper bounds; those of the objectives in the chart's values
 }
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
+-- Identity of this server's process and of its replication history.
+local function server_identity()
+  local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+  return (info:match('run_id:(%w+)') or '') .. ':' .. (info:match('master_replid:(%w+)') or '')
+end
+
 local function int(x) return string.format('%d', x) end
 local function job_key(id) return 'parley:job:' .. id end
 local function events_key(id) return 'parley:events:' .. id end

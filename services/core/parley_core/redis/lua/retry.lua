@@ -1,8 +1,10 @@
--- A failed or cancelled job runs again with a new list of attempts. ARGV: id
+-- A failed or cancelled job runs again with a new list of attempts. ARGV: id run
+-- run: number of retries so far, as the caller knows it, or empty: of two callers, one begins the next run.
 local id, key = ARGV[1], job_key(ARGV[1])
-local job = redis.call('HMGET', key, 'state', 'queue', 'attempt', 'condemned', 'tenant')
+local job = redis.call('HMGET', key, 'state', 'queue', 'attempt', 'condemned', 'tenant', 'run')
 if not job[1] then return 'missing' end
 if job[1] ~= 'failed' and job[1] ~= 'cancelled' then return 'refused' end
+if ARGV[2] ~= '' and job[6] ~= ARGV[2] then return 'refused' end
 if job[4] then return 'condemned' end
 for number = 1, tonumber(job[3]) do
   local field = 'attempt:' .. number
