@@ -34,16 +34,18 @@ run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 12
 
 ##@ Work on it
 
-.PHONY: setup lint format types test browser screenshots structure clients
+.PHONY: setup lint format types test browser screenshots dashboards structure clients
 setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
 
-lint: $(VENV)/dev.stamp  ## Check style, types, the import rules and the subjects of new commits
+lint: $(VENV)/dev.stamp  ## Check style, types, the import rules, alerts and dashboards, and the subjects of new commits
 	@echo "lint: ruff"
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Not formatted: run 'make format'."; exit 1; }
 	@$(MAKE) types
 	@echo "lint: import rules"
 	@$(BIN)/lint-imports --no-cache
+	@echo "lint: metrics, alerts, dashboards"
+	@$(BIN)/python -m tools.observability.lint
 	@echo "lint: commit subjects"
 	@$(BIN)/python -m tools.commit_subjects
 
@@ -66,6 +68,9 @@ browser:  ## Install Chromium, which the tests of the console need (Debian, as r
 
 screenshots: $(VENV)/dev.stamp  ## Take the pictures of the console again: docs/img/console-*.png, docs/img/timeline.svg
 	@$(BIN)/python -m tools.screenshots
+
+dashboards: $(VENV)/dev.stamp  ## Write the dashboards of the chart from tools/observability/dashboards
+	@$(BIN)/python -m tools.observability.dashboards
 
 structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpers, files on one path; ARGS=--json or --list
 	@$(BIN)/python -m tools.structure $(ARGS)

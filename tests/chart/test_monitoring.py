@@ -1,31 +1,27 @@
-"""Alerts and dashboard use metrics that exist, and every alert has a section in the runbook."""
+"""Alerts and dashboards as the chart renders them: thresholds, links, labels; Prometheus takes their expressions."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from prometheus_client.samples import Sample
 
 from tests.chart.rendering import PROMETHEUS, Manifest, environment, refusal, render, tool
-from tools.observability import metrics
+from tools.observability import dashboards, lint
+from tools.observability.expressions import Known, known, selectors, unknown
 
-ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "alerts_test.yaml"
-FROM_PROMETHEUS = {"namespace", "release", "le"}  # labels that scraping adds, and that of histogram buckets
-MONITORED: Manifest = {"monitoring": {"dashboard": {"enabled": True}}}
+ON_CALL = "https://wiki.example/parley"
 
 
 @pytest.fixture(scope="module")
 def rule() -> Manifest:
-    return render(MONITORED, PROMETHEUS).one("PrometheusRule", "-alerts")
+    return render({}, PROMETHEUS).one("PrometheusRule", "-alerts")
 
 
 @pytest.fixture(scope="module")
@@ -36,59 +32,30 @@ def alerts(rule: Manifest) -> dict[str, Manifest]:
 
 @pytest.fixture(scope="module")
 def objectives() -> list[Manifest]:
-    found = render(MONITORED, PROMETHEUS).one("PrometheusRule", "-objectives")
+    found = render({}, PROMETHEUS).one("PrometheusRule", "-objectives")
     return [rule for group in found["spec"]["groups"] for rule in group["rules"]]
 
 
-def dashboard() -> Any:
-    (found,) = render(MONITORED).of("ConfigMap", "monitoring")
-    (text,) = found["data"].values()
-    return json.loads(text)
-
-
-def queries() -> dict[str, str]:
-    """Return every query of the dashboard by the title of its panel and its letter."""
-    return {
-        f"{panel['title']} {target['refId']}": target["expr"]
-        for panel in dashboard()["panels"]
-        for target in panel.get("targets", [])
-    }
+@pytest.fixture(scope="module")
+def boards() -> dict[str, Any]:
+    """The dashboards of the chart by uid."""
+    found = render({"monitoring": {"alerts": {"runbook": ON_CALL}}}, PROMETHEUS).of("ConfigMap", "monitoring")
+    parsed = [json.loads(text) for one in found for text in one["data"].values()]
+    return {board["uid"]: board for board in parsed}
 
 
 @pytest.fixture(scope="module")
-def exported() -> dict[str, set[str]]:
-    """The labels of every sample that API and keeper export."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for family in metrics.families():
-        for sample in family.samples or [Sample(family.name, {}, 0)]:
-            found[sample.name] |= set(sample.labels)
-    return found
+def exported() -> Known:
+    return known()
 
 
-def selectors(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield every metric in an expression with the labels that select it."""
-    for name, matchers in re.findall(r"\b(parley_\w+)(?:\{(.*?)\})?", re.sub(r"\n\s*", " ", expression)):
-        yield name, set(re.findall(r"(\w+)\s*[=!]", re.sub(r'"[^"]*"', '""', matchers)))
-
-
-def unknown(expression: str, exported: dict[str, set[str]]) -> list[str]:
-    """Return the metrics and labels in an expression that nothing exports."""
-    found = [name for name, _ in selectors(expression) if name not in exported]
-    grouped = {label.strip() for group in re.findall(r"by \((.*?)\)", expression) for label in group.split(",")}
-    known = set().union(*(exported.get(name, set()) for name, _ in selectors(expression)), FROM_PROMETHEUS)
-    found += [f"by {label}" for label in grouped - known]
-    for name, labels in selectors(expression):
-        found += [f"{name}: {label}" for label in labels - exported.get(name, set()) - FROM_PROMETHEUS]
-    return found
-
-
-def test_alerts_use_metrics_that_exist(alerts: dict[str, Manifest], exported: dict[str, set[str]]) -> None:
+def test_alerts_use_metrics_that_exist(alerts: dict[str, Manifest], exported: Known) -> None:
     for name, alert in alerts.items():
         assert list(selectors(alert["expr"])), name
         assert unknown(alert["expr"], exported) == [], name
 
 
-def test_objectives_use_metrics_that_exist(objectives: list[Manifest], exported: dict[str, set[str]]) -> None:
+def test_objectives_use_metrics_that_exist(objectives: list[Manifest], exported: Known) -> None:
     rules = [rule for rule in objectives if rule.get("record", "").startswith("parley:slo_")]
     assert len(rules) == 14
     for rule in rules:
@@ -98,38 +65,29 @@ def test_objectives_use_metrics_that_exist(objectives: list[Manifest], exported:
             assert {"namespace", "release"} <= labels, (name, rule)
 
 
-def test_the_dashboard_uses_metrics_that_exist(exported: dict[str, set[str]]) -> None:
-    assert len(queries()) > 20
-    for where, expression in queries().items():
-        assert list(selectors(expression)), where
-        assert unknown(expression, exported) == [], where
-
-
-def test_a_wrong_metric_or_label_would_be_found(exported: dict[str, set[str]]) -> None:
-    assert unknown('parley_queue_waiting{queue="batch"} > 0', exported) == [
-        "parley_queue_waiting",
-        "parley_queue_waiting: queue",
-    ]
-    assert unknown('max by (que) (parley_queue_running{namespace="a",quee=~"b"})', exported) == [
-        "by que",
-        "parley_queue_running: quee",
-    ]
-
-
-def test_every_expression_selects_this_release(alerts: dict[str, Manifest]) -> None:
-    for expression in [*(alert["expr"] for alert in alerts.values()), *queries().values()]:
-        for name, labels in selectors(expression):
-            assert {"namespace", "release"} <= labels, (name, expression)
-
-
-def test_alerts_and_sections_of_the_runbook_match(alerts: dict[str, Manifest], objectives: list[Manifest]) -> None:
+def test_every_alert_links_to_the_runbook_and_to_a_dashboard(
+    alerts: dict[str, Manifest], objectives: list[Manifest], boards: dict[str, Any]
+) -> None:
     alerts = alerts | {rule["alert"]: rule for rule in objectives if "alert" in rule}
-    headings = re.findall(r"^## (Parley\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
-    assert sorted(headings) == sorted(alerts)
+    assert set(alerts) == lint.headings()
     for name, alert in alerts.items():
         assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
+        assert alert["annotations"]["dashboard_url"].removeprefix("/d/").partition("?")[0] in boards
         assert alert["labels"]["severity"] in {"critical", "warning"}
         assert not re.search(r"\b(SELECTOR|QUEUE_LIMIT|OLDEST_\w+)\b", yaml.safe_dump(alert)), name
+
+
+def test_the_dashboard_of_an_alert_shows_a_metric_of_the_alert(
+    alerts: dict[str, Manifest], boards: dict[str, Any]
+) -> None:
+    for name, alert in alerts.items():
+        board = boards[alert["annotations"]["dashboard_url"].removeprefix("/d/").partition("?")[0]]
+        shown = {metric for text in queries_of(board) for metric, _ in selectors(text)}
+        assert shown & {metric for metric, _ in selectors(alert["expr"])}, name
+
+
+def queries_of(board: Any) -> list[str]:
+    return [target["expr"] for panel in board["panels"] for target in panel.get("targets", []) if "expr" in target]
 
 
 def test_thresholds_come_from_the_values() -> None:
@@ -145,7 +103,8 @@ def test_thresholds_come_from_the_values() -> None:
 def test_each_object_of_monitoring_can_be_switched() -> None:
     kinds = ("PodMonitor", "PrometheusRule")
     assert not any(render().of(kind) for kind in kinds)
-    assert not render({}, PROMETHEUS).of("ConfigMap", "monitoring")
+    assert not render().of("ConfigMap", "monitoring")
+    assert len(render({"monitoring": {"dashboards": {"enabled": "always"}}}).of("ConfigMap", "monitoring")) == 6
     assert all(render({}, PROMETHEUS).of(kind) for kind in kinds)
     assert not render({"monitoring": {"alerts": {"enabled": "never"}}}, PROMETHEUS).of("PrometheusRule")
     always: Manifest = {"monitoring": {"monitors": "always", "alerts": {"enabled": "always"}}}
@@ -154,11 +113,12 @@ def test_each_object_of_monitoring_can_be_switched() -> None:
 
 
 def test_objects_have_the_labels_that_grafana_and_prometheus_select_by() -> None:
-    values: Manifest = {"monitoring": {"labels": {"prometheus": "clinic"}, "dashboard": {"enabled": True}}}
+    values: Manifest = {"monitoring": {"labels": {"prometheus": "clinic"}}}
     rendered = render(values, PROMETHEUS)
     for kind in ("PodMonitor", "PrometheusRule"):
         assert rendered.of(kind)[0]["metadata"]["labels"]["prometheus"] == "clinic"
-    assert rendered.one("ConfigMap", "-dashboard")["metadata"]["labels"]["grafana_dashboard"] == "1"
+    for found in rendered.of("ConfigMap", "monitoring"):
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_monitors_scrape_existing_ports_and_add_the_release() -> None:
@@ -180,16 +140,27 @@ def test_only_prometheus_reaches_the_metrics_of_the_api() -> None:
     assert environment(rendered.pods()["release-parley-api"])["PARLEY_METRICS_PORT"] == "7003"
 
 
-def test_panels_do_not_overlap() -> None:
-    taken: set[tuple[int, int]] = set()
-    for panel in dashboard()["panels"]:
-        place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
-        assert not cells & taken, panel["title"]
-        assert max(x for x, _ in cells) < 24
-        taken |= cells
-    ids = [panel["id"] for panel in dashboard()["panels"]]
-    assert len(ids) == len(set(ids))
+def test_panels_do_not_overlap(boards: dict[str, Any]) -> None:
+    for uid, board in boards.items():
+        taken: set[tuple[int, int]] = set()
+        for panel in board["panels"]:
+            place = panel["gridPos"]
+            cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+            assert not cells & taken, (uid, panel["title"])
+            assert max(x for x, _ in cells) < 24
+            taken |= cells
+        ids = [panel["id"] for panel in board["panels"]]
+        assert len(ids) == len(set(ids))
+
+
+def test_dashboards_link_to_each_other_and_to_the_runbook(boards: dict[str, Any]) -> None:
+    assert set(boards) == {board.uid for board in dashboards.BOARDS}
+    for board in boards.values():
+        others, runbook = board["links"]
+        assert (others["type"], others["tags"]) == ("dashboards", board["tags"])
+        assert runbook["url"] == ON_CALL
+        links = [link["url"] for panel in board["panels"] for link in panel.get("links", [])]
+        assert all(link.startswith(f"{ON_CALL}#parley") for link in links)
 
 
 def promtool(*arguments: str, folder: Path) -> None:
@@ -210,10 +181,11 @@ def test_every_alert_has_a_case_in_which_it_fires(alerts: dict[str, Manifest]) -
     assert {case["alertname"] for case in cases if case["exp_alerts"]} == set(alerts)
 
 
-def test_prometheus_accepts_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+def test_prometheus_accepts_the_queries_of_the_dashboards(tmp_path: Path) -> None:
     rules = [
-        {"record": f"query:{number}", "expr": expression.replace("$__rate_interval", "5m")}
-        for number, expression in enumerate(queries().values())
+        {"record": f"query:{number}", "expr": re.sub(r"\$__\w+", "5m", expression)}
+        for number, expression in enumerate(lint.queries().values())
     ]
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert len(rules) > 60
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
     promtool("check", "rules", "rules.yaml", folder=tmp_path)

@@ -1,100 +1,123 @@
-"""A real Prometheus scrapes a real API and keeper, and every panel of the dashboard has data."""
+"""A real Prometheus scrapes a real API and keeper: every panel has data, every metric that is named exists."""
 
 from __future__ import annotations
 
-import subprocess
-import time
+import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-import yaml
 
-from parley_core.job import Queue
+from parley_core.job import JobState, Queue
 from parley_core.settings import Settings
-from tests.chart.rendering import tool
-from tests.chart.test_monitoring import queries
+from tests.chart.rendering import PROMETHEUS, render, tool
 from tests.support.api_process import ApiProcess, free_port
+from tests.support.prometheus import LABELS, Prometheus
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.worker import System, running_system
+from tools.observability import dashboards, expressions, lint
+from tools.reference import pages
 
-LABELS = {"namespace": "space", "release": "release"}  # added by the monitors
-SCRAPES = 5
-
-
-class Prometheus:
-    """One Prometheus that scrapes these addresses every second."""
-
-    def __init__(self, folder: Path, targets: list[str]) -> None:
-        job = {"job_name": "parley", "static_configs": [{"targets": targets, "labels": LABELS}]}
-        (folder / "prometheus.yml").write_text(
-            yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]})
-        )
-        address = f"127.0.0.1:{free_port()}"
-        command = [tool("prometheus"), f"--web.listen-address={address}"]
-        command += [f"--storage.tsdb.path={folder}/data", f"--config.file={folder}/prometheus.yml"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._http = httpx.Client(base_url=f"http://{address}")
-
-    def query(self, expression: str) -> list[Any]:
-        """Return the current series of an expression; none while Prometheus starts."""
-        try:
-            answer = self._http.get("/api/v1/query", params={"query": expression})
-        except httpx.TransportError:
-            return []
-        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            return []
-        series: list[Any] = answer.raise_for_status().json()["data"]["result"]
-        return series
-
-    def stop(self) -> None:
-        self._http.close()
-        self._process.kill()
-        self._process.wait(10)
+WITHOUT_DATA = {"overview: Alerts that fire A"}  # on a system that is well
 
 
-@pytest.fixture
-def limited(tmp_path: Path) -> Iterator[Settings]:
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a Valkey with a memory limit, as in the chart."""
-    server = Valkey(tmp_path / "valkey", "--maxmemory", "100mb")
+    folder = tmp_path_factory.mktemp("valkey")
+    server = Valkey(folder, "--maxmemory", "100mb")
     server.start()
-    yield Settings(redis_url=server.url, objects_url=f"file://{tmp_path}/objects")
+    yield Settings(redis_url=server.url, objects_url=f"file://{folder}/objects")
     server.stop()
 
 
-def work(system: System, api: ApiProcess) -> None:
-    """Create data for every panel: jobs that run, wait and end, and requests."""
-    ids = [system.submit() for _ in range(2)]
-    for job_id in ids:
-        system.wait_for_end(job_id)
-    api.http.get("/v1/jobs").raise_for_status()
-    time.sleep(1)
-
-
-def test_every_panel_has_data(limited: Settings, tmp_path: Path) -> None:
-    port = free_port()
-    with running_system(limited, tmp_path) as system, ApiProcess(limited, tmp_path / "api.log") as api:
+@pytest.fixture(scope="module")
+def prometheus(limited: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Prometheus with the rules of the chart, beside a system whose jobs succeed, fail, are retried and cancelled."""
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    found = render({}, PROMETHEUS).of("PrometheusRule")
+    groups = [group for one in found for group in one["spec"]["groups"]]
+    with running_system(limited, folder) as system, ApiProcess(limited, folder / "api.log") as api:
         system.keeper(PARLEY_KEEPER_PORT=port)
-        system.worker(PARLEY_SCRIPTED_SECONDS=0.2, PARLEY_QUEUES="interactive")
+        system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_QUEUES="interactive")
         system.submit(Queue.BATCH)  # no worker serves this queue, so the job stays
-        prometheus = Prometheus(tmp_path, [f"127.0.0.1:{api.port}", f"127.0.0.1:{port}"])
+        targets = [f"127.0.0.1:{api.port}", f"127.0.0.1:{port}"]
+        server = Prometheus(tool("prometheus"), folder, targets, groups)
         try:
-            until(lambda: len(prometheus.query("up == 1")) == 2, what="both targets are scraped")
-            for _ in range(SCRAPES):
+            server.wait_until_it_answers()
+            until(lambda: len(server.query("up == 1")) == 2, what="both targets are scraped")
+            for _ in range(2):
                 work(system, api)
-            empty = [where for where, query in queries().items() if not prometheus.query(concrete(query))]
-            waiting = prometheus.query('parley_queue_unfinished{queue="batch"}')
+            yield server
         finally:
-            prometheus.stop()
-    assert empty == []
-    assert [series["value"][1] for series in waiting] == ["1"]
+            server.stop()
+
+
+def work(system: System, api: ApiProcess) -> None:
+    """Create data for every panel: a job that succeeds, one that fails twice, one that is cancelled, and requests."""
+    system.wait_for_end(system.submit())
+    failing = system.upload()
+    system.objects.put(failing.recording.key, b"no recording")
+    job = system.store.create(failing).job
+    system.publish(job)
+    system.wait_for_end(job.id)
+    api.http.post(f"/v1/jobs/{job.id}/retry").raise_for_status()
+    system.wait_for_end(job.id)
+    cancelled = system.submit()
+    system.wait(cancelled, lambda job: job.state == JobState.RUNNING)
+    api.http.post(f"/v1/jobs/{cancelled}/cancel").raise_for_status()
+    assert api.http.get("/v1/jobs/nobody").status_code == 404
+    api.http.get("/v1/jobs").raise_for_status()
+
+
+def test_every_panel_has_data(prometheus: Prometheus) -> None:
+    queries = lint.queries()
+
+    def empty() -> set[str]:
+        return {where for where, query in queries.items() if not has_data(prometheus.query(concrete(query)))}
+
+    try:
+        until(lambda: empty() == WITHOUT_DATA)
+    except TimeoutError:
+        assert empty() == WITHOUT_DATA
+    (waiting,) = prometheus.query('parley_queue_unfinished{queue="batch"}')
+    assert waiting["value"][1] == "1"
+
+
+def has_data(series: list[Any]) -> bool:
+    """Say whether any value is a number: a quantile of nothing is none."""
+    return any(one["value"][1] != "NaN" for one in series)
 
 
 def concrete(query: str) -> str:
     """Return the query with the variables of the dashboard replaced, and without the filter of zeros."""
     for name, value in LABELS.items():
         query = query.replace(f"${name}", value)
-    return query.replace("$__rate_interval", "10s").removesuffix(" > 0")
+    return re.sub(r"\$__\w+", "1m", query).removesuffix(" > 0")
+
+
+def test_the_variables_of_every_dashboard_have_values(prometheus: Prometheus) -> None:
+    for board in dashboards.BOARDS:
+        variables = json.loads(dashboards.path(board).read_text())["templating"]["list"]
+        found = [variable["query"]["query"] for variable in variables if variable["type"] == "query"]
+        assert len(found) == 2
+        for query in found:
+            selector, label = re.fullmatch(r"label_values\((.*), (\w+)\)", query).groups()  # type: ignore[union-attr]
+            assert prometheus.label_values(label, concrete(selector)) == [LABELS[label]]
+
+
+def test_the_reference_lists_what_is_scraped(prometheus: Prometheus) -> None:
+    until(lambda: prometheus.query("parley_cancel_seconds_count > 0"), what="everything has been counted")
+    rows = re.findall(r"^\| `(parley_\w+)` \| (\w+)", pages.path("metrics").read_text(), re.MULTILINE)
+    documented = {f"{name}_bucket" if kind == "histogram" else name for name, kind in rows}
+    scraped = set(prometheus.label_values("__name__", '{__name__=~"parley_.+"}'))
+    parts = {f"{name}_{part}" for name, kind in rows if kind == "histogram" for part in ("sum", "count")}
+    assert {name for name in scraped - parts if not name.endswith("_created")} == documented
+
+
+def test_every_metric_of_alerts_objectives_and_dashboards_is_scraped(prometheus: Prometheus) -> None:
+    named = {name for text in (lint.rules() | lint.queries()).values() for name, _ in expressions.selectors(text)}
+    scraped = set(prometheus.label_values("__name__"))
+    assert named - scraped == set()

@@ -53,7 +53,7 @@ SHAPES: dict[str, Manifest] = {
                 "nodeSelector": {"disk": "fast"},
             },
         ],
-        "monitoring": {"labels": {"prometheus": "x"}, "dashboard": {"enabled": True, "annotations": {"folder": "x"}}},
+        "monitoring": {"labels": {"prometheus": "x"}, "dashboards": {"enabled": "always", "annotations": {"f": "x"}}},
         "networkPolicy": {"apiFrom": [{"podSelector": {}}], "flowerFrom": [{"podSelector": {}}]},
         "extraManifests": [
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more", "labels": {}}}

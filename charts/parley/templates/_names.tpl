@@ -33,7 +33,8 @@
 {{- define "parley.serviceAccount" -}}{{ include "parley.fullname" . }}{{- end -}}
 {{- define "parley.alerts.name" -}}{{ include "parley.fullname" . }}-alerts{{- end -}}
 {{- define "parley.objectives.name" -}}{{ include "parley.fullname" . }}-objectives{{- end -}}
-{{- define "parley.dashboard.name" -}}{{ include "parley.fullname" . }}-dashboard{{- end -}}
+{{/* Takes (dict "root" $ "board" "overview"). */}}
+{{- define "parley.dashboard.name" -}}{{ include "parley.fullname" .root }}-dashboard-{{ .board }}{{- end -}}
 {{- define "parley.test.name" -}}{{ include "parley.fullname" . }}-test{{- end -}}
 {{/* Takes (dict "root" $ "worker" <entry of workers>). */}}
 {{- define "parley.worker.name" -}}{{ include "parley.fullname" .root }}-worker-{{ .worker.name }}{{- end -}}

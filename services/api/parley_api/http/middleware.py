@@ -24,6 +24,15 @@ QUIET_ROUTES = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})  # polle
 QUIET_STATUSES = frozenset({401, 429})  # counted: strangers could fill the log with them
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)  # seconds; long polls and uploads are long
+REFUSALS = (
+    "ambiguous_length",
+    "late_head",
+    "malformed",
+    "too_many",
+    "too_many_uploads",
+    "unknown_key",
+    "unread_response",
+)
 LOGGED_FRAMES = 12
 
 HEADERS: Mapping[str, str] = {
@@ -65,6 +74,8 @@ class HttpMetrics:
             ("reason",),
             registry=self.registry,
         )
+        for reason in REFUSALS:
+            self._refused.labels(reason)
 
     def refuse(self, reason: str) -> None:
         """Count one refusal."""
