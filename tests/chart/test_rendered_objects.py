@@ -13,6 +13,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
+from parley_core.settings import Settings
+from parley_core.tenants import TenantQuota
 from tests.chart.rendering import KEDA, PROMETHEUS, Manifest, render
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -123,6 +125,21 @@ def test_one_value_moves_every_image_to_a_mirror() -> None:
     images = {container["image"] for pod in pods for container in pod["containers"] + pod.get("initContainers", [])}
     assert all(image.startswith("mirror.example/team/") for image in images)
     assert not any(image.endswith(":latest") for image in images)
+
+
+def test_the_api_takes_the_limits_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "tenantLimits": {"storedBytes": 5_000_000_000_000},
+        "tenants": {"radiology": {"submitsPerMinute": 60, "audioHoursPerDay": 1.5, "storedBytes": 0}},
+    }
+    (container,) = render(values).one("Deployment", "-api")["spec"]["template"]["spec"]["containers"]
+    for variable in container["env"]:
+        if variable["name"].startswith("PARLEY_TENANT"):
+            monkeypatch.setenv(variable["name"], variable["value"])
+    settings = Settings.from_environment()
+    assert settings.tenant_stored_bytes == 5_000_000_000_000
+    own = TenantQuota(submits_per_minute=60, audio_hours_per_day=1.5, stored_bytes=0)
+    assert settings.tenants == {"radiology": own}
 
 
 def test_extra_manifests_are_templates() -> None:

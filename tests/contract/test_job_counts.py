@@ -26,6 +26,7 @@ from parley_core.job import (
 from parley_core.ports import JobIndex
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
+from parley_core.tenants import TenantLoad
 from tests.support.fakes import MemoryJobStore, new_job
 from tests.support.fakes.metrics import TENANTS_COUNTED
 from tests.support.valkey import Valkey
@@ -198,6 +199,19 @@ def test_unfinished_jobs_of_a_tenant_are_those_accepted_or_retried_and_not_ended
     counts = Counts(store)
     assert counts["tenant_unfinished|tenant=clinic"] == 2
     assert counts["tenant_jobs_accepted|tenant=clinic"] == 3
+
+
+def test_the_load_of_a_tenant_is_what_it_has_of_unfinished_jobs_and_stored_recordings(store: JobIndex) -> None:
+    jobs = [job_of_age(store, 0, new_job(tenant="clinic")) for _ in range(4)]
+    job_of_age(store, 0, new_job(tenant="practice"))
+    start(store, jobs[0])
+    store.succeed(start(store, jobs[1]), RESULT)
+    store.cancel(jobs[2].id)
+    assert store.tenant_load("clinic") == TenantLoad(2, 4_000)
+    store.purge(jobs[2].id)
+    assert store.tenant_load("clinic") == TenantLoad(2, 3_000)
+    assert store.tenant_load("practice") == TenantLoad(1, 1_000)
+    assert store.tenant_load("nobody") == TenantLoad(0, 0)
 
 
 def test_the_number_of_tenants_with_counters_is_bounded(store: JobIndex) -> None:

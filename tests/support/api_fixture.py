@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from limits.aio.storage import Storage
 
 from parley_api.main import create_app
 from parley_api.runtime.dependencies import Dependencies
@@ -64,11 +65,19 @@ class ApiFixture:
     queue: MemoryJobQueue = field(default_factory=MemoryJobQueue)
     probe: ScriptedProbe = field(default_factory=ScriptedProbe)
     voiceprints: MemoryVoiceprintStore = field(default_factory=MemoryVoiceprintStore)
+    rates: Storage | None = None
 
     def deps(self) -> Dependencies:
         deliveries = RedisDeliveries.from_settings(self.settings)  # of a real Redis where a test needs it
         return Dependencies(
-            self.settings, self.durable, self.recordings, self.queue, self.probe, self.voiceprints, deliveries
+            self.settings,
+            self.durable,
+            self.recordings,
+            self.queue,
+            self.probe,
+            self.voiceprints,
+            deliveries,
+            rates=self.rates,
         )
 
     @asynccontextmanager

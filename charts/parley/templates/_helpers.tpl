@@ -116,6 +116,26 @@ annotations:
 - {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
 {{- end -}}
 
+{{/* What tenants may use, as the environment of the API. */}}
+{{- define "parley.tenants.environment" -}}
+{{- $limits := .Values.tenantLimits -}}
+- {name: PARLEY_TENANT_REQUESTS_PER_MINUTE, value: {{ $limits.requestsPerMinute | int64 | quote }}}
+- {name: PARLEY_TENANT_SUBMITS_PER_MINUTE, value: {{ $limits.submitsPerMinute | int64 | quote }}}
+- {name: PARLEY_TENANT_UNFINISHED_JOBS, value: {{ $limits.unfinishedJobs | int64 | quote }}}
+- {name: PARLEY_TENANT_AUDIO_HOURS_PER_DAY, value: {{ $limits.audioHoursPerDay | quote }}}
+- {name: PARLEY_TENANT_STORED_BYTES, value: {{ $limits.storedBytes | int64 | quote }}}
+- {name: PARLEY_TENANT_UPLOADS, value: {{ $limits.uploads | int64 | quote }}}
+{{- with .Values.tenants }}
+{{- $tenants := dict }}
+{{- range $tenant, $given := . }}
+{{- $own := dict }}
+{{- range $name, $value := $given }}{{ $_ := set $own (snakecase $name) $value }}{{ end }}
+{{- $_ := set $tenants $tenant $own }}
+{{- end }}
+- {name: PARLEY_TENANTS, value: {{ toJson $tenants | quote }}}
+{{- end }}
+{{- end -}}
+
 {{/* Deliveries: environment, mount and volume of API and keeper; empty while they are off. */}}
 {{- define "parley.webhooks.environment" -}}
 {{- if .Values.webhooks.existingSecret -}}

@@ -19,6 +19,7 @@ from parley_core.job import (
     StoreHealth,
 )
 from parley_core.ports import JobIndex
+from parley_core.tenants import TenantLoad
 
 
 class IndexedJobStore:
@@ -50,6 +51,9 @@ class IndexedJobStore:
 
     def stats(self) -> Stats:
         return self.index.stats()
+
+    def tenant_load(self, tenant: str) -> TenantLoad:
+        return self.index.tenant_load(tenant)
 
     def health(self) -> StoreHealth:
         return self.index.health()

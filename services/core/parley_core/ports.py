@@ -36,6 +36,7 @@ from parley_core.job import (
     Stats,
     StoreHealth,
 )
+from parley_core.tenants import TenantLoad
 from parley_core.voiceprints import NewVoiceprint, Voiceprint
 
 
@@ -67,6 +68,10 @@ class JobReader(Protocol):
 
     def stats(self) -> Stats:
         """Return the counters."""
+        ...
+
+    def tenant_load(self, tenant: str) -> TenantLoad:
+        """Return what the record holds of a tenant."""
         ...
 
     def health(self) -> StoreHealth:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
 from parley_core.secret_files import secret_of, secrets_of, with_password, with_sentinel_password
 from parley_core.targets import AddressGuard
+from parley_core.tenants import TenantQuota
 from parley_core.validation import requirement
 
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
@@ -74,8 +75,34 @@ class Settings(BaseSettings):
     """Seconds in which the head of a request must arrive."""
 
     max_uploads: int = Field(64, ge=2)
-    """Largest number of recordings that one API process receives at a time, each with up to 5 MB of memory. A tenant
-    gets half of them."""
+    """Largest number of recordings that one API process receives at a time, each with up to 5 MB of memory."""
+
+    # Limits on a tenant. A server without API keys has one tenant, which has no limits.
+
+    tenant_requests_per_minute: int = Field(1_200, ge=0)
+    """Largest number of requests per tenant and minute; 0 is without a limit. A program that polls 20 jobs a second
+    stays below."""
+
+    tenant_submits_per_minute: int = Field(600, ge=0)
+    """Largest number of submits per tenant and minute; 0 is without a limit."""
+
+    tenant_unfinished_jobs: int = Field(2_500, ge=0)
+    """Largest number of unfinished jobs per tenant; 0 is without a limit. A quarter of PARLEY_QUEUE_LIMIT, so that one
+    tenant fills no queue."""
+
+    tenant_audio_hours_per_day: float = Field(0, ge=0)
+    """Hours of audio that a tenant may submit in 24 hours; 0 is without a limit."""
+
+    tenant_stored_bytes: int = Field(0, ge=0)
+    """Largest number of bytes of recordings that a tenant may store; 0 is without a limit."""
+
+    tenant_uploads: int = Field(32, ge=1)
+    """Largest number of recordings that one API process receives from a tenant at a time; never more than half of
+    PARLEY_MAX_UPLOADS."""
+
+    tenants: dict[str, TenantQuota] = {}
+    """Limits of single tenants, as JSON: `{"radiology": {"submits_per_minute": 60}}`. The members have the names of
+    these settings without `tenant_`."""
 
     # Limits on a recording
 
@@ -177,6 +204,8 @@ class Settings(BaseSettings):
         """Return the settings of this process. Raises UnsafeSettings with a sentence per wrong variable."""
         try:
             return cls()
+        except SettingsError as error:
+            raise UnsafeSettings("PARLEY_TENANTS must be a JSON object.") from error  # the one setting that is parsed
         except ValidationError as error:
             raise UnsafeSettings(" ".join(wrong_settings(error))) from error
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from parley_api.runtime.record_metrics import HISTOGRAMS
 from parley_core.job import Job, JobState, QueueStatus
+from parley_core.tenants import TenantLoad
 from tests.support.fakes.restoration import Entry
 
 TENANTS_COUNTED = 100
@@ -30,6 +31,12 @@ class MemoryMetrics:
 
     def queues(self) -> Sequence[QueueStatus]:
         raise NotImplementedError
+
+    def tenant_load(self, tenant: str) -> TenantLoad:
+        with self._transition():
+            jobs = [entry.job for entry in self._entries.values() if entry.job.tenant == tenant]
+            unfinished = sum(not job.state.terminal for job in jobs)
+            return TenantLoad(unfinished, sum(job.recording.bytes for job in jobs))
 
     def _count(self, what: str, job: Job, by: int = 1, **labels: str) -> None:
         pairs = "|".join(f"{name}={value}" for name, value in sorted({**labels, "queue": job.options.queue}.items()))

@@ -113,8 +113,8 @@ async def test_an_expired_key_opens_nothing(keyed: ApiFixture, method: str, path
 
 
 @pytest.mark.parametrize(("rest", "status", "code"), [
-    (":read", 200, None), (":submit", 403, "scope_missing"), (f":read:{FUTURE:%Y-%m-%dT%H:%M:%SZ}", 200, None),
-    (f"::{PAST:%Y-%m-%dT%H:%M:%SZ}", 401, "expired_key"), ("::2999-01-01T00:00:00+01:00", 200, None),
+    (":read", 200, None), (":submit", 403, "scope_missing"), (":read:2999-01-01T00:00:00Z", 200, None),
+    ("::2026-01-31T00:00:00Z", 401, "expired_key"), ("::2999-01-01T00:00:00+01:00", 200, None),
 ])  # fmt: skip
 async def test_a_key_of_the_file_may_have_scopes_and_an_end(
     keyed: ApiFixture, rest: str, status: int, code: str | None

@@ -30,6 +30,9 @@ PermanentError
 RetryableError
 ├── BodyStalled                    the body stopped arriving, or arrives too slowly
 ├── TooManyUploads                 no slot for another upload
+├── TenantLimited                  a limit of the tenant
+│   ├── RateLimited                too many calls in a minute
+│   └── QuotaExceeded              as many jobs, hours or bytes as the tenant may have
 └── NotReady                       a component that Parley needs is down
 
 The table in problems.py has status, meaning and remedy of every code.
@@ -131,6 +134,27 @@ class BodyStalled(RetryableError):
 
 class TooManyUploads(RetryableError):
     code = "too_many_uploads"
+
+
+class TenantLimited(RetryableError):
+    """A limit of the tenant.
+
+    Attributes:
+        retry_after: seconds after which the same call can succeed.
+    """
+
+    def __init__(self, detail: str, limit: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.members = {"limit": limit}
+        self.retry_after = retry_after
+
+
+class RateLimited(TenantLimited):
+    code = "rate_limited"
+
+
+class QuotaExceeded(TenantLimited):
+    code = "quota_exceeded"
 
 
 class NotReady(RetryableError):

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from parley_api.http import rate_headers
 from parley_api.http.problem_kinds import KINDS
 from parley_api.http.problems import SCOPE_KEY, internal_error
 from parley_core.logs import get_logger
@@ -151,6 +152,7 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
+            rate_headers.write(self.scope, headers)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from parley_api.http.errors import (
     ExpiredKey,
     InvalidOption,
+    RateLimited,
     ScopeMissing,
     Unauthenticated,
     UnknownHost,
@@ -81,6 +82,7 @@ ACCESS = (
     UnknownHost,
     InvalidOption,
     UnknownOption,
+    RateLimited,
     JobStoreUnavailable,
     ObjectStoreUnavailable,
 )

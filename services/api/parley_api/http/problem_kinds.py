@@ -100,6 +100,20 @@ KINDS: Mapping[str, Kind] = {
         "Send the request again; wait for earlier uploads.",
         retry_after=5,
     ),
+    api.RateLimited.code: Kind(
+        429,
+        "Rate limited",
+        "Your tenant has made as many calls in a minute as it may. `limit` names the rate.",
+        "Send the request again after `Retry-After`. The headers `RateLimit` and `RateLimit-Policy` say what is left.",
+        retry_after=1,
+    ),
+    api.QuotaExceeded.code: Kind(
+        429,
+        "Quota exceeded",
+        "Your tenant has as many jobs, hours of audio or bytes of recordings as it may. `limit` names which.",
+        "Send the request again after `Retry-After`, or delete what you no longer need.",
+        retry_after=10,
+    ),
     api.AmbiguousLength.code: Kind(
         400,
         "Ambiguous length",

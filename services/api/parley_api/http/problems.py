@@ -9,7 +9,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from parley_api.http.errors import Unauthenticated
+from parley_api.http.errors import TenantLimited, Unauthenticated
 from parley_api.http.problem_kinds import CLIENT_CLOSED, CLIENT_CLOSED_REQUEST, INTERNAL_ERROR, KINDS
 from parley_core.errors import ParleyError
 
@@ -49,7 +49,7 @@ def problem(
     kind = KINDS.get(code, KINDS[INTERNAL_ERROR])
     sent = dict(headers or {})
     if kind.retry_after is not None:
-        sent["Retry-After"] = str(kind.retry_after)
+        sent.setdefault("Retry-After", str(kind.retry_after))
     content: dict[str, Any] = {
         "type": f"urn:parley:problem:{code}",
         "title": kind.title,
@@ -63,7 +63,9 @@ def problem(
 
 def from_error(error: ParleyError) -> Problem:
     """Return the problem for one of Parley's own errors."""
-    headers = {"WWW-Authenticate": 'Bearer realm="parley"'} if isinstance(error, Unauthenticated) else None
+    headers = {"WWW-Authenticate": 'Bearer realm="parley"'} if isinstance(error, Unauthenticated) else {}
+    if isinstance(error, TenantLimited):
+        headers["Retry-After"] = str(error.retry_after)
     return problem(error.code, error.detail, headers, **getattr(error, "members", {}))
 
 

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from parley_api.http.errors import ExpiredKey, ScopeMissing, Unauthenticated, UnknownHost, UnknownKey
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.keys import ApiKey, Scope
+from parley_api.runtime.tenant_limits import Rate
 from parley_api.schemas.examples import JOB_ID
 from parley_api.schemas.queries import NoParameters
 from parley_api.use_cases.job_lookup import find
@@ -46,6 +47,7 @@ async def authenticate(
         Unauthenticated: no key. UnknownKey, ExpiredKey: a wrong one.
         UnknownHost: the server has no keys, and the request does not come from this machine.
         ObjectStoreUnavailable: the key cannot be looked up.
+        RateLimited: the tenant has made as many requests as it may.
     """
     if deps.keys is None:
         if request.url.hostname not in LOOPBACK or request.headers.get("sec-fetch-site") == "cross-site":
@@ -61,6 +63,7 @@ async def authenticate(
         raise UnknownKey("The server does not know this API key.")
     if key.expired:
         raise ExpiredKey("The time of this API key is over.")
+    await deps.limits.take(key.tenant, Rate.REQUESTS, request.scope)
     return key
 
 

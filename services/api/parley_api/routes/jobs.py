@@ -7,7 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from parley_api.http.errors import AudioMissing, BodyStalled, MalformedBody, TooManyUploads, UnsupportedBody
+from parley_api.http.errors import (
+    AudioMissing,
+    BodyStalled,
+    MalformedBody,
+    QuotaExceeded,
+    TooManyUploads,
+    UnsupportedBody,
+)
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant, needs
 from parley_api.runtime.keys import Scope
@@ -25,6 +32,7 @@ SUBMIT_ERRORS = (
     AudioMissing,
     MalformedBody,
     TooManyUploads,
+    QuotaExceeded,
     errors.EmptyRecording,
     errors.UnreadableRecording,
     errors.RecordingTooLong,

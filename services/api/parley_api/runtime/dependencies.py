@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from limits.aio.storage import Storage
+
 from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.admission import Admission
 from parley_api.runtime.blocking_calls import PROBES, BlockingCalls
@@ -13,6 +15,7 @@ from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
 from parley_api.runtime.readiness import Readiness
 from parley_api.runtime.stored_keys import StoredKeys
+from parley_api.runtime.tenant_limits import TenantLimits, redis_storage
 from parley_api.runtime.tenant_slots import TenantSlots
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
@@ -36,6 +39,8 @@ class Dependencies:
         callbacks: checks addresses of deliveries.
         stored_keys: keys that tenants have made; they count where there is a keys file.
         keys: None where the server has no keys file.
+        rates: where the rates of tenants are counted; None counts in memory.
+        limits: of tenants; they count where there is a keys file.
     """
 
     settings: Settings
@@ -47,6 +52,7 @@ class Dependencies:
     deliveries: RedisDeliveries
     notifications: JobNotifications = field(default_factory=JobNotifications)
     http_metrics: HttpMetrics = field(default_factory=HttpMetrics)
+    rates: Storage | None = None
     blocking: BlockingCalls = field(init=False)
     admission: Admission = field(init=False)
     readiness: Readiness = field(init=False)
@@ -55,15 +61,18 @@ class Dependencies:
     keys: ApiKeys | None = field(init=False)
     stored_keys: StoredKeys = field(init=False)
     callbacks: Callbacks = field(init=False)
+    limits: TenantLimits = field(init=False)
 
     def __post_init__(self) -> None:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
-        self.uploads = TenantSlots(self.settings.max_uploads, self.settings.max_uploads // 2)
+        most = self.settings.max_uploads
+        self.uploads = TenantSlots(most, min(self.settings.tenant_uploads, most // 2))
         self.probes = TenantSlots(PROBES, PROBES - 1)
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
         self.stored_keys = StoredKeys(self.recordings)
         self.callbacks = Callbacks(self.settings)
+        self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
 
 
@@ -82,5 +91,6 @@ def connect(settings: Settings) -> Dependencies:
         probe=SandboxedProbe(settings),
         voiceprints=RedisVoiceprintStore.from_settings(settings),
         deliveries=RedisDeliveries.from_settings(settings),
+        rates=redis_storage(settings),
         notifications=RedisJobNotifications(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds),
     )

@@ -19,6 +19,7 @@ from fastapi import Request
 from parley_api.http.errors import InvalidOption, TooManyUploads
 from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.tenant_limits import Rate
 from parley_api.schemas import ConsultOptions, SubmitOptions
 from parley_audio import Probe
 from parley_core.errors import (
@@ -60,6 +61,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     """
     key = _idempotency_key(request)
     job_id = new_id()
+    await _within_limits(deps, tenant, request)
     reservable = await deps.admission.require_memory() and key is not None
     model = SubmitOptions if session_id is None else ConsultOptions
     async with (
@@ -68,6 +70,8 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
         received(request, recording_key(job_id), deps, tenant, model) as (upload, options),
     ):
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
+        if deps.keys is not None:
+            await deps.limits.require_audio(tenant, new.recording.seconds, request.scope)
         idempotency = IdempotencyKey(key, digest(new)) if key else None
         if idempotency is not None:
             bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id)
@@ -79,7 +83,18 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
                 await upload.move(recording_key(bound_id, again=new.id))
                 new = replace(new, id=bound_id, recording=replace(new.recording, key=upload.key))
         job = await upload.hand_over(_accept(deps, new, idempotency))
+        if deps.keys is not None and upload.owned:
+            await deps.limits.count_audio(tenant, new.recording.seconds)
         return Submitted(job, replayed=not upload.owned)
+
+
+async def _within_limits(deps: Dependencies, tenant: str, request: Request) -> None:
+    """Raise RateLimited or QuotaExceeded if the tenant may not submit another recording now."""
+    if deps.keys is None:  # one machine, one person
+        return
+    await deps.limits.take(tenant, Rate.SUBMITS, request.scope)
+    await deps.limits.require_room(tenant)
+    await deps.limits.require_audio(tenant, 1.0, request.scope)
 
 
 def _idempotency_key(request: Request) -> str | None:

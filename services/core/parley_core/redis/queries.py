@@ -31,9 +31,11 @@ from parley_core.logs import get_logger
 from parley_core.redis.connection import require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
+from parley_core.tenants import TenantLoad
 
 SCAN_LIMIT = 5_000  # records read per page by reference: then the page ends early, with a cursor
 POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
+UNFINISHED = tuple(state for state in JobState if not state.terminal)
 UNREADABLE = (KeyError, TypeError, ValueError)
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LAST = "~"  # sorts after every character of an id
@@ -190,6 +192,15 @@ class Queries:
     def stats(self) -> Stats:
         with translated_errors():
             return Stats({name: int(value) for name, value in self._client.hgetall("parley:stats").items()})
+
+    def tenant_load(self, tenant: str) -> TenantLoad:
+        with translated_errors(), self._client.pipeline(transaction=True) as pipe:
+            for queue in Queue:
+                for state in UNFINISHED:
+                    pipe.zcard(f"parley:jobs:{tenant}:{queue}:{state}")
+            pipe.hget("parley:stored_bytes", tenant)
+            *unfinished, stored_bytes = pipe.execute()
+        return TenantLoad(sum(unfinished), int(stored_bytes or 0))
 
     def health(self) -> StoreHealth:
         with translated_errors():

@@ -34,6 +34,7 @@ local function leases_key(queue) return 'parley:leases:' .. queue end
 local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant .. ':' .. queue .. ':' .. state end
 local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
 local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
+local STORED_BYTES = 'parley:stored_bytes' -- of recordings, by tenant
 local function references_key(tenant) return 'parley:references:' .. tenant end
 
 -- Jobs of one reference lie side by side, in the order of their ids. queries.py builds the same text.
@@ -86,11 +87,13 @@ end
 -- Write the record of an accepted job, and list it. Its fields are the arguments from `first` on, in pairs.
 local function record(id, tenant, queue, created_at, first)
   redis.call('HSET', job_key(id), 'state', 'accepted', 'created_at', created_at, 'accepted_at', created_at,
-    'token', '0', 'attempt', '0', 'progress', '0', 'run', '0', unpack(ARGV, first))
+    'token', '0', 'attempt', '0', 'progress', '0', 'run', '0', 'stored', '1', unpack(ARGV, first))
   redis.call('ZADD', listed_key(tenant, queue, 'accepted'), 0, id)
   count_tenant('tenant_jobs_accepted', tenant)
   count_tenant('tenant_unfinished', tenant)
-  count('stored_recording_bytes|queue=' .. queue, redis.call('HGET', job_key(id), 'bytes'))
+  local bytes = redis.call('HGET', job_key(id), 'bytes')
+  count('stored_recording_bytes|queue=' .. queue, bytes)
+  redis.call('HINCRBY', STORED_BYTES, tenant, bytes)
   local reference = redis.call('HGET', job_key(id), 'reference')
   if reference then redis.call('ZADD', references_key(tenant), 0, reference_member(reference, id)) end
   redis.call('ZADD', unfinished_key(queue), created_at, id)

@@ -1,6 +1,7 @@
 -- Forget an ended job; its id answers 410 for a while. ARGV: id tombstone_ttl_ms
 local id, key = ARGV[1], job_key(ARGV[1])
-local job = redis.call('HMGET', key, 'state', 'tenant', 'queue', 'reference', 'bytes', 'callback_url', 'run')
+local job = redis.call('HMGET', key, 'state', 'tenant', 'queue', 'reference', 'bytes', 'callback_url', 'run',
+  'stored')
 if not job[1] then return 'missing' end
 if not ENDED[job[1]] then return 'refused' end
 redis.call('DEL', key)
@@ -15,4 +16,5 @@ end
 redis.call('SET', purged_key(id), '1', 'PX', ARGV[2])
 count('jobs_purged|queue=' .. job[3])
 count('stored_recording_bytes|queue=' .. job[3], -job[5])
+if job[8] then redis.call('HINCRBY', STORED_BYTES, job[2], -job[5]) end -- older records were not counted
 return 'ok'
