@@ -9,6 +9,7 @@ from chaos.control import ActiveFaults
 from chaos.schedule import Fault, needs_root
 from chaos.system import Layout
 from chaos.testbed import Testbed
+from tests.support.s3 import missing_for_black_holes
 
 QUICK_RETRIES = {"FAULTS_RETRY_SECONDS": "1,2,4"}  # instead of 60, 120 and 240 s
 DISTURBED = Layout(
@@ -43,6 +44,14 @@ def fail_with_redis(testbed: Testbed) -> None:
     testbed.pause(3, 4)
 
 
+def black_hole(testbed: Testbed) -> None:
+    """Drop every packet to the S3 server for 12 s, also those that open a connection."""
+    assert testbed.system.s3 is not None
+    with testbed.outage(), testbed.system.s3.black_holed():
+        time.sleep(12)
+    testbed.pause(2, 3)
+
+
 def fill_disk(testbed: Testbed) -> None:
     """Fill the disk for 12 s."""
     filler = testbed.system.objects_folder / "filler"
@@ -72,6 +81,15 @@ FAULTS = (
         DISTURBED,
         jobs=20,
         rate=2,
+    ),
+    Fault(
+        "object store black-holed for 12 s",
+        "an S3 server to which every packet is dropped: no submit is refused",
+        black_hole,
+        Layout(objects="s3"),
+        rate=4,
+        needs=missing_for_black_holes,
+        refusals=0,
     ),
     Fault(
         "disk full",

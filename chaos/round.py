@@ -157,6 +157,9 @@ def _problems(
     yield from (f"{name}: {', '.join(items[:5])}" for name, items in named.items() if items)
     if load.gave_up or result.unclaimed:
         yield f"{load.gave_up} requests given up, {result.unclaimed} jobs without a 202 at the client"
+    refused = load.answers.total() - load.answers[202]
+    if fault.refusals is not None and refused > fault.refusals:
+        yield f"{refused} submits refused, {fault.refusals} allowed: {dict(load.answers)}"
     if max(result.executions, default=0) > fault.most_executions:
         yield f"{max(result.executions)} executions of one job, {fault.most_executions} promised"
     if fault.ends and result.failed != (result.accepted if fault.ends == JobState.FAILED else 0):

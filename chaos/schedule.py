@@ -27,6 +27,7 @@ class Fault:
         needs: returns why the fault cannot run here, or an empty text.
         short: part of the short schedule.
         sample: submit the sample conversation instead of noise.
+        refusals: maximum number of submits with another answer than 202. None: not bounded.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Fault:
     needs: Callable[[], str] = lambda: ""
     short: bool = False
     sample: bool = False
+    refusals: int | None = None
 
 
 def needs_root() -> str:

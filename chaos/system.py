@@ -25,6 +25,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from tests.support.s3 import BUCKET, S3Server, environment_of
 from tests.support.sentinels import Sentinels
 from tests.support.valkey import Valkey
 
@@ -47,6 +48,7 @@ class Layout:
         engine: engine of the workers. `onnx` is the real one.
         injected: environment for launch.py, by kind of part or by part, for example `worker-1`.
         everywhere: environment of every part.
+        objects: the object store: a `folder`, or an `s3` server.
         objects_megabytes: size of a separate file system for the object store. 0: none.
         recording_seconds: length of the submitted recordings, which selects the behaviour of the engine.
     """
@@ -61,6 +63,7 @@ class Layout:
     engine: str = "chaos.engines:FaultyEngine"
     injected: dict[str, Environment] = field(default_factory=dict)
     everywhere: Environment = field(default_factory=dict)
+    objects: str = "folder"
     objects_megabytes: int = 0
     recording_seconds: int = ORDINARY
 
@@ -72,17 +75,20 @@ class System:
         self.layout = layout
         self.folder = Path(tempfile.mkdtemp(prefix="parley-faults-"))
         self.objects_folder, self.logs = self.folder / "objects", self.folder / "logs"
-        self.objects_folder.mkdir()
         self.logs.mkdir()
         self.control = Control(self.folder / "control.json")
         self.control.clear()
-        redis_port, proxy_port, *api_ports = free_ports(2 + layout.apis)
+        redis_port, proxy_port, s3_port, *api_ports = free_ports(3 + layout.apis)
+        self.s3 = S3Server(self.folder / "s3", s3_port) if layout.objects == "s3" else None
+        if self.s3 is not None:
+            self.objects_folder = self.s3.bucket
         self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
         self._tcp, self._proxied = f"redis://127.0.0.1:{redis_port}/0", f"redis://127.0.0.1:{proxy_port}/0"
         self._proxy_ports = (proxy_port, redis_port)
         self.sentinels = Sentinels(self.folder)
         self.network: Network | None = None
         self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
+        self.objects_folder.mkdir(parents=True)
         self._seed = seed
         self.parts = self._make_parts(api_ports)
         self._supervisor = Supervisor(self.parts)
@@ -116,7 +122,7 @@ class System:
         return {
             "PYTHONPATH": os.pathsep.join(paths),
             "PARLEY_REDIS_URL": self._redis_url(),
-            "PARLEY_OBJECTS_URL": f"file://{self.objects_folder}",
+            **self._objects_environment(),
             "PARLEY_HOST": "127.0.0.1",
             "PARLEY_ENGINE": layout.engine,
             "PARLEY_CONCURRENCY": str(layout.concurrency),
@@ -127,6 +133,11 @@ class System:
             VARIABLE: str(self.folder / "control.json"),
             **layout.everywhere,
         }
+
+    def _objects_environment(self) -> Environment:
+        if self.s3 is None:
+            return {"PARLEY_OBJECTS_URL": f"file://{self.objects_folder}"}
+        return {"PARLEY_OBJECTS_URL": f"s3://{BUCKET}", **environment_of(self.s3.port)}
 
     def _redis_url(self) -> str:
         """Return the address that the parts use."""
@@ -153,6 +164,8 @@ class System:
         if self.layout.objects_megabytes:
             size = f"size={self.layout.objects_megabytes}m"
             subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.objects_folder)], check=True)
+        if self.s3 is not None:
+            self.s3.start()
         if self.layout.link == "sentinel":
             self.sentinels.start()
         else:
@@ -204,6 +217,8 @@ class System:
             self.network.stop()
         self.valkey.kill()
         self.sentinels.stop()
+        if self.s3 is not None:
+            self.s3.kill()
         if self.layout.objects_megabytes:
             subprocess.run(["umount", "--lazy", str(self.objects_folder)], check=False)
         if kept := os.environ.get("FAULTS_KEEP_LOGS"):

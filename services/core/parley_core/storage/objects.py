@@ -2,6 +2,9 @@
 
 What "stored" promises: on a folder the bytes and their names are flushed to the disk before the call returns
 (obstore's rename alone survives a killed process, not a power cut); elsewhere the store's own acknowledgement.
+
+How long a store is waited for: a call is tried again until WAIT_SECONDS have passed. A try ends after ANSWER_SECONDS of
+silence, or after PART_SECONDS where it carries a part of a recording.
 """
 
 from __future__ import annotations
@@ -22,7 +25,13 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, UnknownConfigurationKeyError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    NotFoundError,
+    UnknownConfigurationKeyError,
+)
 from obstore.store import LocalStore, from_url
 from pydantic import SecretStr
 
@@ -32,13 +41,19 @@ from parley_core.ports import ObjectEntry
 from parley_core.settings import Settings
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
-REMOTE_CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}  # per request: one part, not one recording
-# A restarting store refuses connections for some seconds. obstore's default tries for up to 180 s. Three tries end
-# after 0.4 s: then submits fail whenever the store's pod is not ready.
+SMALL_BYTES = 256 * 1024  # up to here, a put is an ordinary call
+WAIT_SECONDS = 15.0  # a restarting store refuses connections, or drops them silently, for some seconds
+ANSWER_SECONDS = 5.0  # of one try: a connection to a node that is gone answers nothing, and a new one does
+PART_SECONDS = 120.0  # of one try with a part of a recording: 44 kB/s
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between tries
 REMOTE_RETRY: Any = {
     "max_retries": 100,  # the time decides
-    "retry_timeout": timedelta(seconds=15),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+    "retry_timeout": timedelta(seconds=WAIT_SECONDS),
+    "backoff": {
+        "init_backoff": timedelta(seconds=FIRST_PAUSE),
+        "max_backoff": timedelta(seconds=LONGEST_PAUSE),
+        "base": 2,
+    },
 }
 LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
 STAGED = re.compile(r"#\d+$")
@@ -79,18 +94,25 @@ class ObjectStore:
             secrets: options that are not in the environment, by the name of their variable.
         """
         self._secrets: Any = {name.lower(): secret.get_secret_value() for name, secret in secrets.items()}
+        # Given options replace what obstore reads from the environment, and a server inside a cluster may speak HTTP.
+        self._plain = self._secrets.pop("aws_allow_http", os.environ.get("AWS_ALLOW_HTTP", "")).lower() == "true"
         self._folder = Path(unquote(urlsplit(url).path)) if urlsplit(url).scheme == "file" else None
         with _translated_errors():
-            self._store: Any = self._open(url)
+            self._transfers: Any = self._open(url, PART_SECONDS, REMOTE_RETRY)
+            self._store: Any = self._open(url, ANSWER_SECONDS, REMOTE_RETRY)
+            self._once: Any = self._open(url, ANSWER_SECONDS, {"max_retries": 0})
 
-    def _open(self, url: str) -> Any:
+    def _open(self, url: str, answer_seconds: float, retry: Any) -> Any:
         if self._folder is not None:
             return LocalStore(self._folder, mkdir=True)
-        # Given options replace what obstore reads from the environment, and a server inside a cluster may speak HTTP.
-        plain = self._secrets.pop("aws_allow_http", os.environ.get("AWS_ALLOW_HTTP", "")).lower() == "true"
-        client = REMOTE_CLIENT | {"allow_http": plain}
+        timeouts: Any = {
+            "connect_timeout": timedelta(seconds=ANSWER_SECONDS),
+            "read_timeout": timedelta(seconds=answer_seconds),
+            "timeout": timedelta(seconds=PART_SECONDS),
+        }
+        client = timeouts | {"allow_http": self._plain}
         try:
-            return from_url(url, config=self._secrets or None, client_options=client, retry_config=REMOTE_RETRY)
+            return from_url(url, config=self._secrets or None, client_options=client, retry_config=retry)
         except UnknownConfigurationKeyError as error:
             what = str(error).partition("\n")[0]
             raise UnsafeSettings(
@@ -105,7 +127,7 @@ class ObjectStore:
         source = _Remembering(chunks)
         try:
             with _translated_errors():
-                await obstore.put_async(self._store, key, source, chunk_size=CHUNK_BYTES, max_concurrency=2)
+                await obstore.put_async(self._transfers, key, source, chunk_size=CHUNK_BYTES, max_concurrency=2)
         except (ObjectStoreUnavailable, KeyError):
             if source.error is not None:
                 raise source.error from None  # the stream's own error, not the store's word for it
@@ -114,18 +136,40 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes) -> None:
         with _translated_errors():
-            obstore.put(self._store, key, data)
+            obstore.put(self._store if len(data) <= SMALL_BYTES else self._transfers, key, data)
         self._flush(key)
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store a small object unless there is one of this name; say whether this call made it."""
+        """Store a small object unless there is one of this name; say whether this call made it.
+
+        obstore does not repeat a conditional put whose answer is missing. After such a try an object of the same bytes
+        is this call's own.
+        """
         with _translated_errors():
-            try:
-                obstore.put(self._store, key, data, mode="create", use_multipart=False)
-            except AlreadyExistsError:
-                return False
-        self._flush(key)
+            created = self._create_once(key, data) if self._folder is not None else self._create_patiently(key, data)
+        if created:
+            self._flush(key)
+        return created
+
+    def _create_once(self, key: str, data: bytes) -> bool:
+        try:
+            obstore.put(self._once, key, data, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return False
         return True
+
+    def _create_patiently(self, key: str, data: bytes) -> bool:
+        deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
+        unanswered = False
+        while True:
+            try:
+                return self._create_once(key, data) or (unanswered and self.read(key) == data)
+            except GenericError:
+                if time.monotonic() + pause > deadline:
+                    raise
+                unanswered = True
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
 
     def _flush(self, key: str) -> None:
         if self._folder is None:
@@ -155,7 +199,7 @@ class ObjectStore:
 
     def _download(self, key: str, file: Any) -> None:
         with _translated_errors():
-            for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES):
+            for chunk in obstore.get(self._transfers, key).stream(min_chunk_size=CHUNK_BYTES):
                 file.write(chunk)
             file.flush()
 
