@@ -10,6 +10,7 @@ import pytest
 
 from parley.models import Turn as ClientTurn
 from parley.models import Turns
+from parley_api.corrected_result import CorrectedResult
 from parley_api.schemas import TurnsAnswer
 from parley_api.speaker_identification import SpeakerIdentity
 from parley_api.use_cases.writing import to_json
@@ -60,13 +61,13 @@ IN_CLIENT: dict[str, Callable[[Turns], object]] = {
 def turns() -> Turns:
     """The document as the client sees it, by way of JSON in the store and JSON over HTTP."""
     stored = ResultDocument.from_json(DOCUMENT.to_json())
-    return Turns.from_document(json.loads(to_json(stored, IDENTITIES, embeddings=True)))
+    return Turns.from_document(json.loads(to_json(CorrectedResult.of_engine(stored), IDENTITIES, embeddings=True)))
 
 
 def test_every_member_is_known_to_core_api_and_client() -> None:
     members = {member.name for member in fields(ResultDocument)}
     assert set(IN_CLIENT) == members - SERVER_ONLY
-    assert set(TurnsAnswer.model_fields) == members - SERVER_ONLY | {"identities"}
+    assert set(TurnsAnswer.model_fields) == members - SERVER_ONLY | {"identities", "version"}
 
 
 @pytest.mark.parametrize("member", IN_CLIENT)

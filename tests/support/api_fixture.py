@@ -32,7 +32,11 @@ AUDIO = b"fLaC" + bytes(range(256)) * 40
 DAMAGED = b"fLaC damaged"
 TURN = {"start": 0.5, "end": 2.25, "speaker": "SPEAKER_00", "confidence": None}
 ANSWERED_TURN = TURN | {"needs_review": None}
-ANSWERED_TURNS = {"turns": [ANSWERED_TURN], "exclusive_turns": [ANSWERED_TURN]}
+ANSWERED_TURNS = {
+    "version": 0,
+    "turns": [ANSWERED_TURN | {"id": "1", "confirmed": False}],
+    "exclusive_turns": [ANSWERED_TURN],
+}
 ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}}
 
 

@@ -14,6 +14,7 @@ from parley_api.http.middleware import RequestMiddleware
 from parley_api.routes import (
     console,
     consult,
+    corrections,
     deliveries,
     events,
     health,
@@ -61,7 +62,19 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     deps = deps or connect(settings)
     app.state.deps = deps
     error_handlers.install(app)
-    for module in (jobs, turns, events, recordings, voiceprints, deliveries, keys, consult, queues, health):
+    for module in (
+        jobs,
+        turns,
+        corrections,
+        events,
+        recordings,
+        voiceprints,
+        deliveries,
+        keys,
+        consult,
+        queues,
+        health,
+    ):
         app.include_router(module.router)
     if deps.keys is None and not settings.metrics_port:
         app.include_router(metrics.router)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from parley._retry import RetryPolicy
+from parley.corrections import Correction
 from parley.errors import (
     ParleyApiError,
     ParleyClientError,
@@ -38,6 +39,7 @@ __all__ = [
     "ApiKey",
     "AsyncParley",
     "Attempt",
+    "Correction",
     "Delivery",
     "Failure",
     "Job",

@@ -17,6 +17,7 @@ from uuid import uuid4
 from parley._httpx import httpx
 from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
+from parley.corrections import Correction
 from parley.errors import WaitTimedOut
 from parley.models import Document, Job, JobPage, QueueStatus, Turns
 from parley.options import SubmitOptions
@@ -84,17 +85,37 @@ def jobs(filters: Mapping[str, str | None], cursor: str | None) -> Call[JobPage]
     return Call("GET", "/v1/jobs", lambda response: parse(response, JobPage.from_document), params=params)
 
 
-def turns(job_id: str, embeddings: bool) -> Call[Turns]:
+def turns(job_id: str, embeddings: bool, version: int | None) -> Call[Turns]:
     """Get the turns of a job."""
-    params = {"format": "json", "embeddings": "true" if embeddings else None}
+    params = {"format": "json", "embeddings": "true" if embeddings else None, "version": version}
     path = f"{_job_path(job_id)}/turns"
     return Call("GET", path, lambda response: parse(response, Turns.from_document), params=params)
 
 
-def export(job_id: str, file_format: str, speakers: str | None) -> Call[str]:
+def export(job_id: str, file_format: str, speakers: str | None, version: int | None) -> Call[str]:
     """Get the turns of a job as a file of another program."""
-    params = {"format": file_format, "speakers": speakers}
-    return Call("GET", f"{_job_path(job_id)}/turns", lambda response: response.content.decode(), params=params)
+    params: dict[str, object] = {"format": file_format, "speakers": speakers, "version": version}
+    path = f"{_job_path(job_id)}/turns"
+    if file_format == "svg":
+        path = f"{_job_path(job_id)}/timeline.svg"
+        del params["format"]
+    return Call("GET", path, lambda response: response.content.decode(), params=params)
+
+
+def correct(job_id: str, operations: Sequence[Document], author: str, base_version: int) -> Call[Correction]:
+    """Correct a result. A second one on the same version is refused, so that the call is not repeatable."""
+    body = {"base_version": base_version, "author": author, "operations": list(operations)}
+    path = f"{_job_path(job_id)}/corrections"
+    return Call("POST", path, lambda response: parse(response, Correction.from_document), json=body, repeatable=False)
+
+
+def corrections(job_id: str) -> Call[list[Correction]]:
+    """Get the corrections of a result."""
+
+    def build(document: Document) -> list[Correction]:
+        return [Correction.from_document(one) for one in document["corrections"]]
+
+    return Call("GET", f"{_job_path(job_id)}/corrections", lambda response: parse(response, build))
 
 
 def cancel(job_id: str) -> Call[Job]:

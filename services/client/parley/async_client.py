@@ -15,6 +15,7 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import AsyncTransport, OnRetry
 from parley._upload import OnBytes
+from parley.corrections import Correction
 from parley.models import Document, Job, QueueStatus, Turns
 from parley.options import SubmitOptions
 from parley.tenant import ApiKey, Delivery, Voiceprint
@@ -122,13 +123,27 @@ class AsyncParley:
                 return
             page = await self._transport.send(_calls.jobs(filters, page.next_cursor))
 
-    async def turns(self, job_id: str, *, embeddings: bool = False) -> Turns:
-        """Return the turns of a job that succeeded; with `embeddings` the document holds the speaker embeddings too."""
-        return await self._transport.send(_calls.turns(job_id, embeddings))
+    async def turns(self, job_id: str, *, embeddings: bool = False, version: int | None = None) -> Turns:
+        """Return the turns of a job that succeeded, in its newest version unless another one is given."""
+        return await self._transport.send(_calls.turns(job_id, embeddings, version))
 
-    async def export(self, job_id: str, file_format: str, *, speakers: str | None = None) -> str:
+    async def export(
+        self, job_id: str, file_format: str, *, speakers: str | None = None, version: int | None = None
+    ) -> str:
         """Return the turns of a job as a file for other programs."""
-        return await self._transport.send(_calls.export(job_id, file_format, speakers))
+        return await self._transport.send(_calls.export(job_id, file_format, speakers, version))
+
+    async def correct(
+        self, job_id: str, operations: Sequence[Document], *, author: str, base_version: int | None = None
+    ) -> Correction:
+        """Correct turns or speakers of a job and return the correction. The turns of the engine stay."""
+        if base_version is None:
+            base_version = len(await self.corrections(job_id))
+        return await self._transport.send(_calls.correct(job_id, operations, author, base_version))
+
+    async def corrections(self, job_id: str) -> list[Correction]:
+        """Return the corrections of a job, oldest first. Their number is the newest version."""
+        return await self._transport.send(_calls.corrections(job_id))
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job and return it."""
@@ -175,7 +190,7 @@ class AsyncParley:
 
         Args:
             name: what it is for.
-            scopes: what it may do: `submit`, `read`, `delete`, `voiceprints`, `admin`.
+            scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `admin`.
             expires_at: a time with a time zone; None is never.
         """
         return await self._transport.send(_calls.create_key(name, scopes, expires_at))

@@ -15,6 +15,7 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
 from parley._upload import OnBytes
+from parley.corrections import Correction
 from parley.models import Document, Job, QueueStatus, Turns
 from parley.options import SubmitOptions
 from parley.tenant import ApiKey, Delivery, Voiceprint
@@ -148,23 +149,54 @@ class Parley:
                 return
             page = self._transport.send(_calls.jobs(filters, page.next_cursor))
 
-    def turns(self, job_id: str, *, embeddings: bool = False) -> Turns:
-        """Return the turns of a job that succeeded; with `embeddings` the document holds the speaker embeddings too.
+    def turns(self, job_id: str, *, embeddings: bool = False, version: int | None = None) -> Turns:
+        """Return the turns of a job that succeeded.
+
+        Args:
+            job_id: a job that succeeded.
+            embeddings: the document holds the speaker embeddings too.
+            version: number of corrections; 0 is the result of the engine. By default the newest version.
 
         Raises:
             ParleyApiError: by code, `job_not_finished`, `job_not_succeeded`, `speaker_embeddings_not_kept` and others.
         """
-        return self._transport.send(_calls.turns(job_id, embeddings))
+        return self._transport.send(_calls.turns(job_id, embeddings, version))
 
-    def export(self, job_id: str, file_format: str, *, speakers: str | None = None) -> str:
+    def export(self, job_id: str, file_format: str, *, speakers: str | None = None, version: int | None = None) -> str:
         """Return the turns of a job as a file for other programs.
 
         Args:
             job_id: a job that succeeded.
-            file_format: `txt`, `md`, `vtt`, `srt`, `csv`, `rttm`, `textgrid`, `eaf`, `audacity` or `diarized_json`.
+            file_format: `txt`, `md`, `vtt`, `srt`, `csv`, `rttm`, `textgrid`, `eaf`, `audacity` or
+                `diarized_json`; `svg` is the timeline as a picture.
             speakers: `names` or `labels`; by default labels in RTTM and names elsewhere.
+            version: as in `turns`.
         """
-        return self._transport.send(_calls.export(job_id, file_format, speakers))
+        return self._transport.send(_calls.export(job_id, file_format, speakers, version))
+
+    def correct(
+        self, job_id: str, operations: Sequence[Document], *, author: str, base_version: int | None = None
+    ) -> Correction:
+        """Correct turns or speakers of a job and return the correction. The turns of the engine stay.
+
+        Args:
+            job_id: a job that succeeded.
+            operations: all of them are made, or none, for example
+                `{"operation": "merge_speakers", "speaker": "SPEAKER_02", "into": "SPEAKER_00"}`.
+            author: who makes the correction.
+            base_version: version of the turns that you saw; by default the newest one.
+
+        Raises:
+            ParleyApiError: by code, `correction_conflict` if there is a newer version, `invalid_correction`,
+                `too_many_corrections` and others.
+        """
+        if base_version is None:
+            base_version = len(self.corrections(job_id))
+        return self._transport.send(_calls.correct(job_id, operations, author, base_version))
+
+    def corrections(self, job_id: str) -> list[Correction]:
+        """Return the corrections of a job, oldest first. Their number is the newest version."""
+        return self._transport.send(_calls.corrections(job_id))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job and return it. A terminal job raises ParleyApiError `job_already_terminal`."""
@@ -220,7 +252,7 @@ class Parley:
 
         Args:
             name: what it is for.
-            scopes: what it may do: `submit`, `read`, `delete`, `voiceprints`, `admin`.
+            scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `admin`.
             expires_at: a time with a time zone; None is never.
         """
         return self._transport.send(_calls.create_key(name, scopes, expires_at))

@@ -217,6 +217,8 @@ class Turn:
         speaker: label of the speaker, such as `SPEAKER_00`; valid within its job.
         confidence: probability, 0 to 1, that the speaker label is correct; None if the engine states none.
         needs_review: True if the confidence is below the engine's bound; None if the engine states none.
+        id: names the turn in corrections; None in exclusive turns.
+        confirmed: a person has confirmed or given the speaker.
     """
 
     start: float
@@ -224,6 +226,8 @@ class Turn:
     speaker: str
     confidence: float | None = None
     needs_review: bool | None = None
+    id: str | None = None
+    confirmed: bool = False
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
@@ -233,6 +237,8 @@ class Turn:
             speaker=document["speaker"],
             confidence=document.get("confidence"),
             needs_review=document.get("needs_review"),
+            id=document.get("id"),
+            confirmed=document.get("confirmed", False),
         )
 
 
@@ -282,6 +288,7 @@ class Turns:
         speakers: labels in order of first appearance.
         identities: who the speakers are, if the job keeps speaker embeddings or knows its channels; else empty.
         seconds: length of the recording.
+        version: number of corrections; 0 is the result of the engine.
         document: the whole result, with overlaps and engine, as the server sent it.
     """
 
@@ -291,6 +298,7 @@ class Turns:
     speakers: tuple[str, ...]
     identities: tuple[SpeakerIdentity, ...]
     seconds: float
+    version: int
     document: Document = field(repr=False, compare=False)
 
     @classmethod
@@ -302,6 +310,7 @@ class Turns:
             speakers=tuple(document["speakers"]),
             identities=tuple(SpeakerIdentity.from_document(identity) for identity in document.get("identities", ())),
             seconds=document["recording"]["seconds"],
+            version=document.get("version", 0),
             document=document,
         )
 

@@ -89,7 +89,7 @@ class ApiKey:
     Attributes:
         id: a part of the key's text.
         name: what it is for.
-        scopes: what it may do: `submit`, `read`, `delete`, `voiceprints`, `admin`.
+        scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `admin`.
         expires_at: from then on it is refused; None is never.
         last_used_at: to ten minutes; None if it was not used.
         key: its text, right after it was made; else None.

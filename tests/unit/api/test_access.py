@@ -51,6 +51,8 @@ CLOSED = [
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/cancel"),
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/retry"),
     ("GET", "/v1/keys"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/00000000-0000-4000-8000-000000000000"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/corrections"),
+    ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/corrections"),
     ("GET", "/v1/deliveries"), ("POST", "/v1/deliveries/00000000-0000-4000-8000-000000000000/resend"),
     ("GET", "/v1/voiceprints"), ("POST", "/v1/voiceprints"),
     ("GET", "/v1/voiceprints/00000000-0000-4000-8000-000000000000"),

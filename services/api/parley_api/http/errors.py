@@ -9,7 +9,11 @@ PermanentError
 │   ├── AmbiguousLength            a request with two statements of its length
 │   ├── SessionIdMissing           the consult workflow without `X-Session-ID`
 │   ├── UnknownSpeaker             no speaker of the job has this label
-│   └── SpeakerWithoutEmbedding    this speaker says too little alone for an embedding
+│   ├── SpeakerWithoutEmbedding    this speaker says too little alone for an embedding
+│   └── InvalidCorrection          a correction that does not fit its version of the result
+├── CorrectionConflict             another correction was made in the meantime
+├── TooManyCorrections             the result has as many corrections as it may
+├── VersionNotFound                the result has no such version
 ├── UnsupportedBody                a body of a media type that the call does not take
 ├── BodyTooLarge                   a JSON body over the limit
 ├── SpeakerEmbeddingsNotKept       the job was submitted without `speaker_embeddings=true`
@@ -74,6 +78,28 @@ class UnknownSpeaker(InvalidRequest):
 
 class SpeakerWithoutEmbedding(InvalidRequest):
     code = "speaker_without_embedding"
+
+
+class InvalidCorrection(InvalidRequest):
+    code = "invalid_correction"
+
+
+class CorrectionConflict(PermanentError):
+    """`version` is the newest version of the result."""
+
+    code = "correction_conflict"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"Another correction was made in the meantime. The newest version is {version}.")
+        self.members = {"version": version}
+
+
+class TooManyCorrections(PermanentError):
+    code = "too_many_corrections"
+
+
+class VersionNotFound(PermanentError):
+    code = "version_not_found"
 
 
 class SpeakerEmbeddingsNotKept(PermanentError):

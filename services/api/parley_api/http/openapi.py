@@ -23,6 +23,7 @@ from parley_api.http.problem_kinds import INTERNAL_ERROR, KINDS
 from parley_api.http.problems import MEDIA_TYPE, phrase
 from parley_api.schemas import (
     ConsultOptions,
+    CorrectionRequest,
     EnrolRequest,
     EventAnswer,
     JobEndMessage,
@@ -89,7 +90,14 @@ ACCESS = (
 """Errors of every call that needs a key where the server has keys."""
 
 
-COMPONENTS: tuple[type[BaseModel], ...] = (Problem, EventAnswer, EnrolRequest, JobEndMessage, KeyRequest)
+COMPONENTS: tuple[type[BaseModel], ...] = (
+    Problem,
+    CorrectionRequest,
+    EventAnswer,
+    EnrolRequest,
+    JobEndMessage,
+    KeyRequest,
+)
 """Models that no route names, because the framework neither reads nor writes them."""
 
 
@@ -137,6 +145,9 @@ def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
 ENROL_CALL: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(EnrolRequest)}}}
 }
+CORRECTION_CALL: Schema = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(CorrectionRequest)}}}
+}
 KEY_CALL: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(KeyRequest)}}}
 }
@@ -152,6 +163,13 @@ EVENTS: Responses = {
     200: {"content": {"text/event-stream": {"schema": EVENT_STREAM, "example": examples.EVENT_STREAM}}},
 }
 # The type that generated clients read as bytes comes first; `audio/*` is what the server sends.
+VERSION_HEADER = "Result-Version"
+VERSION_HEADERS: Schema = {
+    VERSION_HEADER: {
+        "description": "Version of the result: the number of its corrections.",
+        "schema": {"type": "integer"},
+    }
+}
 RECORDING_CONTENT: Schema = {"application/octet-stream": {"schema": AUDIO}, "audio/*": {"schema": AUDIO}}
 RECORDING: Responses = {
     200: {"description": "The whole recording", "content": RECORDING_CONTENT},
@@ -164,7 +182,11 @@ PEAKS: Responses = {
     },
 }
 PICTURE: Responses = {
-    200: {"description": "The picture", "content": {"image/svg+xml": {"schema": {"type": "string"}}}},
+    200: {
+        "description": "The picture",
+        "headers": VERSION_HEADERS,
+        "content": {"image/svg+xml": {"schema": {"type": "string"}}},
+    },
 }
 ACCEPTED: Responses = {
     202: {

@@ -251,6 +251,30 @@ KINDS: Mapping[str, Kind] = {
         "The job was computed before workers kept the peaks of waveforms.",
         "Draw the turns without a waveform, or submit the recording again.",
     ),
+    api.InvalidCorrection.code: Kind(
+        422,
+        "Invalid correction",
+        "The correction does not fit the version of the turns that it is made on.",
+        "Read the turns again, and use their ids and labels.",
+    ),
+    api.CorrectionConflict.code: Kind(
+        409,
+        "Correction conflict",
+        "Another correction was made in the meantime; `version` is the newest version.",
+        "Read the turns again, and make the correction on their version.",
+    ),
+    api.TooManyCorrections.code: Kind(
+        409,
+        "Too many corrections",
+        "The result has as many corrections as it may.",
+        "Make several operations in one correction, or export the turns and go on elsewhere.",
+    ),
+    api.VersionNotFound.code: Kind(
+        404,
+        "Version not found",
+        "The result has no such version.",
+        "Use a version from 0 to the newest one, which `detail` names.",
+    ),
     core.VoiceprintNotFound.code: Kind(
         404,
         "Voiceprint not found",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Query
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from parley_api.http.openapi import PICTURE, problems
-from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
+from parley_api.http.errors import VersionNotFound
+from parley_api.http.openapi import PICTURE, VERSION_HEADER, problems
+from parley_api.routes.context import Deps, FoundJob, needs
 from parley_api.runtime.keys import Scope as KeyScope
+from parley_api.schemas.queries import VersionQuery
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import result_of
 from parley_console import CONTENT_SECURITY_POLICY, FILES, PAGE
@@ -42,18 +46,23 @@ async def page() -> FileResponse:
             errors.JobPurged,
             errors.JobNotFinished,
             errors.JobNotSucceeded,
+            VersionNotFound,
             errors.ObjectStoreUnavailable,
         ),
     },
     dependencies=needs(KeyScope.READ),
 )
-async def svg(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
+async def svg(query: Annotated[VersionQuery, Query()], deps: Deps, job: FoundJob) -> Response:
     """Return who spoke when as SVG: a lane per speaker, overlaps, marks for review, totals."""
-    result = await result_of(deps, job)
+    result = await result_of(deps, job, query.version)
     identities = await identities_of(deps, job, result) or ()
     names = {one.speaker: one.name for one in identities if one.name is not None}
-    picture = await anyio.to_thread.run_sync(timeline_svg, result, names)
-    return Response(picture, media_type=SVG, headers={"Content-Security-Policy": PICTURE_POLICY})
+    picture = await anyio.to_thread.run_sync(timeline_svg, result.document, names)
+    return Response(
+        picture,
+        media_type=SVG,
+        headers={"Content-Security-Policy": PICTURE_POLICY, VERSION_HEADER: str(result.version)},
+    )
 
 
 class Files(StaticFiles):

@@ -75,4 +75,4 @@ async def get_consult(query: NoQuery, tenant: Tenant, session: SessionId, deps: 
     if job.state is not JobState.SUCCEEDED:
         return ConsultAnswer.of(job)
     result = await result_of(deps, job)
-    return ConsultAnswer.of(job, result, await identities_of(deps, job, result))
+    return ConsultAnswer.of(job, result.document, await identities_of(deps, job, result))

@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from parley_api.formats import BY_NAME, Format, negotiated
 from parley_api.formats.documentation import contents
-from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept
-from parley_api.http.openapi import problems
+from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept, VersionNotFound
+from parley_api.http.openapi import VERSION_HEADER, VERSION_HEADERS, problems
 from parley_api.routes.context import Deps, FoundJob, needs
 from parley_api.runtime.keys import Scope
 from parley_api.schemas import TurnsAnswer
@@ -29,12 +29,13 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
     summary="Read the turns",
     response_model=TurnsAnswer,
     responses={
-        200: {"content": contents()},
+        200: {"content": contents(), "headers": VERSION_HEADERS},
         **problems(
             errors.JobNotFound,
             errors.JobPurged,
             errors.JobNotFinished,
             errors.JobNotSucceeded,
+            VersionNotFound,
             SpeakerEmbeddingsNotKept,
             NotAcceptable,
             errors.ObjectStoreUnavailable,
@@ -45,23 +46,24 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob) -> Response:
     """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels.
 
-    The formats for other programs have a file name, that of the recording.
+    The turns are those of the newest version, with all corrections. The formats for other programs have a file name,
+    that of the recording.
     """
     by_accept = query.format is None
     chosen = negotiated(", ".join(request.headers.getlist("accept"))) if by_accept else BY_NAME[query.format or ""]
     _require_allowed(query, chosen)
-    result = await result_of(deps, job)
+    result = await result_of(deps, job, query.version)
     if query.embeddings:
         require_speaker_embeddings(job)
     named = query.speakers == "names" if query.speakers else chosen.names
     identities = await identities_of(deps, job, result) if named else None
-    headers = {"Vary": "Accept"}
+    headers = {"Vary": "Accept", VERSION_HEADER: str(result.version)}
     if chosen.write is None:
         content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings)
     else:
         conversation = conversation_of(job, result, identities or ())
         content = (await anyio.to_thread.run_sync(chosen.write, conversation)).encode()
-        headers["Content-Disposition"] = content_disposition(job, chosen)
+        headers["Content-Disposition"] = content_disposition(job, chosen, result.version)
     media_type = chosen.media_type if by_accept else chosen.sent_as or chosen.media_type
     return Response(content, media_type=media_type, headers=headers)
 

@@ -30,6 +30,7 @@ class Scope(StrEnum):
 
     SUBMIT = "submit"  # submit, cancel, retry, send deliveries again
     READ = "read"  # jobs, turns, recordings, queues, deliveries
+    CORRECT = "correct"  # turns, and names of speakers
     DELETE = "delete"  # jobs
     VOICEPRINTS = "voiceprints"  # enrol, read, delete
     ADMIN = "admin"  # make and revoke keys

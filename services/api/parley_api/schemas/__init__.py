@@ -1,6 +1,7 @@
 """Models of the requests and responses: jobs, turns, queues, voiceprints, and what they share."""
 
 from parley_api.schemas.base import OkAnswer, Problem, ReadyAnswer, Reference
+from parley_api.schemas.corrections import CorrectionAnswer, CorrectionRequest, CorrectionsAnswer
 from parley_api.schemas.deliveries import DeliveriesAnswer, DeliveryAnswer, JobEndMessage
 from parley_api.schemas.jobs import (
     ErrorAnswer,
@@ -20,6 +21,9 @@ __all__ = [
     "ConsultAccepted",
     "ConsultAnswer",
     "ConsultOptions",
+    "CorrectionAnswer",
+    "CorrectionRequest",
+    "CorrectionsAnswer",
     "CreatedKeyAnswer",
     "DeliveriesAnswer",
     "DeliveryAnswer",

@@ -88,17 +88,32 @@ RECEIPT: Example = {
     "removed": ["recording", "result", "record"],
 }
 
+FIRST_TURN: Example = {
+    "start": 0.412,
+    "end": 3.874,
+    "speaker": "SPEAKER_00",
+    "confidence": 0.97,
+    "needs_review": False,
+}
+SECOND_TURN: Example = {
+    "start": 3.655,
+    "end": 5.22,
+    "speaker": "SPEAKER_01",
+    "confidence": 0.61,
+    "needs_review": True,
+}
 TURNS: Example = {
     "job_id": JOB_ID,
     "recording": {"sha256": SHA256, "seconds": 61.2},
+    "version": 0,
     "speakers": ["SPEAKER_00", "SPEAKER_01"],
     "turns": [
-        {"start": 0.412, "end": 3.874, "speaker": "SPEAKER_00", "confidence": 0.97, "needs_review": False},
-        {"start": 3.655, "end": 5.22, "speaker": "SPEAKER_01", "confidence": 0.61, "needs_review": True},
+        {**FIRST_TURN, "id": "1", "confirmed": False},
+        {**SECOND_TURN, "id": "2", "confirmed": False},
     ],
     "exclusive_turns": [
-        {"start": 0.412, "end": 3.874, "speaker": "SPEAKER_00", "confidence": 0.97, "needs_review": False},
-        {"start": 3.874, "end": 5.22, "speaker": "SPEAKER_01", "confidence": 0.61, "needs_review": True},
+        FIRST_TURN,
+        SECOND_TURN | {"start": 3.874},
     ],
     "overlaps": [{"start": 3.655, "end": 3.874}],
     "engine": {"name": "onnx", "version": "1", "weights": {"segmentation.onnx": SHA256}, "parameters": {}},
@@ -110,8 +125,32 @@ CONSULT: Example = {
     "status": "succeeded",
     "progress": 1.0,
     "error": None,
-    "turns": TURNS["turns"],
+    "turns": [FIRST_TURN, SECOND_TURN],
     "identities": None,
+}
+
+CORRECTION_REQUEST: Example = {
+    "base_version": 0,
+    "author": "A. Weber",
+    "operations": [
+        {"operation": "reassign_turns", "turns": ["2"], "speaker": "SPEAKER_00"},
+        {"operation": "rename_speaker", "speaker": "SPEAKER_00", "name": "Dr. Weber"},
+    ],
+}
+CORRECTION: Example = {
+    "version": 1,
+    "author": "A. Weber",
+    "created_at": "2025-11-25T05:10:00.000Z",
+    "operations": CORRECTION_REQUEST["operations"],
+    "redecided": [],
+    "counts": True,
+}
+CORRECTIONS: Example = {
+    "job_id": JOB_ID,
+    "version": 1,
+    "can_undo": True,
+    "can_redo": False,
+    "corrections": [CORRECTION],
 }
 
 ENROL: Example = {"name": "Dr. Weber", "role": "clinician", "job_id": JOB_ID, "speaker": "SPEAKER_00"}

@@ -10,7 +10,7 @@ from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Moment, with_example
 from parley_api.schemas.voiceprints import Name
 
-ScopeName = Literal["submit", "read", "delete", "voiceprints", "admin"]
+ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "admin"]
 
 
 def _without_repeats(scopes: list[ScopeName]) -> list[ScopeName]:
@@ -26,7 +26,8 @@ class KeyRequest(BaseModel):
     name: Name = Field(description="What the key is for, such as the program that will use it.")
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=20), AfterValidator(_without_repeats)] = Field(
         description="What the key may do. `submit`: submit, cancel, retry, send deliveries again. `read`: jobs, turns, "
-        "recordings, queues, deliveries. `delete`: jobs. `voiceprints`: enrol, read, delete. `admin`: keys."
+        "recordings, queues, deliveries. `correct`: turns and speakers. `delete`: jobs. `voiceprints`: enrol, read, "
+        "delete. `admin`: keys."
     )
     expires_at: AwareDatetime | None = Field(None, description="From then on the key is refused; null is never.")
 

@@ -57,7 +57,15 @@ class ListQuery(NoParameters):
     cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
 
 
-class TurnsQuery(NoParameters):
+class VersionQuery(NoParameters):
+    """Which version of a result is read."""
+
+    version: Annotated[int, Field(ge=0, le=1_000_000), DIGITS_ONLY] | None = Field(
+        None, description="Version: 0 is the result of the engine. The default is the newest one.", examples=[0]
+    )
+
+
+class TurnsQuery(VersionQuery):
     """How turns are read."""
 
     format: FormatName | None = Field(

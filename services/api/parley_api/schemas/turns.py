@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from parley_api.corrected_result import CorrectedResult
 from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Seconds, with_example
 from parley_api.schemas.jobs import ErrorAnswer
@@ -42,6 +43,30 @@ class TurnAnswer(Answer):
                 needs_review=engine.needs_review(turn),
             )
             for turn in turns
+        ]
+
+
+class ResultTurnAnswer(TurnAnswer):
+    """A turn that can be corrected."""
+
+    id: str = Field(description="Id of the turn, valid in this job only. Corrections name turns by it.")
+    confirmed: bool = Field(description="Whether a person has confirmed or given the speaker.")
+
+    @classmethod
+    def of_result(cls, result: CorrectedResult) -> list[Self]:
+        """Return the turns of a version of a result."""
+        engine = result.document.engine
+        return [
+            cls(
+                id=turn_id,
+                start=turn.start,
+                end=turn.end,
+                speaker=turn.speaker,
+                confidence=turn.confidence,
+                needs_review=engine.needs_review(turn),
+                confirmed=turn_id in result.confirmed,
+            )
+            for turn_id, turn in zip(result.turn_ids, result.document.turns, strict=True)
         ]
 
 
@@ -90,12 +115,15 @@ class TurnsAnswer(Answer):
     """Who spoke when."""
 
     job_id: str = Field(description="Id of the job.")
+    version: int = Field(description="Version of the result: the number of its corrections.")
     recording: DiarizedAnswer = Field(description="The recording.")
     speakers: list[str] = Field(description="Labels of the speakers, in order of first appearance.")
     identities: list[SpeakerIdentityAnswer] = Field(
-        [], description="Who the speakers are. Present if the job has `speaker_embeddings` or `channels`."
+        [],
+        description="Who the speakers are. Present if the job has `speaker_embeddings` or `channels`, or a person has "
+        "named a speaker.",
     )
-    turns: list[TurnAnswer] = Field(description="The turns by start; turns of different speakers may overlap.")
+    turns: list[ResultTurnAnswer] = Field(description="The turns by start; turns of different speakers may overlap.")
     exclusive_turns: list[TurnAnswer] = Field(description="The turns with at most one speaker at any time.")
     overlaps: list[SpanAnswer] = Field(description="Where two or more speakers talk.")
     engine: EngineAnswer = Field(description="The engine that made the result.")
@@ -105,23 +133,25 @@ class TurnsAnswer(Answer):
     embedding_model: str = Field("", description="Model of these vectors. Present with `embeddings=true` only.")
 
     @classmethod
-    def of(cls, result: ResultDocument, identities: Sequence[SpeakerIdentity] | None, embeddings: bool) -> Self:
+    def of(cls, result: CorrectedResult, identities: Sequence[SpeakerIdentity] | None, embeddings: bool) -> Self:
         """Return the answer with its optional members unset unless `identities` and `embeddings` ask for them."""
+        document = result.document
         optional: dict[str, object] = {}
         if identities is not None:
             optional["identities"] = SpeakerIdentityAnswer.of(identities)
         if embeddings:
-            optional["speaker_embeddings"] = result.speaker_embeddings
-            optional["embedding_model"] = result.embedding_model
+            optional["speaker_embeddings"] = document.speaker_embeddings
+            optional["embedding_model"] = document.embedding_model
         return cls.model_validate(
             {
-                "job_id": result.job_id,
-                "recording": result.recording,
-                "speakers": result.speakers,
-                "turns": TurnAnswer.of(result.turns, result.engine),
-                "exclusive_turns": TurnAnswer.of(result.exclusive_turns, result.engine),
-                "overlaps": result.overlaps,
-                "engine": result.engine,
+                "job_id": document.job_id,
+                "version": result.version,
+                "recording": document.recording,
+                "speakers": document.speakers,
+                "turns": ResultTurnAnswer.of_result(result),
+                "exclusive_turns": TurnAnswer.of(document.exclusive_turns, document.engine),
+                "overlaps": document.overlaps,
+                "engine": document.engine,
                 **optional,
             }
         )

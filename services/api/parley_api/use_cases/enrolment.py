@@ -27,7 +27,7 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
     """
     job = await find(deps, tenant, asked.job_id)
     require_speaker_embeddings(job)
-    result = await result_of(deps, job)
+    result = (await result_of(deps, job)).document
     if asked.speaker not in result.speakers:
         labels = ", ".join(result.speakers) or "none"
         raise UnknownSpeaker(f"The job has no such speaker. Its speakers: {labels}.")

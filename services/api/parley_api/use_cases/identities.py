@@ -5,6 +5,9 @@ Every answer works this out again, so a deleted voiceprint disappears from all a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from parley_api.corrected_result import CorrectedResult
 from parley_api.http.errors import SpeakerEmbeddingsNotKept
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.speaker_identification import SpeakerIdentity, identify, identities
@@ -21,16 +24,30 @@ def require_speaker_embeddings(job: Job) -> None:
         )
 
 
-async def identities_of(deps: Dependencies, job: Job, result: ResultDocument) -> tuple[SpeakerIdentity, ...] | None:
-    """Return who the speakers are; None if the job neither keeps speaker embeddings nor names its channels.
+async def identities_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tuple[SpeakerIdentity, ...] | None:
+    """Return who the speakers are. Names and roles that people gave take precedence.
+
+    None if nobody gave any, and the job neither keeps speaker embeddings nor names its channels.
 
     Raises:
         JobStoreUnavailable: the voiceprints cannot be read.
     """
-    if not job.options.speaker_embeddings and not job.options.channels:
+    if job.options.speaker_embeddings or job.options.channels:
+        threshold = deps.settings.speaker_identification_threshold
+        found = await deps.blocking.store(_identities, deps.voiceprints, threshold, job.tenant, result.document)
+    elif result.names or result.roles:
+        found = tuple(SpeakerIdentity(label) for label in result.document.speakers)
+    else:
         return None
-    threshold = deps.settings.speaker_identification_threshold
-    return await deps.blocking.store(_identities, deps.voiceprints, threshold, job.tenant, result)
+    return tuple(_as_corrected(identity, result) for identity in found)
+
+
+def _as_corrected(identity: SpeakerIdentity, result: CorrectedResult) -> SpeakerIdentity:
+    role = result.roles.get(identity.speaker, identity.role)
+    name = result.names.get(identity.speaker)
+    if name is None or name == identity.name:
+        return replace(identity, role=role)
+    return SpeakerIdentity(identity.speaker, name, role=role)
 
 
 def _identities(

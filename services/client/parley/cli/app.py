@@ -31,6 +31,8 @@ SUBCOMMANDS = {
     "jobs": Subcommand("parley.cli.jobs:jobs", "List your jobs, newest first."),
     "job": Subcommand("parley.cli.jobs:job", "Show one job."),
     "turns": Subcommand("parley.cli.turns:turns", "Print the turns of a job that succeeded."),
+    "correct": Subcommand("parley.cli.corrections:correct", "Correct the turns and speakers of a job."),
+    "corrections": Subcommand("parley.cli.corrections:corrections", "List the corrections of a job."),
     "cancel": Subcommand("parley.cli.changes:cancel", "Cancel unfinished jobs."),
     "retry": Subcommand("parley.cli.changes:retry", "Run failed or cancelled jobs again."),
     "purge": Subcommand("parley.cli.changes:purge", "Delete recording, result and record of jobs that have ended."),

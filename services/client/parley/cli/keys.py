@@ -25,6 +25,7 @@ class Scope(StrEnum):
 
     SUBMIT = "submit"
     READ = "read"
+    CORRECT = "correct"
     DELETE = "delete"
     VOICEPRINTS = "voiceprints"
     ADMIN = "admin"
@@ -36,7 +37,7 @@ Scopes = Annotated[
     typer.Option(
         "--scope",
         metavar="SCOPE",
-        help="What the key may do: submit, read, delete, voiceprints or admin. Give it once per scope.",
+        help="What the key may do: submit, read, correct, delete, voiceprints or admin. Give it once per scope.",
         show_default=False,
     ),
 ]

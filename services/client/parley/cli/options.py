@@ -53,6 +53,7 @@ class TurnFormat(StrEnum):
     EAF = "eaf"
     AUDACITY = "audacity"
     DIARIZED_JSON = "diarized_json"
+    SVG = "svg"
 
     @property
     def extension(self) -> str:

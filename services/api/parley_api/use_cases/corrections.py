@@ -1,0 +1,59 @@
+"""Corrections of a job's result."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from parley_api.corrections.draft import corrected
+from parley_api.corrections.history import History
+from parley_api.corrections.log import CorrectionLog
+from parley_api.http.errors import CorrectionConflict
+from parley_api.runtime.dependencies import Dependencies
+from parley_api.schemas import CorrectionRequest, CorrectionsAnswer
+from parley_api.schemas.corrections import Correction
+from parley_api.use_cases.results import engine_result, require_result
+from parley_core.job import Job
+from parley_core.logs import get_logger
+
+log = get_logger(__name__)
+
+
+async def correct(deps: Dependencies, job: Job, asked: CorrectionRequest) -> Correction:
+    """Make a correction of a job's result; return it.
+
+    Raises:
+        TurnsNotYet, NoTurns: the job has no result.
+        JobPurged: the job is being deleted.
+        CorrectionConflict: `asked.base_version` is not the newest version.
+        TooManyCorrections: there are as many corrections as there may be.
+        InvalidCorrection: the correction does not fit the result. Nothing is stored then.
+    """
+    made = await deps.blocking.objects(_correct, deps, job, asked)
+    log.info("result corrected", job_id=job.id, version=made.version)
+    return made
+
+
+def _correct(deps: Dependencies, job: Job, asked: CorrectionRequest) -> Correction:
+    key = require_result(job).key
+    corrections = CorrectionLog(deps.recordings, key)
+    earlier = corrections.read()
+    if asked.base_version != len(earlier):
+        raise CorrectionConflict(len(earlier))
+    new = Correction(
+        version=len(earlier) + 1,
+        author=asked.author,
+        created_at=datetime.now(UTC),
+        operations=tuple(asked.operations),
+    )
+    history = History.of(earlier).followed_by(new)
+    corrected(engine_result(deps.recordings, key), new.version, history.counting)
+    corrections.append(earlier, new, lambda: deps.store.manifests.trace(job.id).purged)
+    return new
+
+
+async def corrections_of(deps: Dependencies, job: Job) -> CorrectionsAnswer:
+    """Return the corrections of a job's result. Raises TurnsNotYet, NoTurns or JobPurged."""
+    made = await deps.blocking.objects(CorrectionLog(deps.recordings, require_result(job).key).read)
+    history = History.of(made)
+    counting = frozenset(one.version for one in history.counting)
+    return CorrectionsAnswer.of(job.id, made, counting, bool(history.undone))
