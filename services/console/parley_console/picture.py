@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import escape
 
 from parley_core.result_document import ResultDocument
@@ -70,10 +70,12 @@ def _lane(result: ResultDocument, label: str, names: Mapping[str, str], row: int
     scale = _scale(result.recording.seconds)
     review = [turn for turn in turns if result.engine.needs_review(turn)]
     colour = COLOURS[row % len(COLOURS)]
+    name = names.get(label, label)
+    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     parts = [
         f'<rect x="{LEFT}" y="{bar_top}" width="{RIGHT - LEFT}" height="{BAR}" rx="3" fill="{TRACK}"/>',
         f'<rect x="{MARGIN}" y="{middle - 5}" width="10" height="10" rx="3" fill="{colour}"/>',
-        _text(MARGIN + 18, middle, _short(names.get(label, label)), INK, weight=500),
+        _text(MARGIN + 18, middle, short, INK, weight=500),
         f'<path fill="{colour}" d="{_bars(turns, scale, bar_top, BAR)}"/>',
         _text(RIGHT + 12, middle, clock(spoken), INK),
         _text(WIDTH - MARGIN, middle, f"{share:.0%}", MUTED, anchor="end"),
@@ -110,20 +112,12 @@ def _axis(seconds: float, lanes_end: float) -> str:
     top = lanes_end + 10
     scale = _scale(seconds)
     parts = [f'<path stroke="{RULE}" d="M{LEFT} {top}H{RIGHT}"/>']
-    for second in _ticks(seconds):
+    step = next((step for step in TICKS if seconds / step <= MOST_TICKS), TICKS[-1])
+    for second in range(0, int(seconds) + 1, step):
         x = LEFT + second * scale
         parts.append(f'<path stroke="{RULE}" d="M{x:.1f} {top}v5"/>')
         parts.append(_text(x, top + 15, clock(second), MUTED, anchor="middle", size=11))
     return "\n".join(parts)
-
-
-def _ticks(seconds: float) -> Sequence[int]:
-    step = next((step for step in TICKS if seconds / step <= MOST_TICKS), TICKS[-1])
-    return range(0, int(seconds) + 1, step)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _text(x: float, y: float, text: str, colour: str, anchor: str = "start", size: int = 13, weight: int = 400) -> str:

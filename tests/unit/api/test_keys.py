@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 RAW = {"Content-Type": "audio/flac"}
 ROOT = "the operator's key"
-PAST, FUTURE = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
+PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
 NEEDED = {
     ("GET", "jobs"): Scope.READ, ("POST", "jobs"): Scope.SUBMIT, ("DELETE", "jobs"): Scope.DELETE,

@@ -26,7 +26,8 @@ EAF = {
 def to_textgrid(conversation: Conversation) -> str:
     """Return a TextGrid in Praat's long text format; intervals without speech are empty."""
     rows = conversation.rows()
-    length = _length(conversation)
+    # a transcript may go on after the end of the recording
+    length = max([conversation.milliseconds, *(passage.end for passage in conversation.passages)])
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -76,11 +77,6 @@ def to_eaf(conversation: Conversation) -> str:
     )
     ElementTree.indent(document)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(document, encoding="unicode")}\n'
-
-
-def _length(conversation: Conversation) -> int:
-    """Return the milliseconds up to the end of the recording, or of its last passage if a transcript goes further."""
-    return max([conversation.milliseconds, *(passage.end for passage in conversation.passages)])
 
 
 def _intervals(passages: Sequence[Passage], name: str, length: int) -> list[tuple[int, int, str]]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 
-from parley_api.formats.conversation import Conversation, Passage, clock, one_line
+from parley_api.formats.conversation import Conversation, clock, one_line
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:])")
 
 
 def to_text(conversation: Conversation) -> str:
     """Return a line per passage: `[00:00:00.412 - 00:00:03.874] SPEAKER_00: Good morning.`"""
-    return "".join(
-        f"[{clock(passage.start)} - {clock(passage.end)}] {_line(conversation, passage)}\n"
-        for passage in conversation.passages
-    )
+    lines = []
+    for passage in conversation.passages:
+        name = one_line(conversation.name_of(passage))
+        said = name if passage.text is None else f"{name}: {one_line(passage.text)}"
+        lines.append(f"[{clock(passage.start)} - {clock(passage.end)}] {said}\n")
+    return "".join(lines)
 
 
 def to_markdown(conversation: Conversation) -> str:
@@ -25,11 +27,6 @@ def to_markdown(conversation: Conversation) -> str:
         text = "" if passage.text is None else f"\n{_escaped(passage.text)}"
         paragraphs.append(f"**{name}** ({clock(passage.start)} - {clock(passage.end)}){text}\n")
     return "\n".join(paragraphs)
-
-
-def _line(conversation: Conversation, passage: Passage) -> str:
-    name = one_line(conversation.name_of(passage))
-    return name if passage.text is None else f"{name}: {one_line(passage.text)}"
 
 
 def _escaped(text: str) -> str:

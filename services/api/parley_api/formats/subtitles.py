@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from parley_api.formats.conversation import Conversation, Passage, clock, one_line
+from parley_api.formats.conversation import Conversation, clock, one_line
 
 # SubRip has no escapes. A word joiner, which is invisible, keeps players from reading names and words as markup or as
 # the times of a cue; FFmpeg writes the same character for the same purpose.
@@ -18,10 +18,13 @@ MARKUP = re.compile(r"<(?=[A-Za-z/])|\{(?=\\)|--(?=>)|:\d\d?(?=[.,]\d)")
 
 def to_srt(conversation: Conversation) -> str:
     """Return SubRip: a cue per passage, with the speaker before the text."""
-    return "".join(
-        f"{number}\n{clock(passage.start, ',')} --> {clock(passage.end, ',')}\n{_srt_text(conversation, passage)}\n\n"
-        for number, passage in enumerate(conversation.passages, 1)
-    )
+    cues = []
+    for number, passage in enumerate(conversation.passages, 1):
+        name = one_line(conversation.name_of(passage))
+        said = name if passage.text is None else f"{name}: {one_line(passage.text)}"
+        text = MARKUP.sub(lambda found: found.group() + WORD_JOINER, said)
+        cues.append(f"{number}\n{clock(passage.start, ',')} --> {clock(passage.end, ',')}\n{text}\n\n")
+    return "".join(cues)
 
 
 def to_vtt(conversation: Conversation) -> str:
@@ -29,21 +32,12 @@ def to_vtt(conversation: Conversation) -> str:
 
     Without a transcript the cue shows the speaker's name, as players do not show voices.
     """
-    return "WEBVTT\n\n" + "".join(
-        f"{clock(passage.start)} --> {clock(passage.end)}\n{_vtt_text(conversation, passage)}\n\n"
-        for passage in conversation.passages
-    )
-
-
-def _srt_text(conversation: Conversation, passage: Passage) -> str:
-    name = one_line(conversation.name_of(passage))
-    text = name if passage.text is None else f"{name}: {one_line(passage.text)}"
-    return MARKUP.sub(lambda found: found.group() + WORD_JOINER, text)
-
-
-def _vtt_text(conversation: Conversation, passage: Passage) -> str:
-    name = _escaped(conversation.name_of(passage))
-    return f"<v {name}>{name if passage.text is None else _escaped(passage.text)}</v>"
+    cues = ["WEBVTT\n\n"]
+    for passage in conversation.passages:
+        name = _escaped(conversation.name_of(passage))
+        said = name if passage.text is None else _escaped(passage.text)
+        cues.append(f"{clock(passage.start)} --> {clock(passage.end)}\n<v {name}>{said}</v>\n\n")
+    return "".join(cues)
 
 
 def _escaped(text: str) -> str:

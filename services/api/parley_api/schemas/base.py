@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError, PydanticKnownError
@@ -16,6 +16,7 @@ MAX_REFERENCE = 200  # characters
 Model = TypeVar("Model", bound=BaseModel)
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+TRUE_OR_FALSE = re.compile("true|false", re.IGNORECASE)
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"  # for the schema; the exact rule is `str.isprintable`
 
 
@@ -28,16 +29,15 @@ def sentence(text: str, kind: str = SENTENCE) -> PydanticCustomError:
     return PydanticCustomError(kind, text)
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, str) and not WHOLE_NUMBER.fullmatch(value):
-        raise PydanticKnownError("int_parsing")
-    return value
+def _written_as(pattern: re.Pattern[str], kind: Literal["int_parsing", "bool_parsing"]) -> BeforeValidator:
+    """Return a validator that takes text only as the pattern has it; other values pass."""
 
+    def check(value: object) -> object:
+        if isinstance(value, str) and not pattern.fullmatch(value):
+            raise PydanticKnownError(kind)
+        return value
 
-def _flag(value: object) -> object:
-    if isinstance(value, str) and value.lower() not in ("true", "false"):
-        raise PydanticKnownError("bool_parsing")
-    return value
+    return BeforeValidator(check)
 
 
 def _printable_reference(text: str) -> str:
@@ -54,10 +54,10 @@ def _milliseconds(seconds: float) -> float:
     return round(seconds, 3)
 
 
-DIGITS_ONLY = BeforeValidator(_whole)
+DIGITS_ONLY = _written_as(WHOLE_NUMBER, "int_parsing")
 """For whole numbers from text. Without it Pydantic takes `2.0` and `1_000` too. Limits stand before it."""
 
-Flag = Annotated[bool, BeforeValidator(_flag)]
+Flag = Annotated[bool, _written_as(TRUE_OR_FALSE, "bool_parsing")]
 """A boolean from text: `true` or `false`, in any case, since generated Python clients write `True`.
 
 Without the validator Pydantic takes `1` and `yes` too.

@@ -11,10 +11,7 @@ from parley_api.schemas.base import Answer, Moment, with_example
 from parley_api.schemas.voiceprints import Name
 
 ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "admin"]
-
-
-def _without_repeats(scopes: list[ScopeName]) -> list[ScopeName]:
-    return list(dict.fromkeys(scopes))
+WITHOUT_REPEATS = AfterValidator(lambda scopes: list(dict.fromkeys(scopes)))
 
 
 @with_example(examples.NEW_KEY)
@@ -24,7 +21,7 @@ class KeyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="What the key is for, such as the program that will use it.")
-    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=20), AfterValidator(_without_repeats)] = Field(
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=20), WITHOUT_REPEATS] = Field(
         description="What the key may do. `submit`: submit, cancel, retry, send deliveries again. `read`: jobs, turns, "
         "recordings, queues, deliveries. `correct`: turns and speakers. `delete`: jobs. `voiceprints`: enrol, read, "
         "delete. `admin`: keys."

@@ -60,7 +60,8 @@ class ForkServer:
             self._kill_abandoned(ready)
             if ready.get(self._control.fileno()) and not self._accept():
                 break
-        self._kill_all()
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
 
     def _listen(self) -> None:
         os.set_blocking(self._wake, False)
@@ -112,10 +113,6 @@ class ForkServer:
         call = self._children.pop(pid)
         self._poll.unregister(call)
         call.close()
-
-    def _kill_all(self) -> None:
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
 
 
 def _pidfd(pid: int) -> int | None:

@@ -44,7 +44,8 @@ def limit(cpu_seconds: float, memory_bytes: int, output_bytes: int) -> None:
     _limit_memory(memory_bytes)
     if sys.platform == "linux":
         set_process_attribute(PR_SET_NO_NEW_PRIVS, 1)
-        _be_killed_first()
+        with suppress(OSError):  # the kernel kills this process before the worker: the job then tries again
+            Path("/proc/self/oom_score_adj").write_bytes(b"1000")
 
 
 def _lower(kind: int, soft: int, hard: int | None = None) -> None:
@@ -61,9 +62,3 @@ def _limit_memory(memory_bytes: int) -> None:
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_bytes().split()[0])
         _lower(resource.RLIMIT_AS, pages * PAGE_BYTES + memory_bytes)
-
-
-def _be_killed_first() -> None:
-    """Tell the kernel to kill this process before the worker when memory runs out: the job then tries again."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_bytes(b"1000")

@@ -187,7 +187,13 @@ class Queries:
                     pipe.zrange(f"parley:unfinished:{queue}", 0, 0, withscores=True)
                     pipe.zrange(f"parley:workers:{queue}", f"({now}", "+inf", byscore=True)
                 replies = iter(pipe.execute())
-        return [_queue_status(queue, now, *islice(replies, 4)) for queue in Queue]
+        found = []
+        for queue in Queue:
+            unfinished, running, oldest, workers = islice(replies, 4)
+            age = max(0.0, (now - oldest[0][1]) / 1000) if oldest else None
+            capacity = sum(int(member.partition(":")[0]) for member in workers)
+            found.append(QueueStatus(queue, unfinished, running, age, len(workers), capacity))
+        return found
 
     def stats(self) -> Stats:
         with translated_errors():
@@ -238,12 +244,6 @@ def _milliseconds(server_time: tuple[int, int]) -> int:
 def _lag_seconds(now: int, members: Sequence[tuple[str, float]]) -> float:
     """Return for how long the first of these members of a sorted set of times has been due."""
     return max((0.0, *((now - score) / 1000 for _, score in members)))
-
-
-def _queue_status(queue: Queue, now: int, unfinished: int, running: int, oldest: Any, workers: Any) -> QueueStatus:
-    age = max(0.0, (now - oldest[0][1]) / 1000) if oldest else None
-    capacity = sum(int(member.partition(":")[0]) for member in workers)
-    return QueueStatus(queue, unfinished, running, age, len(workers), capacity)
 
 
 def _bounds(prefix: str, query: JobQuery) -> tuple[str, str]:

@@ -99,14 +99,13 @@ def _cleaned(segments: Iterable[Segment], seconds: float) -> list[Segment]:
     """Return the segments in whole milliseconds inside the recording, by start and end, without spurious ones."""
     length = floor(seconds * 1000) / 1000
     rounded = [one._replace(start=round(one.start, 3), end=min(round(one.end, 3), length)) for one in segments]
-    kept = [segment for segment in rounded if segment.start < segment.end and not _is_spurious(segment)]
+    kept = []
+    for segment in rounded:
+        doubtful = segment.confidence is not None and segment.confidence < LEAST_CONFIDENCE
+        shortest = SHORTEST_SECONDS if doubtful else 0.001
+        if round(segment.end - segment.start, 3) >= shortest:
+            kept.append(segment)
     return sorted(kept, key=lambda segment: (segment.start, segment.end, str(segment.speaker)))
-
-
-def _is_spurious(segment: Segment) -> bool:
-    if segment.confidence is None or segment.confidence >= LEAST_CONFIDENCE:
-        return False
-    return round(segment.end - segment.start, 3) < SHORTEST_SECONDS
 
 
 def _labelled(segments: Iterable[Segment], labels: Mapping[Hashable, str]) -> tuple[Turn, ...]:
