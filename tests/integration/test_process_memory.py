@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import parley_api.__main__
-import parley_keeper.__main__
+import parley_api.server
+import parley_keeper.main
 import parley_worker.celery.worker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux closes the memory of a process")
@@ -55,7 +55,7 @@ class ReachedError(Exception):
     """The process closes its memory."""
 
 
-@pytest.mark.parametrize("module", [parley_api.__main__, parley_keeper.__main__, parley_worker.celery.worker])
+@pytest.mark.parametrize("module", [parley_api.server, parley_keeper.main, parley_worker.celery.worker])
 def test_api_keeper_and_worker_close_their_memory_before_they_read_a_secret(
     module: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,7 +71,7 @@ def test_api_keeper_and_worker_close_their_memory_before_they_read_a_secret(
         module.main()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("module", [parley_api.__main__, parley_worker.celery.worker])
+@pytest.mark.parametrize("module", [parley_api.server, parley_worker.celery.worker])
 def test_api_and_worker_refuse_to_start_where_the_deployment_requires_a_sandbox_that_is_missing(
     module: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

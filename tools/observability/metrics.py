@@ -11,8 +11,8 @@ from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.record_metrics import RecordCollector, Snapshot
 from parley_core.job import Queue, QueueStatus, Stats, StoreHealth
 from parley_core.settings import Settings
-from parley_keeper.__main__ import maintenance_tasks
 from parley_keeper.health import TaskCollector
+from parley_keeper.main import maintenance_tasks
 
 TENANT_NAMES = ("tenant_jobs_accepted", "tenant_jobs_ended", "tenant_unfinished")
 ON_SCRAPE = frozenset({"namespace", "release", "pod", "job", "instance", "le"})  # labels that no family declares

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from parley_audio.container import sniff_file
 from parley_audio.limits import BYTES_PER_SAMPLE, DecodeLimits
 from parley_audio.probe import opened
 from parley_audio.sandbox.sandbox import SANDBOX, anonymous_file, seal
 from parley_core.errors import UnreadableRecording
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 OUTPUT_SLACK_BYTES = 1024 * 1024  # the decoder checks the length itself; this bound is for one that was taken over
 
@@ -42,6 +44,8 @@ def decode(path: Path, limits: DecodeLimits | None = None) -> NDArray[np.float32
 
 def mapped_floats(descriptor: int, number: int) -> NDArray[np.float32]:
     """Map float32 values copy-on-write; the mapping lasts as long as the array. Raises UnreadableRecording."""
+    import numpy as np  # the API starts without it
+
     seal(descriptor)
     try:
         mapped = mmap.mmap(descriptor, number * BYTES_PER_SAMPLE, access=mmap.ACCESS_COPY)

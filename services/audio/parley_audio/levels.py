@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from parley_audio.container import sniff_file
 from parley_audio.decode import OUTPUT_SLACK_BYTES, mapped_floats
 from parley_audio.limits import BYTES_PER_SAMPLE, LEVEL_SAMPLES, DecodeLimits
 from parley_audio.probe import opened
 from parley_audio.sandbox.sandbox import SANDBOX, anonymous_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def levels(path: Path, channels: int, limits: DecodeLimits | None = None) -> NDArray[np.float32]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from parley_worker.celery.worker import main
+from parley_core.signals import end_at_sigterm
 
 if __name__ == "__main__":
+    end_at_sigterm()
+    from parley_worker.celery.worker import main
+
     sys.exit(main())

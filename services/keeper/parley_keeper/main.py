@@ -1,0 +1,90 @@
+"""One keeper process."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+
+from parley_core.celery_queue import CeleryJobQueue
+from parley_core.deliveries import read_secrets
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import JobStoreUnusable, UnsafeSettings
+from parley_core.logs import configure_logs, get_logger
+from parley_core.process import keep_memory_private
+from parley_core.redis import require_usable_store
+from parley_core.redis.deliveries import RedisDeliveries
+from parley_core.settings import Settings
+from parley_core.storage.objects import ObjectStore
+from parley_core.targets import AddressGuard
+from parley_keeper import health
+from parley_keeper.delivery.sender import Sender
+from parley_keeper.inventory import Inventory
+from parley_keeper.loop import Keeper, MaintenanceTask
+from parley_keeper.maintenance import (
+    SERVICE_SECONDS,
+    measure_service,
+    publish_due,
+    reap,
+    record_accepted,
+    republish_lost,
+)
+from parley_keeper.orphans import OrphanCollector
+from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
+from parley_keeper.reconciliation import Reconciler
+from parley_keeper.retention import purge_expired
+
+log = get_logger(__name__)
+
+
+def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health.Gauges]:
+    """Return every task with its pause in seconds, short where a caller waits, and the gauges of what they find."""
+    objects, queue = ObjectStore.from_settings(settings), CeleryJobQueue.from_settings(settings)
+    store = DurableJobStore.from_settings(settings, objects)
+    reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
+    inventory = Inventory(objects)
+    guard = AddressGuard(settings.webhook_networks)
+    sender = Sender(store, RedisDeliveries.from_settings(settings), settings.webhook_secrets_file, guard)
+    pods = worker_pods()
+    tasks = [
+        MaintenanceTask("reconcile", 1.0, reconciler.run_once),
+        MaintenanceTask("publish", 0.5, partial(publish_due, store, queue)),
+        MaintenanceTask("reap", 1.0, partial(reap, store)),
+        MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
+        MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
+        MaintenanceTask("purge", 5.0, partial(purge_expired, store)),
+        MaintenanceTask("deliver", 1.0, sender.run_once),
+        MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
+        MaintenanceTask("measure_service", SERVICE_SECONDS, partial(measure_service, store)),
+        MaintenanceTask("count_backlog", 15.0, inventory.count_backlog),
+        MaintenanceTask("find_oldest_recording", 600.0, inventory.find_oldest),
+    ]
+    if pods:
+        tasks.append(MaintenanceTask("pod_deletion_costs", 2.0, PodDeletionCosts(store, pods).run_once))
+    return tasks, lambda: (*reconciler.metrics(), *orphans.metrics(), *inventory.metrics())
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; return the exit status, 2 for settings or a Redis that cannot be used."""
+    keep_memory_private()
+    configure_logs()
+    try:
+        settings = Settings.from_environment()
+        require_usable_store(settings)
+        if settings.webhook_secrets_file:
+            read_secrets(settings.webhook_secrets_file)
+        tasks, gauges = maintenance_tasks(settings)
+    except (UnsafeSettings, JobStoreUnusable) as error:
+        log.error("refused to start", reason=error.detail)
+        return 2
+    keeper = Keeper(tasks)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: keeper.stop())
+    if settings.liveness_file:
+        health.touch_while_well(keeper.tasks, settings.liveness_file)
+    if settings.keeper_port:
+        health.serve(keeper.tasks, settings.host, settings.keeper_port, gauges)
+    keeper.start()
+    log.info("keeper ready")
+    keeper.wait()
+    log.info("keeper stopped")
+    return 0
