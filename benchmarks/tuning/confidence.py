@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.optimize import minimize
 
 from benchmarks.data.audio import read_audio
 from benchmarks.data.recordings import Recordings
 from benchmarks.plots import plot_reliability
 from benchmarks.scoring.der import read_rttm, speaker_mapping
 from benchmarks.scoring.reliability import WRONG, ScoredTurns, Vector
+from benchmarks.tuning.regression import fit_logistic
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Span, Turn
 from parley_worker.engines.onnx import OnnxEngine, calibration
@@ -32,7 +32,6 @@ from parley_worker.engines.onnx.grid import frame_seconds
 
 PLOT = Path("docs") / "img" / "reliability.svg"
 RECALL = 0.9  # share of the wrong turns of the tuning split that must be below the review bound
-PENALTY = 1e-3  # on squared weights of standardised evidence: keeps the weights of correlated numbers small
 COLUMNS = ("set", "turns", "calibration error", "by turn", "separation", "by turn", "to review", "wrong", "found")
 
 
@@ -81,22 +80,10 @@ def fit(observed: Observations) -> Calibration:
 
     A turn weighs as much as the root of its length: a compromise between counting time and counting turns.
     """
-    mean, spread = observed.evidence.mean(axis=0), observed.evidence.std(axis=0)
-    standard = np.column_stack([np.ones(len(observed.right)), (observed.evidence - mean) / spread])
-    turn_weight = np.sqrt(observed.seconds) / np.sqrt(observed.seconds).sum()
-
-    def loss(parameters: Vector) -> float:
-        odds = standard @ parameters
-        likelihood = turn_weight @ (np.logaddexp(0, odds) - observed.right * odds)
-        return float(likelihood + PENALTY * (parameters[1:] ** 2).sum())
-
-    parameters = minimize(loss, np.zeros(standard.shape[1])).x
-    weights = parameters[1:] / spread
-    offset = round(float(parameters[0] - weights @ mean), 4)
-    rounded = tuple(np.round(weights, 4).tolist())
-    confidence = observed.scored(Calibration(offset, rounded, 0.0)).confidence
+    offset, weights = fit_logistic(observed.evidence, observed.right, np.sqrt(observed.seconds))
+    confidence = observed.scored(Calibration(offset, weights, 0.0)).confidence
     bound = np.quantile(confidence[observed.right < WRONG], RECALL)
-    return Calibration(offset, rounded, round(float(bound), 2))
+    return Calibration(offset, weights, round(float(bound), 2))
 
 
 def _turns(engine: OnnxEngine, path: Path, inside: Span | None) -> Iterator[tuple[Vector, float, float]]:

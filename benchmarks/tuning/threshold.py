@@ -18,7 +18,7 @@ from benchmarks.scoring.der import Errors, errors, miscounted, read_rttm
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Span, Turn
 from parley_worker.engines.onnx import OnnxEngine
-from parley_worker.engines.onnx.clustering import DEFAULT, centroids
+from parley_worker.engines.onnx.clustering import DEFAULT, find_speakers
 from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
@@ -43,7 +43,7 @@ class Case:
         parameters = replace(DEFAULT, threshold=threshold)
         bounds = SpeakerBounds()
         near = nearness(self.embeddings.subsegments, cohort())
-        speakers = centroids(self.embeddings.subsegments, near, self.embeddings.seconds, bounds, parameters)
+        speakers = find_speakers(self.embeddings.subsegments, near, self.embeddings.seconds, bounds, parameters)
         decision = Decision(self.segmentation, self.embeddings, speakers, bounds)
         found = [Turn(segment.start, segment.end, str(segment.speaker)) for segment in segments(decision.active)]
         return errors(self.reference, found, self.inside), miscounted(self.reference, found)

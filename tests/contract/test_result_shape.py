@@ -15,7 +15,7 @@ from parley_api.schemas import TurnsAnswer
 from parley_api.speaker_identification import SpeakerIdentity
 from parley_api.use_cases.writing import to_json
 from parley_core.result_document import DiarizedRecording, ResultDocument
-from parley_core.turns import REVIEW_BELOW, EngineInfo, Span, Turn
+from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, EngineInfo, Span, SpeakerCount, Turn
 from parley_core.voiceprints import Role
 
 DOCUMENT = ResultDocument(
@@ -25,7 +25,9 @@ DOCUMENT = ResultDocument(
     turns=(Turn(0.25, 3.5, "SPEAKER_00", 0.9), Turn(3.0, 4.0, "SPEAKER_01", 0.69)),
     exclusive_turns=(Turn(0.25, 3.5, "SPEAKER_00"), Turn(3.5, 4.0, "SPEAKER_01", 0.69)),
     overlaps=(Span(3.0, 3.5),),
-    engine=EngineInfo("engine", "2", {"model.onnx": "cd" * 32}, {REVIEW_BELOW: 0.7}),
+    engine=EngineInfo("engine", "2", {"model.onnx": "cd" * 32}, {REVIEW_BELOW: 0.7, PURITY_REVIEW_BELOW: 0.5}),
+    speaker_count=SpeakerCount(2, (2, 3)),
+    purity={"SPEAKER_00": 0.4, "SPEAKER_01": 0.9},
     roles={"SPEAKER_00": Role.CLINICIAN},
     speaker_embeddings={"SPEAKER_00": (0.6, 0.8)},
     embedding_model="model/abc",
@@ -50,6 +52,8 @@ IN_CLIENT: dict[str, Callable[[Turns], object]] = {
     "exclusive_turns": lambda turns: in_core(turns.exclusive_turns),
     "overlaps": lambda turns: tuple(Span(**span) for span in turns.document["overlaps"]),
     "engine": lambda turns: EngineInfo(**turns.document["engine"]),
+    "speaker_count": lambda turns: SpeakerCount(turns.speaker_count.found, turns.speaker_count.plausible),
+    "purity": lambda turns: {one.speaker: one.purity for one in turns.purity},
     "speaker_embeddings": lambda turns: {
         speaker: tuple(vector) for speaker, vector in turns.document["speaker_embeddings"].items()
     },
@@ -79,3 +83,6 @@ def test_the_client_reads_identities_and_reviews_of_the_api(turns: Turns) -> Non
     assert [asdict(identity) for identity in turns.identities] == [asdict(identity) for identity in IDENTITIES]
     assert [turn.needs_review for turn in turns.turns] == [False, True]
     assert [turn.needs_review for turn in turns.exclusive_turns] == [None, True]
+    assert turns.speaker_count is not None
+    assert turns.speaker_count.needs_review
+    assert [one.needs_review for one in turns.purity] == [True, False]

@@ -36,6 +36,8 @@ ANSWERED_TURNS = {
     "version": 0,
     "turns": [ANSWERED_TURN | {"id": "1", "confirmed": False}],
     "exclusive_turns": [ANSWERED_TURN],
+    "speaker_count": None,
+    "purity": [],
 }
 ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}}
 

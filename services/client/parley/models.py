@@ -102,6 +102,8 @@ class ResultSummary:
         seconds_of_speech: seconds in which at least one person speaks.
         turns_to_review: number of turns that need review; None if the engine states no confidence.
         seconds_to_review: total length of these turns; None if the engine states no confidence.
+        plausible_speakers: lowest and highest plausible number of speakers; None if the engine cannot tell.
+        speakers_to_review: number of speakers who may be several people; None if the engine cannot tell.
     """
 
     speakers: int
@@ -109,17 +111,22 @@ class ResultSummary:
     seconds_of_speech: float
     turns_to_review: int | None = None
     seconds_to_review: float | None = None
+    plausible_speakers: tuple[int, int] | None = None
+    speakers_to_review: int | None = None
 
     @classmethod
     def from_document(cls, document: Document | None) -> Self | None:
         if document is None:
             return None
+        plausible = document.get("plausible_speakers")
         return cls(
             speakers=document["speakers"],
             turns=document["turns"],
             seconds_of_speech=document["seconds_of_speech"],
             turns_to_review=document.get("turns_to_review"),
             seconds_to_review=document.get("seconds_to_review"),
+            plausible_speakers=(plausible[0], plausible[1]) if plausible else None,
+            speakers_to_review=document.get("speakers_to_review"),
         )
 
 
@@ -278,6 +285,47 @@ class SpeakerIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerCount:
+    """How many people speak.
+
+    Attributes:
+        found: number of speakers of the result.
+        plausible: lowest and highest number that the recording supports.
+        needs_review: True if they differ from `found`: a person should check the number.
+    """
+
+    found: int
+    plausible: tuple[int, int]
+    needs_review: bool
+
+    @classmethod
+    def from_document(cls, document: Document | None) -> Self | None:
+        if document is None:
+            return None
+        low, high = document["plausible"]
+        return cls(document["found"], (low, high), document["needs_review"])
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerPurity:
+    """Whether a speaker label stands for one person.
+
+    Attributes:
+        speaker: label of the speaker.
+        purity: probability, 0 to 1, that the label stands for one person only.
+        needs_review: True if two people may share the label.
+    """
+
+    speaker: str
+    purity: float
+    needs_review: bool
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(document["speaker"], document["purity"], document["needs_review"])
+
+
+@dataclass(frozen=True, slots=True)
 class Turns:
     """The result of a job.
 
@@ -289,6 +337,8 @@ class Turns:
         identities: who the speakers are, if the job keeps speaker embeddings or knows its channels; else empty.
         seconds: length of the recording.
         version: number of corrections; 0 is the result of the engine.
+        speaker_count: how many people speak; None if the engine cannot tell.
+        purity: whether each speaker is one person; empty if the engine cannot tell.
         document: the whole result, with overlaps and engine, as the server sent it.
     """
 
@@ -299,6 +349,8 @@ class Turns:
     identities: tuple[SpeakerIdentity, ...]
     seconds: float
     version: int
+    speaker_count: SpeakerCount | None
+    purity: tuple[SpeakerPurity, ...]
     document: Document = field(repr=False, compare=False)
 
     @classmethod
@@ -311,6 +363,8 @@ class Turns:
             identities=tuple(SpeakerIdentity.from_document(identity) for identity in document.get("identities", ())),
             seconds=document["recording"]["seconds"],
             version=document.get("version", 0),
+            speaker_count=SpeakerCount.from_document(document.get("speaker_count")),
+            purity=tuple(map(SpeakerPurity.from_document, document.get("purity", ()))),
             document=document,
         )
 

@@ -34,7 +34,7 @@ def timeline_svg(result: ResultDocument, names: Mapping[str, str]) -> str:
     lanes = [_lane(result, label, names, row) for row, label in enumerate(result.speakers)]
     lanes_end = MARGIN + LANE * max(1, len(lanes))
     height = lanes_end + AXIS + MARGIN
-    title = f"Who spoke when in a recording of {clock(result.recording.seconds)}: {_count(len(lanes))}"
+    title = f"Who spoke when in a recording of {clock(result.recording.seconds)}: {_count(result)}"
     body = lanes or [_text(LEFT, MARGIN + LANE / 2, "Nobody speaks in this recording.", MUTED)]
     return "\n".join(
         [
@@ -57,8 +57,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _count(speakers: int) -> str:
-    return "1 speaker" if speakers == 1 else f"{speakers} speakers"
+def _count(result: ResultDocument) -> str:
+    number = "1 speaker" if len(result.speakers) == 1 else f"{len(result.speakers)} speakers"
+    if result.speaker_count is None or not result.speaker_count.needs_review:
+        return number
+    low, high = result.speaker_count.plausible
+    return f"{number}, {low} to {high} are plausible"
 
 
 def _lane(result: ResultDocument, label: str, names: Mapping[str, str], row: int) -> str:
@@ -80,6 +84,8 @@ def _lane(result: ResultDocument, label: str, names: Mapping[str, str], row: int
         _text(RIGHT + 12, middle, clock(spoken), INK),
         _text(WIDTH - MARGIN, middle, f"{share:.0%}", MUTED, anchor="end"),
     ]
+    if result.engine.may_be_several(result.purity.get(label, 1.0)):
+        parts.append(_text(MARGIN + 18, middle + 14, "may be several people", REVIEW, size=11))
     if review:
         parts.append(f'<path fill="{REVIEW}" d="{_bars(review, scale, bar_top + BAR + 2, 3)}"/>')
     return "\n".join(parts)

@@ -121,6 +121,8 @@ class ResultSummary:
         timings: seconds per phase, `engine` for the engine as a whole, and `engine_cpu` for its processor time.
         turns_to_review: number of turns that need review; None if the engine gives no confidence.
         seconds_to_review: total length of these turns.
+        plausible_speakers: lowest and highest plausible number of speakers; None if the engine does not know.
+        speakers_to_review: number of speakers who may be several people; None if the engine does not know.
     """
 
     key: str
@@ -131,6 +133,8 @@ class ResultSummary:
     timings: dict[str, float]
     turns_to_review: int | None = None
     seconds_to_review: float | None = None
+    plausible_speakers: tuple[int, int] | None = None
+    speakers_to_review: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from parley_core.job import Job, ResultSummary
-from parley_core.turns import Diarization, EngineInfo, Span, Turn, merge_spans
+from parley_core.turns import Diarization, EngineInfo, Span, SpeakerCount, Turn, merge_spans
 from parley_core.voiceprints import Role
 
-FORMAT_VERSION = 1  # rises with every new member; readers ignore members that they do not know
+FORMAT_VERSION = 2  # rises with every new member; readers ignore members that they do not know
 DIGITS = 3  # of all seconds: whole milliseconds
 
 Interval = TypeVar("Interval", Turn, Span)
@@ -36,6 +36,8 @@ class ResultDocument:
         turns: by start time; turns of different speakers may overlap.
         exclusive_turns: at most one speaker at any time, to join with a transcript.
         overlaps: where two or more speakers talk.
+        speaker_count: number of speakers, with its doubt; None if the engine does not know.
+        purity: probability by label that it stands for one person only; empty if the engine does not know.
         roles: of speakers, by label, as far as the recording's channels tell.
         speaker_embeddings: unit vector by label; biometric, and empty unless the job asks for it.
         embedding_model: name of the model of these vectors; only vectors of the same model are compared.
@@ -51,6 +53,8 @@ class ResultDocument:
     exclusive_turns: tuple[Turn, ...]
     overlaps: tuple[Span, ...]
     engine: EngineInfo
+    speaker_count: SpeakerCount | None = None
+    purity: Mapping[str, float] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     embedding_model: str = ""
@@ -69,6 +73,8 @@ class ResultDocument:
             exclusive_turns=_rounded(diarization.exclusive_turns),
             overlaps=_rounded(diarization.overlaps),
             engine=engine,
+            speaker_count=diarization.speaker_count,
+            purity=diarization.purity,
             roles=roles,
             speaker_embeddings=diarization.speaker_embeddings if keep_embeddings else {},
             embedding_model=model if keep_embeddings else "",
@@ -106,6 +112,8 @@ class ResultDocument:
             timings=timings,
             turns_to_review=len(to_review) if can_tell else None,
             seconds_to_review=_seconds(to_review) if can_tell else None,
+            plausible_speakers=self.speaker_count.plausible if self.speaker_count else None,
+            speakers_to_review=sum(map(self.engine.may_be_several, self.purity.values())) if self.purity else None,
         )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-REVIEW_BELOW = "review_below"  # name of an engine's parameter: the confidence below which a turn needs review
+# Names of an engine's parameters.
+REVIEW_BELOW = "review_below"  # confidence below which a turn needs review
+PURITY_REVIEW_BELOW = "purity_review_below"  # purity below which a speaker needs review
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,24 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerCount:
+    """How many people speak.
+
+    Attributes:
+        found: number of speakers of the result.
+        plausible: lowest and highest number that the recording supports; `found` lies between them.
+    """
+
+    found: int
+    plausible: tuple[int, int]
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a person should check the number."""
+        return self.plausible != (self.found, self.found)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What made a result: enough to make it again.
 
@@ -60,6 +80,11 @@ class EngineInfo:
             return None
         return turn.confidence < self.review_below
 
+    def may_be_several(self, purity: float) -> bool:
+        """Say whether a person should check if a speaker of this purity is two people."""
+        bound: float = self.parameters.get(PURITY_REVIEW_BELOW, 0.0)
+        return purity < bound
+
 
 @dataclass(frozen=True, slots=True)
 class Diarization:
@@ -69,6 +94,8 @@ class Diarization:
         turns: by start time; turns of different speakers may overlap.
         exclusive_turns: at most one speaker at every moment, to join the turns with a transcript.
         overlaps: where two or more speak.
+        speaker_count: number of speakers, with its doubt; None if the engine does not know.
+        purity: probability per speaker label that it stands for one person only; empty if the engine does not know.
         speaker_embeddings: unit vector per speaker label, where the engine has one. Embeddings of one model are
             compared by cosine similarity, also between recordings. Biometric: kept only if the caller asks for it.
         embedding_model: name and SHA-256 of the model that made the embeddings; those of two models are not compared.
@@ -77,6 +104,8 @@ class Diarization:
     turns: tuple[Turn, ...]
     exclusive_turns: tuple[Turn, ...]
     overlaps: tuple[Span, ...]
+    speaker_count: SpeakerCount | None = None
+    purity: Mapping[str, float] = field(default_factory=dict)
     speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     embedding_model: str = ""
 

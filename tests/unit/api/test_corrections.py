@@ -25,6 +25,8 @@ FOUND = {
     "exclusive_turns": EXCLUSIVE,
     "overlaps": [{"start": 0.8, "end": 1.0}],
     "speakers": ["SPEAKER_00", "SPEAKER_01"],
+    "speaker_count": {"found": 2, "plausible": [2, 3]},
+    "purity": {"SPEAKER_00": 0.4, "SPEAKER_01": 0.9},
     "engine": ENGINE | {"parameters": {"review_below": 0.6}},
 }
 
@@ -107,6 +109,27 @@ async def test_overlaps_and_exclusive_turns_follow(api: ApiFixture, client: http
     assert spoken(document) == [(0.0, 0.8, "0"), (0.8, 2.0, "1"), (2.0, 3.0, "0")]
     await correct(client, job_id, 1, {"operation": "remove_turns", "turns": ["1"]})
     assert spoken(await turns(client, job_id)) == [(0.5, 2.0, "1"), (2.0, 3.0, "0")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "counted", "pure"),
+    [
+        ({"operation": "rename_speaker", "speaker": "SPEAKER_00", "name": "Kim"}, True, ["SPEAKER_00", "SPEAKER_01"]),
+        ({"operation": "reassign_turns", "turns": ["3"], "speaker": "SPEAKER_01"}, True, []),
+        ({"operation": "split_speaker", "turns": ["3"]}, False, ["SPEAKER_01"]),
+        ({"operation": "merge_speakers", "speaker": "SPEAKER_01", "into": "SPEAKER_00"}, False, []),
+    ],
+    ids=lambda value: value["operation"] if isinstance(value, dict) else "",
+)
+async def test_doubt_about_speakers_whom_a_person_has_changed_is_withdrawn(
+    api: ApiFixture, client: httpx.AsyncClient, operation: dict[str, Any], counted: bool, pure: list[str]
+) -> None:
+    job_id = await job_of(api, client)
+    assert (await turns(client, job_id))["speaker_count"] == {"found": 2, "plausible": [2, 3], "needs_review": True}
+    assert (await correct(client, job_id, 0, operation)).is_success
+    document = await turns(client, job_id)
+    assert (document["speaker_count"] is not None) == counted
+    assert [one["speaker"] for one in document["purity"]] == pure
 
 
 async def test_names_and_roles_reach_every_format_and_the_file_name(api: ApiFixture, client: httpx.AsyncClient) -> None:

@@ -70,7 +70,7 @@ async def test_nobody_waits_for_a_terminal_job(api: ApiFixture, client: httpx.As
     seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
     assert seen["result"] == {
         "speakers": 1, "turns": 1, "seconds_of_speech": 1.75, "engine": ENGINE, "timings": {"engine": 0.1},
-        "turns_to_review": None, "seconds_to_review": None,
+        "turns_to_review": None, "seconds_to_review": None, "plausible_speakers": None, "speakers_to_review": None,
     }  # fmt: skip
     assert seen["links"]["turns"] == f"/v1/jobs/{job['id']}/turns"
     assert time.monotonic() - began < 5

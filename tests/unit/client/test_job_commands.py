@@ -111,6 +111,27 @@ def test_a_job_says_how_many_turns_need_review(server: ScriptedServer, to_review
     assert f"result    2 speakers, {outcome}\n" in parley("job", JOB_ID).stdout
 
 
+@pytest.mark.parametrize(
+    ("plausible", "shown"), [([2, 3], "2 speakers (2 to 3 plausible), "), ([2, 2], "2 speakers, ")]
+)
+def test_a_job_says_how_many_speakers_are_plausible(server: ScriptedServer, plausible: list[int], shown: str) -> None:
+    result = SUCCEEDED["result"] | {"plausible_speakers": plausible, "speakers_to_review": 1}
+    server.on("GET", JOB, Reply(document=SUCCEEDED | {"result": result}))
+    assert f"result    {shown}" in parley("job", JOB_ID).stdout
+
+
+def test_doubts_about_the_speakers_stand_below_the_turns(server: ScriptedServer) -> None:
+    doubts = {
+        "speaker_count": {"found": 2, "plausible": [2, 3], "needs_review": True},
+        "purity": [{"speaker": f"SPEAKER_0{n}", "purity": 0.5, "needs_review": n == 1} for n in (0, 1)],
+    }
+    server.on("GET", f"{JOB}/turns", Reply(document=turns_document() | doubts))
+    shown = parley("turns", JOB_ID).stdout
+    assert "The number of speakers is uncertain: 2 to 3 are plausible." in shown
+    assert "SPEAKER_01 may be several people." in shown
+    assert "SPEAKER_00 may be" not in shown
+
+
 def test_jobs_requests_no_page_beyond_the_limit(server: ScriptedServer) -> None:
     page = {"jobs": [job_document("a"), job_document("b")], "next_cursor": "more"}
     server.on("GET", "/v1/jobs", Reply(document=page))

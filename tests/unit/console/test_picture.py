@@ -11,7 +11,7 @@ import pytest
 from parley_console import FILES
 from parley_console.picture import COLOURS, clock, timeline_svg
 from parley_core.result_document import DiarizedRecording, ResultDocument
-from parley_core.turns import REVIEW_BELOW, EngineInfo, Span, Turn
+from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, EngineInfo, Span, SpeakerCount, Turn
 
 SVG = "{http://www.w3.org/2000/svg}"
 TURNS = (Turn(0.0, 30.0, "SPEAKER_00", 0.9), Turn(30.0, 60.0, "SPEAKER_01", 0.4), Turn(55.0, 60.0, "SPEAKER_00", 0.9))
@@ -60,6 +60,15 @@ def test_turns_to_review_and_overlaps_are_marked() -> None:
     sure = replace(result(), engine=EngineInfo("onnx", "1"), overlaps=())
     assert drawn(timeline_svg(sure, {}), "#a15c00") == []
     assert "Overlap" not in texts(timeline_svg(sure, {}))
+
+
+def test_doubts_about_the_speakers_are_written() -> None:
+    engine = EngineInfo("onnx", "1", {}, {PURITY_REVIEW_BELOW: 0.5})
+    purity = {"SPEAKER_00": 0.4, "SPEAKER_01": 0.9}
+    svg = timeline_svg(replace(result(), engine=engine, purity=purity, speaker_count=SpeakerCount(2, (2, 3))), {})
+    assert "2 speakers, 2 to 3 are plausible" in svg
+    assert svg.count("may be several people") == 1
+    assert "may be several" not in timeline_svg(replace(result(), purity=purity), {})
 
 
 def test_an_empty_result_is_a_picture_too() -> None:

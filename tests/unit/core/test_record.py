@@ -72,8 +72,9 @@ def test_options_that_nobody_asked_for_take_no_room() -> None:
         replace(RESULT, turns_to_review=None, seconds_to_review=None),
         replace(RESULT, turns_to_review=0, seconds_to_review=0.0),
         replace(RESULT, key="results/elsewhere.json"),
+        replace(RESULT, plausible_speakers=(2, 4), speakers_to_review=0),
     ],
-    ids=["whole", "without-review", "nothing-to-review", "under-another-name"],
+    ids=["whole", "without-review", "nothing-to-review", "under-another-name", "with-doubt"],
 )
 def test_a_result_reads_back_whole(result: ResultSummary) -> None:
     fields = record(state="succeeded", nonce="abc", **fields_of_result(NEW.id, "abc", result))

@@ -11,15 +11,18 @@ import pytest
 
 from parley_core.job import Job, JobOptions, JobState
 from parley_core.result_document import FORMAT_VERSION, ResultDocument
-from parley_core.turns import REVIEW_BELOW, Diarization, EngineInfo, Span, Turn
+from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, Diarization, EngineInfo, Span, SpeakerCount, Turn
 from parley_core.voiceprints import Role
 from tests.support.fakes import new_job
 
-ENGINE = EngineInfo("engine", "2", {"model.onnx": "ab" * 32}, {REVIEW_BELOW: 0.7, "clustering": {"threshold": 0.5}})
+PARAMETERS = {REVIEW_BELOW: 0.7, PURITY_REVIEW_BELOW: 0.5, "clustering": {"threshold": 0.5}}
+ENGINE = EngineInfo("engine", "2", {"model.onnx": "ab" * 32}, PARAMETERS)
 FOUND = Diarization(
     turns=(Turn(0.25, 3.5, "SPEAKER_00", 0.9), Turn(3.0, 4.0, "SPEAKER_01", 0.69)),
     exclusive_turns=(Turn(0.25, 3.5, "SPEAKER_00", 0.9), Turn(3.5, 4.0, "SPEAKER_01", 0.69)),
     overlaps=(Span(3.0, 3.5),),
+    speaker_count=SpeakerCount(2, (1, 3)),
+    purity={"SPEAKER_00": 0.25, "SPEAKER_01": 0.75},
     speaker_embeddings={"SPEAKER_00": (0.6, 0.8)},
     embedding_model="model/abc",
 )
@@ -43,8 +46,8 @@ def test_what_is_written_is_read_again(document: ResultDocument) -> None:
 def test_members_are_written_in_reading_order(document: ResultDocument) -> None:
     plain = json.loads(document.to_json())
     assert list(plain) == [
-        "format_version", "job_id", "recording", "speakers", "turns", "exclusive_turns", "overlaps", "engine", "roles",
-        "speaker_embeddings", "embedding_model",
+        "format_version", "job_id", "recording", "speakers", "turns", "exclusive_turns", "overlaps", "engine",
+        "speaker_count", "purity", "roles", "speaker_embeddings", "embedding_model",
     ]  # fmt: skip
     assert list(plain["turns"][0]) == ["start", "end", "speaker", "confidence"]
 
@@ -67,17 +70,18 @@ def test_embeddings_stay_out_of_documents_whose_job_does_not_ask_for_them() -> N
 
 def test_members_of_a_newer_version_are_ignored(document: ResultDocument) -> None:
     plain = json.loads(document.to_json())
-    plain |= {"format_version": 2, "words": [{"text": "hello"}]}
+    plain |= {"format_version": FORMAT_VERSION + 1, "words": [{"text": "hello"}]}
     plain["turns"][0]["emotion"] = plain["overlaps"][0]["kind"] = plain["recording"]["channels"] = "new"
     plain["engine"]["device"] = "cuda"
-    assert ResultDocument.from_json(json.dumps(plain).encode()) == replace(document, format_version=2)
+    assert ResultDocument.from_json(json.dumps(plain).encode()) == replace(document, format_version=FORMAT_VERSION + 1)
 
 
 def test_optional_members_may_be_missing(document: ResultDocument) -> None:
     plain = json.loads(document.to_json())
-    for name in ("roles", "speaker_embeddings", "embedding_model"):
+    for name in ("speaker_count", "purity", "roles", "speaker_embeddings", "embedding_model"):
         del plain[name]
     read = ResultDocument.from_json(json.dumps(plain).encode())
+    assert (read.speaker_count, read.purity) == (None, {})
     assert (read.roles, read.speaker_embeddings, read.embedding_model) == ({}, {}, "")
 
 
@@ -105,6 +109,9 @@ def changed(plain: dict[str, Any], path: str, value: object) -> bytes:
         ("turns.0.confidence", "0.9"),
         ("overlaps.0.start", None),
         ("engine.weights", ["model.onnx"]),
+        ("speaker_count.found", "2"),
+        ("speaker_count.plausible", [2]),
+        ("purity.SPEAKER_00", None),
         ("roles.SPEAKER_00", "nurse"),
         ("speaker_embeddings.SPEAKER_00", "0.6 0.8"),
         ("speaker_embeddings.SPEAKER_00", [0.6, "0.8"]),
@@ -130,6 +137,7 @@ def test_the_summary_counts_what_needs_review(document: ResultDocument) -> None:
     summary = document.summary("results/1.json", {"engine": 0.5})
     assert (summary.key, summary.speakers, summary.turns, summary.seconds_of_speech) == ("results/1.json", 2, 2, 3.75)
     assert (summary.turns_to_review, summary.seconds_to_review) == (1, 1.0)
+    assert (summary.plausible_speakers, summary.speakers_to_review) == ((1, 3), 1)
     assert summary.engine["parameters"] == ENGINE.parameters
 
 
@@ -142,3 +150,8 @@ def test_speech_counts_overlap_once() -> None:
 def test_without_a_bound_nothing_is_said_of_review(document: ResultDocument) -> None:
     summary = replace(document, engine=EngineInfo("engine", "2")).summary("results/1.json", {})
     assert summary.turns_to_review is summary.seconds_to_review is None
+
+
+def test_an_engine_that_knows_no_doubt_leaves_it_open(document: ResultDocument) -> None:
+    summary = replace(document, speaker_count=None, purity={}).summary("results/1.json", {})
+    assert summary.plausible_speakers is summary.speakers_to_review is None

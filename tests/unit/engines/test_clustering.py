@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx import clustering, trunk
-from parley_worker.engines.onnx.clustering import DEFAULT, Dendrogram, SmallClusters, centroids, cut, speaker_labels
+from parley_worker.engines.onnx.clustering import DEFAULT, Dendrogram, SmallClusters, cut, find_speakers, speaker_labels
 
 
 def subsegments_of(sizes: list[int], spread: float = 0.08) -> NDArray[np.float32]:
@@ -30,7 +30,7 @@ def small_clusters(sums: NDArray[np.floating], sizes: NDArray[np.int64], nearnes
 def found(sizes: list[int], least: int | None = None, most: int | None = None) -> NDArray[np.float32]:
     subsegments = subsegments_of(sizes)
     seconds = np.full(len(subsegments), 2, np.float32)
-    return centroids(subsegments, np.zeros_like(seconds), seconds, SpeakerBounds(least, most), DEFAULT)
+    return find_speakers(subsegments, np.zeros_like(seconds), seconds, SpeakerBounds(least, most), DEFAULT).embeddings
 
 
 @pytest.mark.parametrize("sizes", [[5], [8, 12], [10] * 5])
@@ -45,6 +45,26 @@ def test_each_centre_becomes_a_speaker_with_a_similar_embedding(sizes: list[int]
 @pytest.mark.parametrize(("least", "most", "number"), [(1, 2, 2), (3, 3, 3), (5, None, 5), (1, 1, 1), (60, 60, 60)])
 def test_bounds_are_honoured_up_to_the_number_of_subsegments(least: int, most: int | None, number: int) -> None:
     assert len(found([20, 20, 20], least, most)) == number
+
+
+def test_a_merge_of_two_long_parts_is_remembered() -> None:
+    """Clusters 0 and 1 merge at 0.1, then 2 and 3 at 0.2; the smaller part of the second merge is too short."""
+    tree = Dendrogram(np.array([[0, 1], [2, 3], [0, 2]]), np.array([0.1, 0.2, 0.9]))
+    labels = tree.labels(2)
+    assert tree.joined(labels, np.array([9.0, 2.0, 9.0, 0.5])).tolist() == [0.1, 0.0]
+    assert tree.joined(tree.labels(3), np.array([9.0, 2.0, 9.0, 0.5])).tolist() == [0.9]
+
+
+def test_found_speakers_have_their_seconds_and_their_distance_to_the_next_one() -> None:
+    subsegments = subsegments_of([20, 30])
+    seconds = np.full(50, 2, np.float32)
+    speakers = find_speakers(subsegments, np.zeros(50, np.float32), seconds, SpeakerBounds(), DEFAULT)
+    assert sorted(speakers.seconds) == [40, 60]
+    assert speakers.apart == pytest.approx([1, 1], abs=0.2)
+    assert speakers.joined.shape == (2,)
+    alone = find_speakers(subsegments, np.zeros(50, np.float32), seconds, SpeakerBounds(1, 1), DEFAULT)
+    assert alone.apart == clustering.ALONE
+    assert alone.joined == pytest.approx(1, abs=0.2)
 
 
 def test_there_are_never_more_speakers_than_subsegments() -> None:

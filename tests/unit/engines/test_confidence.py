@@ -10,6 +10,7 @@ from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization
 from parley_worker.engines.onnx import grid, trunk
 from parley_worker.engines.onnx.calibration import FITTED
+from parley_worker.engines.onnx.clustering import FoundSpeakers
 from parley_worker.engines.onnx.confidence import EVIDENCE, MAX_MARGIN, Calibration
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
@@ -43,7 +44,7 @@ def decision(embedding: Waveform, speakers: list[Waveform], expected: float = 1.
         seconds=np.ones(len(speakers), np.float32),
         frames=np.repeat(trunk.unit(embedding[None]), 100, axis=0).astype(np.float16),
     )
-    return Decision(segmentation, embeddings, np.stack(speakers), SpeakerBounds())
+    return Decision(segmentation, embeddings, FoundSpeakers.of(np.stack(speakers)), SpeakerBounds())
 
 
 def evidence(*arguments: object, segment: FrameSegment = WHOLE, **options: object) -> dict[str, float]:

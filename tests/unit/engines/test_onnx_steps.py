@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx import assignment, embedding, grid, models, segmentation, trunk
 from parley_worker.engines.onnx.assignment import Assignment, embedding_frame
+from parley_worker.engines.onnx.clustering import FoundSpeakers
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
@@ -89,7 +90,9 @@ def test_a_speaker_whom_bounds_demand_is_forced_even_if_another_is_always_more_s
     found, embeddings = two_speakers_in_one_local()
     third = -np.eye(3, trunk.DIMENSION, dtype=np.float32)[2:]
     speakers = np.concatenate([embeddings.subsegments, third])
-    free, bound = (Decision(found, embeddings, speakers, SpeakerBounds(least)).active for least in (None, 3))
+    free, bound = (
+        Decision(found, embeddings, FoundSpeakers.of(speakers), SpeakerBounds(least)).active for least in (None, 3)
+    )
     assert free.any(axis=0).tolist() == [True, True, False]
     assert bound.any(axis=0).tolist() == [True, True, True]
     assert bound[:, 2].sum() == assignment.FORCED_FRAMES

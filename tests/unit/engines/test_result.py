@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parley_core.turns import Span, Turn
-from parley_worker.engines.result import LEAST_CONFIDENCE, SHORTEST_SECONDS, Segment, SpeakerEmbeddings, diarization
+from parley_core.job import SpeakerBounds
+from parley_core.turns import Span, SpeakerCount, Turn
+from parley_worker.engines.result import (
+    LEAST_CONFIDENCE,
+    SHORTEST_SECONDS,
+    Segment,
+    SpeakerDoubts,
+    SpeakerEmbeddings,
+    diarization,
+)
 
 SURE, UNSURE = LEAST_CONFIDENCE, LEAST_CONFIDENCE - 0.01
 
@@ -47,6 +55,28 @@ def test_a_speaker_without_a_turn_has_neither_label_nor_embedding() -> None:
     embeddings = SpeakerEmbeddings("model", {"noise": np.array([1.0, 0.0]), "a": np.array([0.0, 1.0])})
     found = diarization(turns, turns, 10.0, embeddings)
     assert found.speaker_embeddings == {"SPEAKER_00": (0.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("several", "doubtful", "bounds", "plausible"),
+    [
+        (set(), set(), SpeakerBounds(), (2, 2)),
+        ({"a"}, set(), SpeakerBounds(), (2, 3)),
+        ({"a"}, {"b", "without a turn"}, SpeakerBounds(), (1, 3)),
+        (set(), {"a", "b"}, SpeakerBounds(), (1, 2)),
+        ({"a", "b"}, {"b"}, SpeakerBounds(2, 3), (2, 3)),
+        ({"a"}, {"b"}, SpeakerBounds(2, 2), (2, 2)),
+        ({"a"}, {"b"}, SpeakerBounds(4, 4), (2, 3)),
+    ],
+)
+def test_doubtful_speakers_widen_the_plausible_number_within_what_was_requested(
+    several: set[str], doubtful: set[str], bounds: SpeakerBounds, plausible: tuple[int, int]
+) -> None:
+    turns = [Segment(0.0, 5.0, "a", 0.9), Segment(6.0, 9.0, "b", 0.9)]
+    doubts = SpeakerDoubts({"a": 0.12345, "b": 0.9, "without a turn": 0.5}, several, doubtful, bounds)
+    found = diarization(turns, turns, 10.0, doubts=doubts)
+    assert found.speaker_count == SpeakerCount(2, plausible)
+    assert found.purity == {"SPEAKER_00": 0.123, "SPEAKER_01": 0.9}
 
 
 def test_a_recording_without_speech_has_no_turns() -> None:

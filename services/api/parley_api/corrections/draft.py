@@ -99,6 +99,8 @@ class Draft:
             turns=tuple(Turn(turn.start, turn.end, turn.speaker, turn.confidence) for turn in turns),
             exclusive_turns=exclusive_turns_of(turns, self._document.exclusive_turns),
             overlaps=overlaps_of(turns),
+            speaker_count=self._document.speaker_count if set(speakers) == set(self._document.speakers) else None,
+            purity={label: purity for label, purity in self._document.purity.items() if not self._touched(label)},
             roles={label: role for label, role in self._document.roles.items() if label in speakers},
             speaker_embeddings={
                 label: vector for label, vector in self._document.speaker_embeddings.items() if label in speakers
@@ -112,6 +114,11 @@ class Draft:
             names={label: name for label, name in self._names.items() if label in speakers},
             roles={label: role for label, role in self._roles.items() if label in speakers},
         )
+
+    def _touched(self, label: str) -> bool:
+        """Return whether the turns of a speaker are others than the engine's, so that its doubt is outdated."""
+        found = {(turn.start, turn.end) for turn in self._document.turns if turn.speaker == label}
+        return found != {(turn.start, turn.end) for turn in self._by_speaker[label].values()}
 
     def _apply(self, operation: Operation) -> None:
         match operation:

@@ -68,6 +68,8 @@ JOB: Example = QUEUED_JOB | {
         "timings": {"decoding": 0.12, "engine": 4.0},
         "turns_to_review": 3,
         "seconds_to_review": 2.7,
+        "plausible_speakers": [2, 3],
+        "speakers_to_review": 1,
     },
     "links": {
         "self": JOB_PATH,
@@ -116,6 +118,11 @@ TURNS: Example = {
         SECOND_TURN | {"start": 3.874},
     ],
     "overlaps": [{"start": 3.655, "end": 3.874}],
+    "speaker_count": {"found": 2, "plausible": [2, 3], "needs_review": True},
+    "purity": [
+        {"speaker": "SPEAKER_00", "purity": 0.41, "needs_review": True},
+        {"speaker": "SPEAKER_01", "purity": 0.97, "needs_review": False},
+    ],
     "engine": {"name": "onnx", "version": "1", "weights": {"segmentation.onnx": SHA256}, "parameters": {}},
 }
 CONSULT_ACCEPTED: Example = {"job_id": JOB_ID, "session_id": "session-7", "status": "queued"}

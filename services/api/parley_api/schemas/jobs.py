@@ -56,6 +56,12 @@ class ResultAnswer(Answer):
     timings: dict[str, Seconds] = Field(description="Seconds per phase, and `engine` for the whole engine.")
     turns_to_review: int | None = Field(description="Number of turns to review; null if the engine cannot tell.")
     seconds_to_review: Seconds | None = Field(description="Length of these turns in all.")
+    plausible_speakers: tuple[int, int] | None = Field(
+        description="Lowest and highest plausible number of speakers; null if the engine cannot tell."
+    )
+    speakers_to_review: int | None = Field(
+        description="Number of speakers who may be several people; null if the engine cannot tell."
+    )
 
 
 class LinksAnswer(Answer):

@@ -77,6 +77,22 @@ class SpanAnswer(Answer):
     end: Seconds = Field(description="Seconds from the beginning of the recording; greater than `start`.")
 
 
+class SpeakerCountAnswer(Answer):
+    """How many people speak."""
+
+    found: int = Field(description="Number of speakers of the result.")
+    plausible: tuple[int, int] = Field(description="Lowest and highest number that the recording supports.")
+    needs_review: bool = Field(description="Whether a person should check the number.")
+
+
+class PurityAnswer(Answer):
+    """Whether a speaker label stands for one person."""
+
+    speaker: str = Field(description="Label of the speaker.")
+    purity: float = Field(description="Probability that the label stands for one person only, 0 to 1.")
+    needs_review: bool = Field(description="Whether a person should check if two people share the label.")
+
+
 class EngineAnswer(Answer):
     """The engine that made the result."""
 
@@ -126,6 +142,12 @@ class TurnsAnswer(Answer):
     turns: list[ResultTurnAnswer] = Field(description="The turns by start; turns of different speakers may overlap.")
     exclusive_turns: list[TurnAnswer] = Field(description="The turns with at most one speaker at any time.")
     overlaps: list[SpanAnswer] = Field(description="Where two or more speakers talk.")
+    speaker_count: SpeakerCountAnswer | None = Field(
+        description="How many people speak; null if the engine cannot tell."
+    )
+    purity: list[PurityAnswer] = Field(
+        description="Whether each speaker is one person; empty if the engine cannot tell."
+    )
     engine: EngineAnswer = Field(description="The engine that made the result.")
     speaker_embeddings: dict[str, list[float]] = Field(
         {}, description="Unit vector by speaker. Present with `embeddings=true` only."
@@ -151,6 +173,11 @@ class TurnsAnswer(Answer):
                 "turns": ResultTurnAnswer.of_result(result),
                 "exclusive_turns": TurnAnswer.of(document.exclusive_turns, document.engine),
                 "overlaps": document.overlaps,
+                "speaker_count": document.speaker_count,
+                "purity": [
+                    {"speaker": label, "purity": purity, "needs_review": document.engine.may_be_several(purity)}
+                    for label, purity in document.purity.items()
+                ],
                 "engine": document.engine,
                 **optional,
             }

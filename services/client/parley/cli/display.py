@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rich.text import Text
@@ -57,6 +57,20 @@ def show_turns(terminal: Terminal, turns: Turns) -> None:
     labels = {identity.speaker: printable(identity.label) for identity in turns.identities}
     named = [replace(turn, speaker=labels.get(turn.speaker, turn.speaker)) for turn in turns.turns]
     render_turns(named, turns.seconds, terminal.out)
+    for warning in _doubts(turns, labels):
+        terminal.out.print(Text(warning), soft_wrap=True)
+
+
+def _doubts(turns: Turns, labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence per doubt about the speakers: how many they are, and who may be several people."""
+    count = turns.speaker_count
+    if count is not None and count.needs_review:
+        low, high = count.plausible
+        yield f"The number of speakers is uncertain: {low} to {high} are plausible. Check who speaks."
+    for speaker in turns.purity:
+        if speaker.needs_review:
+            label = labels.get(speaker.speaker, speaker.speaker)
+            yield f"{label} may be several people. Check the turns of this speaker."
 
 
 def turns_json(turns: Turns) -> str:
@@ -69,8 +83,11 @@ def _outcome(job: Job) -> str:
     if job.error is not None:
         return job.error.code
     if job.result is not None:
-        review = f", {job.result.turns_to_review} to review" if job.result.turns_to_review else ""
-        return f"{job.result.speakers} speakers, {job.result.turns} turns{review}"
+        result = job.result
+        low, high = result.plausible_speakers or (result.speakers, result.speakers)
+        doubt = f" ({low} to {high} plausible)" if low < high else ""
+        review = f", {result.turns_to_review} to review" if result.turns_to_review else ""
+        return f"{result.speakers} speakers{doubt}, {result.turns} turns{review}"
     if job.state == "running":
         return f"{describe(job)} {job.progress:.0%}"
     return f"{job.position} ahead" if job.position is not None else ""

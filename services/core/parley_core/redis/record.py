@@ -114,6 +114,8 @@ def fields_of_result(job_id: str, nonce: str, result: ResultSummary) -> Fields:
     kept: Fields = {"result": dump(counts)}
     if result.turns_to_review is not None:
         kept["review"] = dump({"turns": result.turns_to_review, "seconds": result.seconds_to_review})
+    if result.plausible_speakers is not None:
+        kept["count"] = dump({"plausible": result.plausible_speakers, "review": result.speakers_to_review})
     if result.key != result_key(job_id, nonce):
         kept["result_key"] = result.key
     return kept | {TIMING + name: seconds for name, seconds in result.timings.items()}
@@ -170,12 +172,15 @@ def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSum
     if "result" not in record:
         return None
     review = json.loads(record.get("review", "{}"))
+    count = json.loads(record.get("count", "{}"))
     return ResultSummary(
         key=record.get("result_key") or result_key(job_id, record["nonce"]),
         engine=engine,
         timings={name.removeprefix(TIMING): float(value) for name, value in record.items() if name.startswith(TIMING)},
         turns_to_review=review.get("turns"),
         seconds_to_review=review.get("seconds"),
+        plausible_speakers=tuple(count["plausible"]) if count else None,
+        speakers_to_review=count.get("review"),
         **known_members(ResultSummary, json.loads(record["result"])),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_core.turns import Diarization, Span, Turn
+from parley_core.job import SpeakerBounds
+from parley_core.turns import Diarization, Span, SpeakerCount, Turn
 
 NO_TURNS = Diarization(turns=(), exclusive_turns=(), overlaps=())
 
@@ -48,6 +49,31 @@ class SpeakerEmbeddings:
     vectors: Mapping[Hashable, NDArray[np.floating[Any]]]
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerDoubts:
+    """How sure an engine is of its speakers.
+
+    Attributes:
+        purity: probability by the engine's own name of the speaker that the speaker is one person.
+        several: names of those who may be several people.
+        doubtful: names of those who may be the same person as another speaker, or nobody.
+        bounds: of the number of speakers, as requested.
+    """
+
+    purity: Mapping[Hashable, float]
+    several: Collection[Hashable]
+    doubtful: Collection[Hashable]
+    bounds: SpeakerBounds
+
+    def count(self, speakers: Collection[Hashable]) -> SpeakerCount:
+        """Return the number of the speakers who have a turn, and the plausible numbers within the bounds."""
+        found = len(speakers)
+        high = found + sum(speaker in self.several for speaker in speakers)
+        low = found - sum(speaker in self.doubtful for speaker in speakers)
+        within = min(found, max(low, self.bounds.min or 1)), max(found, min(high, self.bounds.max or high))
+        return SpeakerCount(found, within)
+
+
 NO_EMBEDDINGS = SpeakerEmbeddings("", {})
 
 
@@ -56,6 +82,7 @@ def diarization(
     exclusive: Iterable[Segment],
     seconds: float,
     embeddings: SpeakerEmbeddings = NO_EMBEDDINGS,
+    doubts: SpeakerDoubts | None = None,
 ) -> Diarization:
     """Return the diarization of a recording.
 
@@ -64,6 +91,7 @@ def diarization(
         exclusive: segments of at most one speaker at any time.
         seconds: length of the recording; segments are cut there.
         embeddings: of the speakers.
+        doubts: about the speakers; None if the engine knows none.
     """
     overlapping = _cleaned(turns, seconds)
     single = _cleaned(exclusive, seconds)
@@ -74,6 +102,8 @@ def diarization(
         turns=labelled,
         exclusive_turns=_labelled(single, labels),
         overlaps=overlaps(labelled),
+        speaker_count=doubts.count(labels) if doubts else None,
+        purity=_rounded(doubts.purity, labels) if doubts else {},
         speaker_embeddings=_unit_vectors(embeddings, labels),
         embedding_model=embeddings.model,
     )
@@ -114,6 +144,12 @@ def _labelled(segments: Iterable[Segment], labels: Mapping[Hashable, str]) -> tu
         rounded = None if confidence is None else round(confidence, CONFIDENCE_DIGITS)
         turns.append(Turn(start, end, labels[speaker], rounded))
     return tuple(turns)
+
+
+def _rounded(purity: Mapping[Hashable, float], labels: Mapping[Hashable, str]) -> dict[str, float]:
+    """Return the purity by label, of the speakers that have a turn."""
+    known = {label: purity[speaker] for speaker, label in labels.items() if speaker in purity}
+    return {label: round(probability, CONFIDENCE_DIGITS) for label, probability in known.items()}
 
 
 def _unit_vectors(embeddings: SpeakerEmbeddings, labels: Mapping[Hashable, str]) -> dict[str, tuple[float, ...]]:

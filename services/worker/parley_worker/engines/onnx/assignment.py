@@ -79,6 +79,14 @@ class Assignment:
         share = self._votes[part] / self._windows[part, None].astype(np.float32)
         return np.asarray(share, np.float32), similarity[frames - first]
 
+    def similarity_to_one(self, speaker: NDArray[np.int64]) -> Floats:
+        """Return the cosine similarity of each frame to one speaker each, given per frame, shape (frames,)."""
+        found = np.zeros(len(speaker), np.float32)
+        for part in _blocks(len(speaker)):
+            similarity = self.terms(part)[1]
+            found[part] = similarity[np.arange(len(similarity)), speaker[part]]
+        return found
+
     def combined(self, part: slice, share: Floats, similarity: Floats) -> Floats:
         """Return the scores that follow from the terms of some frames."""
         scores = np.asarray(share + SIMILARITY_WEIGHT * similarity, np.float32)

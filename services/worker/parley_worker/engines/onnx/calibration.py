@@ -1,9 +1,9 @@
-"""Weights of the evidence, fitted by `python -m benchmarks.tuning.confidence` on 2,968 turns."""
+"""Weights of the evidence, fitted by `python -m benchmarks.tuning.confidence` on 3,741 turns."""
 
 from parley_worker.engines.onnx.confidence import Calibration
 
 FITTED = Calibration(
-    offset=-5.3441,
-    weights=(0.6214, 1.5887, 4.5887, 0.0349),
-    review_below=0.6,
+    offset=-6.0241,
+    weights=(0.4523, 2.914, 4.9833, 0.1835),
+    review_below=0.69,
 )

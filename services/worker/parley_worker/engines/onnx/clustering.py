@@ -49,13 +49,39 @@ class ClusteringParameters:
 
 DEFAULT = ClusteringParameters()
 UNBOUNDED = SpeakerBounds()
+PART_SECONDS = 1.0  # speech of the smaller part for a merge to say something about who speaks
+ALONE = 1.2  # distance to the next speaker of one who is the only one; few are as far from each other
 FRAGMENTS = 0.1  # share of all speech that clusters beyond a wanted number may have to be left out
 
 
-def centroids(
+@dataclass(frozen=True, slots=True)
+class FoundSpeakers:
+    """The speakers of a recording, and how clearly they are one person each.
+
+    Attributes:
+        embeddings: unit vectors, shape (speakers, dimension).
+        seconds: speech of each, shape (speakers,).
+        joined: greatest distance at which parts of PART_SECONDS or more were merged into each, shape (speakers,); 0
+            without such a merge.
+        apart: distance of each to the nearest other one, at most ALONE, shape (speakers,).
+    """
+
+    embeddings: Floats
+    seconds: Numbers
+    joined: Numbers
+    apart: Numbers
+
+    @classmethod
+    def of(cls, embeddings: Floats) -> FoundSpeakers:
+        """Return speakers of whom nothing but the embeddings is known."""
+        nothing = np.zeros(len(embeddings))
+        return cls(embeddings, nothing, nothing, nothing + ALONE)
+
+
+def find_speakers(
     subsegments: Floats, nearness: Floats, seconds: Floats, bounds: SpeakerBounds, parameters: ClusteringParameters
-) -> Floats:
-    """Return the embedding of each speaker, unit vectors of shape (speakers, dimension).
+) -> FoundSpeakers:
+    """Return the speakers of a recording with at least one sub-segment.
 
     Args:
         subsegments: unit vectors, shape (sub-segments, dimension).
@@ -64,8 +90,6 @@ def centroids(
         bounds: number of speakers, honoured if there are enough sub-segments.
         parameters: of the clustering.
     """
-    if not len(subsegments):
-        return subsegments
     small = _small_clusters(subsegments, nearness, bounds)
     spoken = np.bincount(small, seconds).astype(np.float64)
     near = np.bincount(small, nearness).astype(np.float64)
@@ -74,7 +98,12 @@ def centroids(
     labels = cut(tree, spoken, bounds, parameters)
     weighted = _sums(subsegments * seconds[:, None], small)
     speakers = speaker_labels(labels, spoken, parameters, bounds)
-    return unit(np.stack([weighted[labels == speaker].sum(axis=0) for speaker in speakers]))
+    return FoundSpeakers(
+        unit(np.stack([weighted[labels == speaker].sum(axis=0) for speaker in speakers])),
+        np.bincount(labels, spoken)[speakers].astype(np.float64),
+        tree.joined(labels, spoken)[speakers],
+        clusters.by_label(labels).distances(parameters, speakers).min(axis=1),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +119,17 @@ class SmallClusters:
     sums: Floats
     nearness: Numbers
     sizes: Labels
+
+    def by_label(self, labels: Labels) -> SmallClusters:
+        """Return the clusters of which these are parts, given the label of each, 0 and up."""
+        sums = _sums(self.sums, labels)
+        near = np.bincount(labels, self.nearness).astype(np.float64)
+        return SmallClusters(sums, near, np.bincount(labels, self.sizes).astype(np.int64))
+
+    def distances(self, parameters: ClusteringParameters, some: Labels) -> Numbers:
+        """Return one minus the affinity between some of the clusters, at most ALONE; ALONE to themselves."""
+        affinity = _Clusters(self, parameters).affinity[np.ix_(some, some)]
+        return np.asarray(np.minimum(1 - affinity, ALONE))
 
 
 def cut(tree: Dendrogram, seconds: Numbers, bounds: SpeakerBounds, parameters: ClusteringParameters) -> Labels:
@@ -167,9 +207,29 @@ class Dendrogram:
             representative[representative == gone] = kept
         return np.asarray(np.unique(representative, return_inverse=True)[1], np.int64)
 
+    def joined(self, labels: Labels, seconds: Numbers) -> Numbers:
+        """Return the greatest distance at which two parts with enough speech became one cluster, per label.
+
+        Args:
+            labels: after some of the merges, shape (clusters,).
+            seconds: speech of each cluster before the first merge, shape (clusters,).
+        """
+        greatest = np.zeros(labels.max() + 1)
+        spoken = seconds.copy()
+        for (kept, gone), distance in zip(self.pairs, self.distances, strict=True):
+            if labels[kept] == labels[gone]:
+                if min(spoken[kept], spoken[gone]) >= PART_SECONDS:
+                    greatest[labels[kept]] = max(greatest[labels[kept]], distance)
+                spoken[kept] += spoken[gone]
+        return greatest
+
 
 class _Clusters:
-    """The clusters and their affinities between two merges."""
+    """The clusters and their affinities between two merges.
+
+    Attributes:
+        affinity: shape (clusters, clusters); minus infinity to themselves and of those that are gone.
+    """
 
     def __init__(self, small: SmallClusters, parameters: ClusteringParameters) -> None:
         self._sums = small.sums.astype(np.float64)
@@ -177,22 +237,22 @@ class _Clusters:
         self._sizes = small.sizes.astype(np.float64)
         self._parameters = parameters
         self._scale = np.sqrt(self._cohesion(self._sums, self._nearness, self._sizes))
-        self._affinity = np.array([self._affinities(cluster, slice(None)) for cluster in range(len(self._sums))])
-        np.fill_diagonal(self._affinity, -np.inf)
+        self.affinity = np.array([self._affinities(cluster, slice(None)) for cluster in range(len(self._sums))])
+        np.fill_diagonal(self.affinity, -np.inf)
 
     def merge(self) -> tuple[int, int, float]:
         """Merge the two clusters of highest affinity; return the one that stays, the one that goes, their distance."""
-        best = np.unravel_index(self._affinity.argmax(), self._affinity.shape)
+        best = np.unravel_index(self.affinity.argmax(), self.affinity.shape)
         kept, gone = sorted(int(cluster) for cluster in best)
-        affinity = float(self._affinity[kept, gone])
+        affinity = float(self.affinity[kept, gone])
         self._sums[kept] += self._sums[gone]
         self._nearness[kept] += self._nearness[gone]
         self._sizes[kept] += self._sizes[gone]
         self._scale[kept] = np.sqrt(self._cohesion(self._sums[kept], self._nearness[kept], self._sizes[kept]))
-        self._affinity[gone] = self._affinity[:, gone] = -np.inf
-        others = np.isfinite(self._affinity[kept])
-        self._affinity[kept, others] = self._affinities(kept, others)
-        self._affinity[others, kept] = self._affinity[kept, others]
+        self.affinity[gone] = self.affinity[:, gone] = -np.inf
+        others = np.isfinite(self.affinity[kept])
+        self.affinity[kept, others] = self._affinities(kept, others)
+        self.affinity[others, kept] = self.affinity[kept, others]
         return kept, gone, 1 - affinity
 
     def _affinities(self, cluster: int, others: NDArray[np.bool_] | slice) -> Numbers:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx.assignment import Assignment
+from parley_worker.engines.onnx.clustering import FoundSpeakers
 from parley_worker.engines.onnx.confidence import Evidence
 from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.segmentation import Segmentation
@@ -19,23 +22,34 @@ class Decision:
     Args:
         segmentation: of the recording, with speech.
         embeddings: of the recording.
-        speakers: embeddings of the speakers, unit vectors of shape (speakers, 192).
+        found: the speakers.
         bounds: of the number of speakers.
 
     Attributes:
-        speakers: as given.
+        found: as given.
+        speakers: embeddings of the speakers, unit vectors of shape (speakers, 192).
         active: shape (frames, speakers or more).
         evidence: for any part of `active`.
     """
 
     def __init__(
-        self, segmentation: Segmentation, embeddings: Embeddings, speakers: Floats, bounds: SpeakerBounds
+        self, segmentation: Segmentation, embeddings: Embeddings, found: FoundSpeakers, bounds: SpeakerBounds
     ) -> None:
-        self.speakers = speakers
-        self._assignment = Assignment(segmentation, embeddings, speakers)
+        self.found = found
+        self.speakers = found.embeddings
+        self._assignment = Assignment(segmentation, embeddings, found.embeddings)
         self._count = np.minimum(segmentation.count, bounds.max or segmentation.count.max())
         self.active = self._with_at_least(bounds.min or 1)
         self.evidence = Evidence(segmentation, self._assignment, self.active)
+
+    def similarity_alone(self) -> Iterator[Floats]:
+        """Yield per speaker the cosine similarity of each frame to them; NaN where they do not speak alone."""
+        known = self.active[:, : len(self.speakers)]
+        alone = (self.active.sum(axis=1) == 1) & known.any(axis=1)
+        speaker = known.argmax(axis=1)
+        similarity = self._assignment.similarity_to_one(speaker)
+        for one in range(len(self.speakers)):
+            yield np.where(alone & (speaker == one), similarity, np.float32(np.nan))
 
     def exclusive(self) -> NDArray[np.bool_]:
         """Return the activity with at most one speaker per frame, who is one of the active speakers of that frame."""

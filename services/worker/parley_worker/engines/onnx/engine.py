@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from parley_core import __version__
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.turns import REVIEW_BELOW, Diarization, EngineInfo
+from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, Diarization, EngineInfo
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint
 from parley_worker.engines.onnx import assignment, models, trunk
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
-from parley_worker.engines.onnx.clustering import ClusteringParameters, centroids
+from parley_worker.engines.onnx.clustering import ClusteringParameters, FoundSpeakers, find_speakers
 from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
+from parley_worker.engines.onnx.doubt import PURITY_BOUND, doubts
 from parley_worker.engines.onnx.embedding import Embeddings, embed
 from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
@@ -62,6 +63,7 @@ class OnnxEngine:
             "clustering": asdict(self._parameters),
             "similarity_weight": assignment.SIMILARITY_WEIGHT,
             REVIEW_BELOW: CALIBRATION.review_below,
+            PURITY_REVIEW_BELOW: PURITY_BOUND,
         }
         files = (*self._setting.files, models.CHANNEL_SUBSPACE, models.COHORT)
         return EngineInfo("onnx", __version__, models.pins(*files), parameters)
@@ -86,6 +88,7 @@ class OnnxEngine:
             segments(decision.exclusive(), confidence),
             len(waveform) / SAMPLE_RATE,
             SpeakerEmbeddings(trunk.EMBEDDING_MODEL, dict(enumerate(decision.speakers))),
+            doubts(decision, speakers),
         )
 
     def decide(
@@ -104,7 +107,7 @@ class OnnxEngine:
             return None
         segmentation, embeddings = found
         report(Phase.CLUSTERING, 0.0)
-        return Decision(segmentation, embeddings, self._centroids(embeddings, speakers), speakers)
+        return Decision(segmentation, embeddings, self._speakers(embeddings, speakers), speakers)
 
     def run_models(
         self, waveform: NDArray[np.float32], report: Report, checkpoint: Checkpoint = NO_CHECKPOINT
@@ -122,12 +125,12 @@ class OnnxEngine:
         trunk_from = partial(trunk.trunk_frames, self._trunk, waveform, partial(report, Phase.EMBEDDING))
         return segmentation, embed(self._head, trunk_from, segmentation, checkpoint)
 
-    def _centroids(self, embeddings: Embeddings, bounds: SpeakerBounds) -> trunk.Floats:
-        """Return the embeddings of the speakers; of one speaker if nobody speaks alone for long enough to cluster."""
+    def _speakers(self, embeddings: Embeddings, bounds: SpeakerBounds) -> FoundSpeakers:
+        """Return the speakers; one speaker if nobody speaks alone for long enough to cluster."""
         if not len(embeddings.subsegments):
-            return trunk.unit(embeddings.local.sum(axis=(0, 1))[None])
+            return FoundSpeakers.of(trunk.unit(embeddings.local.sum(axis=(0, 1))[None]))
         near = nearness(embeddings.subsegments, self._cohort)
-        return centroids(embeddings.subsegments, near, embeddings.seconds, bounds, self._parameters)
+        return find_speakers(embeddings.subsegments, near, embeddings.seconds, bounds, self._parameters)
 
 
 def fast(threads: int = 1) -> OnnxEngine:

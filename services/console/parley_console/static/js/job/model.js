@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{index: number, start: number, end: number, speaker: number, confidence: number | null, review: boolean, text: string}} Turn
- * @typedef {{index: number, label: string, name: string, role: string | null, colour: number, seconds: number, turns: Turn[], reviews: number}} Speaker
+ * @typedef {{index: number, label: string, name: string, role: string | null, colour: number, seconds: number, turns: Turn[], reviews: number, several: boolean}} Speaker
  */
 
 export const COLOURS = 20;
@@ -15,10 +15,11 @@ export class Model {
     /** @type {number} */
     this.seconds = document.recording.seconds;
     const identities = new Map((document.identities ?? []).map((/** @type {any} */ one) => [one.speaker, one]));
+    const several = new Set((document.purity ?? []).filter((/** @type {any} */ one) => one.needs_review).map((/** @type {any} */ one) => one.speaker));
     /** @type {Speaker[]} */
     this.speakers = document.speakers.map((/** @type {string} */ label, /** @type {number} */ index) => ({
       index, label, name: identities.get(label)?.name ?? plainName(label), role: identities.get(label)?.role ?? null,
-      colour: index % COLOURS, seconds: 0, turns: [], reviews: 0,
+      colour: index % COLOURS, seconds: 0, turns: [], reviews: 0, several: several.has(label),
     }));
     const places = new Map(this.speakers.map(({ label, index }) => [label, index]));
     /** @type {Turn[]} */
@@ -37,6 +38,15 @@ export class Model {
     this.talk = this.speakers.reduce((sum, { seconds }) => sum + seconds, 0);
     this.hasText = this.turns.some(({ text }) => text);
     this.rated = this.turns.some(({ confidence }) => confidence !== null);
+  }
+
+  /** Return a sentence per doubt about the speakers: how many they are, and who may be several people. @returns {string[]} */
+  get doubts() {
+    const count = this.document.speaker_count;
+    const [low, high] = count?.plausible ?? [];
+    const number = count?.needs_review ? [`The number of speakers is uncertain: ${low} to ${high} are plausible.`] : [];
+    const names = this.speakers.filter(({ several }) => several).map(({ name }) => name);
+    return names.length ? [...number, `${names.join(", ")} may be several people. Listen to turns far apart.`] : number;
   }
 
   /** Return the turns that need a look, the most useful first: uncertain and long. */

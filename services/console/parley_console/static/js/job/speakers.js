@@ -20,7 +20,7 @@ export function speakerTable(session) {
       return h(
         "tr",
         { class: alone ? "alone" : null },
-        h("th", { scope: "row" }, chip, h("span.speaker-name", {}, speaker.name, speaker.role && h("small.muted", {}, speaker.role)), bar),
+        h("th", { scope: "row" }, chip, h("span.speaker-name", {}, speaker.name, speaker.role && h("small.muted", {}, speaker.role), speaker.several && h("small.flag", {}, "Several?")), bar),
         h("td.amount", {}, clock(speaker.seconds)),
         h("td.amount", {}, percent(share)),
         h("td.amount", {}, speaker.turns.length.toLocaleString("en")),

@@ -64,15 +64,17 @@ function showResult(main, job, model, peaks, signal) {
 /** @param {Session} session */
 function reviewPanel(session) {
   const text = h("p");
+  const doubts = h("div.doubts");
   const next = h("button.button.primary", { type: "button", onclick: () => session.nextQuestion() }, icon("play"), "Check the next");
-  const element = h("section.panel.review-panel", { "aria-label": "Review" }, h("h2", {}, "Review"), text, next);
+  const element = h("section.panel.review-panel", { "aria-label": "Review" }, h("h2", {}, "Review"), doubts, text, next);
   const show = () => {
     const { questions, rated } = session.model;
     const seconds = questions.reduce((sum, { start, end }) => sum + end - start, 0);
     next.hidden = !questions.length;
+    fill(doubts, session.model.doubts.map((doubt) => h("p", {}, doubt)));
     text.textContent = questions.length
       ? `${count(questions.length, "turn")}, ${clock(seconds)} in all, may have the wrong speaker. The most useful comes first.`
-      : rated ? "No turn needs review: the engine is sure of each speaker." : "This engine does not say how sure it is.";
+      : rated ? `No ${session.model.doubts.length ? "single " : ""}turn needs review.` : "This engine does not say how sure it is.";
   };
   session.on(session, "model", show);
   show();

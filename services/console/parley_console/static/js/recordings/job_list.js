@@ -111,10 +111,16 @@ function row(job) {
     h("td", {}, stateMark(job.state)),
     h("td.recording", {}, h("a", { href: `/v1/jobs/${job.id}/timeline` }, nameOf(job)), second(job)),
     h("td.amount", {}, clock(job.recording.seconds)),
-    h("td.amount", {}, result ? result.speakers : ""),
+    h("td.amount", {}, result ? speakers(result) : ""),
     h("td.amount", {}, review ? h("span.review", {}, count(review, "turn")) : result ? h("span.muted", {}, review === 0 ? "none" : "–") : ""),
     h("td.amount.submitted", {}, h("time", { datetime: job.created_at }, when(job.created_at))),
   );
+}
+
+/** Return the number of speakers, with the plausible ones if it is uncertain. @param {any} result */
+function speakers(result) {
+  const [low, high] = result.plausible_speakers ?? [];
+  return low < high ? h("span.review", { title: `${low} to ${high} are plausible` }, `${result.speakers} (${low}–${high})`) : result.speakers;
 }
 
 /** Return the line below the name: progress, the reason of a failure, or the reference. @param {any} job */

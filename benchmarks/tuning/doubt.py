@@ -1,0 +1,140 @@
+"""Fits the doubt about speakers: `python -m benchmarks.tuning.doubt TUNING VALIDATION`.
+
+Both arguments are folders that `python -m benchmarks.data.sets` writes, with one folder of labelled recordings per
+condition. Prints the two regressions for engines/onnx/doubt.py, fitted on the first one, and per condition of the
+second one what the warnings find and miss.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.data.audio import labelled, read_audio
+from benchmarks.scoring.der import miscounted, read_rttm
+from benchmarks.scoring.speakers import shared_labels, surplus_labels
+from benchmarks.tuning.regression import fit_logistic
+from parley_core.job import SpeakerBounds
+from parley_core.turns import Turn
+from parley_worker.engines.onnx import OnnxEngine
+from parley_worker.engines.onnx.clustering import DEFAULT, FoundSpeakers, find_speakers
+from parley_worker.engines.onnx.cohort import cohort, nearness
+from parley_worker.engines.onnx.decision import Decision
+from parley_worker.engines.onnx.doubt import EVIDENCE, SEVERAL, SURPLUS, Regression, speaker_evidence
+from parley_worker.engines.onnx.embedding import Embeddings
+from parley_worker.engines.onnx.frames import segments
+
+OF_SEVERAL = ("log_seconds", "joined", "stray", "spread")  # the evidence of each regression
+OF_SURPLUS = ("log_seconds", "apart")
+FALSE_ALARMS = {OF_SEVERAL: 0.04, OF_SURPLUS: 0.03}  # share of the sound speakers of the tuning split that are flagged
+SAME_PERSON = 0.7  # cosine similarity from which a vector of the cohort is of a speaker of the recording
+COLUMNS = ("condition", "recordings", "merged", "not flagged", "miscounted", "not flagged", "false alarms")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A recording with what the engine found in it.
+
+    Attributes:
+        evidence: shape (speakers, numbers).
+        several: whether two people share the label of each speaker, shape (speakers,).
+        surplus: whether each speaker is nobody or has another label, shape (speakers,).
+        miscounted: whether the number of speakers is wrong.
+    """
+
+    evidence: NDArray[np.float64]
+    several: NDArray[np.bool_]
+    surplus: NDArray[np.bool_]
+    miscounted: bool
+
+
+def main(tuning: Path, validation: Path) -> None:
+    """Fit on the tuning split, print the regressions, score the validation split with those of the engine."""
+    engine = OnnxEngine()
+    cases = [case for found in _conditions(engine, tuning).values() for case in found]
+    evidence = np.concatenate([case.evidence for case in cases])
+    print("SEVERAL =", fit(evidence, np.concatenate([case.several for case in cases]), OF_SEVERAL))
+    print("SURPLUS =", fit(evidence, np.concatenate([case.surplus for case in cases]), OF_SURPLUS))
+    _print(_conditions(engine, validation))
+
+
+def fit(evidence: NDArray[np.float64], wrong: NDArray[np.bool_], names: tuple[str, ...]) -> Regression:
+    """Return the regression on some of the evidence, with its bound.
+
+    Args:
+        evidence: shape (speakers, numbers).
+        wrong: whether each speaker is to be flagged, shape (speakers,).
+        names: of the evidence that is used, a key of FALSE_ALARMS.
+    """
+    used = [EVIDENCE.index(name) for name in names]
+    offset, found = fit_logistic(evidence[:, used], wrong.astype(np.float64), np.ones(len(wrong)))
+    weights = np.zeros(len(EVIDENCE))
+    weights[used] = found
+    regression = Regression(offset, tuple(weights.tolist()), 0.0)
+    bound = np.quantile(regression.probability(evidence[~wrong]), 1 - FALSE_ALARMS[names])
+    return Regression(offset, regression.weights, round(float(bound), 3))
+
+
+def case_of(reference: list[Turn], decision: Decision) -> Case:
+    """Return a decision compared with the true turns."""
+    found = [Turn(one.start, one.end, str(one.speaker)) for one in segments(decision.active)]
+    names = [str(speaker) for speaker in range(len(decision.speakers))]
+    shared, surplus = shared_labels(reference, found), surplus_labels(reference, found)
+    return Case(
+        speaker_evidence(decision),
+        np.array([name in shared for name in names]),
+        np.array([name in surplus for name in names]),
+        miscounted(reference, found),
+    )
+
+
+def _conditions(engine: OnnxEngine, folder: Path) -> dict[str, list[Case]]:
+    places = sorted(place for place in folder.iterdir() if place.is_dir())
+    return {place.name: list(_cases(engine, place)) for place in places}
+
+
+def _cases(engine: OnnxEngine, folder: Path) -> Iterator[Case]:
+    for path in labelled(folder):
+        models = engine.run_models(read_audio(path), lambda _phase, _share: None)
+        if models is not None and len(models[1].subsegments):
+            segmentation, embeddings = models
+            decision = Decision(segmentation, embeddings, _speakers(embeddings), SpeakerBounds())
+            yield case_of(read_rttm(path.with_suffix(".rttm")), decision)
+
+
+def _speakers(embeddings: Embeddings) -> FoundSpeakers:
+    """Return the speakers, found with a cohort without them: it is made of people of the tuning split."""
+    strangers = cohort()
+    for _ in range(2):
+        near = nearness(embeddings.subsegments, strangers)
+        found = find_speakers(embeddings.subsegments, near, embeddings.seconds, SpeakerBounds(), DEFAULT)
+        strangers = strangers[(strangers @ found.embeddings.T).max(axis=1) < SAME_PERSON]
+    return found
+
+
+def _print(conditions: dict[str, list[Case]]) -> None:
+    table = Table(*COLUMNS, title="Warnings per recording", title_justify="left")
+    everything = [case for cases in conditions.values() for case in cases]
+    for name, cases in [*conditions.items(), ("all", everything)]:
+        flagged = np.array([_flagged(case) for case in cases])
+        merged = np.array([bool(case.several.any()) for case in cases])
+        wrong = np.array([case.miscounted for case in cases])
+        alarms = flagged & ~merged & ~wrong
+        counts = (len(cases), merged.sum(), (merged & ~flagged).sum(), wrong.sum(), (wrong & ~flagged).sum())
+        table.add_row(name, *map(str, counts), f"{alarms.sum()} of {(~merged & ~wrong).sum()}")
+    Console(width=120).print(table)
+
+
+def _flagged(case: Case) -> bool:
+    return any((one.probability(case.evidence) > one.bound).any() for one in (SEVERAL, SURPLUS))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
