@@ -10,6 +10,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from parley_core.errors import JobStoreUnusable
 from parley_core.redis import connect
@@ -62,6 +63,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.valkey.stop()
 
 
+@pytest.mark.parametrize("role", ["api", "keeper", "worker", "flower", "keda"])
+@pytest.mark.parametrize("command", ["SCAN 0", "KEYS *", "RANDOMKEY", "FLUSHALL", "CONFIG GET *", "ACL LIST"])
+def test_no_role_lists_keys_or_manages_the_server(role: str, command: str, server: Server) -> None:
+    with pytest.raises(NoPermissionError):
+        connect(server.url(role), 5.0).execute_command(*command.split())
+
+
 def voiceprints_as(role: str, server: Server) -> RedisVoiceprintStore:
     return RedisVoiceprintStore(connect(server.url(role), 5.0), 10)
 
@@ -83,9 +91,21 @@ def test_api_keeper_and_worker_run_jobs_to_every_end_without_a_refusal(server: S
         first, cancelled = (submit(api, queue) for queue in ("interactive", "batch"))
         assert api.http.post(f"/v1/jobs/{cancelled}/cancel").is_success
         until(lambda: api.http.get(f"/v1/jobs/{first}").json()["state"] == "succeeded")
-        for path in (f"/v1/jobs/{first}/turns", "/v1/jobs", "/v1/queues", "/readyz", "/metrics"):
+        lists = ("/v1/jobs", "/v1/jobs?reference=r", "/v1/queues", "/v1/voiceprints", "/v1/deliveries")
+        for path in (
+            *lists,
+            "/readyz",
+            "/metrics",
+            f"/v1/jobs/{first}/turns",
+            f"/v1/jobs/{first}/events",
+            f"/v1/jobs/{cancelled}?wait=1",
+        ):
             assert api.http.get(path).is_success, path
         assert api.http.delete(f"/v1/jobs/{first}").is_success
+        assert api.http.post(f"/v1/jobs/{cancelled}/retry").is_success
+        assert api.http.post(f"/v1/jobs/{cancelled}/cancel").is_success
+        passing = submit(api, "interactive", retain_seconds="0")  # the keeper purges it
+        until(lambda: api.http.get(f"/v1/jobs/{passing}").status_code == 410)
         for pid in (api.running.pid, keeper.process.pid, worker.process.pid):
             shown = environments(pid) if os.getuid() == 0 else ""  # closed to all others
             assert not [name for name in server.passwords if server.passwords[name] in shown], "a password is shown"
@@ -98,8 +118,10 @@ def environments(pid: int) -> str:
     return str([(one.environ(), one.cmdline()) for one in (process, *process.children(recursive=True))])
 
 
-def submit(api: ApiProcess, queue: str) -> str:
-    answer = api.http.post("/v1/jobs", files={"audio": ("a.wav", wav(2.0))}, data={"queue": queue})
+def submit(api: ApiProcess, queue: str, **options: str) -> str:
+    form = {"queue": queue, "reference": "r", **options}
+    headers = {"Idempotency-Key": f"{queue}{len(options)}"}
+    answer = api.http.post("/v1/jobs", files={"audio": ("a.wav", wav(2.0))}, data=form, headers=headers)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 
@@ -112,7 +134,7 @@ def test_the_api_has_full_access_to_voiceprints(server: Server) -> None:
     assert list(store.all("clinic")) == []
 
 
-@pytest.mark.parametrize("role", ["flower", "probe", "keda"])
-def test_monitoring_roles_have_no_access_to_voiceprints(role: str, server: Server) -> None:
+@pytest.mark.parametrize("role", ["worker", "keeper", "flower", "probe", "keda"])
+def test_only_the_api_has_access_to_voiceprints(role: str, server: Server) -> None:
     with pytest.raises(JobStoreUnusable, match="lacks rights"):
         voiceprints_as(role, server).all("clinic")

@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 from parley_core.settings import Settings
+from tests.support.roles import as_role
 from tests.support.waiting import HANG_SECONDS, seconds_of, until
 
 
@@ -33,7 +34,7 @@ class ApiProcess:
         self.http = httpx.Client(base_url=self.url, timeout=HANG_SECONDS)
         self.environment = {
             **os.environ,
-            "PARLEY_REDIS_URL": settings.redis_url.get_secret_value(),
+            "PARLEY_REDIS_URL": as_role(settings.redis_url.get_secret_value(), "api"),
             "PARLEY_OBJECTS_URL": settings.objects_url,
             "PARLEY_PORT": str(self.port),
             "PARLEY_REDIS_TIMEOUT_SECONDS": str(settings.redis_timeout_seconds),

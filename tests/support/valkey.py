@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from parley_local.valkey import find_server
+from tests.support.roles import ON, access_list, refusals
 from tests.support.waiting import HANG_SECONDS, until
 
 
@@ -40,7 +41,8 @@ class Valkey:
         command = [str(find_server()), "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder)]
         command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
         with (self._folder / "valkey.log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *self._arguments], stdout=log, stderr=log)
+            options = (*self._arguments, *access_list(self._folder))
+            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:
@@ -81,7 +83,10 @@ class Valkey:
         self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
+        """SIGTERM. Where roles are tested, fail for what their access list has refused."""
+        refused = refusals(self.client()) if ON and self._process is not None else []
         self._signal(signal.SIGTERM)
+        assert not refused, refused
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""

@@ -21,6 +21,7 @@ from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from tests.support.engines import GATE
 from tests.support.fakes import new_job
+from tests.support.roles import as_role
 from tests.support.sounds import wav
 from tests.support.waiting import HANG_SECONDS, until
 
@@ -46,6 +47,8 @@ class ParleyProcess:
     def __init__(self, module: str, settings: Settings, folder: Path, **variables: object) -> None:
         self._log = folder / f"{module}-{time.monotonic_ns()}.log"
         variables_of_process = environment(settings, **variables)
+        url, role = variables_of_process["PARLEY_REDIS_URL"], module.removeprefix("parley_")
+        variables_of_process["PARLEY_REDIS_URL"] = as_role(url, role)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module], env=variables_of_process, stdout=log, stderr=log, cwd=folder

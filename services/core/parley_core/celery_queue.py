@@ -33,8 +33,9 @@ def broker_url(redis_url: str) -> str:
     if not redis_url.startswith("unix:"):
         return redis_url
     parts = urlsplit(redis_url)
+    login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
     database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{parts.path}?virtual_host={database}"
+    return f"redis+socket://{login}{parts.path}?virtual_host={database}"
 
 
 def create_app(settings: Settings) -> Celery:

@@ -84,24 +84,6 @@ REDISCLI_AUTH=$(cat /etc/parley/acl/probe-password) redis-cli {{ . }}--user prob
 {{ $roles | toJson }}
 {{- end -}}
 
-{{/* Access list with one line per role. Keys of the record are parley:*, the others are queues and keys of Celery's
-transport. No role may list keys, change the configuration, see other connections or flush scripts. */}}
-{{- define "parley.redis.acl" -}}
-{{- /* A script needs write access to its keys. KEDA gets it, but only commands that read. */ -}}
-{{- $safe := "+@all -@admin -@dangerous +info -script +script|load +script|exists -function" -}}
-user default off nopass sanitize-payload resetchannels -@all
-user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
-user api on #{{ sha256sum .api }} ~parley:* ~interactive* ~batch* ~_kombu.binding* resetchannels &parley:changed &/0.celery* {{ $safe }}
-user keeper on #{{ sha256sum .keeper }} ~parley:* ~interactive* ~batch* ~_kombu.binding* ~unacked* resetchannels &parley:changed &/0.celery* {{ $safe }}
-user worker on #{{ sha256sum .worker }} ~parley:* ~interactive* ~batch* ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* allchannels {{ $safe }}
-user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* allchannels {{ $safe }}
-user keda on #{{ sha256sum .keda }} ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list
-{{- if hasKey . "replica" }}
-user replica on #{{ sha256sum .replica }} resetchannels -@all +psync +replconf +ping
-user sentinel on #{{ sha256sum .sentinel }} allchannels -@all +multi +exec +ping +info +role +publish +subscribe +slaveof +replicaof +failover +config|rewrite +client|setname +client|kill +client|pause +client|unpause +script|kill
-{{- end }}
-{{- end -}}
-
 {{/* Access list of the Sentinels. A client may ask for the primary and hear of a new one; only Sentinels fail over. */}}
 {{- define "parley.redis.sentinelACL" -}}
 user default off nopass sanitize-payload resetchannels -@all

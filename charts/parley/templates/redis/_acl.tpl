@@ -1,0 +1,35 @@
+{{/*
+Access list with one line per role, and the fewest commands and keys with which the tests of processes pass
+(PARLEY_TEST_ROLES, see tests/support/roles.py). A script needs the rights of its user for each of its calls.
+Keys of the record are parley:*, the others are queues and keys of Celery's transport. No role may list keys.
+*/}}
+
+{{- define "parley.redis.acl.connection" -}}
+-@all +ping +select +info +time +client|setinfo +client|setname +evalsha +script|load +multi +exec +discard
+{{- end -}}
+
+{{/* What every transition of a job may touch. */}}
+{{- define "parley.redis.acl.transitions" -}}
+~parley:job:* ~parley:events:* ~parley:unfinished:* ~parley:waiting:* ~parley:leases:* ~parley:jobs:* ~parley:deliveries:* ~parley:outbox ~parley:engines ~parley:running ~parley:stats ~parley:tenants ~parley:due ~parley:expiry ~parley:started:* ~parley:probe resetchannels &parley:changed +del +exists +get +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hset +hsetnx +lrange +ltrim +pexpire +publish +rpush +sadd +scard +set +sismember +zadd +zcard +zrange +zrem +zscore +zrank
+{{- end -}}
+
+{{/* Publish a job: its message, and the binding of its queue. */}}
+{{- define "parley.redis.acl.publish" -}}
+~interactive* ~batch* ~_kombu.binding* &/0.celery* +lpush +llen +sadd +smembers +publish
+{{- end -}}
+
+{{- define "parley.redis.acl" -}}
+{{- $connection := include "parley.redis.acl.connection" . -}}
+{{- $jobs := printf "%s %s %s" $connection (include "parley.redis.acl.transitions" .) (include "parley.redis.acl.publish" .) -}}
+user default off nopass sanitize-payload resetchannels -@all
+user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
+user api on #{{ sha256sum .api }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* %R~parley:workers:* %R~parley:history +zrevrange +subscribe +unsubscribe
+user keeper on #{{ sha256sum .keeper }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history %R~parley:workers:* +zscan
+user worker on #{{ sha256sum .worker }} {{ $jobs }} ~parley:workers:* %R~parley:removing ~unacked* ~*.celery.pidbox* &/0.celery.pidbox +zremrangebyscore +zrangebyscore +zrevrangebyscore +brpop +rpop +srem +script|exists +subscribe +psubscribe +unsubscribe +punsubscribe
+user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* resetchannels &/0.celery* +@all -@admin -@dangerous -@scripting -scan -randomkey +info
+user keda on #{{ sha256sum .keda }} ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list
+{{- if hasKey . "replica" }}
+user replica on #{{ sha256sum .replica }} resetchannels -@all +psync +replconf +ping
+user sentinel on #{{ sha256sum .sentinel }} allchannels -@all +multi +exec +ping +info +role +publish +subscribe +slaveof +replicaof +failover +config|rewrite +client|setname +client|kill +client|pause +client|unpause +script|kill
+{{- end }}
+{{- end -}}
