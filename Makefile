@@ -34,7 +34,7 @@ run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 12
 
 ##@ Work on it
 
-.PHONY: setup lint format types test browser screenshots dashboards structure clients
+.PHONY: setup lint format types test fuzz browser screenshots dashboards structure clients
 setup: $(VENV)/dev.stamp  ## Set up .venv with everything that running and developing need
 
 lint: $(VENV)/dev.stamp  ## Check style, types, the import rules, alerts and dashboards, and the subjects of new commits
@@ -59,6 +59,9 @@ format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
 
 test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
+
+fuzz: $(VENV)/dev.stamp  ## Submit changed recordings to an API for ten minutes; ARGS="--minutes 60 --first 1"
+	@$(BIN)/python -m tools.fuzz $(ARGS)
 
 clients: $(VENV)/dev.stamp  ## Generate clients in Python and TypeScript from the OpenAPI document, and run them (needs npm)
 	@$(BIN)/python -m pytest tests/clients $(ARGS)

@@ -19,6 +19,7 @@ from benchmarks.system.held_connections import held_connection_rows
 from benchmarks.system.redis import redis_rows
 from benchmarks.system.service import service_rows
 from benchmarks.system.start import start_rows
+from benchmarks.system.structure_bombs import structure_bomb_rows
 from benchmarks.system.upload import upload_rows
 
 GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
@@ -27,6 +28,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "upload": upload_rows,
     "confinement": confinement_rows,
     "held-connections": held_connection_rows,
+    "structure-bombs": structure_bomb_rows,
     "redis": redis_rows,
     "engine": engine_rows,
 }

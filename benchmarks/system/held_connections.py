@@ -10,6 +10,8 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -37,6 +39,13 @@ def held_connection_rows(console: Console) -> list[Measure]:
     console.print(f"bench: {SILENT} silent connections, {SLOW_HEADS} slow heads, {SLOW_UPLOADS} slow uploads")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with two_tenants() as api:
+        return _measured(api)
+
+
+@contextmanager
+def two_tenants() -> Iterator[ApiProcess]:
+    """A running API with a key of an attacker and one of a caller."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as home:
         server = Valkey(Path(home) / "valkey")
         server.start()
@@ -46,32 +55,33 @@ def held_connection_rows(console: Console) -> list[Measure]:
         settings = Settings(redis_url=server.url, objects_url=f"file://{home}/objects")
         try:
             with ApiProcess(settings, Path(home) / "api.log", PARLEY_API_KEYS_FILE=str(keys)) as api:
-                return _measured(api)
+                yield api
         finally:
             server.stop()
 
 
 def _measured(api: ApiProcess) -> list[Measure]:
-    _submit_times(api, 20)  # the first ones start what later ones find
+    submit_times(api, 20)  # the first ones start what later ones find
     alone, beside, memory = [], [], 0.0
     for _ in range(ROUNDS):
-        alone += _submit_times(api, REQUESTS)
+        alone += submit_times(api, REQUESTS)
         stop = threading.Event()
         attack = threading.Thread(target=_attack, args=(api.port, stop))
         attack.start()
         time.sleep(3)
-        beside += _submit_times(api, REQUESTS)
+        beside += submit_times(api, REQUESTS)
         memory = max(memory, api.resident_bytes() / 2**20)
         stop.set()
         attack.join()
-    note = f"{_p95(alone) * 1000:.0f} ms alone, {_p95(beside) * 1000:.0f} ms beside them"
+    note = f"{p95(alone) * 1000:.0f} ms alone, {p95(beside) * 1000:.0f} ms beside them"
     return [
-        Measure("submit beside held connections over alone, p95", _p95(beside) / _p95(alone), "x", 2, note=note),
+        Measure("submit beside held connections over alone, p95", p95(beside) / p95(alone), "x", 2, note=note),
         Measure("memory of the API with held connections", memory, "MiB", MEMORY_LIMIT_MIB),
     ]
 
 
-def _submit_times(api: ApiProcess, number: int) -> list[float]:
+def submit_times(api: ApiProcess, number: int) -> list[float]:
+    """Return the seconds of so many submits of the caller."""
     times = []
     headers = {"Authorization": f"Bearer {CALLER}", "Content-Type": "audio/flac"}
     recording = flac(3)
@@ -82,7 +92,8 @@ def _submit_times(api: ApiProcess, number: int) -> list[float]:
     return times
 
 
-def _p95(times: list[float]) -> float:
+def p95(times: list[float]) -> float:
+    """Return the time that 95 of 100 stay below."""
     return statistics.quantiles(times, n=20)[-1]
 
 
