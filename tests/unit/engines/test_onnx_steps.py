@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -125,3 +127,34 @@ def test_blocks_cover_the_recording_and_none_is_short(features: int) -> None:
     assert [edge for pair in bounds for edge in pair][1:-1:2] == [start for start, _ in bounds[1:]]
     assert not features or (bounds[0][0], bounds[-1][1]) == (0, features)
     assert all(end - start >= 1700 for start, end in bounds) or features < 3900
+
+
+class CountingSession:
+    """A session that counts its calls."""
+
+    def __init__(self, session: Any) -> None:
+        self._session, self.calls = session, 0
+
+    def run(self, *arguments: Any) -> Any:
+        self.calls += 1
+        return self._session.run(*arguments)
+
+
+def test_hours_of_digital_silence_cost_as_much_as_seconds_and_change_nothing() -> None:
+    waveform = np.zeros(300 * grid.SAMPLE_RATE, np.float32)
+    waveform[: 12 * grid.SAMPLE_RATE] = np.random.default_rng(0).normal(0, 0.1, 12 * grid.SAMPLE_RATE)
+    session = CountingSession(models.open_session(models.read_model(models.SEGMENTATION), threads=1))
+    scores = np.concatenate([found for _, found in segmentation.class_scores(session, waveform, STEP, lambda _: None)])
+    assert len(scores) == grid.window_count(len(waveform), STEP) == 59
+    assert session.calls == 2 + 1 + 1  # with sound, silent, the last
+    zeros = np.zeros((2, 1, grid.WINDOW), np.float32)
+    np.testing.assert_array_equal(scores[20:22], session.run(None, {"x": zeros})[0])
+
+
+def test_the_trunk_runs_once_for_equally_long_blocks_of_silence() -> None:
+    model = models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS)
+    session = CountingSession(models.open_session(model, threads=1))
+    blocks = list(trunk.trunk_frames(session, np.zeros(208 * grid.SAMPLE_RATE, np.float32), lambda _share: None))
+    assert len(blocks) == 8
+    assert session.calls <= 3  # the first, the inner ones, the last
+    np.testing.assert_array_equal(blocks[2], blocks[3])

@@ -109,13 +109,22 @@ def class_scores(
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield batches of windows and the log-probabilities of their classes, shape (windows, 589, 7).
 
+    The model runs once for all batches of digital silence: a small file may claim hours of it.
+
     Arguments are those of `segment`, and `begin`, the first window of the first batch: a multiple of BATCH.
     """
+    of_silence: NDArray[np.float32] | None = None
     total = window_count(len(waveform), step)
     for first in range(begin, total, BATCH):
         progress(first / total)
         windows = slice(first, min(first + BATCH, total))
         starts = range(windows.start * step, windows.stop * step, step)
+        silent = windows.stop < total and not waveform[starts[0] : starts[-1] + WINDOW].any()
+        if silent and of_silence is not None:
+            yield windows, of_silence
+            continue
         audio = np.stack([padded(waveform, start, start + WINDOW) for start in starts])
         options = last_call() if windows.stop == total else None
-        yield windows, session.run(None, {"x": audio[:, None]}, options)[0]
+        scores = session.run(None, {"x": audio[:, None]}, options)[0]
+        of_silence = scores if silent else of_silence
+        yield windows, scores

@@ -72,6 +72,8 @@ class Head:
         Returns:
             Unit vectors, shape (embeddings, 192); zero where a mask has fewer than two frames.
         """
+        if not masks.any():
+            return np.zeros((len(masks), DIMENSION), np.float32)
         weights = masks.astype(np.float32)
         number = np.maximum(weights.sum(axis=1, keepdims=True), _MIN_FRAMES)
         mean = weights @ frames / number
@@ -101,22 +103,30 @@ def trunk_frames(
 ) -> Iterator[Floats]:
     """Yield the trunk frames of a recording in order, shape (frames, 512), block by block.
 
+    The model runs once for all equally long blocks of digital silence.
+
     Args:
         session: CAM++ with OUTPUT as an output.
         waveform: shape (samples,), 16 kHz.
         progress: called with 0 to 1 before each block; its exceptions pass through.
         begin: the first trunk frame to yield. Blocks before it are not computed.
     """
+    of_silence: dict[int, Floats] = {}
     total = feature_count(len(waveform))
     for start, end in block_bounds(total):
         if -(-end // STRIDE) <= begin:
             continue
         progress(start / total if total else 0.0)
         first, last = block_input(start, end, total)
-        features = log_mel(waveform[first * HOP : (last - 1) * HOP + FRAME])
-        features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
-        options = models.last_call() if end == total else None
-        frames = session.run([OUTPUT], {"feats": features[None]}, options)[0][0].T
+        part = waveform[first * HOP : (last - 1) * HOP + FRAME]
+        silent = end < total and not part.any()
+        if not silent or len(part) not in of_silence:
+            features = log_mel(part)
+            features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
+            options = models.last_call() if end == total else None
+            frames = session.run([OUTPUT], {"feats": features[None]}, options)[0][0].T
+        if silent:
+            frames = of_silence.setdefault(len(part), frames)
         wanted = max(start, begin * STRIDE)
         yield frames[(wanted - first) // STRIDE : -(-(end - first) // STRIDE)]
 
