@@ -228,6 +228,70 @@ def test_review_begins_with_the_longest_doubt(visit: Open, shelf: Shelf) -> None
     expect(page.locator(".turn.selected")).to_have_attribute("data-index", str(said.turns.index(best)))
 
 
+def sign(page: Page, name: str) -> None:
+    """Enter the author, which the page asks for before the first correction."""
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Continue").click()
+
+
+def turns_of(api: ApiProcess, job: Job) -> list[dict[str, object]]:
+    turns: list[dict[str, object]] = api.http.get(f"/v1/jobs/{job.id}/turns?format=json").json()["turns"]
+    return turns
+
+
+def test_turns_are_corrected_by_mouse_and_keyboard_and_taken_back(
+    visit: Open, shelf: Shelf, said: Conversation, api: ApiProcess
+) -> None:
+    job = shelf.succeeded(said, "visit.flac")
+    before = turns_of(api, job)
+    page = visit(path_of(job), dark=True)
+    version = page.locator(".version")
+    page.locator(".turn").nth(2).click()
+    page.locator(".answer").nth(1).click()
+    sign(page, "A. Weber")
+    expect(version).to_contain_text("Version 1, by A. Weber")
+    expect(page.locator(".turn.selected")).to_contain_text("Speaker 2")
+    page.keyboard.press("3")
+    expect(version).to_contain_text("Version 2")
+    page.keyboard.press("Control+z")
+    expect(version).to_contain_text("Version 3")
+    page.keyboard.press("Control+Shift+z")
+    expect(version).to_contain_text("Version 4")
+    assert (turns_of(api, job)[2]["speaker"], turns_of(api, job)[2]["confirmed"]) == ("SPEAKER_02", True)
+    page.get_by_label("End, s").fill("0")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.locator(".toast")).to_contain_text("must be less than")
+    for number, name in enumerate(("Undo", "Redo", "Undo", "Undo"), 5):
+        page.get_by_role("button", name=name).click()
+        expect(version).to_contain_text(f"Version {number}")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    assert turns_of(api, job) == before
+
+
+def test_a_name_is_shown_as_text_and_two_people_do_not_overwrite_each_other(
+    visit: Open, shelf: Shelf, said: Conversation, api: ApiProcess
+) -> None:
+    job = shelf.succeeded(said, "visit.flac")
+    one, other = visit(path_of(job)), visit(path_of(job))
+    name = "<img src=x onerror=document.title='hacked'>"
+    one.get_by_role("button", name="Correct Speaker 2").click()
+    assert violations(one) == []
+    one.get_by_label("Name", exact=True).fill(name)
+    one.get_by_label("The same person as").select_option("Speaker 3")
+    one.get_by_role("button", name="Save").click()
+    sign(one, name)
+    expect(one.locator(".lane-names li")).to_have_count(2)
+    other.locator(".turn").first.click()
+    other.keyboard.press("c")
+    sign(other, "B. Ruiz")
+    expect(other.locator(".toast")).to_contain_text("Somebody else has corrected")
+    expect(other.locator(".version")).to_contain_text(f"Version 1, by {name}")
+    expect(other.locator(".lane-names li")).to_have_count(2)
+    other.keyboard.press("c")
+    expect(other.locator(".version")).to_contain_text("Version 2, by B. Ruiz")
+    assert "hacked" not in one.title() + other.title()
+
+
 def test_every_format_of_the_api_can_be_saved(
     visit: Open, shelf: Shelf, said: Conversation, api: ApiProcess, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ const ICONS = {
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   retry: "M4 12a8 8 0 1 0 2.500-5.800M4 4v5h5",
   undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
+  redo: "M15 14 20 9l-5-5M20 9H10a6 6 0 0 0 0 12h3",
   edit: "M4 20h4L19 9l-4-4L4 16z",
 };
 

@@ -1,8 +1,8 @@
 /** The turns of a job, prepared for drawing and searching. Times are seconds. */
 
 /**
- * @typedef {{index: number, start: number, end: number, speaker: number, confidence: number | null, review: boolean, text: string}} Turn
- * @typedef {{index: number, label: string, name: string, role: string | null, colour: number, seconds: number, turns: Turn[], reviews: number, several: boolean}} Speaker
+ * @typedef {{index: number, id: string, start: number, end: number, speaker: number, confidence: number | null, review: boolean, confirmed: boolean, text: string}} Turn
+ * @typedef {{index: number, label: string, name: string, named: boolean, role: string | null, colour: number, seconds: number, turns: Turn[], reviews: number, several: boolean}} Speaker
  */
 
 export const COLOURS = 20;
@@ -13,19 +13,21 @@ export class Model {
   constructor(document) {
     this.document = document;
     /** @type {number} */
+    this.version = document.version ?? 0;
+    /** @type {number} */
     this.seconds = document.recording.seconds;
     const identities = new Map((document.identities ?? []).map((/** @type {any} */ one) => [one.speaker, one]));
     const several = new Set((document.purity ?? []).filter((/** @type {any} */ one) => one.needs_review).map((/** @type {any} */ one) => one.speaker));
     /** @type {Speaker[]} */
     this.speakers = document.speakers.map((/** @type {string} */ label, /** @type {number} */ index) => ({
-      index, label, name: identities.get(label)?.name ?? plainName(label), role: identities.get(label)?.role ?? null,
-      colour: index % COLOURS, seconds: 0, turns: [], reviews: 0, several: several.has(label),
+      index, label, name: identities.get(label)?.name ?? plainName(label), named: Boolean(identities.get(label)?.name), role: identities.get(label)?.role ?? null,
+      colour: numberOf(label, index) % COLOURS, seconds: 0, turns: [], reviews: 0, several: several.has(label),
     }));
     const places = new Map(this.speakers.map(({ label, index }) => [label, index]));
     /** @type {Turn[]} */
     this.turns = document.turns.map((/** @type {any} */ turn, /** @type {number} */ index) => ({
-      index, start: turn.start, end: turn.end, speaker: places.get(turn.speaker) ?? 0, confidence: turn.confidence,
-      review: turn.needs_review === true, text: turn.text ?? "",
+      index, id: turn.id, start: turn.start, end: turn.end, speaker: places.get(turn.speaker) ?? 0, confidence: turn.confidence,
+      review: turn.needs_review === true, confirmed: turn.confirmed === true, text: turn.text ?? "",
     }));
     for (const turn of this.turns) {
       const speaker = this.speakers[turn.speaker];
@@ -86,6 +88,12 @@ export function lastBefore(items, seconds) {
     else high = middle;
   }
   return low - 1;
+}
+
+/** Return the number in a label: a speaker keeps the colour when others are merged. @param {string} label @param {number} index */
+function numberOf(label, index) {
+  const match = LABEL.exec(label);
+  return match ? Number(match[1]) : index;
 }
 
 /** @param {string} label */

@@ -21,13 +21,16 @@ export class Session extends EventTarget {
     this.speaker = -1; // only this speaker's turns are shown
     this.review = false; // only turns that need review are shown
     this.following = true;
+    this.asking = false; // the selected turn was reached as a question
   }
 
   /** @param {import("./model.js").Model} model */
   replace(model) {
+    const turn = this.model.turns[this.selected]?.id;
+    const speaker = this.model.speakers[this.speaker]?.label;
     this.model = model;
-    if (this.selected >= model.turns.length) this.selected = -1;
-    if (this.speaker >= model.speakers.length) this.speaker = -1;
+    this.selected = model.turns.findIndex(({ id }) => id === turn);
+    this.speaker = model.speakers.findIndex(({ label }) => label === speaker);
     this.tell("model");
   }
 
@@ -40,6 +43,7 @@ export class Session extends EventTarget {
   select(index, play = false) {
     const turn = this.model.turns[index];
     if (!turn) return;
+    this.asking = false;
     this.selected = index;
     this.player.seek(turn.start);
     this.view.reveal(turn.start);
@@ -67,6 +71,7 @@ export class Session extends EventTarget {
     const place = questions.findIndex(({ index }) => index === this.selected);
     const next = questions[(place + 1) % Math.max(1, questions.length)];
     if (next) this.select(next.index, true);
+    this.asking = Boolean(next);
     return Boolean(next);
   }
 

@@ -1,13 +1,14 @@
 /** Who speaks, and how much. */
 
-import { fill, h } from "../dom.js";
+import { fill, h, icon } from "../dom.js";
 import { clock, percent } from "../format.js";
+import { correctSpeaker } from "./speaker_dialog.js";
 
-/** @param {import("./session.js").Session} session */
-export function speakerTable(session) {
+/** @param {import("./session.js").Session} session @param {import("./editor.js").Editor} editor */
+export function speakerTable(session, editor) {
   const body = h("tbody");
-  const titles = [["Speaker", ""], ["Time", "amount"], ["Share", "amount"], ["Turns", "amount"]];
-  const head = h("thead", {}, h("tr", {}, titles.map(([title, classes]) => h("th", { scope: "col", class: classes || null }, title))));
+  const titles = [["Speaker", ""], ["Time", "amount"], ["Share", "amount"], ["Turns", "amount"], ["", ""]];
+  const head = h("thead", {}, h("tr", {}, titles.map(([title, classes]) => title ? h("th", { scope: "col", class: classes || null }, title) : h("td"))));
   const table = h("table.speakers", {}, h("caption.visually-hidden", {}, "Totals of each speaker"), head, body);
 
   function show() {
@@ -24,6 +25,7 @@ export function speakerTable(session) {
         h("td.amount", {}, clock(speaker.seconds)),
         h("td.amount", {}, percent(share)),
         h("td.amount", {}, speaker.turns.length.toLocaleString("en")),
+        h("td", {}, h("button.button.quiet.icon-only", { type: "button", "aria-label": `Correct ${speaker.name}`, title: "Name, role, the same person as another", onclick: () => correctSpeaker(session, editor, speaker) }, icon("edit"))),
       );
     }));
   }

@@ -3,7 +3,7 @@
  * out when they come into view, so that thousands of turns cost as much as a screen of them.
  */
 
-import { fill, h } from "../dom.js";
+import { fill, h, icon } from "../dom.js";
 import { count, fineClock, percent } from "../format.js";
 
 const BLOCK = 40; // turns
@@ -30,9 +30,11 @@ export function turnList(session) {
     fill(segments, choices.map(([review, name]) => h("button", { type: "button", "aria-pressed": String(session.review === review), onclick: () => session.filter({ review: Boolean(review) }) }, name)));
   }
 
-  function show() {
+  /** Make the list again. @param {boolean} [corrected] at once and in full, so that it stays where it is */
+  function show(corrected = false) {
     showSegments();
     const number = ++building;
+    const scrolled = box.scrollTop;
     const { turns } = session;
     rows = new Map();
     current = -1;
@@ -42,11 +44,12 @@ export function turnList(session) {
     let place = 0;
     const build = () => {
       if (number !== building || signal.aborted) return;
-      for (let blocks = 0; blocks < AT_ONCE && place < turns.length; blocks++, place += BLOCK) list.append(block(turns.slice(place, place + BLOCK)));
+      for (let blocks = 0; (corrected || blocks < AT_ONCE) && place < turns.length; blocks++, place += BLOCK) list.append(block(turns.slice(place, place + BLOCK)));
       if (place < turns.length) later(build);
       else roving();
     };
     build();
+    if (corrected) box.scrollTop = scrolled;
     roving();
     follow();
   }
@@ -67,10 +70,11 @@ export function turnList(session) {
       h("span.turn-who", {}, speaker.name),
       h("span.turn-when.number", {}, `${fineClock(turn.start)} – ${fineClock(turn.end)}`),
       h("span.turn-length.number", {}, `${(turn.end - turn.start).toFixed(1)} s`),
-      turn.review ? h("span.flag", {}, "Review") : h("span"),
+      turn.review ? h("span.flag", {}, "Review") : turn.confirmed ? h("span.checked", {}, icon("check"), h("span.visually-hidden", {}, "Confirmed")) : h("span"),
       sure ?? h("span"),
       turn.text && h("span.turn-text", {}, turn.text),
     );
+    button.classList.toggle("selected", turn.index === session.selected);
     rows.set(turn.index, button);
     return h("div", { role: "listitem" }, button);
   }
@@ -120,8 +124,8 @@ export function turnList(session) {
     event.preventDefault();
     rows.get(keys[Math.min(keys.length - 1, Math.max(0, place + step))])?.focus();
   });
-  session.on(session, "model", show);
-  session.on(session, "filter", show);
+  session.on(session, "model", () => show(true));
+  session.on(session, "filter", () => show());
   session.on(session, "select", showSelected);
   session.on(player, "time", follow);
   show();

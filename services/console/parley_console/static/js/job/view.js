@@ -4,7 +4,9 @@ import { call, events, json, post, Problem } from "../api.js";
 import { fill, h, icon, toast } from "../dom.js";
 import { clock, count, nameOf, percent, size, when } from "../format.js";
 import { meter, stateMark } from "../recordings/job_list.js";
+import { correctPanel } from "./correct_panel.js";
 import { downloadMenu } from "./downloads.js";
+import { Editor } from "./editor.js";
 import { Model } from "./model.js";
 import { Peaks } from "./peaks.js";
 import { Player } from "./player.js";
@@ -54,31 +56,12 @@ function showResult(main, job, model, peaks, signal) {
   const player = new Player(job.links.audio, signal);
   const session = new Session(job, model, player, signal);
   const bar = transport(session, () => keys.show());
-  const keys = shortcuts(session, bar.zoomBy);
+  const editor = new Editor(session);
+  const keys = shortcuts(session, editor, bar.zoomBy);
   const stage = h("section.panel.player", { "aria-label": "Timeline" }, bar.element, timeline(session, peaks));
-  const side = h("div.job-side", {}, reviewPanel(session), speakerTable(session), engineFacts(job));
+  const side = h("div.job-side", {}, correctPanel(session, editor), speakerTable(session, editor), engineFacts(job));
   fill(main, heading(job, copyLink(), downloadMenu(job), removeButton(job)), stage, h("div.job-columns", {}, turnList(session).element, side));
   player.load().catch(() => player.tell("fault"));
-}
-
-/** @param {Session} session */
-function reviewPanel(session) {
-  const text = h("p");
-  const doubts = h("div.doubts");
-  const next = h("button.button.primary", { type: "button", onclick: () => session.nextQuestion() }, icon("play"), "Check the next");
-  const element = h("section.panel.review-panel", { "aria-label": "Review" }, h("h2", {}, "Review"), doubts, text, next);
-  const show = () => {
-    const { questions, rated } = session.model;
-    const seconds = questions.reduce((sum, { start, end }) => sum + end - start, 0);
-    next.hidden = !questions.length;
-    fill(doubts, session.model.doubts.map((doubt) => h("p", {}, doubt)));
-    text.textContent = questions.length
-      ? `${count(questions.length, "turn")}, ${clock(seconds)} in all, may have the wrong speaker. The most useful comes first.`
-      : rated ? `No ${session.model.doubts.length ? "single " : ""}turn needs review.` : "This engine does not say how sure it is.";
-  };
-  session.on(session, "model", show);
-  show();
-  return element;
 }
 
 function copyLink() {
