@@ -36,7 +36,7 @@ ENGINE = {"name": "onnx", "version": "1", "weights": {"a": "b" * 64}}
 WORKER = "parley-worker-5d8f7c9b4-x2x7k/ab12cd/17"
 BUSY = Failure("engine_error", "It broke.")
 COUNTING_KEYS = {"parley:stats", "parley:tenants", "parley:engines", "parley:started:interactive"}
-FINISHED_KEYS = COUNTING_KEYS | {"parley:expiry", "parley:references:default"}
+FINISHED_KEYS = COUNTING_KEYS | {"parley:expiry", "parley:references:default", "parley:stored_bytes"}
 
 
 @pytest.fixture

@@ -16,5 +16,7 @@ end
 redis.call('SET', purged_key(id), '1', 'PX', ARGV[2])
 count('jobs_purged|queue=' .. job[3])
 count('stored_recording_bytes|queue=' .. job[3], -job[5])
-if job[8] then redis.call('HINCRBY', STORED_BYTES, job[2], -job[5]) end -- older records were not counted
+if job[8] and redis.call('HINCRBY', STORED_BYTES, job[2], -job[5]) == 0 then -- older records were not counted
+  redis.call('HDEL', STORED_BYTES, job[2])
+end
 return 'ok'
