@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from parley._calls import Call
@@ -17,6 +19,12 @@ from parley.errors import ParleyApiError, ParleyConnectionError
 DEFAULT_URL = "http://127.0.0.1:7001"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CONNECT_SECONDS = 5.0
+REASONS = {
+    socket.gaierror: "there is no host of this name",
+    ssl.SSLCertVerificationError: "its certificate is not trusted",
+    ssl.SSLError: "it does not speak TLS as expected",
+    ConnectionRefusedError: "the connection was refused",
+}
 NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 ACCEPT = "application/json, application/problem+json;q=0.9, */*;q=0.1"
 
@@ -70,9 +78,8 @@ class BaseTransport:
         connected = not isinstance(error, NEVER_CONNECTED)
         self._server_seen = self._server_seen or connected
         timed_out = isinstance(error, httpx.TimeoutException)
-        reason = "the time limit ended" if timed_out else str(error) or type(error).__name__
         return ParleyConnectionError(
-            f"No response from {self.url}: {reason}.",
+            f"No response from {self.url}: {_reason(error)}.",
             "Start a server on this machine with `make run`, or set PARLEY_URL to the address of another one.",
             connected=connected,
             timed_out=timed_out,
@@ -86,6 +93,25 @@ class BaseTransport:
         if self._on_retry is not None:
             self._on_retry(error, seconds)
         return seconds
+
+
+def _reason(error: httpx.RequestError) -> str:
+    """Return why there is no response, in words of our own: those of the network's library say little to a reader."""
+    if isinstance(error, httpx.TimeoutException):
+        return "the time limit ended"
+    causes = list(_causes(error))
+    for kind, reason in REASONS.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return reason
+    return "the connection failed" if isinstance(error, NEVER_CONNECTED) else "the connection ended early"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and those that led to it. Of several addresses that were tried, each has its own."""
+    yield error
+    for cause in (*getattr(error, "exceptions", ()), error.__cause__ or error.__context__):
+        if cause is not None:
+            yield from _causes(cause)
 
 
 class Transport(BaseTransport):

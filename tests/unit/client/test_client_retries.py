@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
-from parley import Parley, ParleyApiError, ParleyConnectionError, ParleyUnavailable, RetryPolicy
+from parley import AsyncParley, Parley, ParleyApiError, ParleyConnectionError, ParleyUnavailable, RetryPolicy
 from tests.unit.client.conftest import Connect
 from tests.unit.client.scripted import HANG_UP, JOB_ID, Reply, ScriptedServer, job_document, problem
 
@@ -109,6 +111,26 @@ def test_a_refused_connection_fails_within_2_seconds_of_backoff_and_says_how_to_
     with pytest.raises(ParleyConnectionError, match=r"No response from http://127\.0\.0\.1:9.*`make run`"):
         connect("http://127.0.0.1:9").job(JOB_ID)
     assert 0.0 < sum(pauses) <= 2.0
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:9", "the connection was refused"),
+        ("http://localhost:9", "the connection was refused"),
+        ("http://no-such-host.invalid", "there is no host of this name"),
+    ],
+)
+def test_a_failed_connection_is_explained_without_the_words_of_a_library(url: str, reason: str) -> None:
+    async def ask() -> None:
+        async with AsyncParley(url, retry=RetryPolicy(tries=1)) as parley:
+            await parley.job(JOB_ID)
+
+    expected = re.escape(f"No response from {url}: {reason}. Start a server")
+    with pytest.raises(ParleyConnectionError, match=expected), Parley(url, retry=RetryPolicy(tries=1)) as client:
+        client.job(JOB_ID)
+    with pytest.raises(ParleyConnectionError, match=expected):
+        asyncio.run(ask())
 
 
 def test_a_refused_connection_to_a_server_that_responded_before_is_a_restart_and_has_all_tries(
