@@ -89,7 +89,9 @@ def prometheus(_: Values, __: str) -> Iterator[Finding]:
         yield Finding("Prometheus operator", Verdict.OK, "installed: the chart creates monitors")
     else:
         yield Finding(
-            "Prometheus operator", Verdict.NOTE, "not installed: configure your Prometheus to scrape /metrics"
+            "Prometheus operator",
+            Verdict.NOTE,
+            "not installed: pods have scrape annotations, see docs/how-to/watch-parley.md",
         )
 
 

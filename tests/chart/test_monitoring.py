@@ -130,6 +130,19 @@ def test_monitors_scrape_existing_ports_and_add_the_release() -> None:
         assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "release"}]
 
 
+def test_pods_without_monitors_say_where_to_scrape() -> None:
+    def ports(*apis: str, **monitoring: str) -> dict[str, Any]:
+        pods = render({"monitoring": monitoring}, *apis).of("Deployment")
+        annotated = {
+            pod["metadata"]["name"]: pod["spec"]["template"]["metadata"].get("annotations", {}) for pod in pods
+        }
+        return {name: one["prometheus.io/port"] for name, one in annotated.items() if "prometheus.io/port" in one}
+
+    assert ports() == {"release-parley-api": "7003", "release-parley-keeper": "7002"}
+    assert ports(PROMETHEUS) == {}
+    assert ports(monitors="never") == {}
+
+
 def test_only_prometheus_reaches_the_metrics_of_the_api() -> None:
     rendered = render({"networkPolicy": {"monitoringNamespace": "watch"}})
     everybody, prometheus = rendered.one("NetworkPolicy", "-api")["spec"]["ingress"]

@@ -53,6 +53,14 @@ def of_alerts(found: Iterable[Alert], known_headings: set[str], boards: Iterable
             yield f"{name}: no dashboard {alert.get('dashboard')}"
 
 
+def of_inhibitions(found: Iterable[Mapping[str, Any]], names: Iterable[str]) -> Iterator[str]:
+    """Yield every expression of `files/inhibition.yaml` that matches no alert."""
+    for entry in found:
+        for expression in (*entry["causes"].split("|"), *entry["effects"].split("|")):
+            if not any(re.fullmatch(expression, name) for name in names):
+                yield f"inhibition.yaml: {expression} is no alert"
+
+
 def of_metrics(found: Iterable[Metric]) -> Iterator[str]:
     """Yield every metric without a text of help."""
     yield from (f"{family.name}: no help" for family in found if not family.documentation.strip())
@@ -95,6 +103,7 @@ def problems() -> list[str]:
     known, boards = expressions.known(), dashboards.BOARDS
     return [
         *of_alerts(alerts(), headings(), {board.uid for board in boards}),
+        *of_inhibitions(yaml.safe_load((FILES / "inhibition.yaml").read_text()), [one["alert"] for one in alerts()]),
         *of_metrics(metrics.families()),
         *of_expressions(rules() | queries(), known),
         *of_dashboards(boards, headings()),

@@ -4,6 +4,7 @@
 {{- include "parley.checks.objects" . -}}
 {{- include "parley.checks.api" . -}}
 {{- include "parley.checks.volumes" . -}}
+{{- include "parley.checks.routing" . -}}
 {{- $names := dict -}}
 {{- range .Values.workers -}}
 {{- $worker := include "parley.worker" (dict "root" $ "entry" .) | fromYaml -}}
@@ -94,5 +95,19 @@
 {{ fail (printf "%s is %s, and the installed volume has %s: Kubernetes cannot shrink volumes. Set it to %s." .key .size .installed .installed) }}
 {{- else if gt $size $installed -}}
 {{ fail (printf "%s is %s, and the installed volume has %s: an upgrade by Helm alone cannot enlarge it. Use `python -m k8s.deploy upgrade`, or see Larger volumes in docs/upgrade.md." .key .size .installed) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "parley.checks.routing" -}}
+{{- $routing := .Values.monitoring.routing -}}
+{{- $wanted := or $routing.pagerduty.enabled $routing.slack.channel $routing.teams.enabled $routing.email.to -}}
+{{- if and $routing.existingSecret (not $wanted) -}}
+{{ fail "monitoring.routing.existingSecret is set, but nobody receives alerts: set pagerduty.enabled, slack.channel, teams.enabled or email.to." }}
+{{- end -}}
+{{- if and $wanted (not $routing.existingSecret) -}}
+{{ fail "monitoring.routing has receivers and no Secret: set monitoring.routing.existingSecret to the one that has their keys." }}
+{{- end -}}
+{{- if and $routing.email.to (not (and $routing.email.from $routing.email.smarthost)) -}}
+{{ fail "monitoring.routing.email.to is set: set from and smarthost (host:port) too." }}
 {{- end -}}
 {{- end -}}

@@ -32,6 +32,7 @@
 {{- define "parley.objects.claim" -}}{{ .Values.objects.volume.existingClaim | default (include "parley.objects.name" .) }}{{- end -}}
 {{- define "parley.serviceAccount" -}}{{ include "parley.fullname" . }}{{- end -}}
 {{- define "parley.alerts.name" -}}{{ include "parley.fullname" . }}-alerts{{- end -}}
+{{- define "parley.alertmanager.name" -}}{{ include "parley.fullname" . }}-alertmanager{{- end -}}
 {{- define "parley.objectives.name" -}}{{ include "parley.fullname" . }}-objectives{{- end -}}
 {{/* Takes (dict "root" $ "board" "overview"). */}}
 {{- define "parley.dashboard.name" -}}{{ include "parley.fullname" .root }}-dashboard-{{ .board }}{{- end -}}

@@ -37,6 +37,11 @@ def test_a_heading_without_an_alert_is_found() -> None:
     assert list(lint.of_alerts([GOOD], {"ParleyA", "ParleyGone"}, {"parley-a"})) == ["runbook: ParleyGone is no alert"]
 
 
+def test_an_inhibition_of_no_alert_is_found() -> None:
+    entry = {"causes": "ParleyA", "effects": "Parley.+|ParleyGone"}
+    assert list(lint.of_inhibitions([entry], ["ParleyA"])) == ["inhibition.yaml: ParleyGone is no alert"]
+
+
 def test_a_metric_without_help_is_found() -> None:
     assert list(lint.of_metrics([GaugeMetricFamily("parley_a", " "), GaugeMetricFamily("parley_b", "B.")])) == [
         "parley_a: no help"

@@ -10,3 +10,13 @@
 runbook_url: {{ printf "%s#%s" $alerts.runbook (lower .alert) | quote }}
 dashboard_url: {{ printf "%s/d/%s?%s" (trimSuffix "/" $alerts.grafana) .dashboard $variables | quote }}
 {{- end -}}
+
+{{/* Annotations by which a Prometheus without operator finds a pod; takes (dict "root" $ "port" 7002). */}}
+{{- define "parley.scrapeAnnotations" -}}
+{{- $monitors := .root.Values.monitoring.monitors -}}
+{{- if and (eq $monitors "auto") (not (include "parley.monitored" (dict "root" .root "wanted" $monitors))) -}}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .port | int64 | quote }}
+prometheus.io/path: /metrics
+{{- end -}}
+{{- end -}}
