@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from chaos.client import recording_of
 from chaos.control import ActiveFaults
 from chaos.schedule import Fault, needs_root
 from chaos.system import Layout
 from chaos.testbed import Testbed
-from tests.support.s3 import missing_for_black_holes
+from tests.support.s3 import BUCKET, Disk, missing_for_s3_faults
 
 QUICK_RETRIES = {"FAULTS_RETRY_SECONDS": "1,2,4"}  # instead of 60, 120 and 240 s
 DISTURBED = Layout(
@@ -52,6 +53,35 @@ def black_hole(testbed: Testbed) -> None:
     testbed.pause(2, 3)
 
 
+def cut_power(testbed: Testbed) -> None:
+    """Look 20 times at what a power cut would leave on the disk of the S3 server."""
+    system = testbed.system
+    assert system.disk is not None
+    assert system.s3 is not None
+    recording = recording_of(system.layout.recording_seconds)
+    for _ in range(20):
+        testbed.pause(0.3, 1.0)
+        accepted = [entry.job_id for entry in testbed.load.ledger]
+        with system.s3.frozen():
+            after = system.disk.cut(system.folder / "after-the-cut")
+        testbed.note()
+        lost = _lost(after, system.folder / "after", accepted, recording)
+        assert not lost, f"{len(lost)} of {len(accepted)} accepted jobs are not whole after a power cut"
+
+
+def _lost(disk: Disk, folder: Path, job_ids: list[str], recording: bytes) -> list[str]:
+    """Return the jobs without their manifest or their whole recording."""
+    with disk.mounted(folder) as root:
+        bucket = root / BUCKET
+        manifests = {path.parent.name for path in bucket.glob("jobs/*/*/manifest.json") if path.stat().st_size}
+        recordings = {path.name for path in bucket.glob("recordings/*/*") if _is(path, recording)}
+    return [job_id for job_id in job_ids if job_id not in manifests or job_id not in recordings]
+
+
+def _is(path: Path, recording: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == recording
+
+
 def fill_disk(testbed: Testbed) -> None:
     """Fill the disk for 12 s."""
     filler = testbed.system.objects_folder / "filler"
@@ -88,8 +118,16 @@ FAULTS = (
         black_hole,
         Layout(objects="s3"),
         rate=4,
-        needs=missing_for_black_holes,
+        needs=missing_for_s3_faults,
         refusals=0,
+    ),
+    Fault(
+        "power cut",
+        "20 looks at the disk of the embedded S3 server without what only memory has: every accepted job is whole",
+        cut_power,
+        Layout(objects="s3 on a disk"),
+        rate=6,
+        needs=missing_for_s3_faults,
     ),
     Fault(
         "disk full",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,11 +26,12 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
-from tests.support.s3 import BUCKET, S3Server, environment_of
+from tests.support.s3 import Disk, S3Server
 from tests.support.sentinels import Sentinels
 from tests.support.valkey import Valkey
 
 READY_SECONDS = 60
+DISK_MEGABYTES = 256  # of the disk of an S3 server
 ROOT = Path(__file__).parents[1]
 MODULES = {"api": "parley_api", "keeper": "parley_keeper", "worker": "parley_worker"}
 UNFINISHED = tuple(state for state in JobState if not state.terminal)
@@ -48,7 +50,7 @@ class Layout:
         engine: engine of the workers. `onnx` is the real one.
         injected: environment for launch.py, by kind of part or by part, for example `worker-1`.
         everywhere: environment of every part.
-        objects: the object store: a `folder`, or an `s3` server.
+        objects: the object store: a `folder`, an `s3` server, or an `s3 on a disk` of its own.
         objects_megabytes: size of a separate file system for the object store. 0: none.
         recording_seconds: length of the submitted recordings, which selects the behaviour of the engine.
     """
@@ -78,8 +80,10 @@ class System:
         self.logs.mkdir()
         self.control = Control(self.folder / "control.json")
         self.control.clear()
-        redis_port, proxy_port, s3_port, *api_ports = free_ports(3 + layout.apis)
-        self.s3 = S3Server(self.folder / "s3", s3_port) if layout.objects == "s3" else None
+        redis_port, proxy_port, s3_port, flush_port, *api_ports = free_ports(4 + layout.apis)
+        self.s3 = S3Server(self.folder / "s3", s3_port, flush_port) if layout.objects != "folder" else None
+        self.disk = Disk(self.folder / "disk") if layout.objects == "s3 on a disk" else None
+        self._mounts = ExitStack()
         if self.s3 is not None:
             self.objects_folder = self.s3.bucket
         self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
@@ -137,7 +141,7 @@ class System:
     def _objects_environment(self) -> Environment:
         if self.s3 is None:
             return {"PARLEY_OBJECTS_URL": f"file://{self.objects_folder}"}
-        return {"PARLEY_OBJECTS_URL": f"s3://{BUCKET}", **environment_of(self.s3.port)}
+        return self.s3.environment
 
     def _redis_url(self) -> str:
         """Return the address that the parts use."""
@@ -164,6 +168,9 @@ class System:
         if self.layout.objects_megabytes:
             size = f"size={self.layout.objects_megabytes}m"
             subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.objects_folder)], check=True)
+        if self.disk is not None:
+            self.disk.make(DISK_MEGABYTES)
+            self._mounts.enter_context(self.disk.mounted(self.folder / "s3"))
         if self.s3 is not None:
             self.s3.start()
         if self.layout.link == "sentinel":
@@ -219,6 +226,7 @@ class System:
         self.sentinels.stop()
         if self.s3 is not None:
             self.s3.kill()
+        self._mounts.close()
         if self.layout.objects_megabytes:
             subprocess.run(["umount", "--lazy", str(self.objects_folder)], check=False)
         if kept := os.environ.get("FAULTS_KEEP_LOGS"):

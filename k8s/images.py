@@ -5,7 +5,7 @@ else. `--registry R --push` names the images R/parley-api and R/parley-worker an
 
 Docker builds where its daemon answers, else the program in PARLEY_IMAGE_BUILDER, called as `PROGRAM build NAME:TAG
 CONTEXT [FLAGS]` and `PROGRAM buildah images --json NAME:TAG`. Such a program has no registry to pull from, so
-replacements of the two upstream images of the chart are built too.
+replacements of the upstream images of the chart are built too.
 """
 
 from __future__ import annotations
@@ -104,14 +104,18 @@ def build(image: Image, registry: str) -> str:
 
 
 def build_stand_ins() -> list[str]:
-    """Build replacements of the upstream images of Valkey and versitygw; return their names and tags."""
+    """Build replacements of the upstream images of Valkey, versitygw and Python; return their names and tags."""
     server = shutil.which("versitygw")
     if server is None:
         raise SystemExit("versitygw is not on PATH: `make chart-tools` installs it.")
-    tags = ["localhost/valkey/valkey:9.1-alpine", f"localhost/versity/versitygw:{VERSITYGW}"]
+    tags = [
+        "localhost/valkey/valkey:9.1-alpine",
+        f"localhost/versity/versitygw:{VERSITYGW}",
+        "localhost/python:3.12-slim-bookworm",
+    ]
     with tempfile.TemporaryDirectory() as context:
         shutil.copy(server, Path(context) / "versitygw")
-        for tag, name in zip(tags, ("redis", "objects"), strict=True):
+        for tag, name in zip(tags, ("redis", "objects", "flush"), strict=True):
             file = str(ROOT / "k8s" / "images" / f"Dockerfile.{name}")
             subprocess.run([*builder(), tag, context, "--file", file], check=True)
     return tags

@@ -36,7 +36,11 @@ def test_docker_without_its_daemon_does_not_count(docker: Path, status: int, fou
 
 def test_replacement_images_have_the_names_in_the_chart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pods = render({"images": {"registry": "localhost"}}).pods()
-    wanted = {pods[f"release-parley-{part}"]["containers"][0]["image"] for part in ("redis", "objects")}
+    wanted = {
+        container["image"]
+        for part in ("redis", "objects")
+        for container in pods[f"release-parley-{part}"]["containers"]
+    }
     for name, text in (("versitygw", "#!/bin/sh\n"), ("build", f'#!/bin/sh\necho "$1" >> {tmp_path}/built\n')):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

@@ -69,7 +69,7 @@ def test_a_worker_reaches_redis_objects_and_dns_and_accepts_no_connection() -> N
     assert "ingress" not in worker
     assert reached(worker["egress"]) == {"redis", "objects", "dns"}
     ports = [port["port"] for rule in worker["egress"] for port in rule["ports"]]
-    assert sorted(ports) == [53, 53, 6379, 7070]
+    assert sorted(ports) == [53, 53, 6379, 7070, 7071]
     assert "0.0.0.0/0" not in str(worker)
 
 

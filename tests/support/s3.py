@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 from tests.support.waiting import until
 
 BUCKET, KEY = "parley", "k" * 20
+FLUSHER = Path(__file__).parents[2] / "charts/parley/files/flush.py"
 FOLDERS = ("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks")
 
 
@@ -31,25 +34,28 @@ def environment_of(port: int) -> dict[str, str]:
 
 
 class S3Server:
-    """versitygw with a bucket, as in the chart. `bucket` is its folder: a file there is an object."""
+    """versitygw with a bucket and its flusher, as in the chart. `bucket` is its folder: a file there is an object."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, flush_port: int) -> None:
+        self._folder, self.port, self._flush_port = folder, port, flush_port
         self.bucket = folder / BUCKET
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a part of Parley needs to reach it."""
+        flusher = {"PARLEY_OBJECTS_FLUSH_URL": f"http://127.0.0.1:{self._flush_port}"}
+        return {"PARLEY_OBJECTS_URL": f"s3://{BUCKET}", **environment_of(self.port), **flusher}
 
     def start(self) -> None:
-        """Start and wait until it takes connections."""
+        """Start and wait until both take connections."""
         for name in FOLDERS:
             (self.bucket / name / ".kept").mkdir(parents=True, exist_ok=True)
         command = ["versitygw", "--port", f"127.0.0.1:{self.port}", "--quiet", "posix", str(self._folder)]
         environment = {**os.environ, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": KEY}
-        self._process = subprocess.Popen(command, env=environment)
-        until(self._listens, what="versitygw did not start")
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        flusher = [sys.executable, str(FLUSHER), str(self._folder), str(self._flush_port)]
+        self._processes = [subprocess.Popen(words, env=environment) for words in (command, flusher)]
+        until(lambda: all(map(_listens, (self.port, self._flush_port))), what="the S3 server did not start")
 
     @contextmanager
     def black_holed(self) -> Iterator[None]:
@@ -61,17 +67,66 @@ class S3Server:
         finally:
             subprocess.run(["iptables", "-w", "-D", *rule], check=True)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it do nothing."""
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
+        yield
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        for process in self._processes:
+            process.kill()
+            process.wait()
 
 
-def missing_for_black_holes() -> str:
-    """Return what this machine lacks for a black-holed S3 server, or an empty text."""
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Disk:
+    """A file system in a file. A copy of the file is what a power cut leaves: what only memory has is missing."""
+
+    def __init__(self, image: Path) -> None:
+        self.image = image
+
+    def make(self, megabytes: int) -> None:
+        """Make an empty file system."""
+        with self.image.open("wb") as file:
+            file.truncate(megabytes * 1024**2)
+        subprocess.run(["mkfs.ext4", "-q", str(self.image)], check=True)
+
+    def cut(self, copy: Path) -> Disk:
+        """Return the disk as it would be after a power cut now. Nothing may write to its files meanwhile."""
+        until(lambda: self._copied(copy), what="the kernel never stopped writing to the disk")
+        return Disk(copy)
+
+    def _copied(self, copy: Path) -> bool:
+        """Copy the image. Return whether it stayed the same: blocks of two moments are no file system."""
+        before = self.image.stat().st_mtime_ns
+        subprocess.run(["cp", "--sparse=always", str(self.image), str(copy)], check=True)
+        return self.image.stat().st_mtime_ns == before
+
+    @contextmanager
+    def mounted(self, folder: Path) -> Iterator[Path]:
+        """Mount it. The journal is replayed, as after a power cut."""
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "-o", "loop", str(self.image), str(folder)], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+def missing_for_s3_faults() -> str:
+    """Return what this machine lacks for faults of an S3 server, or an empty text."""
     if os.geteuid() != 0:
-        return "dropping packets needs root"
-    return ", ".join(f"{name} is not on PATH" for name in ("versitygw", "iptables") if shutil.which(name) is None)
+        return "dropping packets and mounting a file system need root"
+    programs = ("versitygw", "iptables", "mkfs.ext4")
+    return ", ".join(f"{name} is not on PATH" for name in programs if shutil.which(name) is None)
 
 
 class ForgetfulS3:

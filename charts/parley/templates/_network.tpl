@@ -25,7 +25,7 @@
 {{- define "parley.egress.objects" -}}
 {{- if eq .Values.objects.kind "embedded" -}}
 - to: [{podSelector: {matchLabels: {{ include "parley.selector" (dict "root" . "component" "objects") | fromYaml | toJson }}}}]
-  ports: [{port: 7070, protocol: TCP}]
+  ports: [{port: 7070, protocol: TCP}, {port: 7071, protocol: TCP}]
 {{- else if eq .Values.objects.kind "url" -}}
 {{- toYaml .Values.networkPolicy.objectStoreEgress -}}
 {{- end -}}

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     objects_url: str = "file:///var/lib/parley/objects"
     """Object store: `s3://bucket/prefix`, `gs://...`, `az://...`, or a folder as `file:///...`."""
 
+    objects_flush_url: str = ""
+    """Address that is called after each put and answers when the store's disk is flushed, for a store that acknowledges
+    what a power cut may take. The chart sets it for its embedded store."""
+
     objects_secrets_folder: Path | None = None
     """Folder with a file for each secret of the object store, named like its variable: `AWS_ACCESS_KEY_ID`,
     `AWS_SECRET_ACCESS_KEY`, `GOOGLE_SERVICE_ACCOUNT_KEY`, `AZURE_STORAGE_ACCOUNT_KEY`. Read once at the start."""

@@ -2,6 +2,7 @@
 {{- $objects := .root.Values.objects -}}
 {{- if eq $objects.kind "embedded" -}}
 - {name: PARLEY_OBJECTS_URL, value: "s3://{{ $objects.embedded.bucket }}"}
+- {name: PARLEY_OBJECTS_FLUSH_URL, value: "http://{{ include "parley.objects.name" .root }}:7071"}
 - {name: AWS_ENDPOINT_URL, value: "http://{{ include "parley.objects.name" .root }}:7070"}
 - {name: AWS_ALLOW_HTTP, value: "true"}
 - {name: AWS_REGION, value: us-east-1}

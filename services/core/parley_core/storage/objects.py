@@ -1,7 +1,8 @@
 """Recordings and results as objects: in a folder, or in S3, GCS or Azure by URL.
 
 What "stored" promises: on a folder the bytes and their names are flushed to the disk before the call returns
-(obstore's rename alone survives a killed process, not a power cut); elsewhere the store's own acknowledgement.
+(obstore's rename alone survives a killed process, not a power cut); elsewhere the store's own acknowledgement, and the
+answer of its flusher where it has one.
 
 How long a store is waited for: a call is tried again until WAIT_SECONDS have passed. A try ends after ANSWER_SECONDS of
 silence, or after PART_SECONDS where it carries a part of a recording.
@@ -15,13 +16,14 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
 from uuid import uuid4
 
 import obstore
@@ -55,9 +57,12 @@ REMOTE_RETRY: Any = {
         "base": 2,
     },
 }
+FLUSHERS = build_opener(ProxyHandler({}))  # inside the cluster, past any proxy
 LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
 STAGED = re.compile(r"#\d+$")
 LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -87,15 +92,17 @@ def safe_cause(error: Exception) -> str:
 class ObjectStore:
     """RecordingStore on obstore."""
 
-    def __init__(self, url: str, secrets: Mapping[str, SecretStr] = MappingProxyType({})) -> None:
+    def __init__(self, url: str, secrets: Mapping[str, SecretStr] = MappingProxyType({}), flush_url: str = "") -> None:
         """Open `file:///folder`, `s3://bucket/prefix`, `gs://...` or `az://...`; only a folder is touched now.
 
         Args:
             secrets: options that are not in the environment, by the name of their variable.
+            flush_url: called after each put; see PARLEY_OBJECTS_FLUSH_URL.
         """
         self._secrets: Any = {name.lower(): secret.get_secret_value() for name, secret in secrets.items()}
         # Given options replace what obstore reads from the environment, and a server inside a cluster may speak HTTP.
         self._plain = self._secrets.pop("aws_allow_http", os.environ.get("AWS_ALLOW_HTTP", "")).lower() == "true"
+        self._flush_url = flush_url
         self._folder = Path(unquote(urlsplit(url).path)) if urlsplit(url).scheme == "file" else None
         with _translated_errors():
             self._transfers: Any = self._open(url, PART_SECONDS, REMOTE_RETRY)
@@ -121,7 +128,7 @@ class ObjectStore:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ObjectStore:
-        return cls(settings.objects_url, settings.objects_secrets)
+        return cls(settings.objects_url, settings.objects_secrets, settings.objects_flush_url)
 
     async def save(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         source = _Remembering(chunks)
@@ -143,12 +150,11 @@ class ObjectStore:
         """Store a small object unless there is one of this name; say whether this call made it.
 
         obstore does not repeat a conditional put whose answer is missing. After such a try an object of the same bytes
-        is this call's own.
+        is this call's own. What another call stored is flushed too, since the caller may rely on it.
         """
         with _translated_errors():
             created = self._create_once(key, data) if self._folder is not None else self._create_patiently(key, data)
-        if created:
-            self._flush(key)
+        self._flush(key)
         return created
 
     def _create_once(self, key: str, data: bytes) -> bool:
@@ -159,27 +165,36 @@ class ObjectStore:
         return True
 
     def _create_patiently(self, key: str, data: bytes) -> bool:
-        deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
         unanswered = False
-        while True:
+
+        def create() -> bool:
+            nonlocal unanswered
             try:
                 return self._create_once(key, data) or (unanswered and self.read(key) == data)
             except GenericError:
-                if time.monotonic() + pause > deadline:
-                    raise
                 unanswered = True
-            time.sleep(pause)
-            pause = min(LONGEST_PAUSE, 2 * pause)
+                raise
+
+        return _patiently(create)
 
     def _flush(self, key: str) -> None:
-        if self._folder is None:
+        if self._folder is not None:
+            self._flush_path(self._folder, self._folder / key)
+        elif self._flush_url:
+            with _translated_errors():
+                _patiently(self._call_flusher)
+
+    def _call_flusher(self) -> None:
+        request = Request(self._flush_url, method="POST")  # noqa: S310  # an address of the settings
+        with FLUSHERS.open(request, timeout=WAIT_SECONDS):
             return
-        path = self._folder / key
+
+    def _flush_path(self, root: Path, path: Path) -> None:
         with _translated_errors():
             _fsync(path)
             for folder in path.parents:
                 _fsync(folder)
-                if folder == self._folder:
+                if folder == root:
                     break
 
     def read(self, key: str) -> bytes:
@@ -242,6 +257,19 @@ class ObjectStore:
                 raise ObjectStoreUnavailable("The object store gave back other bytes than were written.")
         finally:
             self.delete(name)
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Repeat a call until WAIT_SECONDS have passed. Raises its last error."""
+    deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
+    while True:
+        try:
+            return call()
+        except (GenericError, OSError):
+            if time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, 2 * pause)
 
 
 @contextmanager
