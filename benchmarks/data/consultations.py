@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -23,6 +24,8 @@ from benchmarks.data.audio import read_audio
 from benchmarks.data.conditions import CLEAN
 from benchmarks.data.mixes import LEVEL, RATE, SPLITS, Placed, speakers, tracks_of
 from benchmarks.data.speech import speech_of
+from parley_api.transcripts.recognisers import dealt
+from parley_api.transcripts.words import Word
 from parley_core.turns import Turn, to_rttm
 
 Waveform = NDArray[np.float32]
@@ -59,14 +62,37 @@ class Speech:
 def write_consultations(utterances: Path, timings: Path, folder: Path, split: str, count: int) -> None:
     """Write `NAME.flac` and `NAME.rttm` of a number of consultations of the people of one split."""
     folder.mkdir(parents=True, exist_ok=True)
+    for seed, (file, people, source) in enumerate(consultations(utterances, timings, split, count)):
+        name = f"{split}-consultation-{seed:03d}-02"
+        waveform, turns = consultation(utterances, file, people, source)
+        soundfile.write(folder / f"{name}.flac", waveform, RATE)
+        (folder / f"{name}.rttm").write_text(to_rttm(turns, name))
+
+
+def consultations(
+    utterances: Path, timings: Path, split: str, count: int
+) -> Iterator[tuple[Path, list[str], random.Random]]:
+    """Yield the file of each consultation of a split, the two people who take its roles, and its source of chance."""
     people = speakers(utterances, split)
     files = [file for place, file in enumerate(sorted(timings.glob("*.json"))) if place % 4 in SPLITS[split].quarters]
     for seed, file in enumerate(files[:count]):
         source = random.Random(f"{SPLITS[split].seed}consultation{seed}")
-        name = f"{split}-consultation-{seed:03d}-02"
-        waveform, turns = consultation(utterances, file, source.sample(people, 2), source)
-        soundfile.write(folder / f"{name}.flac", waveform, RATE)
-        (folder / f"{name}.rttm").write_text(to_rttm(turns, name))
+        yield file, source.sample(people, 2), source
+
+
+def words_of(rows: Sequence[dict[str, Any]], people: Sequence[str]) -> list[tuple[str, Word]]:
+    """Return who says which word in a consultation, row by row. A row's time is dealt to its words by their lengths."""
+    rows = [row for row in rows if row["end"] <= SECONDS]
+    person = dict(zip(dict.fromkeys(row["speaker"] for row in rows), people, strict=True))
+    found = []
+    for row in rows:
+        words = list(dealt(row["text"], row["start"], row["end"]))
+        found += [
+            (person[row["speaker"]], Word(text, round((start or 0) * 1000), round((end or 0) * 1000)))
+            for text, start, end in words
+            if any(character.isalnum() for character in text)
+        ]
+    return found
 
 
 def consultation(

@@ -15,7 +15,17 @@ from tools.reference import markdown
 GROUPS = {
     "Clients": ("Parley", "AsyncParley", "SubmitOptions", "RetryPolicy"),
     "Jobs": ("Job", "Recording", "Attempt", "Failure", "ResultSummary", "QueueStatus"),
-    "Turns": ("Turns", "Turn", "Correction", "SpeakerCount", "SpeakerIdentity", "SpeakerPurity", "Voiceprint"),
+    "Turns": (
+        "Turns",
+        "Turn",
+        "Correction",
+        "Transcript",
+        "SpokenWord",
+        "SpeakerCount",
+        "SpeakerIdentity",
+        "SpeakerPurity",
+        "Voiceprint",
+    ),
     "Deliveries and keys": ("Delivery", "ApiKey"),
     "Errors": (
         "ParleyClientError",

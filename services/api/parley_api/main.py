@@ -23,6 +23,7 @@ from parley_api.routes import (
     metrics,
     queues,
     recordings,
+    transcripts,
     turns,
     voiceprints,
 )
@@ -66,6 +67,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         jobs,
         turns,
         corrections,
+        transcripts,
         events,
         recordings,
         voiceprints,

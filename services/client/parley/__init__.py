@@ -25,6 +25,8 @@ from parley.models import (
     SpeakerCount,
     SpeakerIdentity,
     SpeakerPurity,
+    SpokenWord,
+    Transcript,
     Turn,
     Turns,
 )
@@ -57,7 +59,9 @@ __all__ = [
     "SpeakerCount",
     "SpeakerIdentity",
     "SpeakerPurity",
+    "SpokenWord",
     "SubmitOptions",
+    "Transcript",
     "Turn",
     "Turns",
     "UnexpectedResponse",

@@ -19,7 +19,7 @@ from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
 from parley.corrections import Correction
 from parley.errors import WaitTimedOut
-from parley.models import Document, Job, JobPage, QueueStatus, Turns
+from parley.models import Document, Job, JobPage, QueueStatus, Transcript, Turns
 from parley.options import SubmitOptions
 from parley.tenant import ApiKey, Delivery, Voiceprint
 
@@ -40,6 +40,7 @@ class Call(Generic[T]):
         read: makes the result from the response.
         params: query parameters; those that are None are left out.
         json: request body as a JSON object.
+        content: request body as bytes.
         upload: request body as a recording.
         repeatable: the call has the same effect when the server receives it twice.
         accept: status codes from 400 on that `read` expects.
@@ -52,13 +53,20 @@ class Call(Generic[T]):
     params: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Document | None = None
+    content: bytes | None = None
     upload: Upload | None = None
     repeatable: bool = True
     accept: tuple[int, ...] = ()
     read_seconds: float = READ_SECONDS
 
 
-def submit(recording: Path, idempotency_key: str | None, on_bytes: OnBytes | None, options: SubmitOptions) -> Call[Job]:
+def submit(
+    recording: Path,
+    transcript: Path | None,
+    idempotency_key: str | None,
+    on_bytes: OnBytes | None,
+    options: SubmitOptions,
+) -> Call[Job]:
     """Submit a recording. One idempotency key for all tries makes the call repeatable."""
     if unknown := options.keys() - SubmitOptions.__optional_keys__:
         raise TypeError(f"submit() has no option {', '.join(sorted(unknown))}")
@@ -68,7 +76,7 @@ def submit(recording: Path, idempotency_key: str | None, on_bytes: OnBytes | Non
     params["speaker_embeddings"] = "true" if options.get("speaker_embeddings") else None
     # A name with bytes that are not UTF-8 (surrogates in Python) cannot be part of a URL.
     params["file_name"] = options.get("file_name") or recording.name.encode(errors="replace").decode()
-    upload = Upload(recording, on_bytes)
+    upload = Upload(recording, on_bytes, transcript)
     headers = upload.headers | {"Idempotency-Key": idempotency_key or str(uuid4())}
     return Call("POST", "/v1/jobs", _job, params=params, headers=headers, upload=upload)
 
@@ -116,6 +124,19 @@ def corrections(job_id: str) -> Call[list[Correction]]:
         return [Correction.from_document(one) for one in document["corrections"]]
 
     return Call("GET", f"{_job_path(job_id)}/corrections", lambda response: parse(response, build))
+
+
+def send_transcript(job_id: str, transcript: Path, file_format: str | None) -> Call[Document]:
+    """Send a transcript of a job. A second one takes the place of the first."""
+    headers = {"Content-Type": "application/octet-stream"}
+    params, content = {"format": file_format}, transcript.read_bytes()
+    return Call("POST", f"{_job_path(job_id)}/transcript", _document, params=params, headers=headers, content=content)
+
+
+def transcript(job_id: str) -> Call[Transcript]:
+    """Get who said each word."""
+    path = f"{_job_path(job_id)}/transcript"
+    return Call("GET", path, lambda response: parse(response, Transcript.from_document))
 
 
 def cancel(job_id: str) -> Call[Job]:

@@ -149,7 +149,7 @@ class Transport(BaseTransport):
                 self._sleep(self._seconds_before_retry(retries, error))
 
     def _try(self, call: Call[T]) -> T:
-        content = call.upload.chunks() if call.upload else None
+        content = call.upload.chunks() if call.upload else call.content
         try:
             response = self._http.request(**self._request_options(call), content=content)
         except httpx.RequestError as error:
@@ -186,7 +186,7 @@ class AsyncTransport(BaseTransport):
                 await self._sleep(self._seconds_before_retry(retries, error))
 
     async def _try(self, call: Call[T]) -> T:
-        content = call.upload.async_chunks() if call.upload else None
+        content = call.upload.async_chunks() if call.upload else call.content
         try:
             response = await self._http.request(**self._request_options(call), content=content)
         except httpx.RequestError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 CHUNK_BYTES = 256 * 1024  # the memory that an upload needs
 
@@ -34,40 +35,62 @@ OnBytes = Callable[[int, int], None]
 
 
 class Upload:
-    """The body of a submit.
+    """The body of a submit: the recording itself, or a form with a transcript and the recording.
+
+    Args:
+        path: of the recording.
+        on_bytes: called as the recording is sent.
+        transcript: a file; None without one.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: a file cannot be read.
     """
 
-    def __init__(self, path: Path, on_bytes: OnBytes | None = None) -> None:
+    def __init__(self, path: Path, on_bytes: OnBytes | None = None, transcript: Path | None = None) -> None:
         self._path = path
         self._on_bytes = on_bytes
         self._bytes = path.stat().st_size
+        self._boundary = uuid4().hex
+        self._head = b"" if transcript is None else self._part("transcript") + transcript.read_bytes()
+        self._tail = b""
+        if transcript is not None:
+            self._head += b"\r\n" + self._part("audio")
+            self._tail = f"\r\n--{self._boundary}--\r\n".encode()
+
+    def _part(self, name: str) -> bytes:
+        return (
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
+        ).encode()
 
     @property
     def headers(self) -> dict[str, str]:
         """Media type and length. With the length the server can refuse a large recording before it is sent."""
         media_type = MEDIA_TYPES.get(self._path.suffix.lower(), UNKNOWN_MEDIA_TYPE)
-        return {"Content-Type": media_type, "Content-Length": str(self._bytes)}
+        if self._head:
+            media_type = f"multipart/form-data; boundary={self._boundary}"
+        return {"Content-Type": media_type, "Content-Length": str(len(self._head) + self._bytes + len(self._tail))}
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes from the beginning."""
         sent = 0
+        yield self._head
         with self._path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
                 sent += len(chunk)
                 self._report(sent)
+        yield self._tail
 
     async def async_chunks(self) -> AsyncIterator[bytes]:
         """Yield the bytes from the beginning; reads in a thread, so that the event loop is not blocked."""
         sent = 0
+        yield self._head
         with await asyncio.to_thread(self._path.open, "rb") as file:
             while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                 yield chunk
                 sent += len(chunk)
                 self._report(sent)
+        yield self._tail
 
     def _report(self, sent: int) -> None:
         if self._on_bytes is not None:

@@ -16,7 +16,7 @@ from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
 from parley._upload import OnBytes
 from parley.corrections import Correction
-from parley.models import Document, Job, QueueStatus, Turns
+from parley.models import Document, Job, QueueStatus, Transcript, Turns
 from parley.options import SubmitOptions
 from parley.tenant import ApiKey, Delivery, Voiceprint
 
@@ -81,6 +81,7 @@ class Parley:
         self,
         recording: str | os.PathLike[str],
         *,
+        transcript: str | os.PathLike[str] | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
         **options: Unpack[SubmitOptions],
@@ -92,6 +93,7 @@ class Parley:
 
         Args:
             recording: path of the file.
+            transcript: path of what a recogniser has written about it; the turns will have text.
             idempotency_key: your own key, to get the same job again from another process; by default a random one.
             on_bytes: called with the number of bytes sent so far and the total.
             options: see SubmitOptions.
@@ -99,7 +101,9 @@ class Parley:
         Raises:
             OSError: the file cannot be read.
         """
-        return self._transport.send(_calls.submit(Path(recording), idempotency_key, on_bytes, options))
+        words = None if transcript is None else Path(transcript)
+        call = _calls.submit(Path(recording), words, idempotency_key, on_bytes, options)
+        return self._transport.send(call)
 
     def job(self, job_id: str, *, wait: float = 0.0) -> Job:
         """Return a job: now, or with `wait` at its next change of state, at the latest after `wait` seconds."""
@@ -197,6 +201,28 @@ class Parley:
     def corrections(self, job_id: str) -> list[Correction]:
         """Return the corrections of a job, oldest first. Their number is the newest version."""
         return self._transport.send(_calls.corrections(job_id))
+
+    def send_transcript(
+        self, job_id: str, transcript: str | os.PathLike[str], *, file_format: str | None = None
+    ) -> Document:
+        """Send what a recogniser has written about a recording; return the receipt: number of words, and format.
+
+        The turns of the job have text from then on. A later transcript takes the place of an earlier one.
+
+        Args:
+            job_id: the job, in any state.
+            transcript: path of the file.
+            file_format: `openai`, `whisper_cpp`, `vosk`, `deepgram`, `assemblyai`, `google`, `aws`, `azure`, `words`,
+                `srt` or `vtt`; by default it is recognised.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return self._transport.send(_calls.send_transcript(job_id, Path(transcript), file_format))
+
+    def transcript(self, job_id: str) -> Transcript:
+        """Return who said each word of a job that succeeded and has a transcript."""
+        return self._transport.send(_calls.transcript(job_id))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job and return it. A terminal job raises ParleyApiError `job_already_terminal`."""

@@ -226,6 +226,7 @@ class Turn:
         needs_review: True if the confidence is below the engine's bound; None if the engine states none.
         id: names the turn in corrections; None in exclusive turns.
         confirmed: a person has confirmed or given the speaker.
+        text: the speaker's words; None if the job has no transcript.
     """
 
     start: float
@@ -235,6 +236,7 @@ class Turn:
     needs_review: bool | None = None
     id: str | None = None
     confirmed: bool = False
+    text: str | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
@@ -246,6 +248,7 @@ class Turn:
             needs_review=document.get("needs_review"),
             id=document.get("id"),
             confirmed=document.get("confirmed", False),
+            text=document.get("text"),
         )
 
 
@@ -367,6 +370,53 @@ class Turns:
             purity=tuple(map(SpeakerPurity.from_document, document.get("purity", ()))),
             document=document,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word of a transcript, unchanged, with its speaker.
+
+    Attributes:
+        text: as the recogniser has written it.
+        start: seconds from the beginning of the recording.
+        end: seconds from the beginning of the recording.
+        speaker: label; None if nobody speaks in the recording.
+        confidence: the speaker's share of the engine's evidence at that moment, 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    speaker: str | None
+    confidence: float
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(*(document[name] for name in ("text", "start", "end", "speaker", "confidence")))
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Who said each word of a recording.
+
+    Attributes:
+        job_id: the job.
+        utterances: consecutive words of one speaker, each as one entry.
+        words: every word, in the recogniser's order.
+        document: all members as the server sent them.
+    """
+
+    job_id: str
+    utterances: tuple[SpokenWord, ...]
+    words: tuple[SpokenWord, ...]
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        utterances, words = (
+            tuple(SpokenWord.from_document(one) for one in document[name]) for name in ("utterances", "words")
+        )
+        return cls(document["job_id"], utterances, words, document)
 
 
 @dataclass(frozen=True, slots=True)

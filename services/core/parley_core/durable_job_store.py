@@ -46,7 +46,7 @@ from parley_core.job import (
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
 from parley_core.ports import JobIndex, RecordingStore
-from parley_core.recording import checkpoint_folder, result_folder
+from parley_core.recording import checkpoint_folder, result_folder, transcript_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.manifests import Manifests, as_accepted, as_ended, end_of
@@ -219,7 +219,7 @@ class DurableJobStore(IndexedJobStore):
         self._condemn(job_id, by_hand=True)
 
     def remove(self, job: Job, by_hand: bool = True) -> tuple[str, ...]:
-        """Remove an ended job for good; return what was removed: recording, result, record.
+        """Remove an ended job for good; return what was removed: recording, result, transcript, record.
 
         The tombstone comes first, so that nothing brings the job back, and the record goes last, so that a removal that
         was broken off is done again.
@@ -238,7 +238,9 @@ class DurableJobStore(IndexedJobStore):
         for key in (*results, *self._objects.keys(checkpoint_folder(job.id))):
             self._objects.delete(key)
         self.purge(job.id)
-        return ("recording", "result", "record") if results else ("recording", "record")
+        result = ("result",) if any(key.endswith(".json") for key in results) else ()
+        transcript = ("transcript",) if transcript_key(job.id) in results else ()
+        return ("recording", *result, *transcript, "record")
 
     def purge(self, job_id: str) -> None:
         """See JobRecorder.purge. The manifest goes before the record."""

@@ -54,6 +54,16 @@ def checkpoint_folder(job_id: str) -> str:
     return f"checkpoints/{day_of(job_id)}/{job_id}"
 
 
+def evidence_key(result: str) -> str:
+    """Return the key of the frame evidence that belongs to the result with this key."""
+    return f"{result.removesuffix('.json')}.evidence"
+
+
+def transcript_key(job_id: str) -> str:
+    """Return the key of a job's transcript. It lies with the results, so that it goes when they go."""
+    return f"{result_folder(job_id)}/transcript"
+
+
 def job_id_of(key: str) -> str:
     """Return the job that a recording, a result or a checkpoint belongs to, by its key."""
     return key.split("/")[2].partition("_")[0]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from parley_core.frame_evidence import FrameEvidence
+
 # Names of an engine's parameters.
 REVIEW_BELOW = "review_below"  # confidence below which a turn needs review
 PURITY_REVIEW_BELOW = "purity_review_below"  # purity below which a speaker needs review
@@ -108,6 +110,7 @@ class Diarization:
     purity: Mapping[str, float] = field(default_factory=dict)
     speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     embedding_model: str = ""
+    evidence: FrameEvidence | None = field(default=None, repr=False)
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ CLOSED = [
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/peaks"),
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/timeline.svg"),
     ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/events"),
+    ("GET", "/v1/jobs/00000000-0000-4000-8000-000000000000/transcript"),
+    ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/transcript"),
     ("DELETE", "/v1/jobs/00000000-0000-4000-8000-000000000000"),
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/cancel"),
     ("POST", "/v1/jobs/00000000-0000-4000-8000-000000000000/retry"),
@@ -106,6 +108,7 @@ async def test_another_tenants_job_is_not_there(keyed: ApiFixture) -> None:
         url, south = f"/v1/jobs/{job['id']}", bearer("s")
         for method, path in [
             ("GET", ""), ("GET", "/turns"), ("GET", "/audio"), ("GET", "/peaks"), ("GET", "/timeline.svg"),
+            ("GET", "/transcript"), ("POST", "/transcript"),
             ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry"), ("DELETE", ""),
         ]:  # fmt: skip
             assert_problem(await client.request(method, url + path, headers=south), 404, "job_not_found")

@@ -126,6 +126,8 @@ EXAMPLES: dict[type[BaseModel], Document] = {
     schemas.EventAnswer: examples.EVENT,
     schemas.ReceiptAnswer: examples.RECEIPT,
     schemas.TurnsAnswer: examples.TURNS,
+    schemas.TranscriptAnswer: examples.TRANSCRIPT,
+    schemas.TranscriptReceiptAnswer: examples.TRANSCRIPT_RECEIPT,
     schemas.ConsultAccepted: examples.CONSULT_ACCEPTED,
     schemas.ConsultAnswer: examples.CONSULT,
     schemas.EnrolRequest: examples.ENROL,
@@ -170,7 +172,7 @@ async def test_a_submit_is_described_with_its_limits(document: Document) -> None
     assert set(content) == {"multipart/form-data", "application/octet-stream"}
     form = content["multipart/form-data"]["schema"]["properties"]
     query = {one["name"]: one["schema"] for one in submit["parameters"] if one["in"] == "query"}
-    assert set(form) - {"audio"} == set(query) == set(schemas.SubmitOptions.model_fields)
+    assert set(form) - {"audio", "transcript"} == set(query) == set(schemas.SubmitOptions.model_fields)
     for described in (form, query):
         assert (described["num_speakers"]["minimum"], described["num_speakers"]["maximum"]) == (1, 50)
         assert described["speaker_embeddings"]["type"] == "boolean"

@@ -24,6 +24,12 @@ def diarize(engine: Engine, waveform: Waveform, least: int | None = None, most: 
     return engine.diarize(waveform, SpeakerBounds(least, most), lambda _phase, _share: None)
 
 
+@pytest.fixture(scope="module")
+def found(engine: Engine, conversation: Waveform) -> Diarization:
+    """The conversation of three readers, without bounds."""
+    return diarize(engine, conversation)
+
+
 def noise(seconds: float, level: float) -> Waveform:
     return np.random.default_rng(1).normal(0, level, int(seconds * RATE)).astype(np.float32)
 
@@ -48,14 +54,26 @@ def test_a_short_cut_of_one_speaker_has_one_speaker_at_most(
     assert all(0 <= turn.start < turn.end <= seconds for turn in found.turns)
 
 
-def test_three_readers_are_three_speakers_with_few_errors(engine: Engine, conversation: Waveform) -> None:
-    found = diarize(engine, conversation)
+def test_three_readers_are_three_speakers_with_few_errors(found: Diarization) -> None:
     assert found.speakers == ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
     assert errors(read_rttm(SHIPPED / "conversation.rttm"), found.turns).rate < 11
 
 
-def test_exclusive_turns_never_overlap_and_are_part_of_the_turns(engine: Engine, conversation: Waveform) -> None:
-    found = diarize(engine, conversation)
+def test_the_speaker_of_a_turn_is_heard_in_it(found: Diarization) -> None:
+    evidence = found.evidence
+    assert evidence is not None
+    assert evidence.speakers == found.speakers
+    levels = np.frombuffer(evidence.levels, np.uint8).reshape(-1, len(found.speakers))
+    middles = evidence.first + evidence.hop * np.arange(len(levels))
+    right = total = 0
+    for turn in found.exclusive_turns:
+        part = levels[(turn.start < middles) & (middles < turn.end)]
+        right += int((part.argmax(axis=1) == found.speakers.index(turn.speaker)).sum())
+        total += len(part)
+    assert right / total > 0.97
+
+
+def test_exclusive_turns_never_overlap_and_are_part_of_the_turns(found: Diarization) -> None:
     ends = [turn.end for turn in found.exclusive_turns]
     assert all(end <= after.start for end, after in zip(ends, found.exclusive_turns[1:], strict=False))
     for turn in found.exclusive_turns:
@@ -67,18 +85,20 @@ def test_the_exact_number_of_speakers_is_honoured(engine: Engine, conversation: 
     assert len(diarize(engine, conversation, number, number).speakers) == number
 
 
-def test_bounds_move_the_number_of_speakers_only_when_it_lies_outside(engine: Engine, conversation: Waveform) -> None:
+def test_bounds_move_the_number_of_speakers_only_when_it_lies_outside(
+    engine: Engine, conversation: Waveform, found: Diarization
+) -> None:
     assert len(diarize(engine, conversation, least=4).speakers) >= 4
     assert len(diarize(engine, conversation, most=2).speakers) == 2
-    assert diarize(engine, conversation, 2, 10) == diarize(engine, conversation)
+    assert diarize(engine, conversation, 2, 10) == found
 
 
 def test_more_speakers_than_the_speech_allows_are_not_invented(engine: Engine, conversation: Waveform) -> None:
     assert 1 <= len(diarize(engine, conversation[: 8 * RATE], 50, 50).speakers) <= 50
 
 
-def test_the_same_recording_gives_the_same_turns(engine: Engine, conversation: Waveform) -> None:
-    assert diarize(engine, conversation) == diarize(engine, conversation.copy())
+def test_the_same_recording_gives_the_same_turns(engine: Engine, conversation: Waveform, found: Diarization) -> None:
+    assert found == diarize(engine, conversation.copy())
 
 
 def test_progress_passes_through_the_phases_and_only_grows(engine: Engine, conversation: Waveform) -> None:

@@ -9,6 +9,7 @@ PermanentError
 │   ├── AmbiguousLength            a request with two statements of its length
 │   ├── SessionIdMissing           the consult workflow without `X-Session-ID`
 │   ├── UnknownSpeaker             no speaker of the job has this label
+│   ├── InvalidTranscript          a transcript that cannot be read, or of another recording
 │   ├── SpeakerWithoutEmbedding    this speaker says too little alone for an embedding
 │   └── InvalidCorrection          a correction that does not fit its version of the result
 ├── CorrectionConflict             another correction was made in the meantime
@@ -18,6 +19,7 @@ PermanentError
 ├── BodyTooLarge                   a JSON body over the limit
 ├── SpeakerEmbeddingsNotKept       the job was submitted without `speaker_embeddings=true`
 ├── PeaksNotKept                   the job ended before workers kept the peaks of waveforms
+├── TranscriptNotFound             the job has no transcript
 ├── NotAcceptable                  `Accept` allows no format of the turns
 ├── Unauthenticated                no API key
 │   ├── UnknownKey                 an API key that the server does not know, or no longer
@@ -76,6 +78,10 @@ class UnknownSpeaker(InvalidRequest):
     code = "unknown_speaker"
 
 
+class InvalidTranscript(InvalidRequest):
+    code = "invalid_transcript"
+
+
 class SpeakerWithoutEmbedding(InvalidRequest):
     code = "speaker_without_embedding"
 
@@ -112,6 +118,10 @@ class PeaksNotKept(PermanentError):
 
 class UnsupportedBody(PermanentError):
     code = "unsupported_media_type"
+
+
+class TranscriptNotFound(PermanentError):
+    code = "transcript_not_found"
 
 
 class NotAcceptable(PermanentError):

@@ -60,6 +60,11 @@ TAGS = [
 ]
 
 AUDIO: Schema = {"type": "string", "format": "binary", "description": f"The recording: {FORMATS_READ}."}
+TRANSCRIPT: Schema = {
+    "type": "string",
+    "format": "binary",
+    "description": "What a recogniser has written.",
+}
 IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -119,7 +124,8 @@ def options_of(model: type[ConsultOptions]) -> dict[str, Schema]:
 def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
     """Return the request of a submit: a form, or the recording itself with options in the query."""
     options = options_of(model)
-    form = {"type": "object", "required": ["audio"], "properties": {"audio": AUDIO, **options}}
+    files = {"audio": AUDIO, "transcript": TRANSCRIPT}
+    form = {"type": "object", "required": ["audio"], "properties": {**files, **options}}
     # Generated clients send a parameter that has a default: the option would be given twice, here and in the form.
     left_out = ("description", "examples", "default")
     query = [
@@ -150,6 +156,18 @@ CORRECTION_CALL: Schema = {
 }
 KEY_CALL: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(KeyRequest)}}}
+}
+TRANSCRIPT_FORM: Schema = {"type": "object", "required": ["transcript"], "properties": {"transcript": TRANSCRIPT}}
+TRANSCRIPT_CALL: Schema = {
+    "requestBody": {
+        "required": True,
+        "description": "A form with the transcript in the part `transcript`, or the transcript itself, also as "
+        "`application/json`, `text/vtt`, `application/x-subrip` or `text/plain`.",
+        "content": {
+            "multipart/form-data": {"schema": TRANSCRIPT_FORM},
+            "application/octet-stream": {"schema": TRANSCRIPT},
+        },
+    }
 }
 SESSION_CALL: Schema = {"parameters": [SESSION]}
 

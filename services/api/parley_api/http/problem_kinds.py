@@ -74,17 +74,29 @@ KINDS: Mapping[str, Kind] = {
         "A call of the consult workflow has no header `X-Session-ID`.",
         "Send the id of the consult's session in the header.",
     ),
+    api.InvalidTranscript.code: Kind(
+        422,
+        "Invalid transcript",
+        "The transcript cannot be read, has no words or too many, or belongs to another recording.",
+        "Send the unchanged output of the recogniser, with times; `?format=` names its format.",
+    ),
+    api.TranscriptNotFound.code: Kind(
+        404,
+        "Transcript not found",
+        "The job has no transcript.",
+        "Send it: `POST /v1/jobs/{job_id}/transcript`.",
+    ),
     api.UnsupportedBody.code: Kind(
         415,
         "Unsupported media type",
         "The call does not take a body of this `Content-Type`.",
-        "Send `multipart/form-data` or `audio/*` to submit, `application/json` to enrol.",
+        "Send `multipart/form-data` or `audio/*` to submit, `application/json` to enrol, JSON or text as a transcript.",
     ),
     api.BodyTooLarge.code: Kind(
         413,
         "Body too large",
-        "The JSON body is longer than 16 KiB.",
-        "Send only the members that the call describes.",
+        "The body is longer than the call allows: 16 KiB of JSON, or 32 MiB of a transcript.",
+        "Send only the members that the call describes, or a transcript without what Parley does not read.",
     ),
     api.BodyStalled.code: Kind(
         408,

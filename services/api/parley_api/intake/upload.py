@@ -17,11 +17,20 @@ from typing import TypeVar
 import anyio
 from fastapi import Request
 
-from parley_api.http.errors import AudioMissing, BodyStalled, InvalidOption, UnknownOption, UnsupportedBody
+from parley_api.http.errors import (
+    AudioMissing,
+    BodyStalled,
+    BodyTooLarge,
+    InvalidOption,
+    UnknownOption,
+    UnsupportedBody,
+)
 from parley_api.http.validation import SHOWN_NAME, validated
 from parley_api.intake.multipart import MultipartBody, Part
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas import ConsultOptions, clean_file_name
+from parley_api.transcripts.reading import MAX_TRANSCRIPT_BYTES, read_transcript
+from parley_api.transcripts.words import Transcript
 from parley_core.errors import (
     EmptyRecording,
     JobStoreUnavailable,
@@ -31,6 +40,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Job
 from parley_core.logs import get_logger
+from parley_core.recording import transcript_key
 
 log = get_logger(__name__)
 
@@ -44,6 +54,7 @@ COPY_BYTES = 1024 * 1024
 HEAD_BYTES = 4096  # enough to recognise a container, and less than the smallest network chunk
 MAX_OPTION_BYTES = 2048  # the longest value of any option in a form
 AUDIO = "audio"  # name of the part that holds the recording
+TRANSCRIPT = "transcript"  # name of the part that holds a transcript of it
 
 Options = TypeVar("Options", bound=ConsultOptions)
 
@@ -56,6 +67,7 @@ class Upload:
         sha256: of its bytes, hex.
         bytes: its length.
         file_name: as announced by the caller, cleaned; None without one.
+        transcript: of the recording; None without one.
     """
 
     def __init__(self, key: str, sha256: str, size: int, file_name: str | None, deps: Dependencies) -> None:
@@ -63,8 +75,10 @@ class Upload:
         self.sha256 = sha256
         self.bytes = size
         self.file_name = clean_file_name(file_name or "") or None
+        self.transcript: Transcript | None = None
         self.owned = False
         self._deps = deps
+        self._transcript_key: str | None = None
 
     async def hand_over(self, acceptance: Awaitable[Job]) -> Job:
         """Await the acceptance of a job; from then on the job owns the recording, or nothing does.
@@ -84,6 +98,8 @@ class Upload:
             self.owned = False
             raise
         self.owned = job.recording.key == self.key
+        if transcript_key(job.id) == self._transcript_key:
+            self._transcript_key = None  # an earlier request with the same key has sent the same transcript
         return job
 
     async def move(self, key: str) -> None:
@@ -98,13 +114,21 @@ class Upload:
         before, self.key = self.key, key
         await objects(recordings.delete, before)
 
+    async def keep_transcript(self, job_id: str) -> None:
+        """Store the transcript, if there is one, for the job that will be accepted. Raises ObjectStoreUnavailable."""
+        if self.transcript is not None:
+            self._transcript_key = transcript_key(job_id)
+            stored = self.transcript.to_json()
+            await self._deps.blocking.objects(self._deps.recordings.put, self._transcript_key, stored)
+
     async def discard(self) -> None:
-        """Delete the recording, also while the request is being cancelled."""
+        """Delete recording and transcript, also while the request is being cancelled."""
         with anyio.CancelScope(shield=True):
-            try:
-                await self._deps.blocking.objects(self._deps.recordings.delete, self.key)
-            except ObjectStoreUnavailable:
-                log.warning("a recording without a job is left in the object store", key=self.key)
+            for key in filter(None, (self.key, self._transcript_key)):
+                try:
+                    await self._deps.blocking.objects(self._deps.recordings.delete, key)
+                except ObjectStoreUnavailable:
+                    log.warning("an object without a job is left in the object store", key=key)
 
 
 @asynccontextmanager
@@ -146,8 +170,9 @@ async def received(
             return await stack.enter_async_context(stored(recording, key, file_name, deps))
 
         if media_type == FORM:
-            _require_announced_size(request, deps, FORM_OVERHEAD_BYTES)
-            upload = await _receive_form(MultipartBody(chunks, content_type).parts(), values, model, store)
+            _require_announced_size(request, deps, FORM_OVERHEAD_BYTES + MAX_TRANSCRIPT_BYTES)
+            parts = MultipartBody(chunks, content_type).parts()
+            upload = await _receive_form(parts, values, model, store, deps)
         elif media_type == RAW_TYPE or media_type.startswith(RAW_MAIN_TYPES):
             _require_announced_size(request, deps)
             upload = await store(chunks, _announced_file_name(request))
@@ -195,14 +220,20 @@ async def _receive_form(
     values: dict[str, str],
     model: type[ConsultOptions],
     store: Callable[[AsyncIterator[bytes], str | None], Awaitable[Upload]],
+    deps: Dependencies,
 ) -> Upload:
-    """Add the form's fields to `values` and store its recording."""
+    """Add the form's fields to `values`, store its recording and read its transcript."""
     upload: Upload | None = None
+    transcript: Transcript | None = None
     async for part in parts:
         if part.name == AUDIO and upload is not None:
             raise InvalidOption(f"The form has more than one `{AUDIO}` part. Send one recording per job.")
         if part.name == AUDIO:
             upload = await store(part.chunks, part.file_name)
+        elif part.name == TRANSCRIPT:
+            if transcript is not None:
+                raise InvalidOption(f"`{TRANSCRIPT}` is given twice.")
+            transcript = await deps.blocking.probe(read_transcript, await transcript_bytes(part.chunks), None)
         elif part.file_name is not None:
             raise AudioMissing(
                 f"The form has a file in the part `{part.name[:SHOWN_NAME]}`. Send the recording in the part "
@@ -213,7 +244,18 @@ async def _receive_form(
             _add_option(values, part.name, await _text_of(part), model)
     if upload is None:
         raise AudioMissing(f"The form has no `{AUDIO}` part. Send the recording in it.")
+    upload.transcript = transcript
     return upload
+
+
+async def transcript_bytes(chunks: AsyncIterator[bytes]) -> bytes:
+    """Return the bytes of a transcript. Raises BodyTooLarge at the first byte over the limit."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_TRANSCRIPT_BYTES:
+            raise BodyTooLarge(f"The transcript is longer than {MAX_TRANSCRIPT_BYTES} bytes.")
+    return bytes(body)
 
 
 async def _text_of(part: Part) -> str:

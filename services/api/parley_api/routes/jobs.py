@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from parley_api.http.errors import (
     AudioMissing,
     BodyStalled,
+    BodyTooLarge,
+    InvalidTranscript,
     MalformedBody,
     QuotaExceeded,
     TooManyUploads,
@@ -38,7 +40,9 @@ SUBMIT_ERRORS = (
     errors.RecordingTooLong,
     errors.IdempotencyKeyReused,
     errors.InvalidRequest,
+    InvalidTranscript,
     BodyStalled,
+    BodyTooLarge,
     errors.IdempotencyKeyInUse,
     errors.JobPurged,
     errors.RecordingTooLarge,

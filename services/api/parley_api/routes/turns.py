@@ -18,6 +18,7 @@ from parley_api.schemas import TurnsAnswer
 from parley_api.schemas.queries import TurnsQuery
 from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
 from parley_api.use_cases.results import result_of
+from parley_api.use_cases.transcripts import words_of
 from parley_api.use_cases.writing import content_disposition, conversation_of, to_json
 from parley_core import errors
 
@@ -46,8 +47,9 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob) -> Response:
     """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels.
 
-    The turns are those of the newest version, with all corrections. The formats for other programs have a file name,
-    that of the recording.
+    The turns are those of the newest version, with all corrections. If the job has a transcript, each turn has its
+    text, and the other formats have an entry for each utterance instead of each turn. The formats for other programs
+    have a file name, that of the recording.
     """
     by_accept = query.format is None
     chosen = negotiated(", ".join(request.headers.getlist("accept"))) if by_accept else BY_NAME[query.format or ""]
@@ -57,11 +59,12 @@ async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], dep
         require_speaker_embeddings(job)
     named = query.speakers == "names" if query.speakers else chosen.names
     identities = await identities_of(deps, job, result) if named else None
+    words = await words_of(deps, job, result)
     headers = {"Vary": "Accept", VERSION_HEADER: str(result.version)}
     if chosen.write is None:
-        content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings)
+        content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings, words)
     else:
-        conversation = conversation_of(job, result, identities or ())
+        conversation = conversation_of(job, result, words, identities or ())
         content = (await anyio.to_thread.run_sync(chosen.write, conversation)).encode()
         headers["Content-Disposition"] = content_disposition(job, chosen, result.version)
     media_type = chosen.media_type if by_accept else chosen.sent_as or chosen.media_type

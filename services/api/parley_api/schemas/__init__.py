@@ -14,6 +14,7 @@ from parley_api.schemas.jobs import (
 from parley_api.schemas.keys import CreatedKeyAnswer, KeyAnswer, KeyReceiptAnswer, KeyRequest, KeysAnswer
 from parley_api.schemas.options import ConsultOptions, SubmitOptions, clean_file_name
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
+from parley_api.schemas.transcripts import TranscriptAnswer, TranscriptReceiptAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
 from parley_api.schemas.voiceprints import EnrolRequest, VoiceprintAnswer, VoiceprintReceiptAnswer, VoiceprintsAnswer
 
@@ -46,6 +47,8 @@ __all__ = [
     "RecordingAnswer",
     "Reference",
     "SubmitOptions",
+    "TranscriptAnswer",
+    "TranscriptReceiptAnswer",
     "TurnsAnswer",
     "VoiceprintAnswer",
     "VoiceprintReceiptAnswer",

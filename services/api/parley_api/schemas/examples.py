@@ -125,6 +125,39 @@ TURNS: Example = {
     ],
     "engine": {"name": "onnx", "version": "1", "weights": {"segmentation.onnx": SHA256}, "parameters": {}},
 }
+TRANSCRIPT_RECEIPT: Example = {"job_id": JOB_ID, "words": 4, "format": "openai"}
+TRANSCRIPT: Example = {
+    "job_id": JOB_ID,
+    "version": 0,
+    "speakers": ["SPEAKER_00", "SPEAKER_01"],
+    "identities": None,
+    "utterances": [
+        {
+            "start": 0.412,
+            "end": 3.874,
+            "speaker": "SPEAKER_00",
+            "text": "Good morning.",
+            "confidence": 0.97,
+            "first_word": 0,
+            "words": 2,
+        },
+        {
+            "start": 3.9,
+            "end": 5.22,
+            "speaker": "SPEAKER_01",
+            "text": "Good morning.",
+            "confidence": 0.61,
+            "first_word": 2,
+            "words": 2,
+        },
+    ],
+    "words": [
+        {"text": "Good", "start": 0.412, "end": 1.1, "speaker": "SPEAKER_00", "confidence": 0.98},
+        {"text": "morning.", "start": 1.1, "end": 3.874, "speaker": "SPEAKER_00", "confidence": 0.96},
+        {"text": "Good", "start": 3.9, "end": 4.4, "speaker": "SPEAKER_01", "confidence": 0.58},
+        {"text": "morning.", "start": 4.4, "end": 5.22, "speaker": "SPEAKER_01", "confidence": 0.64},
+    ],
+}
 CONSULT_ACCEPTED: Example = {"job_id": JOB_ID, "session_id": "session-7", "status": "queued"}
 CONSULT: Example = {
     "job_id": JOB_ID,

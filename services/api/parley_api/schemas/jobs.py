@@ -173,4 +173,4 @@ class ReceiptAnswer(Answer):
     job_id: str = Field(description="Id of the job.")
     deleted_at: Moment = Field(description="When it was deleted.")
     recording: RecordingAnswer = Field(description="The recording that is gone.")
-    removed: list[str] = Field(description="What is gone: `recording`, `result`, `record`.")
+    removed: list[str] = Field(description="What is gone: `recording`, `result`, `transcript`, `record`.")

@@ -16,6 +16,10 @@ ID_PREFIX = re.compile(r"^[0-9a-fA-F]{4}[0-9a-fA-F-]{0,32}$")
 
 FormatName = Literal["json", "txt", "md", "vtt", "srt", "csv", "rttm", "textgrid", "eaf", "audacity", "diarized_json"]
 
+TranscriptFormat = Literal[
+    "openai", "whisper_cpp", "vosk", "deepgram", "assemblyai", "google", "aws", "azure", "words", "srt", "vtt"
+]
+
 
 def _id_prefix(text: str) -> str:
     if not ID_PREFIX.fullmatch(text):
@@ -78,3 +82,11 @@ class TurnsQuery(VersionQuery):
         examples=["labels"],
     )
     embeddings: Flag = Field(False, description="Add the speaker embeddings; `json` only.", examples=[True])
+
+
+class TranscriptQuery(NoParameters):
+    """How a transcript is read."""
+
+    format: TranscriptFormat | None = Field(
+        None, description="Format of the transcript. Without it, the format is recognised.", examples=["openai"]
+    )

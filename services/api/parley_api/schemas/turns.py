@@ -51,11 +51,15 @@ class ResultTurnAnswer(TurnAnswer):
 
     id: str = Field(description="Id of the turn, valid in this job only. Corrections name turns by it.")
     confirmed: bool = Field(description="Whether a person has confirmed or given the speaker.")
+    text: str = Field(
+        "", description="The speaker's words, with blanks between them. Present if the job has a transcript."
+    )
 
     @classmethod
-    def of_result(cls, result: CorrectedResult) -> list[Self]:
-        """Return the turns of a version of a result."""
+    def of_result(cls, result: CorrectedResult, texts: Sequence[str] | None = None) -> list[Self]:
+        """Return the turns of a version of a result, with a text for each turn if there are texts."""
         engine = result.document.engine
+        optional = [{"text": text} for text in texts or ()] or [{}] * len(result.turn_ids)
         return [
             cls(
                 id=turn_id,
@@ -65,8 +69,9 @@ class ResultTurnAnswer(TurnAnswer):
                 confidence=turn.confidence,
                 needs_review=engine.needs_review(turn),
                 confirmed=turn_id in result.confirmed,
+                **text,
             )
-            for turn_id, turn in zip(result.turn_ids, result.document.turns, strict=True)
+            for turn_id, turn, text in zip(result.turn_ids, result.document.turns, optional, strict=True)
         ]
 
 
@@ -155,8 +160,14 @@ class TurnsAnswer(Answer):
     embedding_model: str = Field("", description="Model of these vectors. Present with `embeddings=true` only.")
 
     @classmethod
-    def of(cls, result: CorrectedResult, identities: Sequence[SpeakerIdentity] | None, embeddings: bool) -> Self:
-        """Return the answer with its optional members unset unless `identities` and `embeddings` ask for them."""
+    def of(
+        cls,
+        result: CorrectedResult,
+        identities: Sequence[SpeakerIdentity] | None,
+        embeddings: bool,
+        texts: Sequence[str] | None = None,
+    ) -> Self:
+        """Return the answer with its optional members unset unless there are `identities`, `embeddings` or `texts`."""
         document = result.document
         optional: dict[str, object] = {}
         if identities is not None:
@@ -170,7 +181,7 @@ class TurnsAnswer(Answer):
                 "version": result.version,
                 "recording": document.recording,
                 "speakers": document.speakers,
-                "turns": ResultTurnAnswer.of_result(result),
+                "turns": ResultTurnAnswer.of_result(result, texts),
                 "exclusive_turns": TurnAnswer.of(document.exclusive_turns, document.engine),
                 "overlaps": document.overlaps,
                 "speaker_count": document.speaker_count,

@@ -21,6 +21,8 @@ from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.tenant_limits import Rate
 from parley_api.schemas import ConsultOptions, SubmitOptions
+from parley_api.transcripts.reading import require_within
+from parley_api.transcripts.words import Transcript
 from parley_audio import Probe
 from parley_core.errors import (
     IdempotencyKeyInUse,
@@ -72,7 +74,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
         if deps.keys is not None:
             await deps.limits.require_audio(tenant, new.recording.seconds, request.scope)
-        idempotency = IdempotencyKey(key, digest(new)) if key else None
+        idempotency = IdempotencyKey(key, digest(new, upload.transcript)) if key else None
         if idempotency is not None:
             bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id)
             if bound_id != job_id:
@@ -82,6 +84,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
                 # An earlier request bound the key and made no job: make it now, with this recording.
                 await upload.move(recording_key(bound_id, again=new.id))
                 new = replace(new, id=bound_id, recording=replace(new.recording, key=upload.key))
+        await upload.keep_transcript(new.id)
         job = await upload.hand_over(_accept(deps, new, idempotency))
         if deps.keys is not None and upload.owned:
             await deps.limits.count_audio(tenant, new.recording.seconds)
@@ -119,6 +122,8 @@ async def _new_job(
 
     async with deps.probes.slot(tenant):
         probe = await deps.blocking.probe(measure)
+    if upload.transcript is not None:
+        require_within(upload.transcript, probe.seconds)
     options = form.job_options()
     if session_id is not None:
         options = replace(options, reference=session_id)
@@ -149,9 +154,11 @@ async def publish(deps: Dependencies, job: Job) -> Job:
         return job
 
 
-def digest(new: NewJob) -> str:
-    """Return what an idempotency key stands for: the bytes of the recording and the options, as hex."""
-    return hashlib.sha256(f"{new.recording.sha256}\n{dump(options_to_plain(new.options))}".encode()).hexdigest()
+def digest(new: NewJob, transcript: Transcript | None = None) -> str:
+    """Return what an idempotency key stands for: the bytes of the recording, the options and the words, as hex."""
+    sent = f"{new.recording.sha256}\n{dump(options_to_plain(new.options))}".encode()
+    words = b"" if transcript is None else b"\n" + transcript.to_json()
+    return hashlib.sha256(sent + words).hexdigest()
 
 
 @asynccontextmanager

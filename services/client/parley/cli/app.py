@@ -33,6 +33,9 @@ SUBCOMMANDS = {
     "turns": Subcommand("parley.cli.turns:turns", "Print the turns of a job that succeeded."),
     "correct": Subcommand("parley.cli.corrections:correct", "Correct the turns and speakers of a job."),
     "corrections": Subcommand("parley.cli.corrections:corrections", "List the corrections of a job."),
+    "transcript": Subcommand(
+        "parley.cli.transcript:transcript", "Send a transcript of a job, or print who said each word."
+    ),
     "cancel": Subcommand("parley.cli.changes:cancel", "Cancel unfinished jobs."),
     "retry": Subcommand("parley.cli.changes:retry", "Run failed or cancelled jobs again."),
     "purge": Subcommand("parley.cli.changes:purge", "Delete recording, result and record of jobs that have ended."),

@@ -80,6 +80,7 @@ class Batch:
         options: options of every submit.
         wait: follow every job to its end and get its turns; else the accepted job is the outcome.
         turn_files: where the turns of each file are written as soon as they are there.
+        transcript: of the recording, if there is one recording.
         accepted: the jobs so far, also if the batch is interrupted.
     """
 
@@ -88,6 +89,7 @@ class Batch:
     options: SubmitOptions
     wait: bool
     turn_files: TurnFiles | None = None
+    transcript: Path | None = None
     accepted: list[Job] = field(default_factory=list)
     _uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
     _watches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WATCHES))
@@ -120,7 +122,10 @@ class Batch:
     async def _submit(self, path: Path) -> Job:
         async with self._uploads:
             job = await self.parley.submit(
-                path, on_bytes=lambda sent, total: self.view.uploading(path, sent, total), **self.options
+                path,
+                transcript=self.transcript,
+                on_bytes=lambda sent, total: self.view.uploading(path, sent, total),
+                **self.options,
             )
         self.accepted.append(job)
         self.view.watching(path, job)

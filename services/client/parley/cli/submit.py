@@ -46,6 +46,17 @@ CallbackUrl = Annotated[
         "--callback-url", metavar="URL", help="Where the server delivers the end of each job.", show_default=False
     ),
 ]
+TranscriptFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--transcript",
+        metavar="FILE",
+        help="What a recogniser has written about the one recording; the turns will have text.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+    ),
+]
 Format = Annotated[
     TurnFormat | None,
     typer.Option("--format", help="Format of the turns; by default `table` on stdout and `rttm` with --output."),
@@ -68,6 +79,7 @@ def submit(
     speaker_embeddings: SpeakerEmbeddings = False,
     channels: Channels = None,
     callback_url: CallbackUrl = None,
+    transcript: TranscriptFile = None,
     turns_format: Format = None,
     output: Output = None,
     as_json: AsJson = False,
@@ -75,6 +87,8 @@ def submit(
     """Submit recordings, wait for their jobs and print the turns."""
     if not wait and (turns_format or output):
         raise typer.BadParameter("--format and --output need the turns; --no-wait does not wait for them.")
+    if transcript and len(files) > 1:
+        raise typer.BadParameter("--transcript goes with one recording.")
     turn_files = _turn_files(output, turns_format, files) if output else None
     terminal = terminal_of(ctx)
     options = SubmitOptions(
@@ -87,7 +101,7 @@ def submit(
         channels=channels.split(",") if channels else None,
         callback_url=callback_url,
     )
-    outcomes = submit_files(terminal, files, options, wait=wait, turn_files=turn_files)
+    outcomes = submit_files(terminal, files, options, wait=wait, turn_files=turn_files, transcript=transcript)
     if as_json:
         terminal.print_json([outcome.document() for outcome in outcomes])
     elif not wait:
@@ -104,6 +118,7 @@ def submit_files(
     *,
     wait: bool,
     turn_files: TurnFiles | None = None,
+    transcript: Path | None = None,
 ) -> list[Outcome]:
     """Submit files with their progress on stderr, and return their outcomes.
 
@@ -115,7 +130,7 @@ def submit_files(
     async def run() -> list[Outcome]:
         async with terminal.async_parley() as parley:
             with progress_view(terminal.err, len(files)) as view:
-                return await Batch(parley, view, options, wait, turn_files, accepted).run(files)
+                return await Batch(parley, view, options, wait, turn_files, transcript, accepted).run(files)
 
     try:
         return asyncio.run(run())

@@ -26,7 +26,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary, after_failure
 from parley_core.logs import get_logger
-from parley_core.recording import peaks_key, result_key
+from parley_core.recording import evidence_key, peaks_key, result_key
 from parley_core.result_document import ResultDocument
 from parley_core.turns import Diarization
 from parley_worker.attempt.channel_roles import roles_by_channel
@@ -120,7 +120,10 @@ class _Attempt:
         renewal.report(Phase.STORING, 0.0)
         roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
         document = ResultDocument.of(self._job, diarization, engine.info, roles)
-        objects = {peaks_key(self._result_key): peaks_of(waveform), self._result_key: document.to_json()}
+        objects = {peaks_key(self._result_key): peaks_of(waveform)}
+        if diarization.evidence is not None:
+            objects[evidence_key(self._result_key)] = diarization.evidence.to_bytes()
+        objects[self._result_key] = document.to_json()
         for key, stored in objects.items():
             retry_while_unavailable(partial(self._deps.recordings.put, key, stored), STORE_WAIT_SECONDS)
         engine_timings = {"engine": round(engine_seconds, 3), "engine_cpu": round(cpu_seconds, 3)}
@@ -166,7 +169,7 @@ class _Attempt:
         if isinstance(reason, JobCancelled):
             self._remove_checkpoint()
         try:
-            for key in (peaks_key(self._result_key), self._result_key):
+            for key in (peaks_key(self._result_key), evidence_key(self._result_key), self._result_key):
                 self._deps.recordings.delete(key)
         except ObjectStoreUnavailable as error:
             log.warning("result of an ended attempt not deleted; the keeper will delete it", code=error.code)

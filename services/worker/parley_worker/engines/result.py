@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_core.frame_evidence import FrameEvidence
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Diarization, Span, SpeakerCount, Turn
 
@@ -74,6 +75,21 @@ class SpeakerDoubts:
         return SpeakerCount(found, within)
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerLevels:
+    """How strongly each speaker is heard in each frame.
+
+    Attributes:
+        first: middle of the first frame, seconds.
+        hop: between frames, seconds.
+        levels: 0 to 255, shape (frames, speakers); the engine's own name of a speaker is the number of the column.
+    """
+
+    first: float
+    hop: float
+    levels: NDArray[np.uint8]
+
+
 NO_EMBEDDINGS = SpeakerEmbeddings("", {})
 
 
@@ -83,6 +99,7 @@ def diarization(
     seconds: float,
     embeddings: SpeakerEmbeddings = NO_EMBEDDINGS,
     doubts: SpeakerDoubts | None = None,
+    levels: SpeakerLevels | None = None,
 ) -> Diarization:
     """Return the diarization of a recording.
 
@@ -92,6 +109,7 @@ def diarization(
         seconds: length of the recording; segments are cut there.
         embeddings: of the speakers.
         doubts: about the speakers; None if the engine knows none.
+        levels: of the speakers; None if the engine has none.
     """
     overlapping = _cleaned(turns, seconds)
     single = _cleaned(exclusive, seconds)
@@ -106,7 +124,14 @@ def diarization(
         purity=_rounded(doubts.purity, labels) if doubts else {},
         speaker_embeddings=_unit_vectors(embeddings, labels),
         embedding_model=embeddings.model,
+        evidence=None if levels is None else _evidence(levels, labels),
     )
+
+
+def _evidence(levels: SpeakerLevels, labels: Mapping[Hashable, str]) -> FrameEvidence:
+    """Return the levels of the speakers that have a turn."""
+    columns = levels.levels[:, np.array([int(str(speaker)) for speaker in labels], np.int64)]
+    return FrameEvidence(tuple(labels.values()), levels.first, levels.hop, columns.tobytes())
 
 
 def overlaps(turns: Sequence[Turn]) -> tuple[Span, ...]:

@@ -37,6 +37,7 @@ class Decision:
     ) -> None:
         self.found = found
         self.speakers = found.embeddings
+        self._expected = segmentation.expected
         self._assignment = Assignment(segmentation, embeddings, found.embeddings)
         self._count = np.minimum(segmentation.count, bounds.max or segmentation.count.max())
         self.active = self._with_at_least(bounds.min or 1)
@@ -54,6 +55,18 @@ class Decision:
     def exclusive(self) -> NDArray[np.bool_]:
         """Return the activity with at most one speaker per frame, who is one of the active speakers of that frame."""
         return self._assignment.active(np.minimum(self._count, 1))
+
+    def shares(self, part: slice) -> tuple[Floats, Floats]:
+        """Return each speaker's share in some frames, and the expected number of people who talk there.
+
+        Returns:
+            Softmax of the scores, shape (frames, speakers or more), and shape (frames,).
+        """
+        scores = self._assignment.scores(part)
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+        share = odds / odds.sum(axis=1, keepdims=True)
+        unknown = self.active[part, share.shape[1] :].astype(np.float32)  # speakers who have no embedding
+        return np.concatenate([share, unknown], axis=1), self._expected[part]
 
     def _with_at_least(self, minimum: int) -> NDArray[np.bool_]:
         """Return the activity with a minimum number of speakers, as far as there are embeddings of speakers."""

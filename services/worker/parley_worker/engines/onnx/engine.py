@@ -22,6 +22,7 @@ from parley_worker.engines.onnx.doubt import PURITY_BOUND, doubts
 from parley_worker.engines.onnx.embedding import Embeddings, embed
 from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
+from parley_worker.engines.onnx.levels import speaker_levels
 from parley_worker.engines.onnx.segmentation import Segmentation, segment
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
 from parley_worker.engines.port import Report
@@ -89,6 +90,7 @@ class OnnxEngine:
             len(waveform) / SAMPLE_RATE,
             SpeakerEmbeddings(trunk.EMBEDDING_MODEL, dict(enumerate(decision.speakers))),
             doubts(decision, speakers),
+            speaker_levels(decision),
         )
 
     def decide(

@@ -1,0 +1,1 @@
+"""Transcripts: read from recognisers, their words given to speakers."""

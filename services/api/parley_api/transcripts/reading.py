@@ -1,0 +1,148 @@
+"""A transcript as a caller sends it: recognised by its members or by its name, read, and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from parley_api.http.errors import InvalidTranscript
+from parley_api.schemas.queries import TranscriptFormat
+from parley_api.transcripts.recognisers import READERS, Timed, dealt, recognise
+from parley_api.transcripts.subtitles import cues
+from parley_api.transcripts.words import Transcript, Word
+
+MAX_TRANSCRIPT_BYTES = 32 * 1024 * 1024  # 40,000 words take 10 MB where a recogniser says most about each
+MAX_WORDS = 100_000  # ten hours of fast talk
+MAX_WORD = 500  # characters
+LATE_SECONDS = 10.0  # that a recogniser may go past the end; a later word belongs to another recording
+LONGEST = 10 * 366 * 86_400.0  # seconds; a later word is no time of a recording
+SUBTITLES = ("srt", "vtt")
+NOT_BLANK = re.compile(r"\S")
+
+
+def read_transcript(body: bytes, name: TranscriptFormat | None = None) -> Transcript:
+    """Return the words of a transcript.
+
+    Args:
+        body: text in UTF-8.
+        name: of the format; None, and it is recognised.
+
+    Raises:
+        InvalidTranscript: it cannot be read, or it has no words or too many.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidTranscript("The transcript is not text in UTF-8.") from None
+    source = name or _sniffed(text)
+    timed = _subtitles(text, source) if source in SUBTITLES else _from_json(text, source)
+    words = tuple(_checked(_complete(_stripped(timed))))
+    if not words:
+        raise InvalidTranscript("The transcript has no words.")
+    return Transcript(words, source)
+
+
+def require_within(transcript: Transcript, seconds: float) -> None:
+    """Raise InvalidTranscript for words that start after the end of a recording of this length."""
+    for number, word in enumerate(transcript.words, 1):
+        if word.start > (seconds + LATE_SECONDS) * 1000:
+            raise InvalidTranscript(f"Word {number} starts after the end of the recording, which has {seconds:.1f} s.")
+
+
+def _sniffed(text: str) -> str:
+    start = text.lstrip()[:6]
+    if start.startswith("WEBVTT"):
+        return "vtt"
+    if not start.startswith(("{", "[")):
+        return "srt"
+    name = recognise(_parsed(text))
+    if name is None:
+        known = ", ".join((*READERS, *SUBTITLES))
+        raise InvalidTranscript(f"The format of the transcript is unknown. Known formats: {known}.")
+    return name
+
+
+def _from_json(text: str, source: str) -> list[Timed]:
+    try:
+        return list(READERS[source](_parsed(text)))
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        raise InvalidTranscript(f"The transcript lacks members that the format `{source}` has.") from None
+
+
+def _parsed(text: str) -> object:
+    """Return JSON, or JSON values one after the other, as Vosk prints them, as a list."""
+    decoder = json.JSONDecoder()
+    values = []
+    place = _next(text, 0)
+    try:
+        while place < len(text):
+            value, place = decoder.raw_decode(text, place)
+            values.append(value)
+            place = _next(text, place)
+    except (ValueError, RecursionError):
+        raise InvalidTranscript("The transcript is neither valid JSON nor a file of subtitles.") from None
+    return values[0] if len(values) == 1 else values
+
+
+def _next(text: str, place: int) -> int:
+    """Return the place of the next character that is no white space."""
+    found = NOT_BLANK.search(text, place)
+    return found.start() if found else len(text)
+
+
+def _subtitles(text: str, source: str) -> list[Timed]:
+    timed: list[Timed] = []
+    for said, start, end in cues(text, vtt=source == "vtt"):
+        timed += dealt(said, start, end)
+    return timed
+
+
+def _stripped(timed: Iterable[Timed]) -> Iterator[Timed]:
+    """Yield words without white space around them. What has no text is no word."""
+    for text, start, end in timed:
+        if not isinstance(text, str):
+            raise InvalidTranscript("A word of the transcript is not text.")
+        if word := text.strip():
+            yield word, start, end
+
+
+def _complete(timed: Iterable[Timed]) -> list[tuple[str, float, float]]:
+    """Return words with the times that are missing: from the end of the word before to the start of the next one."""
+    known = list(timed)
+    if known and all(start is None for _, start, _ in known):
+        raise InvalidTranscript("The words of the transcript have no times.")
+    following: float | None = None
+    nexts: list[float | None] = []
+    for _, start, _ in reversed(known):
+        nexts.append(following)
+        following = start if start is not None else following
+    complete = []
+    reached = 0.0
+    for (text, start, end), after in zip(known, reversed(nexts), strict=True):
+        begins = reached if start is None else start
+        ends = max(begins, after if after is not None else begins) if end is None else end
+        complete.append((text, begins, ends))
+        reached = ends
+    return complete
+
+
+def _checked(words: Iterable[tuple[str, float, float]]) -> Iterator[Word]:
+    for number, (text, start, end) in enumerate(words, 1):
+        if number > MAX_WORDS:
+            raise InvalidTranscript(f"The transcript has more than {MAX_WORDS} words.")
+        try:
+            sound = 0 <= start <= end <= LONGEST
+        except TypeError:
+            sound = False
+        if not sound:
+            raise InvalidTranscript(
+                f"Word {number} has no valid times: numbers from 0, and the end not before the start."
+            )
+        if len(text) > MAX_WORD or (not text.isascii() and _has_surrogates(text)):
+            raise InvalidTranscript(f"Word {number} is longer than {MAX_WORD} characters, or is no valid text.")
+        yield Word(text, round(start * 1000), round(end * 1000))
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)

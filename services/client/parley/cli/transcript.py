@@ -1,0 +1,74 @@
+"""`parley transcript`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parley.cli.job_ids import resolve
+from parley.cli.options import AsJson, JobId, terminal_of
+from parley.cli.terminal import printable
+
+
+class TranscriptFormat(StrEnum):
+    """The formats of transcripts that the server reads."""
+
+    OPENAI = "openai"
+    WHISPER_CPP = "whisper_cpp"
+    VOSK = "vosk"
+    DEEPGRAM = "deepgram"
+    ASSEMBLYAI = "assemblyai"
+    GOOGLE = "google"
+    AWS = "aws"
+    AZURE = "azure"
+    WORDS = "words"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+File = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="What a recogniser has written. Without it, the transcript is printed.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    TranscriptFormat | None, typer.Option("--format", help="Format of FILE; by default it is recognised.")
+]
+
+
+def transcript(
+    ctx: typer.Context,
+    job_id: JobId,
+    file: File = None,
+    file_format: Format = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a transcript of a job, or print who said each word.
+
+    `parley turns` prints the words in every format, after they were sent.
+    """
+    if file_format and file is None:
+        raise typer.BadParameter("--format goes with FILE.")
+    terminal = terminal_of(ctx)
+    with terminal.parley() as parley:
+        job_id = resolve(parley, job_id)
+        if file is not None:
+            receipt = parley.send_transcript(job_id, file, file_format=file_format)
+            if as_json:
+                terminal.print_json(receipt)
+            else:
+                terminal.say(f"{job_id}: {receipt['words']} words, read as {receipt['format']}")
+        elif as_json:
+            terminal.print_json(parley.transcript(job_id).document)
+        else:
+            for utterance in parley.transcript(job_id).utterances:
+                terminal.print_text(printable(f"{utterance.speaker or 'UNKNOWN'}: {utterance.text}") + "\n")
