@@ -303,11 +303,15 @@ def test_every_format_of_the_api_can_be_saved(
     names = entries.all_inner_texts()
     formats = api.http.get("/openapi.json").json()["paths"]["/v1/jobs/{job_id}/turns"]["get"]["parameters"]
     [schema] = [one["schema"] for one in formats if one["name"] == "format"]
-    assert len(names) == len(schema["anyOf"][0]["enum"]) + 2
+    assert len(names) == len(schema["anyOf"][0]["enum"]) + 3
     with page.expect_download() as saved:
         page.get_by_role("button", name="RTTM").click()
     assert saved.value.suggested_filename == "visit.rttm"
     assert saved.value.path().read_text() == api.http.get(f"/v1/jobs/{job.id}/turns?format=rttm").text
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    assert (saved.value.suggested_filename, saved.value.path().read_bytes()[:4]) == ("visit.png", b"\x89PNG")
 
 
 def test_a_recording_is_deleted_after_a_question(

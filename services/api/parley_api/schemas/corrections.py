@@ -12,8 +12,8 @@ from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, sente
 from parley_api.schemas.voiceprints import MAX_NAME, Name
 from parley_core.voiceprints import Role
 
-MAX_OPERATIONS = 100  # of one correction
-MAX_TURNS = 2000  # of one operation; the limit of the body comes earlier for long ids
+MAX_OPERATIONS = 50  # of one correction
+MAX_TURNS = 500  # of one operation: as many as fit into a body
 LONGEST_SECONDS = 1_000_000.0  # of a position; the recording's own length is checked later
 
 

@@ -87,7 +87,7 @@ export function correctPanel(session, editor) {
       const title = own ? "That is right (C)" : speaker.index < 9 ? `Give the turn to this speaker (${speaker.index + 1})` : "Give the turn to this speaker";
       return h("button.button.answer", { type: "button", "aria-pressed": String(own && turn.confirmed), title, onclick: () => editor.answer(turn, speaker.label) }, h("i.chip", { style: { "--chip": `var(--speaker-${speaker.colour})` } }), h("span", {}, speaker.name), own && icon("check"));
     });
-    fill(answers, others, h("button.button.answer", { type: "button", onclick: () => editor.answer(turn, null) }, icon("plus"), "Somebody else"));
+    fill(answers, others, h("button.button.answer", { type: "button", onclick: () => editor.answer(turn, null) }, icon("plus"), h("span", {}, "Somebody else")));
   }
 
   function showVersion() {
