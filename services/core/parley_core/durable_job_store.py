@@ -46,7 +46,7 @@ from parley_core.job import (
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
 from parley_core.ports import JobIndex, RecordingStore
-from parley_core.recording import checkpoint_folder, result_folder, transcript_key
+from parley_core.recording import checkpoint_folder, result_folder, result_key, transcript_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.manifests import Manifests, as_accepted, as_ended, end_of
@@ -153,17 +153,20 @@ class DurableJobStore(IndexedJobStore):
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
         """See AttemptStore.succeed. Raises also ObjectStoreUnavailable: the commit may be asked for again.
 
-        The lease is renewed first, so that nobody takes the job away between the two stores.
+        The lease is renewed first, so that nobody takes the job away between the two stores. Once the end is stored the
+        commit stands, whatever Redis has forgotten: whoever is refused here removes his result.
         """
         try:
             job = self._held(lease)
             self.index.renew(lease, self._lease_seconds, job.phase, job.progress)
+            winner = self.manifests.end(job.id, job.run, end_of(job, JobState.SUCCEEDED, None, result))
+            if winner.result is None or winner.result.key != result.key:
+                self._follow(job, winner)
+            return self.index.succeed(lease, result)
         except AttemptEnded:
-            return self.index.succeed(lease, result)  # refuses and counts, or knows this commit already
-        winner = self.manifests.end(job.id, job.run, end_of(job, JobState.SUCCEEDED, None, result))
-        if winner.result is None or winner.result.key != result.key:
-            self._follow(job, winner)
-        return self.index.succeed(lease, result)
+            if not self._has_committed(lease):
+                return self.index.succeed(lease, result)  # refuses and counts, or knows this commit already
+        return self._show_commit(lease.job_id)
 
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
         """See AttemptEnder.fail_attempt. The end of the job is in the object store first."""
@@ -323,6 +326,17 @@ class DurableJobStore(IndexedJobStore):
         if isinstance(error, JobStoreUnavailable) and not unrecorded:
             raise error  # it may be running: only Redis knows
         return job
+
+    def _has_committed(self, lease: Lease) -> bool:
+        """Return whether the end of the job's present run names the result of this attempt."""
+        end = self.manifests.find_end(lease.job_id, self.manifests.trace(lease.job_id).run)
+        return end is not None and end.result is not None and end.result.key == result_key(lease.job_id, lease.nonce)
+
+    def _show_commit(self, job_id: str) -> Job:
+        """Show an end that Redis does not have: it has lost the attempt between the two stores."""
+        job = self._recorded(job_id)
+        self._end_run(job)
+        return self.index.get(job_id)
 
     def _held(self, lease: Lease) -> Job:
         """Return the job of a lease. Raises LeaseLost when there is none, or when another attempt has been started."""

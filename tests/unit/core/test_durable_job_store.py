@@ -24,7 +24,20 @@ from parley_core.errors import (
     RecordUnreadable,
     WorkerLost,
 )
-from parley_core.job import Failure, GiveUp, IdempotencyKey, Job, JobState, Lease, NewJob, Phase, ResultSummary, RetryIn
+from parley_core.job import (
+    Failure,
+    GiveUp,
+    IdempotencyKey,
+    Job,
+    JobEnd,
+    JobState,
+    Lease,
+    NewJob,
+    Phase,
+    ResultSummary,
+    RetryIn,
+)
+from parley_core.recording import result_key
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 
 NEVER = datetime(2026, 1, 1, tzinfo=UTC)
@@ -231,6 +244,49 @@ def test_a_worker_that_died_after_its_end_was_stored_has_ended_the_job(fixture: 
     assert fixture.store.get(new.id).result == result()
     assert before
     assert job.token == 1
+
+
+Loss = Callable[[Fixture, bytes], object]
+LOSSES: dict[str, Loss] = {
+    "wiped": lambda fixture, _: fixture.wipe(),
+    "rolled back": lambda fixture, before: fixture.index.roll_back(before),
+    "rolled back, and the job started again": lambda fixture, before: (
+        fixture.index.roll_back(before),
+        fixture.index.start_attempt(next(fixture.index.unfinished_ids()), "w/2", 30),
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("repeated", [False, True], ids=["at once", "asked again"])
+def test_a_commit_stands_once_its_end_is_stored(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch, loss: str, repeated: bool
+) -> None:
+    """A worker that is refused removes its result: that of a job that has succeeded would be lost."""
+    new = fixture.accepted()
+    before = fixture.index.snapshot()
+    lease = fixture.running(new.id)[1]
+    mine = replace(result(), key=result_key(new.id, lease.nonce))
+    end = fixture.store.manifests.end
+
+    def lose_after(job_id: str, run: int, wanted: JobEnd) -> JobEnd:
+        winner = end(job_id, run, wanted)
+        fixture.index.available = not repeated
+        if not repeated:
+            LOSSES[loss](fixture, before)
+        return winner
+
+    monkeypatch.setattr(fixture.store.manifests, "end", lose_after)
+    if repeated:
+        with pytest.raises(JobStoreUnavailable):
+            fixture.store.succeed(lease, mine)
+        fixture.index.available = True
+        LOSSES[loss](fixture, before)
+    job = fixture.store.succeed(lease, mine)
+    assert (job.state, job.result) == (JobState.SUCCEEDED, mine)
+    assert fixture.index.get(new.id) == job
+    with pytest.raises(LeaseLost):
+        fixture.store.succeed(replace(lease, nonce="another"), result("other"))
 
 
 def test_a_commit_that_was_answered_into_the_void_can_be_repeated(fixture: Fixture) -> None:
