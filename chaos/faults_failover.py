@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from chaos.schedule import Fault
 from chaos.system import Layout
 from chaos.testbed import Testbed
-from tests.support.valkey import Valkey
 
 RECOVERY_BOUND = 10.0  # seconds after the fault, of which Sentinel needs two to agree on a new primary
 TIMES = 3
+MORE_TIMES = 10
+DEAD_SECONDS = 10.0  # until a dead primary is replaced, while the other two serve
 LAYOUT = Layout(link="sentinel", lease_seconds=6.0)
 
 
 def kill_primary(testbed: Testbed) -> None:
     """Kill the primary. It returns as a replica."""
-    _take_away(testbed, Valkey.kill, Valkey.start)
+    servers = testbed.system.sentinels.servers
+    _take_away(testbed, lambda port: servers[port].kill(), lambda port: servers[port].start())
+
+
+def lose_primary(testbed: Testbed) -> None:
+    """Kill the primary, and leave it dead while the other two serve."""
+    servers = testbed.system.sentinels.servers
+
+    def replace(port: int) -> None:
+        time.sleep(DEAD_SECONDS)
+        servers[port].start()
+
+    _take_away(testbed, lambda port: servers[port].kill(), replace, MORE_TIMES)
+
+
+def cut_primary_off(testbed: Testbed) -> None:
+    """Cut the primary off from its replicas and from the Sentinels. Clients reach it for up to two seconds."""
+    sentinels = testbed.system.sentinels
+    _take_away(testbed, sentinels.cut_off, sentinels.reconnect, MORE_TIMES)
 
 
 def freeze_primary(testbed: Testbed) -> None:
     """Freeze the primary until there is another one. It wakes up as a second primary, and is made a replica."""
-    _take_away(testbed, Valkey.pause, Valkey.resume)
+    servers = testbed.system.sentinels.servers
+    _take_away(testbed, lambda port: servers[port].pause(), lambda port: servers[port].resume())
 
 
-def _take_away(testbed: Testbed, take: Callable[[Valkey], None], bring_back: Callable[[Valkey], None]) -> None:
+def _take_away(
+    testbed: Testbed, take: Callable[[int], None], bring_back: Callable[[int], None], times: int = TIMES
+) -> None:
+    """Take the primary away by its port, wait for its successor, and bring it back."""
     sentinels = testbed.system.sentinels
-    for _ in range(TIMES):
+    for _ in range(times):
         before = sentinels.primary()
         with testbed.outage():
-            take(sentinels.servers[before])
+            take(before)
         sentinels.wait_for_another(before)
-        bring_back(sentinels.servers[before])
+        bring_back(before)
         sentinels.wait_until_whole()
         testbed.pause(3, 5)
 
@@ -59,6 +83,20 @@ FAULTS = (
         "primary frozen (Sentinel)",
         "SIGSTOP of the primary under load until there is another one, three times",
         freeze_primary,
+        LAYOUT,
+        bound=RECOVERY_BOUND,
+    ),
+    Fault(
+        "primary dead (Sentinel)",
+        "kill -9 of the primary under load, which stays away for 10 s, ten times",
+        lose_primary,
+        LAYOUT,
+        bound=RECOVERY_BOUND,
+    ),
+    Fault(
+        "primary cut off (Sentinel)",
+        "no byte between the primary and the other servers, while clients reach it, ten times",
+        cut_primary_off,
         LAYOUT,
         bound=RECOVERY_BOUND,
     ),

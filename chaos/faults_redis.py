@@ -12,11 +12,13 @@ from chaos.system import Layout
 from chaos.testbed import Testbed
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import JobState, dispatch_of
+from tests.support.s3 import missing_for_s3
 
 RECOVERY_BOUND = 10.0  # bound of the recovery, seconds after Redis is back
 LISTS = ("interactive", "batch")
 IDLE_SECONDS = 3.0
 STALLED_RUN = 2.0
+LOSSES = 5
 
 
 def kill_redis(times: int, seconds: float) -> Callable[[Testbed], None]:
@@ -42,8 +44,8 @@ def kill_idle_redis(testbed: Testbed) -> None:
 
 
 def wipe_redis(testbed: Testbed) -> None:
-    """Empty the volume of Redis twice under load."""
-    for _ in range(2):
+    """Empty the volume of Redis five times under load."""
+    for _ in range(LOSSES):
         with testbed.outage():
             testbed.system.valkey.wipe()
             time.sleep(1)
@@ -52,8 +54,8 @@ def wipe_redis(testbed: Testbed) -> None:
 
 
 def roll_back_redis(testbed: Testbed) -> None:
-    """Restore Redis as it was seconds before, three times under load: it has lost what happened since."""
-    for number in range(3):
+    """Restore Redis as it was seconds before, five times under load: it has lost what happened since."""
+    for number in range(LOSSES):
         snapshot = testbed.system.folder / f"snapshot-{number}"
         testbed.system.valkey.snapshot(snapshot)
         testbed.pause(2, 6)
@@ -139,18 +141,34 @@ FAULTS = (
     ),
     Fault(
         "Redis volume lost",
-        "kill -9 and an empty volume, twice",
+        "kill -9 and an empty volume, five times",
         wipe_redis,
         Layout(keepers=2),
         bound=RECOVERY_BOUND,
     ),
     Fault(
+        "Redis volume lost (S3)",
+        "kill -9 and an empty volume, five times, with an S3 server as object store",
+        wipe_redis,
+        Layout(keepers=2, objects="s3"),
+        bound=RECOVERY_BOUND,
+        needs=missing_for_s3,
+    ),
+    Fault(
         "Redis rolled back",
-        "kill -9 and the volume as it was 2 to 6 s before, three times",
+        "kill -9 and the volume as it was 2 to 6 s before, five times",
         roll_back_redis,
         Layout(keepers=2),
         bound=RECOVERY_BOUND,
         short=True,
+    ),
+    Fault(
+        "Redis rolled back (S3)",
+        "kill -9 and the volume as it was 2 to 6 s before, five times, with an S3 server as object store",
+        roll_back_redis,
+        Layout(keepers=2, objects="s3"),
+        bound=RECOVERY_BOUND,
+        needs=missing_for_s3,
     ),
     Fault("connections cut (TCP)", "CLIENT KILL of every connection, ten times", cut_connections, Layout(link="tcp")),
     Fault("connections cut (Unix socket)", "CLIENT KILL of every connection, ten times", cut_connections, short=True),

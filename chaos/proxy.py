@@ -1,7 +1,8 @@
 """A TCP proxy between Parley and Redis, as a process, that delays, blocks and resets connections.
 
 Commands on standard input, one a line: `pass`, `delay SECONDS`, `blackhole` (no byte passes, connections stay open),
-`half-open` (no byte of the present connections passes, new ones work), `cut` (reset all connections).
+`half-open` (no byte of the present connections passes, new ones work), `cut` (reset all connections), `no-peers` (no
+byte of Sentinels and replicas passes, clients go on).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 
 CHUNK = 65_536
+PEERS = (b"sentinel-", b"REPLCONF", b"PSYNC")  # what only other servers send, when they connect
 
 
 @dataclass(slots=True)
@@ -19,6 +21,7 @@ class State:
     """State of the network. `open` has both writers of every connection."""
 
     delay: float = 0.0
+    peers_pass: asyncio.Event = field(default_factory=asyncio.Event)
     passing: asyncio.Event = field(default_factory=asyncio.Event)
     generation: int = 0
     open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -28,10 +31,11 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target, self.state = target, State()
         self.state.passing.set()
+        self.state.peers_pass.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection until either side ends it."""
-        generation = self.state.generation
+        generation, peer = self.state.generation, list[bool]()
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
@@ -41,8 +45,8 @@ class Proxy:
         self.state.open.update(pair)
         await asyncio.wait(
             [
-                asyncio.create_task(self._pump(reader, far_writer, generation)),
-                asyncio.create_task(self._pump(far_reader, writer, generation)),
+                asyncio.create_task(self._pump(reader, far_writer, generation, peer)),
+                asyncio.create_task(self._pump(far_reader, writer, generation, peer)),
             ],
             return_when=asyncio.FIRST_COMPLETED,
         )
@@ -50,11 +54,18 @@ class Proxy:
         for end in pair:
             end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, generation: int) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, generation: int, peer: list[bool]
+    ) -> None:
+        """Forward one direction. `peer` is shared by both, and not empty once the other end is known to be a server."""
         try:
             while chunk := await reader.read(CHUNK):
                 await asyncio.sleep(self.state.delay)
                 await self.state.passing.wait()
+                if any(word in chunk for word in PEERS):
+                    peer.append(True)
+                if peer:
+                    await self.state.peers_pass.wait()
                 if generation < self.state.generation:
                     await asyncio.Event().wait()  # half-open: silent, and never closed
                 writer.write(chunk)
@@ -68,6 +79,10 @@ class Proxy:
         if word == "blackhole":
             self.state.passing.clear()
             return
+        if word == "no-peers":
+            self.state.peers_pass.clear()
+            return
+        self.state.peers_pass.set()
         if word == "half-open":
             self.state.generation += 1
         if word == "cut":

@@ -22,12 +22,12 @@ from chaos.control import VARIABLE, Control
 from chaos.engines import ORDINARY
 from chaos.parts import Part, Supervisor, until
 from chaos.proxy import Network
+from chaos.sentinels import ProxiedSentinels
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from tests.support.s3 import Disk, S3Server
-from tests.support.sentinels import Sentinels
 from tests.support.valkey import Valkey
 
 READY_SECONDS = 60
@@ -89,7 +89,7 @@ class System:
         self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
         self._tcp, self._proxied = f"redis://127.0.0.1:{redis_port}/0", f"redis://127.0.0.1:{proxy_port}/0"
         self._proxy_ports = (proxy_port, redis_port)
-        self.sentinels = Sentinels(self.folder)
+        self.sentinels = ProxiedSentinels(self.folder)
         self.network: Network | None = None
         self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
         self.objects_folder.mkdir(parents=True)

@@ -16,7 +16,18 @@ from parley_core.storage.objects import ObjectStore
 from tests.chart.rendering import render, tool
 
 # Every prefix that core writes to.
-FOLDERS = ("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks")
+FOLDERS = (
+    "recordings",
+    "results",
+    "jobs",
+    "changes",
+    "unrecorded",
+    "history",
+    "idempotency",
+    "checks",
+    "checkpoints",
+    "keys",
+)
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ from tests.support.waiting import until
 
 BUCKET, KEY = "parley", "k" * 20
 FLUSHER = Path(__file__).parents[2] / "charts/parley/files/flush.py"
-FOLDERS = ("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks")
+FOLDERS = (
+    *("recordings", "results", "jobs", "changes", "unrecorded"),
+    *("history", "idempotency", "checks", "checkpoints", "keys"),
+)
 
 
 def environment_of(port: int) -> dict[str, str]:
@@ -119,6 +122,11 @@ class Disk:
             yield folder
         finally:
             subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+def missing_for_s3() -> str:
+    """Return what this machine lacks for an S3 server, or an empty text."""
+    return "" if shutil.which("versitygw") else "versitygw is not on PATH: `make chart-tools` installs it"
 
 
 def missing_for_s3_faults() -> str:

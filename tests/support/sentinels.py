@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ class Sentinels:
 
     def __init__(self, folder: Path) -> None:
         self.ports = [free_port() for _ in range(3)]
-        self.servers = {port: _server(folder, port) for port in self.ports}
+        self.servers = {port: self._server(folder, port) for port in self.ports}
         self._sentinel_ports = [free_port() for _ in range(3)]
         self._folder = folder
         self._sentinels: list[subprocess.Popen[bytes]] = []
         hosts = ",".join(f"127.0.0.1:{port}" for port in self._sentinel_ports)
         self.url = f"redis+sentinel://{hosts}/{SERVICE}/0"
+
+    def _server(self, folder: Path, port: int) -> Valkey:
+        return server_of(folder, port, {})
 
     def start(self) -> None:
         """Start all, and wait until each Sentinel knows both replicas and both others."""
@@ -96,8 +100,13 @@ class Sentinels:
             server.kill()
 
 
-def _server(folder: Path, port: int) -> Valkey:
+def server_of(folder: Path, port: int, more: Mapping[str, str | int]) -> Valkey:
     """A primary that loses its replicas stops taking writes within two seconds."""
-    options = {"port": port, "repl-diskless-sync-delay": 0, "min-replicas-to-write": 1, "min-replicas-max-lag": 2}
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    options: dict[str, str | int] = {
+        "port": port,
+        "repl-diskless-sync-delay": 0,
+        "min-replicas-to-write": 1,
+        "min-replicas-max-lag": 2,
+    }
+    words = [word for name, value in (options | more).items() for word in (f"--{name}", str(value))]
     return Valkey(folder / f"valkey-{port}", *words)

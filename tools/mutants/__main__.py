@@ -8,13 +8,13 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from tools.mutants import lua, python
-from tools.mutants.mutant import LUA, ROOT, Mutant
-from tools.mutants.runner import baseline, load, run_all
+from tools.mutants.mutant import LIBRARY, LUA, ROOT, Mutant
+from tools.mutants.runner import load, record, run_all
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 JOURNAL = ROOT / "build/mutants.json"
@@ -53,29 +53,33 @@ SELECTED = "not (memory or process or frozen or away or restart or cluster)"  # 
 def main() -> int:
     """Return the exit status: 0 if every mutant is noticed, or listed as equivalent."""
     options = _options()
-    mutants = [mutant for mutant in every_mutant() if options.only in mutant.name]
+    began = time.monotonic()
+    everything = every_mutant()
+    mutants = [mutant for mutant in everything if options.only in mutant.name]
     equivalent = known_equivalents()
     journal = Journal(JOURNAL, options.fresh)
     load(TESTS)
-    tests = journal.tests(lambda: baseline(PYTHON, TESTS, SELECTED))
+    if not journal.record_tests(began + options.seconds):
+        print(f"Not all tests are recorded yet, after {time.monotonic() - began:.0f} s. Run it again.")
+        return 1
     open_ = [mutant for mutant in mutants if mutant.name not in equivalent and not journal.is_killed(mutant)]
-    print(f"{len(mutants)} mutants, {len(open_)} to test", flush=True)
-    began, survivors, tested = time.monotonic(), list[str](), 0
-    for mutant, survived in run_all(open_, tests, options.at_once, options.seconds):
+    print(f"{len(mutants)} mutants, {len(open_)} to test; {time.monotonic() - began:.0f} s so far", flush=True)
+    survivors, tested = list[str](), 0
+    for mutant, survived in run_all(open_, journal.tests_of, options.at_once, began + options.seconds):
         tested += 1
         if survived:
             survivors.append(mutant.name)
-            print(f"SURVIVED {mutant.name}", flush=True)
+            print(f"{'SURVIVED' if journal.tests_of(mutant) else 'NOT REACHED'} {mutant.name}", flush=True)
         else:
             journal.note_killed(mutant)
-    stale = sorted(equivalent.keys() - {mutant.name for mutant in every_mutant()})
+    stale = sorted(equivalent.keys() - {mutant.name for mutant in everything})
     for name in stale:
         print(f"Listed as equivalent, but there is no such mutant: {name}")
     listed = sum(mutant.name in equivalent for mutant in mutants)
     left = len(open_) - tested
     print(
         f"{len(mutants)} mutants: {len(mutants) - listed - left - len(survivors)} killed, {listed} equivalent, "
-        f"{len(survivors)} survived, {left} not tested yet; {tested} tested in {time.monotonic() - began:.0f} s"
+        f"{len(survivors)} survived, {left} not tested yet; {tested} tested, {time.monotonic() - began:.0f} s"
     )
     return int(bool(survivors or stale or left))
 
@@ -85,7 +89,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("only", nargs="?", default="", help="only mutants whose name contains this")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have found")
     parser.add_argument("--at-once", type=int, default=2, help="number of mutants at a time")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after this time")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing after this time")
     return parser.parse_args()
 
 
@@ -108,16 +112,37 @@ class Journal:
         self._path = path
         self._content: dict[str, Any] = json.loads(path.read_text()) if path.exists() and not fresh else {}
         self._killed: dict[str, str] = self._content.setdefault("killed", {})
+        self._recorded: dict[str, Any] = self._content.setdefault("recorded", {})
+        self._tests: dict[str, dict[str, float]] = defaultdict(dict)
+        self._scripts = {file.stem: file.read_text() for file in LUA.glob("*.lua") if file.stem != LIBRARY}
 
-    def tests(self, find: Callable[[], dict[str, list[str]]]) -> dict[str, list[str]]:
-        """Return the tests of each target, found again after a change of code or tests."""
-        digest = _digest_of(("services", "tests"))
-        if self._content.get("digest") != digest:
-            self._content["tests"] = find()
-            self._content["digest"] = digest
-            self._write()
-        found: dict[str, list[str]] = self._content["tests"]
-        return found
+    def record_tests(self, ends: float) -> bool:
+        """Run each file of tests that has changed, and note what it runs; return whether all are noted."""
+        for file in (file for name in TESTS for file in _files_of(ROOT / name)):
+            name, digest = str(file.relative_to(ROOT)), hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            if self._recorded.get(name, {}).get("digest") != digest:
+                if time.monotonic() > ends:
+                    return False
+                self._recorded[name] = {"digest": digest, "found": record(PYTHON, name, SELECTED)}
+                self._write()
+            for target, tests in self._recorded[name]["found"].items():
+                self._tests[target] |= tests
+        return True
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """Return the tests that can notice a mutant, the fastest first."""
+        tests: dict[str, float] = {}
+        for target in self._targets_of(mutant):
+            tests |= self._tests.get(target, {})
+        return sorted(tests, key=lambda test: (tests[test], test))
+
+    def _targets_of(self, mutant: Mutant) -> list[str]:
+        if Path(mutant.file).stem == LIBRARY:
+            library = (ROOT / mutant.file).read_text()
+            users = lua.users_of(mutant.function, library, self._scripts) if mutant.function else self._scripts
+            return [f"{(LUA / f'{name}.lua').relative_to(ROOT)}:" for name in users]
+        place = f"{mutant.file}:{mutant.place}"
+        return [place if place in self._tests else f"{mutant.file}:{mutant.function}"]
 
     def is_killed(self, mutant: Mutant) -> bool:
         return self._killed.get(mutant.name) == mutant.digest
@@ -131,12 +156,8 @@ class Journal:
         self._path.write_text(json.dumps(self._content))
 
 
-def _digest_of(folders: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    files = (file for folder in folders for pattern in ("*.py", "*.lua") for file in (ROOT / folder).rglob(pattern))
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _files_of(path: Path) -> list[Path]:
+    return sorted(path.glob("test_*.py")) if path.is_dir() else [path]
 
 
 if __name__ == "__main__":

@@ -8,31 +8,55 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from tools.mutants.mutant import Mutant
 
 CALL = re.compile(r"[a-z_.]+\(")  # a statement that is a call and nothing else
 CONDITION = re.compile(r"(?:else)?if (.*) then")
 ONE_LINE_BODY = re.compile(r" then (.+) end$")
+STRING = re.compile(r"'[^']*'")
+FUNCTION = re.compile(r"local function (\w+)\(")
 FIELD_WRITES = {"HSET": 2, "HDEL": 1}  # commands that change several fields, and arguments per field
 
 
 def mutants_of(file: str, text: str) -> Iterator[Mutant]:
     """Yield every mutant of a script."""
     lines = text.splitlines()
-    number = 0
+    function, number = "", 0
     seen: Counter[str] = Counter()
     while number < len(lines):
         end = number + 1
-        while _code(" ".join(lines[number:end])).count("(") > _code(" ".join(lines[number:end])).count(")"):
+        while end < len(lines) and _is_open("\n".join(lines[number:end])):
             end += 1
         statement = "\n".join(lines[number:end])
+        if opened := FUNCTION.match(statement):
+            function = opened.group(1)
+        elif statement == "end":
+            function = ""
         for change, replacement in _changes(statement):
             changed = "\n".join([*lines[:number], replacement, *lines[end:]]) + "\n"
+            make = partial(str, changed)
             name = f"{change}: {' '.join(_code(statement).split())}"
             seen[name] += 1
-            yield Mutant(file, "", name if seen[name] == 1 else f"{name} ({seen[name]})", changed)
+            yield Mutant(file, function, name if seen[name] == 1 else f"{name} ({seen[name]})", make)
         number = end
+
+
+def users_of(function: str, library: str, scripts: dict[str, str]) -> set[str]:
+    """Return the scripts that run a function of the library, by themselves or by another function of it."""
+    reached = {function}
+    for part in library.split("\nlocal function ")[1:]:  # a function of the library uses those before it
+        name, _, body = part.partition("(")
+        if any(f"{one}(" in body for one in reached):
+            reached.add(name)
+    return {name for name, text in scripts.items() if any(f"{one}(" in text for one in reached)}
+
+
+def _is_open(statement: str) -> bool:
+    """Return whether a statement goes on in the next line: more parentheses are open than closed."""
+    code = STRING.sub("", "\n".join(_code(line) for line in statement.splitlines()))
+    return code.count("(") > code.count(")")
 
 
 def _code(line: str) -> str:

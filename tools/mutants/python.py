@@ -9,39 +9,62 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from tools.mutants.mutant import Mutant
 
-Change = tuple[str, Callable[[], None]]  # a description, and what changes the tree
+Change = tuple[str, Callable[[], None], ast.AST]  # a description, what changes the tree, and the node that has to run
 
 BODIES = ("body", "orelse", "finalbody")
+NEWLINE = "\n"
 SHOWN = 100  # characters of the original code in a name
 
 
 def mutants_of(file: str, text: str) -> Iterator[Mutant]:
     """Yield every mutant of the functions of a file."""
     seen: Counter[str] = Counter()
-    functions = _functions(ast.parse(text))
-    for index, node in enumerate(ast.walk(ast.parse(text))):
-        if not functions[index]:
+    tree = ast.parse(text)
+    functions, places = functions_of(tree), places_of(tree)
+    for index, node in enumerate(ast.walk(tree)):
+        if not functions[node]:
             continue
-        for number in range(len(list(_changes(node)))):
-            tree = ast.parse(text)
-            description, apply = list(_changes(_node_at(tree, index)))[number]
-            apply()
-            name = f"{functions[index]} {description}"
+        for number, (description, _, changed) in enumerate(_changes(node)):
+            name = f"{functions[node]} {description}"
             seen[name] += 1
             again = f" ({seen[name]})" if seen[name] > 1 else ""
-            changed = ast.unparse(ast.fix_missing_locations(tree))
-            yield Mutant(file, functions[index], description + again, changed + "\n")
+            make = partial(_changed, text, index, number)
+            yield Mutant(file, functions[node], description + again, make, places.get(changed, ""))
 
 
-def _node_at(tree: ast.AST, index: int) -> ast.AST:
-    return next(node for number, node in enumerate(ast.walk(tree)) if number == index)
+def _changed(text: str, index: int, number: int) -> str:
+    """Return the file with one change: of the changes of a node, by its place in the order of `ast.walk`."""
+    tree = ast.parse(text)
+    node = next(node for found, node in enumerate(ast.walk(tree)) if found == index)
+    _, apply, _ = list(_changes(node))[number]
+    apply()
+    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def _functions(tree: ast.Module) -> list[str]:
-    """Return the qualified name of the function that each node lies in, in the order of `ast.walk`."""
+def places_of(tree: ast.Module) -> dict[ast.AST, str]:
+    """Return a name of the statement that each node of a function lies in. It stays the same when other lines move."""
+    functions, seen = functions_of(tree), Counter[str]()
+    places: dict[ast.AST, str] = {}
+
+    def name(node: ast.AST, place: str) -> None:
+        if isinstance(node, ast.stmt) and functions[node]:
+            place = f"{functions[node]}:{ast.unparse(node).partition(NEWLINE)[0]}"
+            seen[place] += 1
+            place += f" ({seen[place]})" if seen[place] > 1 else ""
+        places[node] = place
+        for child in ast.iter_child_nodes(node):
+            name(child, place)
+
+    name(tree, "")
+    return places
+
+
+def functions_of(tree: ast.Module) -> dict[ast.AST, str]:
+    """Return the qualified name of the function that each node lies in."""
     names: dict[ast.AST, str] = {}
 
     def name(node: ast.AST, function: str, prefix: str) -> None:
@@ -57,7 +80,7 @@ def _functions(tree: ast.Module) -> list[str]:
     for node in list(names):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names[node] = names[node.body[0]]  # a change of its body is a change of the function
-    return [names[node] for node in ast.walk(tree)]
+    return names
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:
@@ -72,7 +95,7 @@ def _changes(node: ast.AST) -> Iterator[Change]:
     elif isinstance(node, ast.ExceptHandler):
         yield from _without_exceptions(node)
     elif isinstance(node, ast.Call) and _is_suppress(node):
-        yield from (_removed(node.args, index) for index in range(len(node.args)))
+        yield from (_removed(node.args, index, node) for index in range(len(node.args)))
     for field in BODIES:
         body = getattr(node, field, [])
         if isinstance(body, list):
@@ -92,10 +115,10 @@ def _without_exceptions(node: ast.ExceptHandler) -> Iterator[Change]:
         node.type = ast.Tuple([], ast.Load())
 
     if node.type is not None:
-        yield f"not caught: {_shown(node.type)}", catch_nothing
+        yield f"not caught: {_shown(node.type)}", catch_nothing, node.body[0]
     if isinstance(node.type, ast.Tuple):
         for index in range(len(node.type.elts)):
-            yield _removed(node.type.elts, index)
+            yield _removed(node.type.elts, index, node.body[0])
 
 
 def _is_suppress(node: ast.Call) -> bool:
@@ -119,15 +142,15 @@ def _does_something(statement: ast.stmt) -> bool:
 
 
 def _constant(node: ast.AST, field: str, value: bool, word: str) -> Change:
-    return f"{word}: {_shown(getattr(node, field))}", lambda: setattr(node, field, ast.Constant(value))
+    return f"{word}: {_shown(getattr(node, field))}", lambda: setattr(node, field, ast.Constant(value)), node
 
 
 def _replaced(items: list, index: int, new: ast.AST, word: str) -> Change:  # type: ignore[type-arg]
-    return f"{word}: {_shown(items[index])}", lambda: items.__setitem__(index, new)
+    return f"{word}: {_shown(items[index])}", lambda: items.__setitem__(index, new), items[index]
 
 
-def _removed(items: list[ast.expr], index: int) -> Change:
-    return f"not caught: {_shown(items[index])}", lambda: items.__delitem__(index)
+def _removed(items: list[ast.expr], index: int, runs: ast.AST) -> Change:
+    return f"not caught: {_shown(items[index])}", lambda: items.__delitem__(index), runs
 
 
 def _shown(node: ast.AST) -> str:

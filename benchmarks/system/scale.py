@@ -1,0 +1,153 @@
+"""A million jobs a day: a steady load with a scripted engine, and what many jobs cost the parts that look at them.
+
+`PARLEY_BENCH_MINUTES` sets the length of the steady load (20 for a full run; 3 by default).
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from redis import Redis
+from rich.console import Console
+
+from benchmarks.data.audio import flac
+from benchmarks.measure import Measure
+from benchmarks.system.one_machine import System, one_machine
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.job import JobEnd, JobOptions, JobState, NewJob, TimeLimits
+from parley_core.job_id import new_id
+from parley_core.recording import Recording, recording_key
+from parley_core.settings import Settings
+from parley_core.storage.objects import ObjectStore
+from parley_keeper.retention import purge_expired
+from parley_local.valkey import socket_path
+from tests.support.api_process import ApiProcess
+from tests.support.valkey import Valkey
+
+STEADY_RATE, PEAK_RATE = 12, 60  # jobs a second; a day of the first is 1,036,800
+MINUTES = float(os.environ.get("PARLEY_BENCH_MINUTES", "3"))
+PEAK_SECONDS = 60
+RETAIN_SECONDS = "30"
+MANY = 200_000  # jobs in the record while it is scraped
+PURGED = 4_000
+SCRAPES = 20
+SENDERS = 32
+
+
+def scale_rows(console: Console) -> list[Measure]:
+    """Measure the load on a system as `make run` starts it, the rest on stores of their own."""
+    return [*_load(console), *_many_jobs(console), _purge(console)]
+
+
+def _load(console: Console) -> list[Measure]:
+    engine = {
+        "PARLEY_ENGINE": "parley_worker.engines.scripted:scripted_engine",
+        "PARLEY_SCRIPTED_SECONDS": "0.01",
+        "PARLEY_RETAIN_SECONDS": RETAIN_SECONDS,
+        "PARLEY_QUEUE_LIMIT": "100000",
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="parley-bench-") as home,
+        one_machine(**engine, PARLEY_HOME=home) as system,
+    ):
+        redis = Redis.from_url(f"unix://{socket_path(Path(home))}")
+        _send(system, STEADY_RATE, 2 * float(RETAIN_SECONDS), console)
+        before = _used(redis)
+        steady = _send(system, STEADY_RATE, MINUTES * 60, console)
+        grown = (_used(redis) / before - 1) * 100
+        peak = _send(system, PEAK_RATE, PEAK_SECONDS, console)
+    return [
+        Measure(f"submit at {STEADY_RATE}/s, p99", _p99(steady), "ms", 100, note=f"{len(steady)} in {MINUTES:g} min"),
+        Measure(f"submit at {PEAK_RATE}/s, p99", _p99(peak), "ms", 100, note=f"{len(peak)} in {PEAK_SECONDS} s"),
+        Measure(f"Redis memory, growth over {MINUTES:g} min at {STEADY_RATE}/s", grown, "%", 5),
+    ]
+
+
+def _used(redis: Any) -> int:
+    return int(redis.info("memory")["used_memory"])
+
+
+def _send(system: System, rate: float, seconds: float, console: Console) -> list[float]:
+    """Submit at a steady rate; return the milliseconds of each submit, counted from when it was due."""
+    console.print(f"bench: {rate} jobs a second for {seconds:.0f} s")
+    recording, began = flac(1), time.monotonic()
+
+    def submit(number: int) -> float:
+        due = began + number / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+        system.submit(recording)
+        return (time.monotonic() - due) * 1000
+
+    with ThreadPoolExecutor(SENDERS) as threads:
+        return list(threads.map(submit, range(round(rate * seconds))))
+
+
+def _p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[-1]
+
+
+@contextmanager
+def _store() -> Iterator[tuple[DurableJobStore, Settings, Path]]:
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        server = Valkey(Path(folder) / "valkey", "--appendfsync", "everysec")
+        server.start()
+        try:
+            settings = Settings(redis_url=server.url, objects_url=f"file://{folder}/objects", queue_limit=1_000_000)
+            yield DurableJobStore.from_settings(settings), settings, Path(folder)
+        finally:
+            server.kill()
+
+
+def _fill(store: DurableJobStore, number: int, finished_at: datetime, objects: ObjectStore | None = None) -> None:
+    """Bring ended jobs into the record, with all that belongs to them in `objects`."""
+    end = JobEnd(JobState.CANCELLED, finished_at)
+    for _ in range(number):
+        job_id = new_id()
+        recording = Recording(recording_key(job_id), "ab" * 32, 1, 600.25, "audio/flac")
+        new = NewJob(job_id, "default", recording, JobOptions(reference=job_id), TimeLimits(540.0, 600.0))
+        if objects is not None:
+            store.manifests.accept(new, None)
+            store.manifests.end(job_id, 0, end)
+            objects.put(recording.key, b"x")
+        store.index.restore(new, finished_at, 0, end)
+
+
+def _many_jobs(console: Console) -> list[Measure]:
+    console.print(f"bench: scrapes of a record of {MANY} jobs")
+    with _store() as (store, settings, folder):
+        half = MANY // 2
+        threads = [threading.Thread(target=_fill, args=(store, half, datetime.now(UTC))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with ApiProcess(settings, folder / "api.log") as api:
+            times = [_scrape_ms(api) for _ in range(SCRAPES)]
+    return [Measure(f"scrape of /metrics among {MANY} jobs, p50", statistics.median(times), "ms", 50)]
+
+
+def _scrape_ms(api: ApiProcess) -> float:
+    began = time.perf_counter()
+    httpx.get(f"{api.url}/metrics", timeout=60).raise_for_status()
+    return (time.perf_counter() - began) * 1000
+
+
+def _purge(console: Console) -> Measure:
+    console.print(f"bench: {PURGED} jobs whose retention is over")
+    with _store() as (store, settings, _):
+        _fill(store, PURGED, datetime.now(UTC) - timedelta(days=30), ObjectStore.from_settings(settings))
+        began = time.monotonic()
+        purged = purge_expired(store, lambda: None)
+        rate = purged / (time.monotonic() - began)
+    return Measure("retention: jobs purged per second, one keeper", rate, "1/s", 2000, at_least=True)
