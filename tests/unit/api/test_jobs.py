@@ -18,6 +18,7 @@ from tests.support.fakes import new_job
 pytestmark = pytest.mark.anyio
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+SOON = 25.0  # seconds: an answer that was not waited for, where the call would wait for 30
 
 
 @pytest.fixture
@@ -54,14 +55,14 @@ async def test_waiting_ends_at_the_next_change_of_state(
         began = time.monotonic()
         seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
     assert seen["state"] == "running"
-    assert 0.1 < time.monotonic() - began < 5
+    assert 0.1 < time.monotonic() - began < SOON
     assert seen["attempts"][0]["worker"] == "worker/1"
 
 
 async def test_waiting_in_vain_answers_the_job_after_the_time(client: httpx.AsyncClient, job: dict[str, Any]) -> None:
     began = time.monotonic()
     assert (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 0.3})).json()["state"] == "queued"
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < SOON
 
 
 async def test_nobody_waits_for_a_terminal_job(api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]) -> None:
@@ -73,7 +74,7 @@ async def test_nobody_waits_for_a_terminal_job(api: ApiFixture, client: httpx.As
         "turns_to_review": None, "seconds_to_review": None, "plausible_speakers": None, "speakers_to_review": None,
     }  # fmt: skip
     assert seen["links"]["turns"] == f"/v1/jobs/{job['id']}/turns"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "soon", "nan"])
