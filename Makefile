@@ -80,7 +80,7 @@ structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpe
 
 ##@ Measure it
 
-.PHONY: bench bench-engine faults mutants
+.PHONY: bench bench-engine faults mutants security-controls
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m benchmarks
 
@@ -92,6 +92,9 @@ faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an h
 
 mutants: $(VENV)/dev.stamp  ## Take out one condition or write at a time, and name what no test notices (half an hour once)
 	@$(BIN)/python -m tools.mutants $(ARGS)
+
+security-controls: $(VENV)/dev.stamp  ## Take out one control at a time, and show that its test fails (ten minutes)
+	@$(BIN)/python -m tools.security $(ARGS)
 
 ##@ Run it in Kubernetes
 

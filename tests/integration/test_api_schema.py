@@ -28,7 +28,7 @@ def test_no_call_answers_what_its_document_does_not_say(api: ApiProcess, tmp_pat
     ]  # fmt: skip
     environment = os.environ | {
         "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
     }
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-6000:]

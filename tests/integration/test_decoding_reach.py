@@ -64,7 +64,11 @@ def outcomes(program: str, user: str, *layers: str) -> dict[str, str]:
     with target() as (file, port):
         shown = subprocess.run(
             [sys.executable, "-P", "-B", "-c", program, str(file), str(port), *modules],
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PARLEY_REDIS_URL": "redis://:secret@somewhere"},
+            env={
+                "PATH": os.defpath,
+                "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+                "PARLEY_REDIS_URL": "redis://:secret@somewhere",
+            },
             cwd="/",
             capture_output=True,
             text=True,

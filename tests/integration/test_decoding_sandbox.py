@@ -120,7 +120,7 @@ with open(sys.argv[1], "rb") as source, anonymous_file() as sink:
 
 def test_nothing_outlives_an_owner_that_is_killed(file: Path) -> None:
     command = [sys.executable, "-c", OWNER, str(file)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}  # for tests.support.hostile
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}  # for tests.support.hostile
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as owner:
         _kill_while_it_decodes(owner)
 

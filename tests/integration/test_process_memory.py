@@ -35,7 +35,10 @@ def owner(*, private: bool) -> Iterator[int]:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "PARLEY_REDIS_URL": "redis://:secret@somewhere"}
+    return os.environ | {
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+        "PARLEY_REDIS_URL": "redis://:secret@somewhere",
+    }
 
 
 def read(owner: int, name: str) -> subprocess.CompletedProcess[str]:
