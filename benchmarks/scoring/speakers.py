@@ -14,8 +14,8 @@ MERGED_SHARE = 0.2  # of a person's speech under the label of somebody else who 
 RESOLUTION = 0.01  # seconds
 
 
-def shared_labels(reference: Sequence[Turn], found: Sequence[Turn]) -> set[str]:
-    """Return the labels of the result that two people share.
+def shared_labels(reference: Sequence[Turn], found: Sequence[Turn]) -> dict[str, float]:
+    """Return the labels of the result that two people share, with the seconds of those who do not own it.
 
     A label belongs to the person who speaks most under it. Somebody else shares it if MERGED_SHARE of their speech is
     under it while its owner is silent.
@@ -23,14 +23,15 @@ def shared_labels(reference: Sequence[Turn], found: Sequence[Turn]) -> set[str]:
     people, labels = _names(reference), _names(found)
     length = max((turn.end for turn in (*reference, *found)), default=0.0)
     spoken, labelled = _activity(reference, people, length), _activity(found, labels, length)
-    shared = set()
+    shared = {}
     for label, active in zip(labels, labelled, strict=True):
         together = (spoken & active).sum(axis=1)
         if not together.any():
             continue
         others = (spoken & active & ~spoken[together.argmax()]).sum(axis=1)
-        if (others >= MERGED_SHARE * spoken.sum(axis=1)).any():
-            shared.add(label)
+        sharing = others >= MERGED_SHARE * spoken.sum(axis=1)
+        if sharing.any():
+            shared[label] = float(others[sharing].sum() * RESOLUTION)
     return shared
 
 

@@ -31,9 +31,9 @@ from parley_worker.engines.onnx.doubt import EVIDENCE, SEVERAL, SURPLUS, Regress
 from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.frames import segments
 
-OF_SEVERAL = ("log_seconds", "joined", "stray", "spread")  # the evidence of each regression
+OF_SEVERAL = ("joined", "stray", "spread")  # the evidence of each regression
 OF_SURPLUS = ("log_seconds", "apart")
-FALSE_ALARMS = {OF_SEVERAL: 0.04, OF_SURPLUS: 0.03}  # share of the sound speakers of the tuning split that are flagged
+FALSE_ALARMS = {OF_SEVERAL: 0.03, OF_SURPLUS: 0.02}  # share of the sound speakers of the tuning split that are flagged
 SAME_PERSON = 0.7  # cosine similarity from which a vector of the cohort is of a speaker of the recording
 COLUMNS = ("condition", "recordings", "merged", "not flagged", "miscounted", "not flagged", "false alarms")
 
@@ -44,13 +44,13 @@ class Case:
 
     Attributes:
         evidence: shape (speakers, numbers).
-        several: whether two people share the label of each speaker, shape (speakers,).
+        shared: seconds of other people under the label of each speaker, shape (speakers,).
         surplus: whether each speaker is nobody or has another label, shape (speakers,).
         miscounted: whether the number of speakers is wrong.
     """
 
     evidence: NDArray[np.float64]
-    several: NDArray[np.bool_]
+    shared: NDArray[np.float64]
     surplus: NDArray[np.bool_]
     miscounted: bool
 
@@ -60,21 +60,26 @@ def main(tuning: Path, validation: Path) -> None:
     engine = OnnxEngine()
     cases = [case for found in _conditions(engine, tuning).values() for case in found]
     evidence = np.concatenate([case.evidence for case in cases])
-    print("SEVERAL =", fit(evidence, np.concatenate([case.several for case in cases]), OF_SEVERAL))
-    print("SURPLUS =", fit(evidence, np.concatenate([case.surplus for case in cases]), OF_SURPLUS))
+    shared = np.concatenate([case.shared for case in cases])
+    print("SEVERAL =", fit(evidence, shared > 0, OF_SEVERAL, 1 + shared))  # a merge weighs as what it costs
+    surplus = np.concatenate([case.surplus for case in cases])
+    print("SURPLUS =", fit(evidence, surplus, OF_SURPLUS, np.ones(len(surplus))))
     _print(_conditions(engine, validation))
 
 
-def fit(evidence: NDArray[np.float64], wrong: NDArray[np.bool_], names: tuple[str, ...]) -> Regression:
+def fit(
+    evidence: NDArray[np.float64], wrong: NDArray[np.bool_], names: tuple[str, ...], importance: NDArray[np.float64]
+) -> Regression:
     """Return the regression on some of the evidence, with its bound.
 
     Args:
         evidence: shape (speakers, numbers).
         wrong: whether each speaker is to be flagged, shape (speakers,).
         names: of the evidence that is used, a key of FALSE_ALARMS.
+        importance: of each speaker, shape (speakers,).
     """
     used = [EVIDENCE.index(name) for name in names]
-    offset, found = fit_logistic(evidence[:, used], wrong.astype(np.float64), np.ones(len(wrong)))
+    offset, found = fit_logistic(evidence[:, used], wrong.astype(np.float64), importance)
     weights = np.zeros(len(EVIDENCE))
     weights[used] = found
     regression = Regression(offset, tuple(weights.tolist()), 0.0)
@@ -89,7 +94,7 @@ def case_of(reference: list[Turn], decision: Decision) -> Case:
     shared, surplus = shared_labels(reference, found), surplus_labels(reference, found)
     return Case(
         speaker_evidence(decision),
-        np.array([name in shared for name in names]),
+        np.array([shared.get(name, 0.0) for name in names]),
         np.array([name in surplus for name in names]),
         miscounted(reference, found),
     )
@@ -124,7 +129,7 @@ def _print(conditions: dict[str, list[Case]]) -> None:
     everything = [case for cases in conditions.values() for case in cases]
     for name, cases in [*conditions.items(), ("all", everything)]:
         flagged = np.array([_flagged(case) for case in cases])
-        merged = np.array([bool(case.several.any()) for case in cases])
+        merged = np.array([bool(case.shared.any()) for case in cases])
         wrong = np.array([case.miscounted for case in cases])
         alarms = flagged & ~merged & ~wrong
         counts = (len(cases), merged.sum(), (merged & ~flagged).sum(), wrong.sum(), (wrong & ~flagged).sum())

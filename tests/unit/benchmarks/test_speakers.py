@@ -13,17 +13,17 @@ REFERENCE = [Turn(0, 10, "ann"), Turn(10, 14, "ben"), Turn(13, 15, "ann")]
 @pytest.mark.parametrize(
     ("found", "shared"),
     [
-        ([Turn(0, 15, "a")], {"a"}),
-        ([Turn(0, 10.5, "a"), Turn(10.5, 14, "b")], set()),
-        ([Turn(0, 11, "a"), Turn(11, 14, "b")], {"a"}),
-        ([Turn(0, 10, "a"), Turn(13, 15, "a")], set()),
-        ([Turn(0, 10, "a"), Turn(10, 14, "b"), Turn(20, 30, "c")], set()),
-        ([], set()),
+        ([Turn(0, 15, "a")], {"a": 3.0}),
+        ([Turn(0, 10.5, "a"), Turn(10.5, 14, "b")], {}),
+        ([Turn(0, 11, "a"), Turn(11, 14, "b")], {"a": 1.0}),
+        ([Turn(0, 10, "a"), Turn(13, 15, "a")], {}),
+        ([Turn(0, 10, "a"), Turn(10, 14, "b"), Turn(20, 30, "c")], {}),
+        ([], {}),
     ],
     ids=["everybody", "an-eighth", "a-quarter", "while-the-owner-speaks", "silence", "nothing"],
 )
-def test_a_label_is_shared_from_a_fifth_of_somebodys_speech(found: list[Turn], shared: set[str]) -> None:
-    assert shared_labels(REFERENCE, found) == shared
+def test_a_label_is_shared_from_a_fifth_of_somebodys_speech(found: list[Turn], shared: dict[str, float]) -> None:
+    assert shared_labels(REFERENCE, found) == pytest.approx(shared)
 
 
 def test_a_second_label_of_a_person_and_one_of_nobody_are_surplus() -> None:

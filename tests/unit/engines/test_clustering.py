@@ -51,8 +51,9 @@ def test_a_merge_of_two_long_parts_is_remembered() -> None:
     """Clusters 0 and 1 merge at 0.1, then 2 and 3 at 0.2; the smaller part of the second merge is too short."""
     tree = Dendrogram(np.array([[0, 1], [2, 3], [0, 2]]), np.array([0.1, 0.2, 0.9]))
     labels = tree.labels(2)
-    assert tree.joined(labels, np.array([9.0, 2.0, 9.0, 0.5])).tolist() == [0.1, 0.0]
-    assert tree.joined(tree.labels(3), np.array([9.0, 2.0, 9.0, 0.5])).tolist() == [0.9]
+    assert tree.joined(labels, np.array([9.0, 7.0, 9.0, 5.5])).tolist() == [0.1, 0.0]
+    assert tree.joined(labels, np.array([9.0, 7.0, 90.0, 30.0])).tolist() == [0.1, 0.0]
+    assert tree.joined(tree.labels(3), np.array([9.0, 7.0, 9.0, 5.5])).tolist() == [0.9]
 
 
 def test_found_speakers_have_their_seconds_and_their_distance_to_the_next_one() -> None:

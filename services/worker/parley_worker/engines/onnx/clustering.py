@@ -49,7 +49,8 @@ class ClusteringParameters:
 
 DEFAULT = ClusteringParameters()
 UNBOUNDED = SpeakerBounds()
-PART_SECONDS = 1.0  # speech of the smaller part for a merge to say something about who speaks
+PART_SECONDS = 6.0  # speech of the smaller part for a merge to say something about who speaks
+PART_SHARE = 1 / 3  # of the speaker's speech: in an hour, somebody has six seconds in another tone
 ALONE = 1.2  # distance to the next speaker of one who is the only one; few are as far from each other
 FRAGMENTS = 0.1  # share of all speech that clusters beyond a wanted number may have to be left out
 
@@ -61,8 +62,8 @@ class FoundSpeakers:
     Attributes:
         embeddings: unit vectors, shape (speakers, dimension).
         seconds: speech of each, shape (speakers,).
-        joined: greatest distance at which parts of PART_SECONDS or more were merged into each, shape (speakers,); 0
-            without such a merge.
+        joined: greatest distance at which two parts of each were merged that both have PART_SECONDS and PART_SHARE of
+            their speech, shape (speakers,); 0 without such a merge.
         apart: distance of each to the nearest other one, at most ALONE, shape (speakers,).
     """
 
@@ -214,11 +215,12 @@ class Dendrogram:
             labels: after some of the merges, shape (clusters,).
             seconds: speech of each cluster before the first merge, shape (clusters,).
         """
+        least = np.maximum(PART_SECONDS, PART_SHARE * np.bincount(labels, seconds))
         greatest = np.zeros(labels.max() + 1)
         spoken = seconds.copy()
         for (kept, gone), distance in zip(self.pairs, self.distances, strict=True):
             if labels[kept] == labels[gone]:
-                if min(spoken[kept], spoken[gone]) >= PART_SECONDS:
+                if min(spoken[kept], spoken[gone]) >= least[labels[kept]]:
                     greatest[labels[kept]] = max(greatest[labels[kept]], distance)
                 spoken[kept] += spoken[gone]
         return greatest
