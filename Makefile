@@ -25,12 +25,15 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 ##@ Use it
 
-.PHONY: demo run
+.PHONY: demo run observe
 demo: $(VENV)/run.stamp  ## Set up, start everything, diarize the sample conversation, stop
 	@$(BIN)/python -m parley_local demo
 
 run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 127.0.0.1:5555; data in .parley
 	@exec $(BIN)/python -m parley_local run
+
+observe: $(VENV)/dev.stamp  ## Run, watched by Prometheus and Alertmanager (Debian's packages); objectives on 127.0.0.1:7005
+	@exec $(BIN)/python -m tools.observability.observe
 
 ##@ Work on it
 
@@ -100,7 +103,7 @@ security-controls: $(VENV)/dev.stamp  ## Take out one control at a time, and sho
 
 # Where .ci/tools puts helm, helm-docs, versitygw and Prometheus; it is on PATH for everything below.
 TOOLS := $(or $(PARLEY_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley-tools)/bin
-images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
+observe images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
 
 .PHONY: images chart chart-tools chart-readme e2e k8s-install
 images: $(VENV)/dev.stamp  ## Build the images; REGISTRY=... names them, PUSH=1 pushes them, ENGINE=pyannote is for GPUs

@@ -17,7 +17,8 @@ from tests.support.prometheus import LABELS, Prometheus
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.worker import System, running_system
-from tools.observability import dashboards, expressions, lint
+from tools.observability import dashboards, expressions, lint, page
+from tools.observability.answers import Answers
 from tools.reference import pages
 
 WITHOUT_DATA = {"overview: Alerts that fire A"}  # on a system that is well
@@ -96,6 +97,17 @@ def concrete(query: str) -> str:
     for name, value in LABELS.items():
         query = query.replace(f"${name}", value)
     return re.sub(r"\$__\w+", "1m", query).removesuffix(" > 0")
+
+
+def test_the_pages_of_make_observe_show_every_panel(prometheus: Prometheus) -> None:
+    with Answers(prometheus.url, LABELS) as answers:
+        for board in dashboards.BOARDS:
+            text = page.render(board, answers)
+            assert "No answer" not in text
+            shown = [panel.title for row in board.rows for panel in row.panels if panel.queries]
+            assert all(title in text for title in shown if title not in ("Trace", "Log"))
+    with Answers(prometheus.url, {"namespace": "no", "release": ""}) as answers:
+        assert "nothing</p>" in page.render(dashboards.BOARDS[0], answers)
 
 
 def test_the_variables_of_every_dashboard_have_values(prometheus: Prometheus) -> None:

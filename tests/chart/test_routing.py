@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from parley_core.settings import Settings
-from tests.chart.rendering import PROMETHEUS, Manifest, refusal, render, tool
+from tests.chart.rendering import PROMETHEUS, Manifest, helm, refusal, render, tool
 from tests.support.alertmanager import Alertmanager, messages, pages
 from tests.support.api_process import ApiProcess, free_port
 from tests.support.prometheus import Prometheus
@@ -22,6 +22,7 @@ from tests.support.receivers import Receiver
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.worker import System, running_system
+from tools.observability import observe, rules
 
 ALL: Manifest = {
     "existingSecret": "on-call",
@@ -81,6 +82,18 @@ def test_alertmanager_accepts_the_file(tmp_path: Path) -> None:
     command = [tool("amtool"), "check-config", "alertmanager.yml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_make_observe_watches_with_the_rules_of_the_chart(tmp_path: Path) -> None:
+    assert rules.FILE.read_text() == rules.render(helm()), "run `python -m tools.observability.rules`"
+    (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(observe.alertmanager_configuration()))
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(observe.prometheus_configuration(["a:1"], "b:2")))
+    for command in (("amtool", "check-config", "alertmanager.yml"), ("promtool", "check", "config", "prometheus.yml")):
+        program, *arguments = command
+        done = subprocess.run([tool(program), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    inhibited = yaml.safe_load(configuration(ALL))["inhibit_rules"]
+    assert observe.alertmanager_configuration()["inhibit_rules"] == inhibited
 
 
 @pytest.mark.parametrize(

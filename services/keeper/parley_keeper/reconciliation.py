@@ -58,10 +58,12 @@ class Reconciler:
         history = self._store.index.history()
         lost = lost_since(history, None)
         compares = lost is not None or now - self._marked_at >= MARKER_EVERY
+        marker = self._store.manifests.marker() if compares else None
         if compares:
-            lost = lost_since(history, self._store.manifests.marker())
+            lost = lost_since(history, marker)
         since = history.look_again_since if lost is None else lost
-        changed = 0 if since is None else self._reconcile_and_log(since, note_progress)
+        first_start = since == BEGINNING and marker is None
+        changed = 0 if since is None else self._reconcile_and_log(since, first_start, note_progress)
         ticks = self._store.index.confirm_history(history, look_again=lost is not None)
         if ticks is None:
             log.warning("Redis has lost writes meanwhile; the next round compares again")
@@ -70,8 +72,10 @@ class Reconciler:
             self._marked_at = now
         return changed
 
-    def _reconcile_and_log(self, since: datetime, note_progress: NoteProgress) -> int:
+    def _reconcile_and_log(self, since: datetime, first_start: bool, note_progress: NoteProgress) -> int:
         found = self.reconcile(since, note_progress)
+        if first_start and not found.looked_at:  # nothing was ever accepted: no alert for a new installation
+            return 0
         self.reconciliations += 1
         log.warning(
             "Redis may have lost writes; reconciled",

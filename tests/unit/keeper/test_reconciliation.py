@@ -72,6 +72,22 @@ def fixture() -> KeeperFixture:
     return fixture
 
 
+def test_a_new_installation_has_lost_nothing(fixture: KeeperFixture) -> None:
+    assert fixture.reconciler.reconciliations == 0
+    fixture.submit()
+    fixture.wipe()
+    fixture.run_once()
+    assert fixture.reconciler.reconciliations == 1
+
+
+def test_a_redis_without_voiceprints_and_jobs_is_not_new_where_a_keeper_has_left_its_marker(
+    fixture: KeeperFixture,
+) -> None:
+    fixture.wipe()
+    fixture.run_once()
+    assert fixture.reconciler.reconciliations == 1
+
+
 @pytest.mark.parametrize(
     ("history", "marker", "since"),
     [
