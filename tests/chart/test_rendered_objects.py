@@ -12,7 +12,9 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import pytest
+from joserfc.jwk import RSAKey
 
+from parley_api.runtime.tokens import Tokens
 from parley_core.settings import Settings
 from parley_core.tenants import TenantQuota
 from tests.chart.rendering import KEDA, PROMETHEUS, Manifest, render
@@ -140,6 +142,19 @@ def test_the_api_takes_the_limits_of_tenants(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.tenant_stored_bytes == 5_000_000_000_000
     own = TenantQuota(submits_per_minute=60, audio_hours_per_day=1.5, stored_bytes=0)
     assert settings.tenants == {"radiology": own}
+
+
+def test_the_api_takes_the_issuers_of_tokens(tmp_path: Path) -> None:
+    keys = [RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)]
+    subjects = {"system:serviceaccount:records:importer": {"tenant": "north", "scopes": ["submit"]}}
+    issuer = {"issuer": "https://k", "audience": "parley", "jwks": json.dumps({"keys": keys}), "subjects": subjects}
+    rendered = render({"api": {"tokenIssuers": [issuer]}})
+    (tmp_path / "issuers.json").write_text(rendered.one("ConfigMap", "-api-issuers")["data"]["issuers.json"])
+    assert Tokens(tmp_path / "issuers.json")
+    pod = rendered.one("Deployment", "-api")["spec"]["template"]["spec"]
+    assert {"name": "issuers", "mountPath": "/etc/parley/issuers", "readOnly": True} in pod["containers"][0][
+        "volumeMounts"
+    ]
 
 
 def test_extra_manifests_are_templates() -> None:

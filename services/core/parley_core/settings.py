@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """File with a line `tenant:sha256-of-key` per API key, optionally with `:scope,scope` and `:expiry`. Without it the
     API serves this machine only."""
 
+    token_issuers_file: Path | None = None
+    """File with the issuers of signed tokens that are accepted beside API keys, as JSON: see the page on API keys. It
+    needs PARLEY_API_KEYS_FILE."""
+
     # Connections of the API
 
     max_connections: int = Field(1000, ge=1)

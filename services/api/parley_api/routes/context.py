@@ -37,7 +37,7 @@ async def authenticate(
     deps: Deps,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> ApiKey:
-    """Return the caller's key.
+    """Return the caller's key, or what a signed token stands for.
 
     Without a keys file, a web page in a browser on this machine could reach the server under a name of its own (DNS
     rebinding) or send requests from another site. So only the names of this machine are served, and no requests from
@@ -56,7 +56,11 @@ async def authenticate(
     if credentials is None or not credentials.credentials:
         raise Unauthenticated("Send your API key: `Authorization: Bearer <key>`.")
     text = credentials.credentials
-    key = deps.keys.find(text) or await deps.blocking.objects(deps.stored_keys.find, text)
+    key = deps.keys.find(text)
+    if key is None and deps.tokens is not None:
+        key = deps.tokens.find(text)
+    if key is None:
+        key = await deps.blocking.objects(deps.stored_keys.find, text)
     if key is None:
         deps.http_metrics.refuse("unknown_key")
         await asyncio.sleep(UNKNOWN_KEY_SECONDS)

@@ -17,6 +17,7 @@ from parley_api.runtime.readiness import Readiness
 from parley_api.runtime.stored_keys import StoredKeys
 from parley_api.runtime.tenant_limits import TenantLimits, redis_storage
 from parley_api.runtime.tenant_slots import TenantSlots
+from parley_api.runtime.tokens import Tokens
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.ports import JobQueue, RecordingStore, VoiceprintStore
@@ -41,6 +42,7 @@ class Dependencies:
         keys: None where the server has no keys file.
         rates: where the rates of tenants are counted; None counts in memory.
         limits: of tenants; they count where there is a keys file.
+        tokens: signed tokens of other issuers; None where the server has no file of issuers.
     """
 
     settings: Settings
@@ -62,6 +64,7 @@ class Dependencies:
     stored_keys: StoredKeys = field(init=False)
     callbacks: Callbacks = field(init=False)
     limits: TenantLimits = field(init=False)
+    tokens: Tokens | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
@@ -74,6 +77,7 @@ class Dependencies:
         self.callbacks = Callbacks(self.settings)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
+        self.tokens = Tokens(self.settings.token_issuers_file) if self.settings.token_issuers_file else None
 
 
 def connect(settings: Settings) -> Dependencies:
