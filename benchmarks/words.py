@@ -1,9 +1,13 @@
-"""Who said each word, on conversations with known words: `python -m benchmarks.words UTTERANCES TIMINGS SPLIT [COUNT]`.
+"""Who said each word, on conversations with known words:
+`python -m benchmarks.words UTTERANCES TIMINGS SPLIT [COUNT [OUT]]`.
 
 The conversations are those of benchmarks.data.consultations: the turn-taking of real consultations with the voices of
 other people. The texts of the consultations are the words, spread over their turns by length, and the time of each
 word is off by 0 to 200 ms. The share of words with a wrong speaker is compared with that of the interval rule on the
 same turns: a word belongs to the speaker whose turns overlap it most, or to the nearest turn.
+
+With a folder OUT as the fifth argument, the words of one draw are written there as SegLST, to be scored with MeetEval:
+`meeteval-wer cpwer -r OUT/reference.json -h OUT/parley.json`, and the same for `OUT/overlap.json`.
 
 The words come in the order of their times, as a recogniser of one channel writes them, or utterance by utterance, as
 services for calls write them.
@@ -50,7 +54,7 @@ class Case:
         return replace(self, words=sorted(self.words, key=lambda spoken: spoken[1].start))
 
 
-def main(utterances: Path, timings: Path, split: str, count: int = 8) -> None:
+def main(utterances: Path, timings: Path, split: str, count: int = 8, out: Path | None = None) -> None:
     """Print the shares of wrong speakers, and why the interval rule is wrong."""
     cases = list(_cases(utterances, timings, split, count))
     for name, chosen in (("by time", [case.by_time() for case in cases]), ("by utterance", cases)):
@@ -64,6 +68,8 @@ def main(utterances: Path, timings: Path, split: str, count: int = 8) -> None:
     for reason, number in reasons.most_common():
         print(f"  {number} errors of the interval rule: {reason}")
     print(f"{MANY_WORDS} words on 4 hours: {1000 * _seconds(cases):.0f} ms of processor time")
+    if out is not None:
+        _write_seglst([case.by_time() for case in cases], out)
 
 
 def _cases(utterances: Path, timings: Path, split: str, count: int) -> Iterator[Case]:
@@ -142,6 +148,34 @@ def _reasons(case: Case) -> Iterator[str]:
             yield "two people talk at once, and the engine has found one"
 
 
+def _write_seglst(cases: Sequence[Case], out: Path) -> None:
+    """Write each word as a segment: who said it, and whom both rules give it to."""
+    segments: dict[str, list[dict[str, object]]] = {"reference": [], "overlap": [], "parley": []}
+    for number, case in enumerate(cases):
+        written = _off([word for _, word in case.words], 0)
+        evidence = case.found.evidence
+        assert evidence is not None, "the default engine has evidence"
+        speakers = {
+            "reference": [person for person, _ in case.words],
+            "overlap": [_by_overlap(word, case.found.turns) for word in written],
+            "parley": attribute(written, evidence).speakers,
+        }
+        for name, found in speakers.items():
+            segments[name] += [
+                {
+                    "session_id": str(number),
+                    "speaker": speaker,
+                    "words": word.text,
+                    "start_time": word.start / 1000,
+                    "end_time": max(word.end, word.start + 1) / 1000,
+                }
+                for word, speaker in zip(written, found, strict=True)
+            ]
+    out.mkdir(parents=True, exist_ok=True)
+    for name, found_segments in segments.items():
+        (out / f"{name}.json").write_text(json.dumps(found_segments))
+
+
 def _seconds(cases: Sequence[Case]) -> float:
     """Return the processor time of the attribution of many words in a conversation of four hours."""
     words: list[Word] = []
@@ -168,4 +202,4 @@ def _seconds(cases: Sequence[Case]) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:5]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:5]), *map(Path, sys.argv[5:6]))

@@ -39,7 +39,7 @@ def read_transcript(body: bytes, name: TranscriptFormat | None = None) -> Transc
     timed = _subtitles(text, source) if source in SUBTITLES else _from_json(text, source)
     words = tuple(_checked(_complete(_stripped(timed))))
     if not words:
-        raise InvalidTranscript("The transcript has no words.")
+        raise InvalidTranscript("The transcript has no words with times.")
     return Transcript(words, source)
 
 

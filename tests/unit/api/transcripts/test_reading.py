@@ -131,8 +131,8 @@ def test_channels_are_one_transcript_by_time() -> None:
 
 A = {"word": "a", "start": 0, "end": 1}
 BAD = [
-    (b"", "no words"), (b"\xff\xfe", "UTF-8"), (b"Good morning.", "no words"), (b"{", "neither valid JSON"),
-    (b"[" * 200_000, "neither valid JSON"), (b"{}", "unknown"), (b"[]", "no words"), (b"7", "no words"),
+    (b"", "no words with times"), (b"\xff\xfe", "UTF-8"), (b"Good morning.", "no words"), (b"{", "neither valid JSON"),
+    (b"[" * 200_000, "neither valid JSON"), (b"{}", "unknown"), (b"[]", "no words with times"), (b"7", "no words"),
     (b'{"a": 1}', "unknown"), (b"[1]", "unknown"), (b'["a"]', "unknown"), (b'{"words": 7}', "lacks members"),
     (b'{"words": [{}]}', "lacks members"), (b'{"results": {"channels": [{}]}}', "lacks members"),
     (b'{"results": {"items": [{"type": "pronunciation"}]}}', "lacks members"),

@@ -75,6 +75,18 @@ async def test_every_format_has_the_text(api: ApiFixture, client: httpx.AsyncCli
     assert "Good morning" in response.text.replace("\\", "")
 
 
+async def test_words_of_a_recording_without_speakers_are_nobodys(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    job = await submitted(client, BODY)
+    succeed(api, job["id"], turns=[], exclusive_turns=[], speakers=[])
+    url = f"/v1/jobs/{job['id']}"
+    words = (await client.get(f"{url}/transcript")).json()["words"]
+    assert {(word["speaker"], word["confidence"]) for word in words} == {(None, 0.0)}
+    assert (await client.get(f"{url}/turns")).json()["turns"] == []
+    for name in ("txt", "vtt", "csv", "textgrid", "eaf", "diarized_json"):
+        response = await client.get(f"{url}/turns", params={"format": name})
+        assert "UNKNOWN" in response.text, name
+
+
 async def test_the_engines_evidence_decides(api: ApiFixture, client: httpx.AsyncClient) -> None:
     job = await submitted(client, BODY)
     succeed(api, job["id"], **FOUND)
