@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from parley_api.corrections import log
 from tests.support.api_fixture import AUDIO, ENGINE, ApiFixture, assert_problem, fail, form, succeed
+from tests.unit.api.test_access import bearer, line
 
 pytestmark = pytest.mark.anyio
 
@@ -286,3 +288,15 @@ async def test_a_voiceprint_is_enrolled_under_the_corrected_labels(api: ApiFixtu
     await correct(client, job_id, 1, {"operation": "rename_speaker", "speaker": "SPEAKER_00", "name": "Dr. Ruiz"})
     [identity] = (await turns(client, job_id))["identities"]
     assert (identity["name"], identity["voiceprint_id"]) == ("Dr. Ruiz", None)
+
+
+async def test_jobs_of_another_tenant_are_not_corrected(api: ApiFixture, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(line("default", "ours") + line("south", "theirs"))
+    api.settings = api.settings.model_copy(update={"api_keys_file": tmp_path / "keys"})
+    async with api.client(**bearer("ours")) as ours, api.client(**bearer("theirs")) as theirs:
+        job_id = await job_of(api, ours)
+        before = dict(api.recordings.objects)
+        undo = {"operation": "undo"}
+        assert_problem(await correct(theirs, job_id, 0, undo), 404, "job_not_found")
+        assert_problem(await theirs.get(f"/v1/jobs/{job_id}/corrections"), 404, "job_not_found")
+    assert api.recordings.objects == before
