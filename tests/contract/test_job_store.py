@@ -281,6 +281,17 @@ def test_a_stale_attempt_can_neither_renew_nor_commit_nor_fail(store: JobStore) 
     assert store.stats().counters["commits_refused|queue=interactive"] == 1
 
 
+def test_a_stale_attempt_ends_none_that_waits_for_its_next(store: JobStore) -> None:
+    job, stale = running(store)
+    store.fail_attempt(stale, BUSY, RetryIn(0))
+    _, fresh = running(store, job)
+    store.fail_attempt(fresh, BUSY, RetryIn(0))
+    for call in (lambda: store.fail_attempt(stale, BUSY, RetryIn(0)), lambda: store.give_back(stale)):
+        with pytest.raises(LeaseLost):
+            call()
+    assert store.fail_attempt(fresh, BUSY, RetryIn(0)).state is JobState.QUEUED, "asked again, it is no error"
+
+
 def test_the_token_alone_gives_no_right_to_a_job(store: JobStore) -> None:
     """A store that has lost its newest writes gives the same token to two attempts."""
     _, lease = running(store)

@@ -205,6 +205,32 @@ def test_entries_of_indexes_without_a_job_are_dropped(store: RedisJobStore, redi
     assert (redis.zcard("parley:due"), redis.zcard("parley:expiry")) == (0, 0)
 
 
+def test_an_ended_job_stays_until_its_end_is_delivered(store: RedisJobStore, redis: Any) -> None:
+    options = JobOptions(callback_url="https://example.org/ends", retain_seconds=0)
+    job = store.cancel(store.create(new_job(options=options)).job.id)
+    time.sleep(0.005)
+    assert list(store.claim_expired(1)) == []
+    assert redis.zcard("parley:removing") == 0, "it is not late"
+    redis.hset(f"parley:job:{job.id}", "delivery:0:state", "delivered")
+    redis.zadd("parley:expiry", {job.id: 0})
+    assert [expired.id for expired in store.claim_expired(1)] == [job.id]
+
+
+def test_a_job_that_runs_again_is_no_longer_late(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    for key in ("parley:expiry", "parley:removing"):
+        redis.zadd(key, {lease.job_id: 0})
+    assert list(store.claim_expired(1)) == []
+    assert redis.zcard("parley:removing") == 0
+
+
+def test_a_key_that_has_made_its_job_is_held_by_nobody(store: RedisJobStore, redis: Any) -> None:
+    store.reserve_key("default", "k", "a request", 60)
+    job = store.create(new_job(), IdempotencyKey("k", "d")).job
+    (key,) = redis.scan_iter("parley:idempotency:*")
+    assert redis.hgetall(key) == {"job": job.id, "digest": "d"}
+
+
 def test_a_job_that_runs_or_waits_is_never_given_out_for_purging(store: RedisJobStore, redis: Any) -> None:
     lease = running(store)
     redis.zadd("parley:expiry", {lease.job_id: 0})

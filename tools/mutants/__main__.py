@@ -34,6 +34,7 @@ PYTHON = (
 )
 TESTS = (
     "tests/contract",
+    "tests/integration/test_deliveries.py",
     "tests/integration/test_job_store_in_trouble.py",
     "tests/integration/test_redis_record.py",
     "tests/integration/test_redis_transitions.py",

@@ -37,9 +37,11 @@ class _Running:
 
 
 def load(tests: Sequence[str]) -> None:
-    """Import the tests and all that they import, so that no fork has to."""
-    with redirect_stdout(StringIO()):
-        pytest.main([*OPTIONS, "--collect-only", *tests])
+    """Import the tests and all that they import, so that no fork has to. Raises RuntimeError if they cannot be."""
+    with redirect_stdout(StringIO()) as said:
+        status = pytest.main([*OPTIONS, "--collect-only", *tests])
+    if status:
+        raise RuntimeError(f"The tests cannot be collected:\n{said.getvalue()[-2000:]}")
 
 
 def record(files: Collection[str], test: str, selected: str) -> dict[str, dict[str, float]]:

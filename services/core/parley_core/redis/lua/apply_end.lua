@@ -2,8 +2,7 @@
 -- ARGV: id run state finished_at token code engine engine_document, then fields of the end in pairs
 local id = ARGV[1]
 local job = redis.call('HMGET', job_key(id), 'state', 'run')
-if not job[1] then return 'missing' end
-if job[2] ~= ARGV[2] then return 'other_run' end
+if job[2] ~= ARGV[2] then return 'other_run' end -- or no record
 if ENDED[job[1]] then return 'ended' end
 if job[1] == 'running' then end_attempt(id) end
 keep_engine(id, ARGV[7], ARGV[8])
