@@ -13,7 +13,7 @@ import pytest
 
 from parley_api.runtime import stored_keys
 from parley_api.runtime.keys import Scope
-from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
+from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem, succeed
 from tests.unit.api.test_access import CLOSED, bearer, line
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +105,20 @@ async def test_every_route_asks_for_its_scope_and_no_other(keyed: ApiFixture, me
         assert scope in str(assert_problem(refused, 403, "scope_missing")["detail"])
         alone = await made(client, scope)
         assert (await client.request(method, path, headers=bearer(alone["key"]))).status_code not in (401, 403)
+
+
+async def test_speaker_embeddings_need_a_scope_of_their_own(keyed: ApiFixture) -> None:
+    async with keyed.client() as client:
+        job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer(ROOT))).json()
+        succeed(keyed, job["id"])
+        reader = bearer((await made(client, Scope.READ))["key"])
+        path = f"/v1/jobs/{job['id']}/turns"
+        assert (await client.get(path, headers=reader)).status_code == 200
+        problem = assert_problem(await client.get(f"{path}?embeddings=true", headers=reader), 403, "scope_missing")
+        assert "`export`" in str(problem["detail"])
+        exporter = bearer((await made(client, Scope.READ, Scope.EXPORT))["key"])
+        answer = await client.get(f"{path}?embeddings=true", headers=exporter)
+        assert_problem(answer, 409, "speaker_embeddings_not_kept")
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)

@@ -86,10 +86,15 @@ def needs(scope: Scope) -> list[Any]:
     """Return the dependencies of a route that only keys with this scope may call."""
 
     async def require(caller: Caller) -> None:
-        if scope not in caller.scopes:
-            raise ScopeMissing(f"This API key does not have the scope `{scope}`.")
+        require_scope(caller, scope)
 
     return [Depends(require)]
+
+
+def require_scope(caller: ApiKey, scope: Scope) -> None:
+    """Raise ScopeMissing unless the key has the scope."""
+    if scope not in caller.scopes:
+        raise ScopeMissing(f"This API key does not have the scope `{scope}`.")
 
 
 async def job_of_path(

@@ -12,7 +12,7 @@ from parley_api.formats import BY_NAME, Format, negotiated
 from parley_api.formats.documentation import contents
 from parley_api.http.errors import InvalidOption, NotAcceptable, SpeakerEmbeddingsNotKept, VersionNotFound
 from parley_api.http.openapi import VERSION_HEADER, VERSION_HEADERS, problems
-from parley_api.routes.context import Deps, FoundJob, needs
+from parley_api.routes.context import Caller, Deps, FoundJob, needs, require_scope
 from parley_api.runtime.keys import Scope
 from parley_api.schemas import TurnsAnswer
 from parley_api.schemas.queries import TurnsQuery
@@ -44,7 +44,9 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
     },
     dependencies=needs(Scope.READ),
 )
-async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob) -> Response:
+async def get_turns(
+    request: Request, query: Annotated[TurnsQuery, Query()], deps: Deps, job: FoundJob, caller: Caller
+) -> Response:
     """Return who spoke when, with names and roles where the job kept speaker embeddings or knows its channels.
 
     The turns are those of the newest version, with all corrections. If the job has a transcript, each turn has its
@@ -54,6 +56,8 @@ async def get_turns(request: Request, query: Annotated[TurnsQuery, Query()], dep
     by_accept = query.format is None
     chosen = negotiated(", ".join(request.headers.getlist("accept"))) if by_accept else BY_NAME[query.format or ""]
     _require_allowed(query, chosen)
+    if query.embeddings:
+        require_scope(caller, Scope.EXPORT)
     result = await result_of(deps, job, query.version)
     if query.embeddings:
         require_speaker_embeddings(job)

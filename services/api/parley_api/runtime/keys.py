@@ -33,6 +33,7 @@ class Scope(StrEnum):
     CORRECT = "correct"  # turns, and names of speakers
     DELETE = "delete"  # jobs
     VOICEPRINTS = "voiceprints"  # enrol, read, delete
+    EXPORT = "export"  # speaker embeddings, which are biometric, with the turns of a job
     ADMIN = "admin"  # make and revoke keys
 
 

@@ -10,7 +10,7 @@ from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Moment, with_example
 from parley_api.schemas.voiceprints import Name
 
-ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "admin"]
+ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "export", "admin"]
 WITHOUT_REPEATS = AfterValidator(lambda scopes: list(dict.fromkeys(scopes)))
 
 

@@ -81,7 +81,9 @@ class TurnsQuery(VersionQuery):
         "and `names` in all other formats. Not with `json`, which has both.",
         examples=["labels"],
     )
-    embeddings: Flag = Field(False, description="Add the speaker embeddings; `json` only.", examples=[True])
+    embeddings: Flag = Field(
+        False, description="Add the speaker embeddings; `json` only. Needs the scope `export`.", examples=[True]
+    )
 
 
 class TranscriptQuery(NoParameters):

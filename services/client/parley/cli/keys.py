@@ -28,6 +28,7 @@ class Scope(StrEnum):
     CORRECT = "correct"
     DELETE = "delete"
     VOICEPRINTS = "voiceprints"
+    EXPORT = "export"
     ADMIN = "admin"
 
 
@@ -37,7 +38,7 @@ Scopes = Annotated[
     typer.Option(
         "--scope",
         metavar="SCOPE",
-        help="What the key may do: submit, read, correct, delete, voiceprints or admin. Give it once per scope.",
+        help="What the key may do: submit, read, correct, delete, voiceprints, export or admin. Once per scope.",
         show_default=False,
     ),
 ]
