@@ -83,6 +83,22 @@ def test_a_queue_without_progress_is_a_failure(server: ScriptedServer, queue: di
     assert findings["queue interactive"]["ok"] is (code is Exit.OK)
 
 
+@pytest.mark.parametrize(
+    ("workers", "alert"), [(0, "ParleyNoWorker"), (1, "ParleyQueueNotMoving"), (None, "ParleyQueueNotMoving")]
+)
+def test_a_failure_names_its_alert_in_the_runbook(server: ScriptedServer, workers: int | None, alert: str) -> None:
+    stuck = IDLE | {"unfinished": 1, "waiting": 1, "oldest_seconds": 3600.0, "workers": workers}
+    down = problem(503, "not_ready", "The job store does not answer.")
+    healthy(server, ready=down, queues=Reply(document={"queues": [stuck]}))
+    _, findings = doctor()
+    assert (findings["ready"]["alert"], findings["queue interactive"]["alert"]) == ("ParleyNotReady", alert)
+    headings = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text().splitlines()
+    for finding in (findings["ready"], findings["queue interactive"]):
+        assert finding["alert"] in finding["advice"]
+        assert f"## {finding['alert']}" in headings
+    assert findings["access"]["alert"] == ""
+
+
 def test_another_major_version_is_a_failure(server: ScriptedServer) -> None:
     healthy(server, version=Reply(document={"info": {"version": "7.1.0"}}))
     code, findings = doctor()

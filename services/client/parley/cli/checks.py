@@ -23,12 +23,14 @@ class Finding:
         exit: OK, or the exit code for the failure.
         detail: what was found.
         advice: what to do about a failure.
+        alert: the alert that this failure raises where Prometheus watches; a heading of the runbook. Empty: none.
     """
 
     subject: str
     exit: Exit
     detail: str
     advice: str = ""
+    alert: str = ""
 
     @property
     def ok(self) -> bool:
@@ -67,7 +69,8 @@ def _readiness(client: Parley) -> Iterator[Finding]:
     if readiness.get("status") == "ok":
         yield Finding("ready", Exit.OK, "job store and object store respond")
     else:
-        yield Finding("ready", Exit.UNAVAILABLE, str(readiness.get("detail")), "See ParleyNotReady in the runbook.")
+        advice = "See ParleyNotReady in the runbook."
+        yield Finding("ready", Exit.UNAVAILABLE, str(readiness.get("detail")), advice, "ParleyNotReady")
     if isinstance(lacking := readiness.get("decoder_lacks"), list):
         yield _confinement([str(part) for part in lacking])
 
@@ -103,5 +106,6 @@ def _queue(queue: QueueStatus) -> Finding:
     if queue.running or not queue.waiting or oldest < limit:
         return Finding(subject, Exit.OK, detail)
     detail += f", the oldest for {oldest:.0f} s; no worker takes them"
+    alert = "ParleyNoWorker" if queue.workers == 0 else "ParleyQueueNotMoving"
     advice = "Start a worker for this queue, or read its log. `parley jobs --stuck` lists the jobs."
-    return Finding(subject, Exit.UNAVAILABLE, detail, advice)
+    return Finding(subject, Exit.UNAVAILABLE, detail, f"{advice} See {alert} in the runbook.", alert)
