@@ -97,7 +97,7 @@ class TenantLimits:
             return
         note(scope, allowance)
         if not taken:
-            seconds = max(1, min(allowance.reset, math.ceil(allowance.window / allowance.quota)))
+            seconds = max(1, allowance.reset)
             raise RateLimited(
                 f"Your tenant may make {allowance.quota} {rate} per minute. Go on in {seconds} s.", rate, seconds
             )
