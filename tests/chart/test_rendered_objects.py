@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 from joserfc.jwk import RSAKey
 
+from parley_api.runtime.keys import Scope
 from parley_api.runtime.tokens import Tokens
 from parley_core.settings import Settings
 from parley_core.tenants import TenantQuota
@@ -146,7 +147,7 @@ def test_the_api_takes_the_limits_of_tenants(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_api_takes_the_issuers_of_tokens(tmp_path: Path) -> None:
     keys = [RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)]
-    subjects = {"system:serviceaccount:records:importer": {"tenant": "north", "scopes": ["submit"]}}
+    subjects = {"system:serviceaccount:records:importer": {"tenant": "north", "scopes": [*Scope]}}
     issuer = {"issuer": "https://k", "audience": "parley", "jwks": json.dumps({"keys": keys}), "subjects": subjects}
     rendered = render({"api": {"tokenIssuers": [issuer]}})
     (tmp_path / "issuers.json").write_text(rendered.one("ConfigMap", "-api-issuers")["data"]["issuers.json"])
