@@ -147,7 +147,9 @@ def test_the_api_takes_the_limits_of_tenants(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_api_takes_the_issuers_of_tokens(tmp_path: Path) -> None:
     keys = [RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)]
-    subjects = {"system:serviceaccount:records:importer": {"tenant": "north", "scopes": [*Scope]}}
+    subjects = {
+        "system:serviceaccount:records:importer": {"tenant": "north", "scopes": [scope.value for scope in Scope]}
+    }
     issuer = {"issuer": "https://k", "audience": "parley", "jwks": json.dumps({"keys": keys}), "subjects": subjects}
     rendered = render({"api": {"tokenIssuers": [issuer]}})
     (tmp_path / "issuers.json").write_text(rendered.one("ConfigMap", "-api-issuers")["data"]["issuers.json"])
