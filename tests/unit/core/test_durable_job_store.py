@@ -217,6 +217,30 @@ def test_of_a_cancel_and_a_commit_the_first_wins(fixture: Fixture) -> None:
     assert fixture.store.get(committed.id).result == result()
 
 
+def test_a_last_attempt_that_fails_after_another_has_committed_is_refused(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    before = fixture.index.snapshot()
+    fixture.store.succeed(fixture.running(new.id)[1], result())
+    fixture.index.roll_back(before)
+    started = fixture.index.start_attempt(new.id, "w/2", 30)
+    assert started is not None
+    with pytest.raises(LeaseLost):
+        fixture.store.fail_attempt(started[1], BUSY, GiveUp())
+    assert fixture.store.get(new.id).result == result()
+
+
+def test_a_job_that_redis_has_forgotten_can_be_deleted(fixture: Fixture) -> None:
+    new = fixture.accepted()
+    ended = fixture.store.cancel(new.id)
+    fixture.wipe()
+    fixture.store.condemn(new.id)
+    with pytest.raises(JobPurged):
+        fixture.store.retry(new.id)
+    fixture.store.remove(ended)
+    with pytest.raises(JobPurged):
+        fixture.index.get(new.id)
+
+
 def test_two_attempts_with_the_same_token_have_one_result(fixture: Fixture) -> None:
     """Lost writes give a token out twice; the second commit is refused and the first result stays."""
     new = fixture.accepted()
