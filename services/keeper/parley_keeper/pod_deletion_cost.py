@@ -20,6 +20,7 @@ from parley_keeper.loop import NoteProgress
 COST = "controller.kubernetes.io/pod-deletion-cost"
 # Node autoscalers leave a node alone while a pod on it has these. An idle pod must not have them.
 BUSY_MARKS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+INCOMPLETE = -1  # no cost that is wanted, so it is written again
 SELECTOR_VARIABLE = "PARLEY_WORKER_PODS"  # set by the chart: the label selector of this release's workers
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 HOSTNAME_LENGTH = 63  # a longer pod name is cut for the host name, by which a worker goes
@@ -36,7 +37,10 @@ class WorkerPods(Protocol):
     """This release's worker pods."""
 
     def costs(self) -> dict[str, int]:
-        """Deletion cost by pod name, 0 where none was written. Raises PodsUnavailable."""
+        """Deletion cost by pod name, 0 where none was written, INCOMPLETE where one must be written again.
+
+        Raises PodsUnavailable.
+        """
         ...
 
     def set_cost(self, pod: str, cost: int) -> None:
@@ -106,10 +110,13 @@ class KubernetesPods:
 
 
 def _cost(annotations: Mapping[str, str]) -> int:
+    """Return the cost that was written, INCOMPLETE where the marks of node autoscalers do not fit it."""
     try:
-        return int(annotations.get(COST, "0"))
+        cost = int(annotations.get(COST, "0"))
     except ValueError:
-        return 0  # somebody wrote nonsense: the next step puts it right
+        return INCOMPLETE
+    marks = {name: annotations[name] for name in BUSY_MARKS if name in annotations}
+    return cost if marks == (BUSY_MARKS if cost else {}) else INCOMPLETE
 
 
 def _asked(call: Any, gone_is_fine: bool = False) -> Any:

@@ -9,7 +9,9 @@ import pytest
 
 from parley_core.errors import JobStoreUnavailable
 from parley_keeper.pod_deletion_cost import (
+    BUSY_MARKS,
     COST,
+    INCOMPLETE,
     KubernetesPods,
     PodDeletionCosts,
     PodsUnavailable,
@@ -98,7 +100,13 @@ class FakeApi:
     def list_namespaced_pod(self, namespace: str, **options: Any) -> Any:
         self._refuse()
         assert options["label_selector"] == "app=worker"
-        annotated = [("a", None), ("b", {COST: "3"}), ("c", {COST: "nonsense"})]
+        annotated = [
+            ("new", None),
+            ("busy", {COST: "3", **BUSY_MARKS}),
+            ("nonsense", {COST: "nonsense"}),
+            ("busy without marks", {COST: "3"}),
+            ("idle with a mark", {COST: "0", "karpenter.sh/do-not-disrupt": "true"}),
+        ]
         return SimpleNamespace(
             items=[SimpleNamespace(metadata=SimpleNamespace(name=n, annotations=a)) for n, a in annotated]
         )
@@ -116,7 +124,8 @@ class FakeApi:
 def test_costs_are_read_and_written_as_annotations() -> None:
     api = FakeApi()
     pods = KubernetesPods(api, "space", "app=worker")
-    assert pods.costs() == {"a": 0, "b": 3, "c": 0}
+    wrong = dict.fromkeys(("nonsense", "busy without marks", "idle with a mark"), INCOMPLETE)
+    assert pods.costs() == {"new": 0, "busy": 3} | wrong
     pods.set_cost("a", 2)
     busy = {
         COST: "2",
