@@ -8,8 +8,8 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from parley.models import Turn as ClientTurn
-from parley.models import Turns
+from parley.results import Turn as ClientTurn
+from parley.results import Turns
 from parley_api.corrected_result import CorrectedResult
 from parley_api.schemas import TurnsAnswer
 from parley_api.speaker_identification import SpeakerIdentity

@@ -9,8 +9,9 @@ from prometheus_client.core import Metric
 
 from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.record_metrics import RecordCollector, Snapshot
-from parley_core.job import Queue, QueueStatus, Stats, StoreHealth
+from parley_core.job import Queue
 from parley_core.settings import Settings
+from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_keeper.health import TaskCollector
 from parley_keeper.main import maintenance_tasks
 

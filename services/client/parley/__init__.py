@@ -15,22 +15,9 @@ from parley.errors import (
     UnexpectedResponse,
     WaitTimedOut,
 )
-from parley.models import (
-    Attempt,
-    Failure,
-    Job,
-    QueueStatus,
-    Recording,
-    ResultSummary,
-    SpeakerCount,
-    SpeakerIdentity,
-    SpeakerPurity,
-    SpokenWord,
-    Transcript,
-    Turn,
-    Turns,
-)
+from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary
 from parley.options import SubmitOptions
+from parley.results import SpeakerCount, SpeakerIdentity, SpeakerPurity, SpokenWord, Transcript, Turn, Turns
 from parley.tenant import ApiKey, Delivery, Voiceprint
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
 from parley.corrections import Correction
 from parley.errors import WaitTimedOut
-from parley.models import Document, Job, JobPage, QueueStatus, Transcript, Turns
+from parley.models import Document, Job, JobPage, QueueStatus
 from parley.options import SubmitOptions
+from parley.results import Transcript, Turns
 from parley.tenant import ApiKey, Delivery, Voiceprint
 
 T = TypeVar("T")

@@ -16,8 +16,9 @@ from parley._retry import RetryPolicy
 from parley._transport import AsyncTransport, OnRetry
 from parley._upload import OnBytes
 from parley.corrections import Correction
-from parley.models import Document, Job, QueueStatus, Transcript, Turns
+from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
+from parley.results import Transcript, Turns
 from parley.tenant import ApiKey, Delivery, Voiceprint
 
 if TYPE_CHECKING:

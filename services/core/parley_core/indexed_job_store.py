@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parley_core.job import (
-    Dispatch,
-    Job,
-    JobEvent,
-    JobPage,
-    JobQuery,
-    LapsedLease,
-    Lease,
-    Phase,
-    Queue,
-    QueueStatus,
-    Stats,
-    StoreHealth,
-)
+from parley_core.job import Dispatch, Job, JobEvent, JobPage, JobQuery, LapsedLease, Lease, Phase, Queue
 from parley_core.ports import JobIndex
+from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_core.tenants import TenantLoad
 
 

@@ -30,12 +30,10 @@ from parley_core.job import (
     NewJob,
     Phase,
     Queue,
-    QueueStatus,
     ResultSummary,
     RetryIn,
-    Stats,
-    StoreHealth,
 )
+from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_core.tenants import TenantLoad
 from parley_core.voiceprints import NewVoiceprint, Voiceprint
 

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobNotFound, JobPurged, RecordUnreadable
-from parley_core.job import JobEnd, JobTrace, NewJob
+from parley_core.job import JobTrace
 from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
 from parley_core.recording import job_id_of
@@ -95,12 +95,10 @@ class OrphanCollector:
         end = self._store.manifests.find_end(trace.job_id, trace.run)
         if found is None or end is None:
             return False
-        return self._is_over(found[0], end) and self._unrecorded(trace.job_id)
-
-    def _is_over(self, new: NewJob, end: JobEnd) -> bool:
-        retain = new.options.retain_seconds
+        retain = found[0].options.retain_seconds
         kept_for = self._retain if retain is None else timedelta(seconds=retain)
-        return end.finished_at + kept_for + SETTLED_AFTER < self._now()
+        is_over = end.finished_at + kept_for + SETTLED_AFTER < self._now()
+        return is_over and self._unrecorded(trace.job_id)
 
     def _unrecorded(self, job_id: str) -> bool:
         """Return whether Redis has no record of a job. A recorded job is removed by the purge, with its record."""

@@ -21,7 +21,8 @@ from parley.cli.progress import ProgressView, progress_view
 from parley.cli.timeline import clock, render_turns
 from parley.client import Parley
 from parley.errors import ParleyClientError
-from parley.models import Job, Turns
+from parley.models import Job
+from parley.results import Turns
 from parley_core.job import Phase
 from parley_local.errors import DemoFailed
 from parley_local.machine import machine

@@ -43,14 +43,12 @@ from parley_core.job import (
     NewJob,
     Phase,
     Queue,
-    QueueStatus,
     ResultSummary,
     RetryIn,
-    Stats,
-    StoreHealth,
     dispatch_of,
 )
 from parley_core.redis import transitions
+from parley_core.status import QueueStatus, Stats, StoreHealth
 from tests.support.fakes.metrics import MemoryMetrics
 from tests.support.fakes.restoration import Entry, MemoryRestoration
 

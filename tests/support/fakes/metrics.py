@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from parley_api.runtime.record_metrics import HISTOGRAMS
-from parley_core.job import Job, JobState, QueueStatus
+from parley_core.job import Job, JobState
+from parley_core.status import QueueStatus
 from parley_core.tenants import TenantLoad
 from tests.support.fakes.restoration import Entry
 

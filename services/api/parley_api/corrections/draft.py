@@ -70,7 +70,7 @@ class Draft:
         self._by_speaker: defaultdict[str, dict[str, DraftTurn]] = defaultdict(dict)
         for turn_id, turn in zip(engine_turn_ids(len(document.turns)), document.turns, strict=True):
             self._keep(DraftTurn(turn_id, turn.start, turn.end, turn.speaker, turn.confidence, False, turn.speaker))
-        self._names: dict[str, str] = {}
+        self._names: dict[str, str | None] = {}
         self._roles: dict[str, Role | None] = {}
         self._version = 0
         self._made = 0
@@ -111,7 +111,7 @@ class Draft:
             document=document,
             turn_ids=tuple(turn.id for turn in turns),
             confirmed=frozenset(turn.id for turn in turns if turn.confirmed),
-            names={label: name for label, name in self._names.items() if label in speakers},
+            names={label: name for label, name in self._names.items() if name is not None and label in speakers},
             roles={label: role for label, role in self._roles.items() if label in speakers},
         )
 
@@ -123,7 +123,7 @@ class Draft:
     def _apply(self, operation: Operation) -> None:
         match operation:
             case RenameSpeaker():
-                self._rename(self._speaker(operation.speaker), operation.name)
+                self._names[self._speaker(operation.speaker)] = operation.name
             case SetRole():
                 self._roles[self._speaker(operation.speaker)] = operation.role
             case MergeSpeakers():
@@ -138,17 +138,14 @@ class Draft:
             case SplitTurn():
                 self._split(self._turn(operation.turn), operation.at)
             case MoveTurn():
-                self._move(self._turn(operation.turn), operation.start, operation.end)
+                turn = self._turn(operation.turn)
+                turn.start, turn.end = self._interval(operation.start, operation.end)
+                self._unite(turn.speaker)
             case AddTurn():
                 self._add(operation)
             case RemoveTurns():
                 for turn in self._chosen(operation.turns):
                     self._drop(turn)
-
-    def _rename(self, speaker: str, name: str | None) -> None:
-        self._names.pop(speaker, None)
-        if name is not None:
-            self._names[speaker] = name
 
     def _merge(self, speaker: str, into: str) -> None:
         if speaker == into:
@@ -169,10 +166,6 @@ class Draft:
             raise InvalidCorrection(f"`at` must lie inside the turn, between {turn.start:g} and {turn.end:g} seconds.")
         self._keep(replace(turn, id=self._new_id(), start=moment))
         turn.end = moment
-
-    def _move(self, turn: DraftTurn, start: float, end: float) -> None:
-        turn.start, turn.end = self._interval(start, end)
-        self._unite(turn.speaker)
 
     def _add(self, operation: AddTurn) -> None:
         start, end = self._interval(operation.start, operation.end)

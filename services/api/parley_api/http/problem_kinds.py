@@ -6,31 +6,13 @@ docs/reference/errors.md is made from this table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from parley_api.http import errors as api
+from parley_api.http.kind import Kind
+from parley_api.http.result_kinds import RESULT_KINDS
 from parley_core import errors as core
 
 CLIENT_CLOSED_REQUEST = 499  # no caller is left to read it; it only shows in the log and in metrics
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of problem.
-
-    Attributes:
-        status: the HTTP status.
-        title: the problem in a few words.
-        meaning: what happened, one sentence.
-        action: what the caller can do, one or two sentences.
-        retry_after: seconds after which the same request can succeed; None if it cannot.
-    """
-
-    status: int
-    title: str
-    meaning: str
-    action: str
-    retry_after: int | None = None
 
 
 NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL_ERROR = "not_found", "method_not_allowed", "internal_error"
@@ -73,18 +55,6 @@ KINDS: Mapping[str, Kind] = {
         "Session id missing",
         "A call of the consult workflow has no header `X-Session-ID`.",
         "Send the id of the consult's session in the header.",
-    ),
-    api.InvalidTranscript.code: Kind(
-        422,
-        "Invalid transcript",
-        "The transcript cannot be read, has no words or too many, or belongs to another recording.",
-        "Send the unchanged output of the recogniser, with times; `?format=` names its format.",
-    ),
-    api.TranscriptNotFound.code: Kind(
-        404,
-        "Transcript not found",
-        "The job has no transcript.",
-        "Send it: `POST /v1/jobs/{job_id}/transcript`.",
     ),
     api.UnsupportedBody.code: Kind(
         415,
@@ -238,73 +208,7 @@ KINDS: Mapping[str, Kind] = {
         "Your tenant has no delivery with this id; deliveries go when their job is deleted.",
         "Check the id and the API key.",
     ),
-    # Speakers
-    api.UnknownSpeaker.code: Kind(
-        422,
-        "Unknown speaker",
-        "The job has no speaker with this label.",
-        "Use one of the labels in `detail`.",
-    ),
-    api.SpeakerWithoutEmbedding.code: Kind(
-        422,
-        "Speaker without embedding",
-        "The speaker says too little alone for a speaker embedding.",
-        "Enrol from a recording in which the person speaks longer.",
-    ),
-    api.SpeakerEmbeddingsNotKept.code: Kind(
-        409,
-        "Speaker embeddings not kept",
-        "The job was submitted without `speaker_embeddings=true`.",
-        "Submit the recording again with `speaker_embeddings=true`.",
-    ),
-    api.PeaksNotKept.code: Kind(
-        404,
-        "Peaks not kept",
-        "The job was computed before workers kept the peaks of waveforms.",
-        "Draw the turns without a waveform, or submit the recording again.",
-    ),
-    api.InvalidCorrection.code: Kind(
-        422,
-        "Invalid correction",
-        "The correction does not fit the version of the turns that it is made on.",
-        "Read the turns again, and use their ids and labels.",
-    ),
-    api.CorrectionConflict.code: Kind(
-        409,
-        "Correction conflict",
-        "Another correction was made in the meantime; `version` is the newest version.",
-        "Read the turns again, and make the correction on their version.",
-    ),
-    api.TooManyCorrections.code: Kind(
-        409,
-        "Too many corrections",
-        "The result has as many corrections as it may.",
-        "Make several operations in one correction, or export the turns and go on elsewhere.",
-    ),
-    api.VersionNotFound.code: Kind(
-        404,
-        "Version not found",
-        "The result has no such version.",
-        "Use a version from 0 to the newest one, which `detail` names.",
-    ),
-    core.VoiceprintNotFound.code: Kind(
-        404,
-        "Voiceprint not found",
-        "Your tenant has no voiceprint with this id.",
-        "Check the id and the API key.",
-    ),
-    core.VoiceprintNameTaken.code: Kind(
-        409,
-        "Voiceprint name taken",
-        "Your tenant has a voiceprint of this name; case does not count.",
-        "Use another name, or delete that voiceprint first.",
-    ),
-    core.TooManyVoiceprints.code: Kind(
-        409,
-        "Too many voiceprints",
-        "Your tenant has as many voiceprints as the server allows.",
-        "Delete voiceprints that you no longer need.",
-    ),
+    **RESULT_KINDS,
     # Access
     api.Unauthenticated.code: Kind(
         401,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from parley_api.runtime.blocking_calls import BlockingCalls
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, QueueFull
-from parley_core.job import Queue, StoreHealth
+from parley_core.job import Queue
 from parley_core.ports import SubmitStore
 from parley_core.settings import Settings
+from parley_core.status import StoreHealth
 
 FRESH_SECONDS = 1.0  # age up to which a snapshot is used; this check is early, the one in `create` is exact
 

@@ -23,7 +23,8 @@ from parley_core.errors import (
     RecordingError,
     WorkerLost,
 )
-from parley_core.job import Queue, QueueStatus, Stats, StoreHealth
+from parley_core.job import Queue
+from parley_core.status import QueueStatus, Stats, StoreHealth
 
 COUNTERS: Mapping[str, str] = {
     "jobs_accepted": "Jobs recorded.",

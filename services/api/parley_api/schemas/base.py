@@ -40,10 +40,21 @@ def _written_as(pattern: re.Pattern[str], kind: Literal["int_parsing", "bool_par
     return BeforeValidator(check)
 
 
-def _printable_reference(text: str) -> str:
-    if not text.isprintable():
-        raise sentence("`reference` must consist of printable characters.")
-    return text
+def printable(field: str, stripped: bool) -> AfterValidator:
+    """Return a validator for text that people read in one line.
+
+    Args:
+        field: name of the member, for the error.
+        stripped: whether spaces at its ends are refused.
+    """
+
+    def check(text: str) -> str:
+        if not text.isprintable() or (stripped and text != text.strip()):
+            ends = ", without spaces at its ends" if stripped else ""
+            raise sentence(f"`{field}` must consist of printable characters{ends}.")
+        return text
+
+    return AfterValidator(check)
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -66,7 +77,7 @@ Without the validator Pydantic takes `1` and `yes` too.
 Reference = Annotated[
     str,
     Field(min_length=1, max_length=MAX_REFERENCE, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
-    AfterValidator(_printable_reference),
+    printable("reference", stripped=False),
 ]
 """The caller's own name for a conversation."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from parley_api.schemas import examples
-from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, sentence, with_example
+from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, sentence, with_example
 from parley_api.schemas.voiceprints import MAX_NAME, Name
 from parley_core.voiceprints import Role
 
@@ -17,16 +17,10 @@ MAX_TURNS = 500  # of one operation: as many as fit into a body
 LONGEST_SECONDS = 1_000_000.0  # of a position; the recording's own length is checked later
 
 
-def _clean_author(author: str) -> str:
-    if not author.isprintable() or author != author.strip():
-        raise sentence("`author` must consist of printable characters, without spaces at its ends.")
-    return author
-
-
 Author = Annotated[
     str,
     Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
-    AfterValidator(_clean_author),
+    printable("author", stripped=True),
 ]
 Label = Annotated[str, Field(min_length=1, max_length=64, description="Label of a speaker.")]
 TurnId = Annotated[str, Field(min_length=1, max_length=24, description="`id` of a turn.")]

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Seconds, with_example
-from parley_core.job import Queue, QueueStatus
+from parley_core.job import Queue
+from parley_core.status import QueueStatus
 
 
 class QueueAnswer(Answer):

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from parley_api.schemas import examples
-from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, sentence, with_example
+from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, with_example
 from parley_core.voiceprints import Role, Voiceprint
 
 MAX_NAME = 200  # characters
 
 
-def _clean_name(name: str) -> str:
-    if not name.isprintable() or name != name.strip():
-        raise sentence("`name` must consist of printable characters, without spaces at its ends.")
-    return name
-
-
 Name = Annotated[
     str,
     Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
-    AfterValidator(_clean_name),
+    printable("name", stripped=True),
 ]
 
 

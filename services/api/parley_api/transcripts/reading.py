@@ -15,6 +15,7 @@ from parley_api.transcripts.words import Transcript, Word
 MAX_TRANSCRIPT_BYTES = 32 * 1024 * 1024  # 40,000 words take 10 MB where a recogniser says most about each
 MAX_WORDS = 100_000  # ten hours of fast talk
 MAX_WORD = 500  # characters
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold one alone, which no encoding can
 LATE_SECONDS = 10.0  # that a recogniser may go past the end; a later word belongs to another recording
 LONGEST = 10 * 366 * 86_400.0  # seconds; a later word is no time of a recording
 SUBTITLES = ("srt", "vtt")
@@ -139,10 +140,6 @@ def _checked(words: Iterable[tuple[str, float, float]]) -> Iterator[Word]:
             raise InvalidTranscript(
                 f"Word {number} has no valid times: numbers from 0, and the end not before the start."
             )
-        if len(text) > MAX_WORD or (not text.isascii() and _has_surrogates(text)):
+        if len(text) > MAX_WORD or SURROGATE.search(text):
             raise InvalidTranscript(f"Word {number} is longer than {MAX_WORD} characters, or is no valid text.")
         yield Word(text, round(start * 1000), round(end * 1000))
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -94,12 +94,9 @@ def texts_of(turns: Sequence[Turn], words: Iterable[SpokenWord]) -> list[str]:
             middle = (one.word.start + one.word.end) / 2000
             after = bisect_right(starts[one.speaker], middle)
             near = by_speaker[one.speaker][max(0, after - 1) : after + 1]
-            said[min(near, key=lambda place: _distance(turns[place], middle))].append(one.word.text)
+            distances = {place: max(turns[place].start - middle, middle - turns[place].end, 0.0) for place in near}
+            said[min(near, key=distances.__getitem__)].append(one.word.text)
     return [" ".join(texts) for texts in said]
-
-
-def _distance(turn: Turn, moment: float) -> float:
-    return max(turn.start - moment, moment - turn.end, 0.0)
 
 
 def _ends(words: Sequence[SpokenWord]) -> Iterable[int]:

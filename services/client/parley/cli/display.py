@@ -13,7 +13,8 @@ from parley.cli.job_ids import ID_LENGTH, distinct_length
 from parley.cli.progress import describe
 from parley.cli.terminal import Terminal, printable
 from parley.cli.timeline import clock, render_turns
-from parley.models import Job, Turns
+from parley.models import Job
+from parley.results import Turns
 
 STATE_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 WIDE = 120  # columns of a terminal that shows full ids, queues and references

@@ -13,24 +13,12 @@ from typing import Any
 from redis import Redis
 
 from parley_core.errors import InvalidRequest, JobNotFound, JobPurged, JobStoreUnusable, RecordUnreadable
-from parley_core.job import (
-    Job,
-    JobEvent,
-    JobPage,
-    JobQuery,
-    JobState,
-    LapsedLease,
-    Lease,
-    Phase,
-    Queue,
-    QueueStatus,
-    Stats,
-    StoreHealth,
-)
+from parley_core.job import Job, JobEvent, JobPage, JobQuery, JobState, LapsedLease, Lease, Phase, Queue
 from parley_core.logs import get_logger
 from parley_core.redis.connection import require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
+from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_core.tenants import TenantLoad
 
 SCAN_LIMIT = 5_000  # records read per page by reference: then the page ends early, with a cursor
