@@ -103,7 +103,7 @@ security-controls: $(VENV)/dev.stamp  ## Take out one control at a time, and sho
 
 # Where .ci/tools puts helm, helm-docs, versitygw and Prometheus; it is on PATH for everything below.
 TOOLS := $(or $(PARLEY_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley-tools)/bin
-observe images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
+observe security-controls images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
 
 .PHONY: images chart chart-tools chart-readme e2e k8s-install
 images: $(VENV)/dev.stamp  ## Build the images; REGISTRY=... names them, PUSH=1 pushes them, ENGINE=pyannote is for GPUs
