@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 from benchmarks.data.audio import SHIPPED
 from benchmarks.scoring.der import errors, read_rttm
+from parley_audio import decode
 from parley_core.errors import JobCancelled
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization
@@ -97,8 +101,15 @@ def test_more_speakers_than_the_speech_allows_are_not_invented(engine: Engine, c
     assert 1 <= len(diarize(engine, conversation[: 8 * RATE], 50, 50).speakers) <= 50
 
 
-def test_the_same_recording_gives_the_same_turns(engine: Engine, conversation: Waveform, found: Diarization) -> None:
-    assert found == diarize(engine, conversation.copy())
+def test_a_file_with_an_inverted_second_channel_gives_the_same_turns_as_the_mono_file(
+    engine: Engine, conversation: Waveform, found: Diarization, tmp_path: Path
+) -> None:
+    """The engine also finds the same turns each time: the waveforms are equal, and lie in different memory."""
+    inverted = tmp_path / "inverted.wav"
+    soundfile.write(inverted, np.stack([conversation, -conversation], axis=1), RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(decode(SHIPPED / "conversation.flac"), conversation)
+    assert diarize(engine, decode(inverted)) == found
+    assert found.turns
 
 
 def test_progress_passes_through_the_phases_and_only_grows(engine: Engine, conversation: Waveform) -> None:
