@@ -124,7 +124,10 @@ def test_from_files_to_turns_to_a_receipt(system: SystemFixture, recording: Path
         assert json.loads(system.parley("turns", job_id, "--json").stdout)["speakers"] == ["SPEAKER_00"]
         assert system.parley("cancel", job_id).exit_code == 3
         assert system.parley("doctor").exit_code == 0
-        receipt, *rest = json.loads(system.parley("purge", job_id, "--yes", "--json").stdout)
+        assert job_id in system.parley("watch", job_id).stdout
+        assert system.parley("audio", job_id, "-o", tmp_path / "back.wav").exit_code == 0
+        assert (tmp_path / "back.wav").read_bytes() == recording.read_bytes()
+        receipt, *rest = json.loads(system.parley("delete", job_id, "--yes", "--json").stdout)
         assert (receipt["job_id"], rest) == (job_id, [])
         gone = system.parley("job", job_id)
         assert (gone.exit_code, "410 job_purged" in gone.stderr) == (3, True)

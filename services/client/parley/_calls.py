@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
+from parley._download import Download
 from parley._httpx import httpx
 from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
@@ -43,6 +44,7 @@ class Call(Generic[T]):
         json: request body as a JSON object.
         content: request body as bytes.
         upload: request body as a recording.
+        download: where the body of a successful response goes; `read` then sees an empty one.
         repeatable: the call has the same effect when the server receives it twice.
         accept: status codes from 400 on that `read` expects.
         read_seconds: how long to wait for the response.
@@ -56,6 +58,7 @@ class Call(Generic[T]):
     json: Document | None = None
     content: bytes | None = None
     upload: Upload | None = None
+    download: Download | None = None
     repeatable: bool = True
     accept: tuple[int, ...] = ()
     read_seconds: float = READ_SECONDS
@@ -138,6 +141,11 @@ def transcript(job_id: str) -> Call[Transcript]:
     """Get who said each word."""
     path = f"{_job_path(job_id)}/transcript"
     return Call("GET", path, lambda response: parse(response, Transcript.from_document))
+
+
+def save_audio(job_id: str, path: Path) -> Call[None]:
+    """Get the recording of a job, into a file."""
+    return Call("GET", f"{_job_path(job_id)}/audio", lambda response: None, download=Download(path))
 
 
 def cancel(job_id: str) -> Call[Job]:

@@ -151,7 +151,11 @@ class Transport(BaseTransport):
     def _try(self, call: Call[T]) -> T:
         content = call.upload.chunks() if call.upload else call.content
         try:
-            response = self._http.request(**self._request_options(call), content=content)
+            with self._http.stream(**self._request_options(call), content=content) as response:
+                if call.download is not None and response.is_success:
+                    call.download.write(response.iter_bytes())
+                else:
+                    response.read()
         except httpx.RequestError as error:
             raise self._connection_error(error) from error
         return self._result(call, response)
@@ -188,7 +192,11 @@ class AsyncTransport(BaseTransport):
     async def _try(self, call: Call[T]) -> T:
         content = call.upload.async_chunks() if call.upload else call.content
         try:
-            response = await self._http.request(**self._request_options(call), content=content)
+            async with self._http.stream(**self._request_options(call), content=content) as response:
+                if call.download is not None and response.is_success:
+                    await call.download.async_write(response.aiter_bytes())
+                else:
+                    await response.aread()
         except httpx.RequestError as error:
             raise self._connection_error(error) from error
         return self._result(call, response)

@@ -171,6 +171,14 @@ class AsyncParley:
         """Return who said each word of a job that succeeded and has a transcript."""
         return await self._transport.send(_calls.transcript(job_id))
 
+    async def save_audio(self, job_id: str, path: str | os.PathLike[str]) -> None:
+        """Download the recording of a job into a file, as it was submitted. A file that exists is replaced.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        await self._transport.send(_calls.save_audio(job_id, Path(path)))
+
     async def cancel(self, job_id: str) -> Job:
         """Cancel an unfinished job and return it."""
         return await self._transport.send(_calls.cancel(job_id))

@@ -106,9 +106,10 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def write(self, reply: Reply) -> None:
             payload = (reply.text if reply.text is not None else json.dumps(reply.document)).encode()
             self.send_response(reply.status)
-            for name, value in ({"Content-Type": "application/json"} | reply.headers).items():
+            length = {"Content-Length": str(len(payload))}  # a reply may promise more than it sends
+            for name, value in ({"Content-Type": "application/json"} | length | reply.headers).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(payload)))
+            self.close_connection = "Content-Length" in reply.headers
             self.end_headers()
             self.wfile.write(payload)
 

@@ -1,4 +1,4 @@
-"""`parley jobs`, `job`, `turns`, `cancel`, `retry`, `purge` and `queues`: what they print where, and how they exit."""
+"""`parley jobs`, `job`, `turns`, `cancel`, `retry`, `delete` and `queues`: what they print where, and how they exit."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_terminal_shows_states_in_colours(server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["job {id}", "turns {id}", "cancel {id}", "retry {id}", "purge {id} --yes", "enrol Kim --job {id} --speaker A"],
+    ["job {id}", "turns {id}", "cancel {id}", "retry {id}", "delete {id} --yes", "enrol Kim --job {id} --speaker A"],
 )
 def test_every_command_takes_the_prefix_of_an_id(server: ScriptedServer, command: str) -> None:
     listed(server, job_document())
@@ -94,13 +94,13 @@ def test_a_prefix_of_no_job_is_refused(server: ScriptedServer) -> None:
 @pytest.mark.parametrize("prefix", ["", "01a"])
 def test_a_prefix_that_could_mean_any_job_is_invalid_usage(server: ScriptedServer, prefix: str) -> None:
     listed(server, job_document())
-    assert parley("purge", prefix, "--yes").exit_code == Exit.USAGE
+    assert parley("delete", prefix, "--yes").exit_code == Exit.USAGE
     assert server.requests == []
 
 
-def test_purge_deletes_nothing_if_one_of_the_prefixes_is_ambiguous(server: ScriptedServer) -> None:
+def test_delete_deletes_nothing_if_one_of_the_prefixes_is_ambiguous(server: ScriptedServer) -> None:
     listed(server, job_document(), job_document(OTHER_ID))
-    assert parley("purge", JOB_ID, "01a21a6c", "--yes").exit_code == Exit.USAGE
+    assert parley("delete", JOB_ID, "01a21a6c", "--yes").exit_code == Exit.USAGE
     assert all(request.method == "GET" for request in server.requests)
 
 
@@ -210,32 +210,33 @@ def test_a_refused_change_does_not_stop_the_others(server: ScriptedServer, comma
     assert "job_not_found" in result.stderr
 
 
-def test_purge_asks_and_deletes_nothing_after_a_no(server: ScriptedServer) -> None:
-    result = parley("purge", JOB_ID, input="n\n")
+def test_delete_asks_and_deletes_nothing_after_a_no(server: ScriptedServer) -> None:
+    result = parley("delete", JOB_ID, input="n\n")
     assert (result.exit_code, server.requests) == (Exit.OK, [])
     assert f"Delete recording, result and record of job {JOB_ID}? [y/N]" in result.stderr
     assert "Nothing was deleted." in result.stderr
 
 
-def test_purge_without_an_answer_deletes_nothing(server: ScriptedServer) -> None:
-    result = parley("purge", JOB_ID, input="")
+def test_delete_without_an_answer_deletes_nothing(server: ScriptedServer) -> None:
+    result = parley("delete", JOB_ID, input="")
     assert (result.exit_code, server.requests) == (Exit.USAGE, [])
     assert "--yes" in result.stderr
 
 
-def test_purge_prints_the_receipts(server: ScriptedServer) -> None:
-    receipt = {"id": JOB_ID, "deleted": ["recording", "result", "record"], "at": "2026-01-02T03:04:05Z"}
+def test_delete_says_what_was_removed(server: ScriptedServer) -> None:
+    receipt = {"job_id": JOB_ID, "deleted_at": "2026-01-02T03:04:05Z", "removed": ["recording", "result", "record"]}
     server.on("DELETE", JOB, Reply(document=receipt))
-    result = parley("purge", JOB_ID, "--json", input="y\n")
+    result = parley("delete", JOB_ID, "--json", input="y\n")
     assert json.loads(result.stdout) == [receipt]
+    assert f"{JOB_ID}: deleted (recording, result, record)" in result.stderr
 
 
-def test_purge_older_than_deletes_the_old_jobs_of_a_state(server: ScriptedServer) -> None:
+def test_delete_older_than_deletes_the_old_jobs_of_a_state(server: ScriptedServer) -> None:
     old = FAILED | {"id": "old", "finished_at": ago(days=31)}
     young = FAILED | {"id": "young", "finished_at": ago(days=29)}
     server.on("GET", "/v1/jobs", Reply(document={"jobs": [young, old], "next_cursor": None}))
     server.on("DELETE", "/v1/jobs/old", Reply(document={"id": "old"}))
-    result = parley("purge", "--older-than", "30d", "--state", "failed", "--yes", "--json")
+    result = parley("delete", "--older-than", "30d", "--state", "failed", "--yes", "--json")
     assert json.loads(result.stdout) == [{"id": "old"}]
     assert server.requests[0].query["state"] == "failed"
 
@@ -244,8 +245,8 @@ def test_purge_older_than_deletes_the_old_jobs_of_a_state(server: ScriptedServer
     "arguments",
     [(), (JOB_ID, "--older-than", "1d"), (JOB_ID, "--state", "failed"), ("--older-than", "1d", "--state", "queued")],
 )
-def test_purge_without_a_clear_choice_is_invalid_usage(server: ScriptedServer, arguments: tuple[str, ...]) -> None:
-    assert parley("purge", *arguments, "--yes").exit_code == Exit.USAGE
+def test_delete_without_a_clear_choice_is_invalid_usage(server: ScriptedServer, arguments: tuple[str, ...]) -> None:
+    assert parley("delete", *arguments, "--yes").exit_code == Exit.USAGE
     assert server.requests == []
 
 

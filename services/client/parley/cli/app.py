@@ -30,15 +30,17 @@ SUBCOMMANDS = {
     "submit": Subcommand("parley.cli.submit:submit", "Submit recordings, wait for their jobs and print the turns."),
     "jobs": Subcommand("parley.cli.jobs:jobs", "List your jobs, newest first."),
     "job": Subcommand("parley.cli.jobs:job", "Show one job."),
+    "watch": Subcommand("parley.cli.watch:watch", "Watch jobs until they have ended."),
     "turns": Subcommand("parley.cli.turns:turns", "Print the turns of a job that succeeded."),
     "correct": Subcommand("parley.cli.corrections:correct", "Correct the turns and speakers of a job."),
     "corrections": Subcommand("parley.cli.corrections:corrections", "List the corrections of a job."),
     "transcript": Subcommand(
         "parley.cli.transcript:transcript", "Send a transcript of a job, or print who said each word."
     ),
+    "audio": Subcommand("parley.cli.audio:audio", "Download the recording of a job."),
     "cancel": Subcommand("parley.cli.changes:cancel", "Cancel unfinished jobs."),
     "retry": Subcommand("parley.cli.changes:retry", "Run failed or cancelled jobs again."),
-    "purge": Subcommand("parley.cli.changes:purge", "Delete recording, result and record of jobs that have ended."),
+    "delete": Subcommand("parley.cli.changes:delete", "Delete recording, result and record of jobs that have ended."),
     "enrol": Subcommand("parley.cli.voiceprints:enrol", "Enrol the voiceprint of a person."),
     "voiceprints": Subcommand("parley.cli.voiceprints:voiceprints_app", "List or delete voiceprints."),
     "webhooks": Subcommand("parley.cli.webhooks:webhooks_app", "List or resend deliveries, or receive them here."),

@@ -1,4 +1,4 @@
-"""`parley cancel`, `parley retry` and `parley purge`."""
+"""`parley cancel`, `parley retry` and `parley delete`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def retry(ctx: typer.Context, ids: JobIds, as_json: AsJson = False) -> None:
         apply(terminal, ids, lambda job_id: parley.retry(resolve(parley, job_id)).document, "queued again", as_json)
 
 
-def purge(
+def delete(
     ctx: typer.Context,
     ids: OptionalJobIds = None,
     older_than: OlderThan = None,
@@ -86,8 +86,10 @@ def apply(terminal: Terminal, ids: Sequence[str], change: Callable[[str], Docume
     documents: list[dict[str, Any]] = []
     for each in ids:
         try:
-            documents.append(dict(change(each)))
-            terminal.say(f"{each}: {done}")
+            document = dict(change(each))
+            documents.append(document)
+            removed = f" ({', '.join(document['removed'])})" if document.get("removed") else ""
+            terminal.say(f"{each}: {done}{removed}")
         except (ParleyApiError, CommandFailed) as error:
             exit_code = max(exit_code, exit_code_of(error))
             documents.append({"id": each, "error": error_document(error)})

@@ -14,7 +14,7 @@ from parley.cli.failures import CommandFailed
 
 ID_LENGTH = 36
 SHORT_LENGTH = 13
-MIN_PREFIX = 4  # an empty variable in `parley purge "$ID"` must not mean the only job there is
+MIN_PREFIX = 4  # an empty variable in `parley delete "$ID"` must not mean the only job there is
 MAX_CANDIDATES = 10
 
 
