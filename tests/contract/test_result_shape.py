@@ -25,7 +25,9 @@ DOCUMENT = ResultDocument(
     turns=(Turn(0.25, 3.5, "SPEAKER_00", 0.9), Turn(3.0, 4.0, "SPEAKER_01", 0.69)),
     exclusive_turns=(Turn(0.25, 3.5, "SPEAKER_00"), Turn(3.5, 4.0, "SPEAKER_01", 0.69)),
     overlaps=(Span(3.0, 3.5),),
-    engine=EngineInfo("engine", "2", {"model.onnx": "cd" * 32}, {REVIEW_BELOW: 0.7, PURITY_REVIEW_BELOW: 0.5}),
+    engine=EngineInfo(
+        "engine", "2", {"model.onnx": "cd" * 32}, {REVIEW_BELOW: 0.7, PURITY_REVIEW_BELOW: 0.5}, {"onnxruntime": "1"}
+    ),
     speaker_count=SpeakerCount(2, (2, 3)),
     purity={"SPEAKER_00": 0.4, "SPEAKER_01": 0.9},
     roles={"SPEAKER_00": Role.CLINICIAN},

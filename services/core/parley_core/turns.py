@@ -63,12 +63,15 @@ class EngineInfo:
     Attributes:
         weights: file name to SHA-256 (hex) of every model file.
         parameters: every setting that can change a turn.
+        kernels: what computed the models: library with version, processor, instructions. They differ between machines,
+            and so may the last digits of a result.
     """
 
     name: str
     version: str
     weights: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+    kernels: dict[str, str] = field(default_factory=dict)
 
     @property
     def review_below(self) -> float | None:

@@ -84,6 +84,29 @@ def test_8_bit_models_run_where_their_sums_cannot_overflow(
     assert models.int8_sums_are_exact.__wrapped__() is exact
 
 
+@pytest.mark.parametrize(
+    ("machine", "flags", "instructions"),
+    [
+        ("x86_64", "flags : fpu avx2 fma avx512_vnni", {"instructions": "avx2 fma avx512_vnni"}),
+        ("x86_64", "flags : fpu avx2", {"instructions": "avx2"}),
+        ("aarch64", "Features : fp asimd asimddp", {"instructions": "asimd asimddp"}),
+        ("arm64", "", {}),
+    ],
+)
+def test_kernels_name_library_processor_and_its_instructions(
+    machine: str, flags: str, instructions: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", lambda _path: flags)
+    expected = {"onnxruntime": onnxruntime.__version__, "processor": machine} | instructions
+    assert models.kernels.__wrapped__() == expected
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx-exact"])
+def test_an_engine_names_the_kernels_of_this_machine(name: str) -> None:
+    assert base.load_engine(name).info.kernels == models.kernels()
+
+
 def test_an_unknown_engine_is_refused_with_the_known_names() -> None:
     with pytest.raises(UnsafeSettings, match="onnx, onnx-fast, onnx-careful, onnx-exact, pyannote"):
         base.load_engine("nonesuch")

@@ -26,8 +26,8 @@ NOTHING = Diarization((), (), ())
 class TwoSteps:
     """Computes the windows of two steps one by one, and notes which."""
 
-    def __init__(self, version: str = "1") -> None:
-        self.info = EngineInfo("two-steps", version)
+    def __init__(self, version: str = "1", instructions: str = "avx2") -> None:
+        self.info = EngineInfo("two-steps", version, kernels={"instructions": instructions})
         self.computed: list[tuple[str, int]] = []
         self.before: Callable[[str, int], None] = lambda _step, _window: None
 
@@ -114,6 +114,12 @@ def test_a_checkpoint_of_another_version_of_the_engine_is_ignored_and_counted(fi
     assert run_attempt(fixture.job_id, fixture.with_engine(newer)) is Outcome.SUCCEEDED
     assert newer.computed == EVERYTHING
     assert fixture.store.stats().counters["checkpoints_ignored"] >= 1
+
+
+def test_a_checkpoint_is_continued_on_another_processor(fixture: AttemptFixture) -> None:
+    first, second = stopped_at(fixture, "embedding", 5), TwoSteps(instructions="avx512_vnni")
+    assert run_attempt(fixture.job_id, fixture.with_engine(second)) is Outcome.SUCCEEDED
+    assert first.computed + second.computed == EVERYTHING
 
 
 @pytest.mark.parametrize(

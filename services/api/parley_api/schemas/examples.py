@@ -123,7 +123,13 @@ TURNS: Example = {
         {"speaker": "SPEAKER_00", "purity": 0.41, "needs_review": True},
         {"speaker": "SPEAKER_01", "purity": 0.97, "needs_review": False},
     ],
-    "engine": {"name": "onnx", "version": "1", "weights": {"segmentation.onnx": SHA256}, "parameters": {}},
+    "engine": {
+        "name": "onnx",
+        "version": "1",
+        "weights": {"segmentation.onnx": SHA256},
+        "parameters": {},
+        "kernels": {"onnxruntime": "1.23.2", "processor": "x86_64", "instructions": "avx2 fma avx512f avx512_vnni"},
+    },
 }
 TRANSCRIPT_RECEIPT: Example = {"job_id": JOB_ID, "words": 4, "format": "openai"}
 TRANSCRIPT: Example = {

@@ -52,7 +52,7 @@ class ResultAnswer(Answer):
     speakers: int = Field(description="Number of speakers.")
     turns: int = Field(description="Number of turns.")
     seconds_of_speech: Seconds = Field(description="Seconds in which at least one speaker talks.")
-    engine: dict[str, Any] = Field(description="Name, version, model files and parameters of the engine.")
+    engine: dict[str, Any] = Field(description="Name, version, model files, parameters and kernels of the engine.")
     timings: dict[str, Seconds] = Field(description="Seconds per phase, and `engine` for the whole engine.")
     turns_to_review: int | None = Field(description="Number of turns to review; null if the engine cannot tell.")
     seconds_to_review: Seconds | None = Field(description="Length of these turns in all.")

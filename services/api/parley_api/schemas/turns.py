@@ -105,6 +105,11 @@ class EngineAnswer(Answer):
     version: str = Field(description="Version of the engine.")
     weights: dict[str, str] = Field(description="SHA-256 of each model file, by name.")
     parameters: dict[str, Any] = Field(description="Every setting that can change a turn.")
+    kernels: dict[str, str] = Field(
+        {},
+        description="What computed the models: library with its version, processor, and the instructions of the "
+        "processor that the library can use. Empty if the engine does not state it.",
+    )
 
 
 class DiarizedAnswer(Answer):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BytesIO
 from itertools import takewhile
 from types import TracebackType
@@ -49,7 +49,7 @@ class StoredCheckpoint:
 
     Args:
         job: as its attempt started.
-        engine: whose parts they are.
+        engine: whose parts they are, on whatever processor.
         count_ignored: called for each stored part that is damaged, or of another recording or engine.
     """
 
@@ -58,7 +58,8 @@ class StoredCheckpoint:
     ) -> None:
         self._recordings, self._count_ignored = recordings, count_ignored
         self._folder = checkpoint_folder(job.id)
-        self._binding = json.dumps([job.recording.sha256, asdict(engine)], sort_keys=True, default=str).encode()
+        made_by = asdict(replace(engine, kernels={}))
+        self._binding = json.dumps([job.recording.sha256, made_by], sort_keys=True, default=str).encode()
         self._keys = self._stored_keys() if job.token > 1 else set()
         self._pending: list[_Pending] = []
         self._written_at = time.monotonic()

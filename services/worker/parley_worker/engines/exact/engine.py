@@ -39,13 +39,14 @@ class ExactEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """Name, version, weights and parameters."""
+        """Name, version, weights, parameters and kernels."""
         parameters = {
             "window_seconds": WINDOW / SAMPLE_RATE,
             "step_seconds": STEP / SAMPLE_RATE,
             "clustering": {"linkage": "centroid"} | asdict(self._parameters),
         }
-        return EngineInfo("onnx-exact", __version__, models.pins(models.SEGMENTATION, models.EMBEDDING), parameters)
+        weights = models.pins(models.SEGMENTATION, models.EMBEDDING)
+        return EngineInfo("onnx-exact", __version__, weights, parameters, models.kernels())
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_worker.engines.port.Engine. Reports at least once per second of work."""

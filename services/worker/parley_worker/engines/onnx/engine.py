@@ -56,7 +56,7 @@ class OnnxEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """Name, version, weights and parameters."""
+        """Name, version, weights, parameters and kernels."""
         parameters = {
             "window_seconds": WINDOW / SAMPLE_RATE,
             "setting": self._setting.name,
@@ -67,7 +67,7 @@ class OnnxEngine:
             PURITY_REVIEW_BELOW: PURITY_BOUND,
         }
         files = (*self._setting.files, models.CHANNEL_SUBSPACE, models.COHORT)
-        return EngineInfo("onnx", __version__, models.pins(*files), parameters)
+        return EngineInfo("onnx", __version__, models.pins(*files), parameters, models.kernels())
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_worker.engines.port.Engine. Reports at least once per second of work."""

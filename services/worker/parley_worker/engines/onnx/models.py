@@ -31,6 +31,9 @@ PINS = {
     MEAN_EMBEDDING: "ef5ea4c6972ab11184880c148c67608dc546d8657ea7a686e980556328d0a379",
 }
 
+# What onnxruntime's kernels for matrices tell apart: asimddp is the dot product of ARM, i8mm its 8-bit matrix product.
+INSTRUCTIONS = ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
+
 MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1  # field numbers of onnx.proto3
 
 
@@ -72,11 +75,27 @@ def int8_sums_are_exact() -> bool:
     """
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return True
+    # Where they are unknown, the released weights are right on every processor.
+    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(_processor_flags())
+
+
+@cache
+def kernels() -> dict[str, str]:
+    """Return what computes the models: onnxruntime's version, the processor, and its instructions for matrices.
+
+    onnxruntime chooses its kernels by these instructions. They have the names that Linux gives them, and are left out
+    where the system does not tell.
+    """
+    found = {"onnxruntime": onnxruntime.__version__, "processor": platform.machine()}
+    instructions = [name for name in INSTRUCTIONS if name in _processor_flags()]
+    return found | ({"instructions": " ".join(instructions)} if instructions else {})
+
+
+def _processor_flags() -> frozenset[str]:
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        return frozenset(Path("/proc/cpuinfo").read_text().split())
     except OSError:
-        return False  # unknown: the released weights are right on every processor
-    return "avx512_vnni" in flags or "avx_vnni" in flags
+        return frozenset()
 
 
 def with_outputs(model: bytes, tensors: Iterable[str]) -> bytes:
