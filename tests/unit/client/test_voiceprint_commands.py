@@ -123,33 +123,79 @@ def test_enrol_from_a_job_prints_the_id(enrolled: ScriptedServer) -> None:
     assert [body["role"] for body in bodies(enrolled, "/v1/voiceprints")] == ["clinician", None]
 
 
-def test_enrol_from_a_recording_submits_waits_and_enrols_the_only_speaker(
+def speaking(server: ScriptedServer, *speakers: str) -> None:
+    """Let every submit end with these speakers, and every job be deleted."""
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    server.on("GET", JOB, Reply(document=SUCCEEDED))
+    server.on("GET", TURNS, Reply(document=turns_document() | {"speakers": list(speakers)}))
+    server.on("DELETE", JOB, Reply(document={"job_id": JOB_ID, "removed": ["recording"]}))
+
+
+def asked(server: ScriptedServer) -> list[tuple[str, str]]:
+    return [(request.method, request.path) for request in server.requests]
+
+
+def test_enrol_from_a_recording_enrols_its_only_speaker_and_deletes_the_job(
     enrolled: ScriptedServer, recording: Path
 ) -> None:
-    every_submit_ends_as(enrolled, SUCCEEDED)
-    result = parley("enrol", "Dr. Weber", recording)
+    speaking(enrolled, "SPEAKER_00")
+    result = parley("enrol", "Dr. Adler", recording)
     assert (result.exit_code, result.stdout) == (Exit.OK, "voiceprint-1\n"), result.stderr
-    query = enrolled.requests[0].query
-    assert (query["speaker_embeddings"], query["num_speakers"]) == ("true", "1")
-    (asked,) = bodies(enrolled, "/v1/voiceprints")
-    assert (asked["job_id"], asked["speaker"]) == (JOB_ID, "SPEAKER_00")
+    query = next(request.query for request in enrolled.requests if request.method == "POST")
+    assert query == {"speaker_embeddings": "true", "file_name": "consult.flac"}
+    (enrolment,) = bodies(enrolled, "/v1/voiceprints")
+    assert (enrolment["job_id"], enrolment["speaker"]) == (JOB_ID, "SPEAKER_00")
+    assert asked(enrolled)[-2:] == [("POST", "/v1/voiceprints"), ("DELETE", JOB)]
 
 
-def test_a_recording_without_speech_enrols_nobody(enrolled: ScriptedServer, recording: Path) -> None:
-    enrolled.on("POST", "/v1/jobs", Reply(202, job_document()))
-    enrolled.on("GET", JOB, Reply(document=SUCCEEDED))
-    silent = turns_document() | {"turns": [], "exclusive_turns": [], "speakers": []}
-    enrolled.on("GET", TURNS, Reply(document=silent))
-    result = parley("enrol", "Dr. Weber", recording)
-    assert (result.exit_code, "Nobody speaks" in result.stderr) == (Exit.REFUSED, True)
+@pytest.mark.parametrize("name", ["Dr. Weber", " dr. WEBER "])
+def test_a_name_that_is_taken_uploads_nothing(enrolled: ScriptedServer, recording: Path, name: str) -> None:
+    result = parley("enrol", name, recording, "--json")
+    assert result.exit_code == Exit.REFUSED
+    assert json.loads(result.stdout)["error"]["code"] == "voiceprint_name_taken"
+    assert asked(enrolled) == [("GET", "/v1/voiceprints")]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x1b[2J", "x" * 201])
+def test_a_name_that_the_server_would_refuse_uploads_nothing(
+    enrolled: ScriptedServer, recording: Path, name: str
+) -> None:
+    assert parley("enrol", name, recording).exit_code == Exit.USAGE
+    assert enrolled.requests == []
+
+
+@pytest.mark.parametrize(
+    ("speakers", "code", "said"),
+    [((), "no_speech", "Nobody speaks"), (("SPEAKER_00", "SPEAKER_01"), "several_speakers", "2 people seem to speak")],
+)
+def test_a_recording_without_exactly_one_speaker_enrols_nobody_and_is_deleted(
+    enrolled: ScriptedServer, recording: Path, speakers: tuple[str, ...], code: str, said: str
+) -> None:
+    speaking(enrolled, *speakers)
+    result = parley("enrol", "Dr. Adler", recording, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (Exit.REFUSED, code)
+    assert said in result.stderr
     assert bodies(enrolled, "/v1/voiceprints") == []
+    assert asked(enrolled)[-1] == ("DELETE", JOB)
 
 
-def test_a_recording_that_fails_ends_the_command_like_a_submit(enrolled: ScriptedServer, recording: Path) -> None:
+def test_a_recording_that_fails_ends_the_command_like_a_submit_and_is_deleted(
+    enrolled: ScriptedServer, recording: Path
+) -> None:
     error = {"code": "unreadable_recording", "detail": "The recording is damaged."}
     every_submit_ends_as(enrolled, job_document(state="failed", error=error))
-    result = parley("enrol", "Dr. Weber", recording)
+    enrolled.on("DELETE", JOB, Reply(document={"job_id": JOB_ID, "removed": ["recording"]}))
+    result = parley("enrol", "Dr. Adler", recording)
     assert (result.exit_code, "damaged" in result.stderr) == (Exit.JOB_FAILED, True)
+    assert asked(enrolled)[-1] == ("DELETE", JOB)
+
+
+def test_an_enrolment_whose_job_cannot_be_deleted_says_so(enrolled: ScriptedServer, recording: Path) -> None:
+    enrolled.on("DELETE", JOB, problem(403, "missing_scope", "The key must not delete."))
+    speaking(enrolled, "SPEAKER_00")
+    result = parley("enrol", "Dr. Adler", recording)
+    assert (result.exit_code, result.stdout) == (Exit.OK, "voiceprint-1\n")
+    assert f"parley delete {JOB_ID}" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--job", JOB_ID), ("--speaker", "SPEAKER_00")])

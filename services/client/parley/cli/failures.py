@@ -19,9 +19,11 @@ ERROR_CODES = {
     "job_not_found": "No job has this id, or an id that begins like this.",
     "no_speech": "Nobody speaks in the recording.",
     "not_confirmed": "The command asks for confirmation, and there was no answer.",
+    "several_speakers": "More than one person speaks in the recording of an enrolment; `speakers` has their labels.",
     "job_store_unavailable": "Redis does not answer.",
     "object_store_unavailable": "The object store does not answer.",
     "unexpected_response": "The response does not come from Parley.",
+    "voiceprint_name_taken": "The name is enrolled already.",
 }
 """The codes of errors that the command finds itself, with their meanings; all others are codes of the server."""
 

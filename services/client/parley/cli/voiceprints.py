@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from parley import SubmitOptions, Voiceprint
+from parley import Parley, ParleyClientError, SubmitOptions, Voiceprint
+from parley.cli.batch import Outcome
 from parley.cli.changes import Yes, apply
 from parley.cli.durations import age, format_duration
 from parley.cli.exit_codes import Exit
@@ -19,6 +21,7 @@ from parley.cli.submit import submit_files
 from parley.cli.terminal import PATIENT, Terminal
 
 COLUMNS = ("ID", "NAME", "ROLE", "AGE", "MODEL")
+MAX_NAME = 200  # characters; as the server has it
 MODEL_WIDTH = 24  # characters: the engine's name and the beginning of a hash
 
 voiceprints_app = typer.Typer(
@@ -65,16 +68,18 @@ def enrol(
 ) -> None:
     """Enrol the voiceprint of a person.
 
-    Jobs that keep speaker embeddings then show the name of this person.
+    Jobs that keep speaker embeddings then show the name of this person. The recording of an enrolment is deleted
+    afterwards.
     """
     if (recording is None) == (job is None) or (job is None) != (speaker is None):
         raise typer.BadParameter("Give either a recording of this person, or --job and --speaker.")
     terminal = terminal_of(ctx)
-    if recording is not None:
-        job, speaker = _only_speaker(terminal, recording)
-    assert job is not None and speaker is not None, "given, or found in the recording"
     with terminal.parley(PATIENT) as parley:
-        voiceprint = parley.enrol(name, resolve(parley, job), speaker, role=role)
+        if recording is not None:
+            voiceprint = _enrol_recording(terminal, parley, name, recording, role)
+        else:
+            assert job is not None and speaker is not None, "checked above"
+            voiceprint = parley.enrol(name, resolve(parley, job), speaker, role=role)
     terminal.say(f"{voiceprint.name} is enrolled.")
     if as_json:
         terminal.print_json(voiceprint.document)
@@ -82,17 +87,63 @@ def enrol(
         terminal.print_text(f"{voiceprint.id}\n")
 
 
-def _only_speaker(terminal: Terminal, recording: Path) -> tuple[str, str]:
+def _enrol_recording(terminal: Terminal, parley: Parley, name: str, recording: Path, role: Role | None) -> Voiceprint:
+    """Submit a recording, enrol its only speaker, and delete the job, however it ended.
+
+    Raises:
+        CommandFailed: the name is not free, the job failed, or not exactly one person speaks.
+    """
+    _require_free(parley, name)
+    (outcome,) = submit_files(terminal, [recording], SubmitOptions(speaker_embeddings=True), wait=True)
+    try:
+        job_id, speaker = _only_speaker(outcome)
+        return parley.enrol(name, job_id, speaker, role=role)
+    finally:
+        if outcome.job is not None:
+            _delete_job(terminal, parley, outcome.job.id)
+
+
+def _require_free(parley: Parley, name: str) -> None:
+    """Refuse a name that the server would refuse after the job: a recording need not be uploaded for that."""
+    key = _name_key(name)
+    if not key or len(name) > MAX_NAME or not name.isprintable():
+        raise typer.BadParameter(f"A name has 1 to {MAX_NAME} characters, and no control characters.")
+    for voiceprint in parley.voiceprints():
+        if _name_key(voiceprint.name) == key:
+            detail = f"{voiceprint.name} is enrolled already. Choose another name, or delete that voiceprint first."
+            raise CommandFailed(Exit.REFUSED, "voiceprint_name_taken", detail)
+
+
+def _name_key(name: str) -> str:
+    """Return what two names must differ in. The server decides in the same way."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
+
+
+def _only_speaker(outcome: Outcome) -> tuple[str, str]:
     """Return the job id and the label of the only speaker of a recording."""
-    options = SubmitOptions(speaker_embeddings=True, num_speakers=1)
-    (outcome,) = submit_files(terminal, [recording], options, wait=True)
     if outcome.error is not None:
         raise outcome.error
     if outcome.turns is None:
         raise CommandFailed(outcome.exit_code, "job_failed", outcome.summary)
-    if not outcome.turns.speakers:
+    speakers = outcome.turns.speakers
+    if not speakers:
         raise CommandFailed(Exit.REFUSED, "no_speech", "Nobody speaks in this recording.")
-    return outcome.turns.job_id, outcome.turns.speakers[0]
+    if len(speakers) > 1:
+        detail = (
+            f"{len(speakers)} people seem to speak in this recording, and nobody was enrolled. Record this person "
+            "alone. Or submit the recording with --speaker-embeddings, and enrol one of its speakers with --job and "
+            "--speaker."
+        )
+        raise CommandFailed(Exit.REFUSED, "several_speakers", detail, speakers=list(speakers))
+    return outcome.turns.job_id, speakers[0]
+
+
+def _delete_job(terminal: Terminal, parley: Parley, job_id: str) -> None:
+    """Delete the job of an enrolment, or say that it stays."""
+    try:
+        parley.delete(job_id)
+    except ParleyClientError as error:
+        terminal.say(f"Job {job_id} stays with its recording: {error} To delete it: parley delete {job_id}", "yellow")
 
 
 @voiceprints_app.callback()
