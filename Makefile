@@ -83,12 +83,15 @@ structure: $(VENV)/dev.stamp  ## Measure how much there is to read: sizes, helpe
 
 ##@ Measure it
 
-.PHONY: bench bench-engine faults mutants security-controls
+.PHONY: bench bench-engine bench-real faults mutants security-controls
 bench: $(VENV)/dev.stamp  ## Measure speed and memory; prints a table and writes bench.json
 	@$(BIN)/python -m benchmarks
 
 bench-engine: $(VENV)/dev.stamp  ## Measure engines side by side (ARGS=--help says more); writes bench/engine.json
 	@$(BIN)/python -m benchmarks.engines $(ARGS)
+
+bench-real: $(VENV)/dev.stamp  ## Measure errors on AMI, NOTSOFAR-1, PriMock57 and others: DATA=FOLDER; writes bench/real.json
+	@$(BIN)/python -m benchmarks.real $(if $(DATA),"$(DATA)") $(ARGS)
 
 faults: $(VENV)/dev.stamp  ## Every fault against 1,000 jobs and more (half an hour); writes docs/faults.md
 	@$(BIN)/python -m chaos --write $(ARGS)

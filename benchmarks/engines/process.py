@@ -83,10 +83,11 @@ class Runs:
         """Return the runs of one folder, or of a recording of a number of minutes."""
         return Runs(self.ready_seconds, tuple(run for run in self.runs if run.source == str(source)))
 
-    def errors(self, folder: Path, inside: Span | None = None) -> Errors:
+    def errors(self, folder: Path, inside: Span | None = None, collar: float = 0.0) -> Errors:
         """Return the errors of all recordings together, against the folder's references."""
-        scores = (errors(read_rttm(folder / f"{run.recording}.rttm"), run.turns, inside) for run in self.runs)
-        return sum(scores, Errors())
+        references = (read_rttm(folder / f"{run.recording}.rttm") for run in self.runs)
+        pairs = zip(references, self.runs, strict=True)
+        return sum((errors(reference, run.turns, inside, collar) for reference, run in pairs), Errors())
 
     def miscounted(self, recordings: Recordings) -> int:
         """Return in how many recordings the number of speakers is wrong."""

@@ -1,7 +1,8 @@
 """Diarization error rate: the share of speaker time that is missed, false alarm or given to the wrong speaker.
 
-No collar, overlapped speech counted, speakers mapped so that they agree for as long as possible. The measure is that
-of the NIST rich transcription evaluations (Fiscus et al., 2006), with the same counting as pyannote.metrics.
+Overlapped speech counts, no collar unless one is given, speakers are mapped so that they agree for as long as possible.
+The measure is that of the NIST rich transcription evaluations (Fiscus et al., 2006), with the same counting as
+pyannote.metrics.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from parley_core.turns import Span, Turn
+from parley_core.turns import Span, Turn, merge_spans
 
 Interval = tuple[float, frozenset[str], frozenset[str]]  # seconds, speakers of the reference, of the hypothesis
 
@@ -46,15 +47,21 @@ class Errors:
         )
 
 
-def errors(reference: Iterable[Turn], hypothesis: Iterable[Turn], inside: Span | None = None) -> Errors:
+def errors(
+    reference: Iterable[Turn], hypothesis: Iterable[Turn], inside: Span | None = None, collar: float = 0.0
+) -> Errors:
     """Return the errors of a hypothesis.
 
     Args:
         reference: the true turns.
         hypothesis: the turns to score.
         inside: score only this part (a UEM); None for everything.
+        collar: seconds before and after each boundary of a true turn that are not scored.
     """
-    intervals = _intervals(_cut(reference, inside), _cut(hypothesis, inside))
+    true = _cut(reference, inside)
+    boundaries = {boundary for turn in true for boundary in (turn.start, turn.end)} if collar else set()
+    unscored = merge_spans([Span(boundary - collar, boundary + collar) for boundary in sorted(boundaries)])
+    intervals = _intervals(true, _cut(hypothesis, inside), unscored)
     mapping = _mapping(intervals)
     return sum((_errors_of(interval, mapping) for interval in intervals), Errors())
 
@@ -85,12 +92,14 @@ def _cut(turns: Iterable[Turn], inside: Span | None) -> list[Turn]:
     return [turn for turn in cut if turn.start < turn.end]
 
 
-def _intervals(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> list[Interval]:
-    """Return the intervals between any two boundaries, with the active speakers of both sides."""
-    boundaries = sorted({boundary for turn in (*reference, *hypothesis) for boundary in (turn.start, turn.end)})
+def _intervals(reference: Sequence[Turn], hypothesis: Sequence[Turn], unscored: Sequence[Span] = ()) -> list[Interval]:
+    """Return the scored intervals between any two boundaries, with the active speakers of both sides."""
+    edges = (*reference, *hypothesis, *unscored)
+    boundaries = sorted({boundary for one in edges for boundary in (one.start, one.end)})
     return [
         (end - start, _speakers_at(reference, start), _speakers_at(hypothesis, start))
         for start, end in pairwise(boundaries)
+        if not any(span.start <= start < span.end for span in unscored)
     ]
 
 

@@ -57,6 +57,16 @@ def test_only_the_given_part_is_scored() -> None:
     assert parts(errors(TRUE, [Turn(-2, 10, "x"), Turn(12, 20, "y")], inside=Span(5, 14))) == (9, 2, 0, 0)
 
 
+def test_a_collar_leaves_out_what_lies_near_a_boundary_of_the_reference() -> None:
+    late = [Turn(0.2, 10.4, "x"), Turn(10.4, 15, "y")]
+    assert parts(errors(TRUE, late)) == pytest.approx((15, 0.2, 0, 0.4))
+    assert parts(errors(TRUE, late, collar=0.25)) == pytest.approx((14, 0, 0, 0.15))
+
+
+def test_a_collar_does_not_stand_around_boundaries_of_the_hypothesis() -> None:
+    assert parts(errors(TRUE, [Turn(0, 5, "x"), Turn(6, 10, "x"), Turn(10, 15, "y")], collar=0.25))[1] == 1
+
+
 def test_recordings_add_up_by_their_time_not_by_their_rate() -> None:
     good, bad = errors(TRUE, [Turn(0, 10, "x"), Turn(10, 15, "y")]), errors([Turn(0, 5, "anna")], [])
     assert (good.rate, bad.rate, (good + bad).rate) == (0, 100, 25)

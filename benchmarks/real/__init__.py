@@ -1,0 +1,1 @@
+"""`make bench-real`: engines on labelled recordings of real conversations."""
