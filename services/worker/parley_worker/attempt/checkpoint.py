@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
-from io import BytesIO
 from itertools import takewhile
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
 from parley_core.recording import checkpoint_folder
 from parley_core.turns import EngineInfo
+from parley_worker.attempt.packing import pack, unpack
 from parley_worker.attempt.retry import SoftLimitReached
 from parley_worker.attempt.stopping import WorkerStopping
 from parley_worker.engines.checkpoint import Part
@@ -35,6 +35,7 @@ from parley_worker.engines.checkpoint import Part
 PART_SHARE = 0.04
 PART_SECONDS = 0.5
 HASH_BYTES = 32
+FORMAT = 2  # of a part: parts of an older format are ignored
 
 log = get_logger(__name__)
 
@@ -59,7 +60,8 @@ class StoredCheckpoint:
         self._recordings, self._count_ignored = recordings, count_ignored
         self._folder = checkpoint_folder(job.id)
         made_by = asdict(replace(engine, kernels={}))
-        self._binding = json.dumps([job.recording.sha256, made_by], sort_keys=True, default=str).encode()
+        work = [FORMAT, job.recording.sha256, made_by]
+        self._binding = json.dumps(work, sort_keys=True, default=str).encode()
         self._keys = self._stored_keys() if job.token > 1 else set()
         self._pending: list[_Pending] = []
         self._written_at = time.monotonic()
@@ -120,9 +122,8 @@ class StoredCheckpoint:
             log.warning("part of a checkpoint ignored: damaged, or of another engine", key=key)
             self._count_ignored()
             return None
-        with np.load(BytesIO(stored[HASH_BYTES:]), allow_pickle=False) as file:
-            arrays = dict(file)
-        return Part(first, int(arrays.pop("end")), arrays)
+        arrays = unpack(stored[HASH_BYTES:])
+        return Part(first, int(arrays.pop("end")[0]), arrays)
 
     def _hash(self, content: bytes) -> bytes:
         return hashlib.sha256(self._binding + content).digest()
@@ -157,10 +158,9 @@ class StoredCheckpoint:
 
     def _write(self, step: str, parts: Sequence[Part]) -> int:
         """Return the number of parts. Raises ObjectStoreUnavailable."""
-        content = BytesIO()
-        arrays: Any = {name: np.concatenate([part.arrays[name] for part in parts]) for name in parts[0].arrays}
-        np.savez(content, end=np.int64(parts[-1].end), **arrays)
+        arrays = {name: np.concatenate([part.arrays[name] for part in parts]) for name in parts[0].arrays}
+        content = pack({"end": np.array([parts[-1].end]), **arrays})
         key = self._key(step, parts[0].first)
-        self._recordings.put(key, self._hash(content.getvalue()) + content.getvalue())
+        self._recordings.put(key, self._hash(content) + content)
         self._keys.add(key)
         return len(parts)

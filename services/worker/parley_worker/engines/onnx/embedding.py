@@ -4,6 +4,8 @@
 - Sub-segments of two seconds: they are clustered. A local speaker is too long for that, since a window may mix two
   people in one local speaker.
 - Embedding frames every tenth of a second: they decide again who speaks at each moment.
+
+All are rounded: then a checkpoint is small, and an undisturbed run finds the same as one that goes on from it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint, Part
 from parley_worker.engines.onnx.grid import FRAMES, LOCAL_SPEAKERS, SAMPLE_RATE, first_frames
 from parley_worker.engines.onnx.segmentation import Segmentation
-from parley_worker.engines.onnx.trunk import CHANNELS, DIMENSION, FRAMES_PER_SECOND, Floats, Head
+from parley_worker.engines.onnx.trunk import CHANNELS, DIMENSION, FRAMES_PER_SECOND, Floats, Head, unit
 
 # In trunk frames (20 ms) from here on.
 WINDOW = 499  # frames of a window; the 500th would need samples after its end
@@ -32,6 +34,11 @@ MIN_SUBSEGMENT = 35  # 0.7 s of one local speaker alone; sub-segments with less 
 EMBEDDING_HOP = 5  # between embedding frames
 EMBEDDING_CONTEXT = 42  # on either side of an embedding frame: 1.7 s in all
 MIN_EMBEDDING = 15  # 0.3 s in which one person speaks; with less, an embedding frame is zero
+
+# The numbers of a unit vector are rounded to multiples of one over these: a cosine similarity gets an error of 0.009
+# and 0.012 (standard deviation), and the DER moves by less than 0.01 points (ADR 16).
+STEPS = 32
+FRAME_STEPS = 24  # coarser, since frames are most of a checkpoint
 
 _NEAREST = np.arange(WINDOW) * FRAMES // WINDOW  # segmentation frame of each trunk frame
 
@@ -72,15 +79,16 @@ def embed(
     local = np.zeros((windows, LOCAL_SPEAKERS, DIMENSION), np.float32)
     frames = np.zeros(((hop * (windows - 1) + WINDOW) // EMBEDDING_HOP + 1, DIMENSION), np.float16)
     subsegments = []
-    seconds = []
+    alone = []
     compute = partial(_embedded_windows, head, trunk_from, segmentation, hop)
     for first, end, found in checkpoint.continued("embedding", windows, compute):
-        local[first:end] = found["local"]
+        local[first:end] = _unit(found["local"]).reshape(-1, LOCAL_SPEAKERS, DIMENSION)
         subsegments.append(found["subsegments"])
-        seconds.append(found["seconds"])
+        alone.append(found["alone"])
         begin = owned_frames(first, windows, hop)[0]
-        frames[begin : begin + len(found["frames"])] = found["frames"]
-    return Embeddings(local, np.concatenate(subsegments), np.concatenate(seconds), frames)
+        frames[begin : begin + len(found["frames"])] = _unit(found["frames"])
+    seconds = np.asarray(np.concatenate(alone) / FRAMES_PER_SECOND * (hop / WINDOW_SPAN), np.float32)
+    return Embeddings(local, _unit(np.concatenate(subsegments)), seconds, frames)
 
 
 def _embedded_windows(
@@ -97,12 +105,21 @@ def _embedded_windows(
         found = head.embed(trunk, masks)
         first, end = LOCAL_SPEAKERS, LOCAL_SPEAKERS + len(parts)
         arrays = {
-            "local": found[None, :first].copy(),  # a view would keep all of `found` in memory
-            "subsegments": found[first:end].copy(),
-            "seconds": parts.sum(axis=1, dtype=np.float32) / FRAMES_PER_SECOND * (hop / WINDOW_SPAN),
-            "frames": found[end:].astype(np.float16),
+            "local": _rounded(found[:first], STEPS),
+            "subsegments": _rounded(found[first:end], STEPS),
+            "alone": parts.sum(axis=1, dtype=np.uint8),
+            "frames": _rounded(found[end:], FRAME_STEPS),
         }
         yield Part(window, window + 1, arrays)
+
+
+def _rounded(vectors: Floats, steps: int) -> NDArray[np.int8]:
+    return np.rint(vectors * steps).astype(np.int8)
+
+
+def _unit(rounded: NDArray[np.int8]) -> Floats:
+    """Return rounded vectors as unit vectors. Their squares add up without rounding, so the length is exact."""
+    return unit(rounded.astype(np.float32))
 
 
 def _windows(blocks: Iterable[Floats], windows: int, hop: int) -> Iterator[Floats]:

@@ -29,6 +29,7 @@ BATCH = 2  # windows per call: more are not cheaper, and the 8-bit scales of a c
 RAMP = 88  # frames, 1.5 s, over which the weight of a window rises from its edge
 COUNT_THRESHOLDS = (0.6, 1.4)  # expected speakers for a count of 1 and 2; 1.4, since the model misses second speakers
 HANGOVER = 6  # frames, 0.1 s, that are added to the end of speech: the model ends before a word has faded
+EXPECTED_STEPS = 100  # per speaker, of a window's expected number of speakers: 0 to 2 in eight bits, for checkpoints
 MIN_WEIGHT = 0.02  # at the very edge: only one window covers the first and the last seconds of a recording
 
 POWERSET = np.array(  # the seven classes of the model as sets of its three local speakers
@@ -78,8 +79,9 @@ def segment(
 
     def compute(first: int) -> Iterator[Part]:
         for windows, scores in class_scores(session, waveform, step, progress, first):
-            classes, speakers = scores.argmax(axis=2).astype(np.uint8), np.exp(scores) @ _SPEAKERS_IN_CLASS
-            yield Part(windows.start, windows.stop, {"classes": classes, "speakers": speakers})
+            classes, speakers = scores.argmax(axis=2), np.rint(np.exp(scores) @ _SPEAKERS_IN_CLASS * EXPECTED_STEPS)
+            found = {"classes": classes.astype(np.uint8), "speakers": speakers.astype(np.uint8)}
+            yield Part(windows.start, windows.stop, found)
 
     starts = first_frames(window_count(len(waveform), step), step)
     activity = np.zeros((len(starts), FRAMES, LOCAL_SPEAKERS), np.uint8)
@@ -87,7 +89,7 @@ def segment(
     for first, end, found in checkpoint.continued("segmentation", len(starts), compute):
         activity[first:end] = POWERSET[found["classes"]]
         for start, speakers in zip(starts[first:end], found["speakers"], strict=True):
-            expected[start : start + FRAMES] += speakers * _WEIGHTS
+            expected[start : start + FRAMES] += speakers / EXPECTED_STEPS * _WEIGHTS
             weight[start : start + FRAMES] += _WEIGHTS
     expected /= weight
     return Segmentation(step, activity, speaker_count(expected), expected.astype(np.float32))
