@@ -23,6 +23,7 @@ from tests.support.sounds import wav
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.worker import running_system
+from tests.unit.api.test_access import bearer, line
 
 VOICEPRINT = NewVoiceprint("voiceprint-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8))
 
@@ -75,9 +76,12 @@ def voiceprints_as(role: str, server: Server) -> RedisVoiceprintStore:
 
 
 def test_api_keeper_and_worker_run_jobs_to_every_end_without_a_refusal(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(line("north", "a key"))  # with keys, tenants have limits, which Redis counts
     settings = Settings(
         redis_url=SecretStr(server.url("api")),
         objects_url=f"file://{tmp_path}/objects",
+        api_keys_file=tmp_path / "keys",
+        tenant_audio_hours_per_day=1.0,
         lease_seconds=3,
         lease_renewal_seconds=0.5,
     )
@@ -86,6 +90,7 @@ def test_api_keeper_and_worker_run_jobs_to_every_end_without_a_refusal(server: S
         running_system(settings, tmp_path) as system,
         ApiProcess(settings, tmp_path / "api.log", **server.login("api")) as api,
     ):
+        api.http.headers.update(bearer("a key"))
         keeper = system.keeper(**server.login("keeper"))
         worker = system.worker(**server.login("worker"), PARLEY_SCRIPTED_SECONDS=0.1, PARLEY_QUEUES="interactive")
         first, cancelled = (submit(api, queue) for queue in ("interactive", "batch"))

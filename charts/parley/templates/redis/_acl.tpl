@@ -10,7 +10,7 @@ Keys of the record are parley:*, the others are queues and keys of Celery's tran
 
 {{/* What every transition of a job may touch. */}}
 {{- define "parley.redis.acl.transitions" -}}
-~parley:job:* ~parley:events:* ~parley:unfinished:* ~parley:waiting:* ~parley:leases:* ~parley:jobs:* ~parley:deliveries:* ~parley:outbox ~parley:engines ~parley:running ~parley:stats ~parley:tenants ~parley:due ~parley:expiry ~parley:started:* ~parley:probe resetchannels &parley:changed +del +exists +get +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hset +hsetnx +lrange +ltrim +pexpire +publish +rpush +sadd +scard +set +sismember +zadd +zcard +zrange +zrem +zscore +zrank
+~parley:job:* ~parley:events:* ~parley:unfinished:* ~parley:waiting:* ~parley:leases:* ~parley:jobs:* ~parley:deliveries:* ~parley:outbox ~parley:engines ~parley:running ~parley:stats ~parley:stored_bytes ~parley:tenants ~parley:due ~parley:expiry ~parley:started:* ~parley:probe resetchannels &parley:changed +del +exists +get +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hset +hsetnx +lrange +ltrim +pexpire +publish +rpush +sadd +scard +set +sismember +zadd +zcard +zrange +zrem +zscore +zrank
 {{- end -}}
 
 {{/* Publish a job: its message, and the binding of its queue. */}}
@@ -23,7 +23,7 @@ Keys of the record are parley:*, the others are queues and keys of Celery's tran
 {{- $jobs := printf "%s %s %s" $connection (include "parley.redis.acl.transitions" .) (include "parley.redis.acl.publish" .) -}}
 user default off nopass sanitize-payload resetchannels -@all
 user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
-user api on #{{ sha256sum .api }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* %R~parley:workers:* %R~parley:history +zrevrange +subscribe +unsubscribe
+user api on #{{ sha256sum .api }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* %R~parley:workers:* %R~parley:history ~parley:limits:* +incrby +pttl +rename +zrevrange +subscribe +unsubscribe
 user keeper on #{{ sha256sum .keeper }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history %R~parley:workers:* +zscan
 user worker on #{{ sha256sum .worker }} {{ $jobs }} ~parley:workers:* %R~parley:removing ~unacked* ~*.celery.pidbox* &/0.celery.pidbox +zremrangebyscore +zrangebyscore +zrevrangebyscore +brpop +rpop +srem +script|exists +subscribe +psubscribe +unsubscribe +punsubscribe
 user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* resetchannels &/0.celery* +@all -@admin -@dangerous -@scripting -scan -randomkey +info

@@ -11,7 +11,8 @@ for _, command in ipairs({
   {'HGETALL', 'parley:probe'}, {'ZADD', 'parley:probe', 1, 'member'}, {'ZREM', 'parley:probe', 'member'},
   {'ZRANGE', 'parley:probe', 0, 0}, {'ZCARD', 'parley:probe'}, {'RPUSH', 'parley:probe', 'value'},
   {'LTRIM', 'parley:probe', 0, 0}, {'DEL', 'parley:probe'}, {'PEXPIRE', 'parley:probe', 1},
-  {'PUBLISH', 'parley:changed', 'value'}, {'LPUSH', 'interactive', 'value'}, {'LPUSH', 'batch', 'value'},
+  {'HINCRBY', 'parley:stored_bytes', 'tenant', 1}, {'PUBLISH', 'parley:changed', 'value'},
+  {'LPUSH', 'interactive', 'value'}, {'LPUSH', 'batch', 'value'},
 }) do
   if not redis.acl_check_cmd(unpack(command)) then
     table.insert(missing, command[1] .. ' ' .. command[2])
