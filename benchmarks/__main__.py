@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.measure import Measure, print_table, write_json
+from benchmarks.system.checkpoints import checkpoint_rows
 from benchmarks.system.confinement import confinement_rows
 from benchmarks.system.engine import engine_rows
 from benchmarks.system.held_connections import held_connection_rows
@@ -33,6 +34,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "structure-bombs": structure_bomb_rows,
     "redis": redis_rows,
     "engine": engine_rows,
+    "checkpoints": checkpoint_rows,
 }
 LONG: dict[str, Callable[[Console], list[Measure]]] = {
     "recovery": recovery_rows,
