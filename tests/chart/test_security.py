@@ -233,3 +233,8 @@ def test_flower_needs_a_password() -> None:
     assert "--conf=/etc/parley/flower/flowerconfig.py" in container["command"]
     assert "basic_auth = " in rendered.one("ConfigMap", "-flower")["data"]["flowerconfig.py"]
     assert not render({"flower": {"enabled": False}}).of("Deployment", "flower")
+
+
+def test_listed_origins_reach_the_api() -> None:
+    pod = render({"api": {"corsOrigins": ["https://a.example", "https://b.example"]}}).pods()["release-parley-api"]
+    assert environment(pod)["PARLEY_CORS_ORIGINS"] == "https://a.example,https://b.example"

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from parley_api.http import docs, error_handlers, openapi
+from parley_api.http import cors, docs, error_handlers, openapi
 from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
 from parley_api.routes import (
@@ -84,6 +84,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     docs.install(app)
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
     app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)
+    cors.install(app, settings.allowed_origins)
     app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others
     return app
 

@@ -5,6 +5,7 @@ Refused at start when unsafe: a process that would lose jobs or patient data mus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from parley_core.validation import requirement
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
 HARD_AFTER_SOFT = 60.0  # seconds between the soft and the hard limit, to clean up
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -71,6 +73,10 @@ class Settings(BaseSettings):
 
     token_issuers_file: Path | None = None
     """File with the issuers of signed tokens that are accepted beside API keys, as JSON: see the page on API keys. It
+    needs PARLEY_API_KEYS_FILE."""
+
+    cors_origins: str = ""
+    """Origins, separated by commas, whose pages may call the API from a browser, such as `https://clinic.example`. It
     needs PARLEY_API_KEYS_FILE."""
 
     # Connections of the API
@@ -235,9 +241,18 @@ class Settings(BaseSettings):
             AddressGuard(self.webhook_networks)
         except ValueError as error:
             raise ValueError(f"PARLEY_WEBHOOK_NETWORKS: {error}") from error
+        if not all(map(ORIGIN.fullmatch, self.allowed_origins)):
+            raise ValueError(
+                "PARLEY_CORS_ORIGINS has origins like `https://clinic.example`, in lower case, without a path"
+            )
         if self.lease_seconds < 3 * self.lease_renewal_seconds:
             raise ValueError("PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS")
         return self
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins whose pages may call the API."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
     @cached_property
     def visibility_timeout(self) -> int:
