@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from pydantic import SecretStr
@@ -115,6 +118,38 @@ def test_api_keeper_and_worker_run_jobs_to_every_end_without_a_refusal(server: S
             shown = environments(pid) if os.getuid() == 0 else ""  # closed to all others
             assert not [name for name in server.passwords if server.passwords[name] in shown], "a password is shown"
     assert server.refusals() == before
+
+
+def test_flower_watches_a_worker_without_a_refusal(server: Server, tmp_path: Path) -> None:
+    settings = Settings(redis_url=SecretStr(server.url("worker")), objects_url=f"file://{tmp_path}/objects")
+    before = server.refusals()
+    port = free_port()
+    command = (sys.executable, "-m", "celery", "--app", "parley_core.celery_app", "flower", f"--port={port}")
+    with running_system(settings, tmp_path) as system, (tmp_path / "flower.log").open("wb") as log:
+        system.worker(**server.login("worker"))
+        flower = subprocess.Popen(
+            [*command, "--address=127.0.0.1", "--basic-auth=someone:secret"],
+            env=os.environ | server.login("flower"),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            until(lambda: workers_of_flower(port))
+        finally:
+            flower.terminate()
+            flower.wait()
+    assert server.refusals() == before, (tmp_path / "flower.log").read_text()
+
+
+def workers_of_flower(port: int) -> bool:
+    """Return whether Flower has asked a worker for its numbers, through the broker."""
+    try:
+        answer = httpx.get(
+            f"http://127.0.0.1:{port}/api/workers", params={"refresh": "1"}, auth=("someone", "secret"), timeout=30.0
+        )
+    except httpx.TransportError:
+        return False
+    return answer.is_success and any("stats" in worker for worker in answer.json().values())
 
 
 def environments(pid: int) -> str:
