@@ -39,7 +39,7 @@ ANSWERED_TURNS = {
     "speaker_count": None,
     "purity": [],
 }
-ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}}
+ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}, "kernels": {}}
 
 
 class ScriptedProbe:
