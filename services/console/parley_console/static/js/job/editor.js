@@ -15,7 +15,8 @@ export class Editor extends EventTarget {
     this.canUndo = false;
     this.canRedo = false;
     this.last = ""; // who made the newest version
-    this.busy = false;
+    this.sending = ""; // the correction that was asked for last, while it is being sent
+    this.settled = Promise.resolve(); // when all that were asked for are answered
     if (session.model.version) this.lookUp();
     addEventListener("keydown", (event) => this.key(event), { signal: session.signal });
   }
@@ -25,47 +26,65 @@ export class Editor extends EventTarget {
   }
 
   /**
-   * Make a correction; return whether it was made.
+   * Make a correction after those that are being sent; return whether it was made. The same one again at once is a double
+   * click, and is left out.
    * @param {...any} operations as the API takes them
    */
   async apply(...operations) {
-    if (this.busy) return false;
+    const text = JSON.stringify(operations);
+    if (this.sending === text) return false;
     const author = localStorage.getItem(AUTHOR) ?? (await askForAuthor());
     if (!author) return false;
-    this.busy = true;
+    this.sending = text;
+    const made = this.settled.then(() => this.send(author, operations));
+    this.settled = made.then(() => {}, () => {}).finally(() => (this.sending = ""));
+    return made;
+  }
+
+  /**
+   * @param {string} author
+   * @param {any[]} operations
+   */
+  async send(author, operations) {
     try {
       await post(this.path, { base_version: this.session.model.version, author, operations });
     } catch (problem) {
       toast(explain(/** @type {any} */ (problem)));
-      if (/** @type {any} */ (problem).code !== "correction_conflict") return false;
-      await this.reload();
+      if (/** @type {any} */ (problem).code === "correction_conflict") await this.reload();
       return false;
-    } finally {
-      this.busy = false;
     }
     await this.reload();
     return true;
   }
 
+  /** Show the newest version. What can be undone is known before it is shown. */
   async reload() {
-    const turns = await json(`${this.session.job.links.turns}?format=json`, { signal: this.session.signal });
+    const { signal, job } = this.session;
+    const [turns, found] = await Promise.all([json(`${job.links.turns}?format=json`, { signal }), json(this.path, { signal })]);
+    this.take(found);
     this.session.replace(new Model(turns));
-    await this.lookUp();
-  }
-
-  async lookUp() {
-    const found = await json(this.path, { signal: this.session.signal });
-    this.canUndo = found.can_undo;
-    this.canRedo = found.can_redo;
-    this.last = found.corrections.at(-1)?.author ?? "";
     this.dispatchEvent(new Event("change"));
   }
 
-  undo() {
+  async lookUp() {
+    this.take(await json(this.path, { signal: this.session.signal }));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {any} found the corrections of the recording */
+  take(found) {
+    this.canUndo = found.can_undo;
+    this.canRedo = found.can_redo;
+    this.last = found.corrections.at(-1)?.author ?? "";
+  }
+
+  async undo() {
+    await this.settled;
     return this.canUndo && this.apply({ operation: "undo" });
   }
 
-  redo() {
+  async redo() {
+    await this.settled;
     return this.canRedo && this.apply({ operation: "redo" });
   }
 
