@@ -144,3 +144,19 @@ def test_only_an_embedded_store_has_a_flusher() -> None:
 
     assert flushers({"kind": "embedded"}) == {"http://release-parley-objects:7071"}
     assert flushers({"kind": "url", "url": "s3://bucket"}) == {None}
+
+
+def test_the_flusher_ends_at_once_when_it_is_asked_to(tmp_path: Path) -> None:
+    """Process 1 of a container ignores SIGTERM unless the program handles it, which its exit status shows."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, str(CHART / "files" / "flush.py"), str(tmp_path), str(port)])
+    until(lambda: answers(port))
+    process.terminate()
+    assert process.wait(HANG_SECONDS) == 0
+
+
+def answers(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/").is_success
+    return False
