@@ -67,6 +67,11 @@ class Conversation:
         """Return what is written for the speaker of a passage."""
         return self.names[passage.speaker]
 
+    def line_of(self, passage: Passage) -> str:
+        """Return a passage in one line: the name, and the text after it where there is a transcript."""
+        name = one_line(self.name_of(passage))
+        return name if passage.text is None else f"{name}: {one_line(passage.text)}"
+
     def rows(self) -> list[tuple[str, tuple[Passage, ...]]]:
         """Return the passages by speaker, each row under a name of its own and without overlaps.
 

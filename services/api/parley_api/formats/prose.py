@@ -11,12 +11,10 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:])")
 
 def to_text(conversation: Conversation) -> str:
     """Return a line per passage: `[00:00:00.412 - 00:00:03.874] SPEAKER_00: Good morning.`"""
-    lines = []
-    for passage in conversation.passages:
-        name = one_line(conversation.name_of(passage))
-        said = name if passage.text is None else f"{name}: {one_line(passage.text)}"
-        lines.append(f"[{clock(passage.start)} - {clock(passage.end)}] {said}\n")
-    return "".join(lines)
+    return "".join(
+        f"[{clock(passage.start)} - {clock(passage.end)}] {conversation.line_of(passage)}\n"
+        for passage in conversation.passages
+    )
 
 
 def to_markdown(conversation: Conversation) -> str:

@@ -20,9 +20,7 @@ def to_srt(conversation: Conversation) -> str:
     """Return SubRip: a cue per passage, with the speaker before the text."""
     cues = []
     for number, passage in enumerate(conversation.passages, 1):
-        name = one_line(conversation.name_of(passage))
-        said = name if passage.text is None else f"{name}: {one_line(passage.text)}"
-        text = MARKUP.sub(lambda found: found.group() + WORD_JOINER, said)
+        text = MARKUP.sub(lambda found: found.group() + WORD_JOINER, conversation.line_of(passage))
         cues.append(f"{number}\n{clock(passage.start, ',')} --> {clock(passage.end, ',')}\n{text}\n\n")
     return "".join(cues)
 

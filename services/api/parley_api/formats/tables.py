@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import replace
 
-from parley_api.formats.conversation import Conversation, decimal_seconds, one_line
+from parley_api.formats.conversation import Conversation, decimal_seconds
 from parley_core.turns import to_rttm as rttm_lines
 
 COLUMNS = ("start", "end", "speaker", "role", "confidence", "needs_review", "text")
@@ -43,12 +43,10 @@ def to_rttm(conversation: Conversation) -> str:
 
 def to_audacity(conversation: Conversation) -> str:
     """Return a label track of Audacity: start, end and label, separated by tabs."""
-    lines = []
-    for passage in conversation.passages:
-        name = one_line(conversation.name_of(passage))
-        label = name if passage.text is None else f"{name}: {one_line(passage.text)}"
-        lines.append(f"{decimal_seconds(passage.start)}\t{decimal_seconds(passage.end)}\t{label}\n")
-    return "".join(lines)
+    return "".join(
+        f"{decimal_seconds(passage.start)}\t{decimal_seconds(passage.end)}\t{conversation.line_of(passage)}\n"
+        for passage in conversation.passages
+    )
 
 
 def _inert(text: str) -> str:
