@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from chaos.parts import until
@@ -114,6 +115,34 @@ def publish_again(testbed: Testbed) -> None:
     testbed.note()
 
 
+def on_s3(fault: Fault) -> Fault:
+    """Return the same fault with an S3 server as object store."""
+    return replace(
+        fault,
+        name=f"{fault.name} (S3)",
+        description=f"{fault.description}, with an S3 server as object store",
+        layout=replace(fault.layout, objects="s3"),
+        short=False,
+        needs=missing_for_s3,
+    )
+
+
+VOLUME_LOST = Fault(
+    "Redis volume lost",
+    "kill -9 and an empty volume, five times",
+    wipe_redis,
+    Layout(keepers=2),
+    bound=RECOVERY_BOUND,
+)
+ROLLED_BACK = Fault(
+    "Redis rolled back",
+    "kill -9 and the volume as it was 2 to 6 s before, five times",
+    roll_back_redis,
+    Layout(keepers=2),
+    bound=RECOVERY_BOUND,
+    short=True,
+)
+
 FAULTS = (
     Fault(
         "Redis killed, back after 0.5 s",
@@ -139,37 +168,10 @@ FAULTS = (
         jobs=10,
         bound=RECOVERY_BOUND,
     ),
-    Fault(
-        "Redis volume lost",
-        "kill -9 and an empty volume, five times",
-        wipe_redis,
-        Layout(keepers=2),
-        bound=RECOVERY_BOUND,
-    ),
-    Fault(
-        "Redis volume lost (S3)",
-        "kill -9 and an empty volume, five times, with an S3 server as object store",
-        wipe_redis,
-        Layout(keepers=2, objects="s3"),
-        bound=RECOVERY_BOUND,
-        needs=missing_for_s3,
-    ),
-    Fault(
-        "Redis rolled back",
-        "kill -9 and the volume as it was 2 to 6 s before, five times",
-        roll_back_redis,
-        Layout(keepers=2),
-        bound=RECOVERY_BOUND,
-        short=True,
-    ),
-    Fault(
-        "Redis rolled back (S3)",
-        "kill -9 and the volume as it was 2 to 6 s before, five times, with an S3 server as object store",
-        roll_back_redis,
-        Layout(keepers=2, objects="s3"),
-        bound=RECOVERY_BOUND,
-        needs=missing_for_s3,
-    ),
+    VOLUME_LOST,
+    on_s3(VOLUME_LOST),
+    ROLLED_BACK,
+    on_s3(ROLLED_BACK),
     Fault("connections cut (TCP)", "CLIENT KILL of every connection, ten times", cut_connections, Layout(link="tcp")),
     Fault("connections cut (Unix socket)", "CLIENT KILL of every connection, ten times", cut_connections, short=True),
     Fault(

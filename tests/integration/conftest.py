@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.valkey import Valkey
@@ -43,3 +45,15 @@ def api_settings(long_lived_api: tuple[ApiProcess, Settings], valkey: Valkey) ->
     """The settings of `api`."""
     shutil.rmtree(long_lived_api[1].objects_url.removeprefix("file://"), ignore_errors=True)
     return long_lived_api[1]
+
+
+@pytest.fixture
+def store(valkey: Valkey) -> RedisJobStore:
+    """The record in an empty Valkey."""
+    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
+
+
+@pytest.fixture
+def redis(valkey: Valkey) -> Any:
+    """A client of the same Valkey, to look at what the record wrote."""
+    return valkey.client()

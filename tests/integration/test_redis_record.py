@@ -39,16 +39,6 @@ COUNTING_KEYS = {"parley:stats", "parley:tenants", "parley:engines", "parley:sta
 FINISHED_KEYS = COUNTING_KEYS | {"parley:expiry", "parley:references:default", "parley:stored_bytes"}
 
 
-@pytest.fixture
-def store(valkey: Valkey) -> RedisJobStore:
-    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
-
-
-@pytest.fixture
-def redis(valkey: Valkey) -> Any:
-    return valkey.client()
-
-
 def running(store: RedisJobStore, job: Job | None = None) -> Lease:
     job = job or store.create(new_job(options=JobOptions(reference="consult 7"))).job
     store.mark_queued(dispatch_of(job))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import pytest
-
 from parley_core.job import (
     Failure,
     GiveUp,
@@ -21,24 +19,12 @@ from parley_core.job import (
 )
 from parley_core.recording import result_key
 from parley_core.redis import RedisJobStore
-from parley_core.settings import Settings
 from tests.support.fakes import new_job
-from tests.support.valkey import Valkey
 
 BUSY = Failure("engine_error", "It broke.")
 INDEXES = ("parley:due", "parley:expiry", "parley:waiting:interactive", "parley:unfinished:interactive")
 FIRST = "attempt:1"
 RUNNING = {f"{FIRST}:worker", f"{FIRST}:started_at"}
-
-
-@pytest.fixture
-def store(valkey: Valkey) -> RedisJobStore:
-    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
-
-
-@pytest.fixture
-def redis(valkey: Valkey) -> Any:
-    return valkey.client()
 
 
 def accepted(store: RedisJobStore, **options: Any) -> Job:
