@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Queue
 from types import ModuleType
 from typing import Any
 
@@ -92,9 +93,11 @@ def test_a_put_returns_after_its_flush_and_fails_without_one(
     flush: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(flush, "REFUSE_SECONDS", 0.0)
     disk = Disk()
+    left: Queue[int] = Queue()
     server, flusher = ForgetfulS3(0), flush.Flusher(disk.flush)
-    with server.serving() as port, serving(flush.server_of(flusher, 0)) as url:
+    with server.serving() as port, serving(flush.server_of(flusher, 0, left.put)) as url:
         for name, value in environment_of(port).items():
             monkeypatch.setenv(name, value)
         store = ObjectStore("s3://parley", flush_url=url)
@@ -107,6 +110,7 @@ def test_a_put_returns_after_its_flush_and_fails_without_one(
         disk.allowed.release()
         with pytest.raises(ObjectStoreUnavailable):
             store.put("results/b", b"x")
+        assert left.get(timeout=HANG_SECONDS) == 1  # the container starts again
     with pytest.raises(ObjectStoreUnavailable):
         store.put("results/c", b"x")  # nobody flushes
 

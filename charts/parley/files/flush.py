@@ -73,8 +73,14 @@ def flush_of(folder: str) -> Callable[[], None]:
     return flush
 
 
-def server_of(flusher: Flusher, port: int) -> ThreadingHTTPServer:
-    """Return a server for the port; 0 picks one."""
+def server_of(flusher: Flusher, port: int, leave: Callable[[int], object] = os._exit) -> ThreadingHTTPServer:
+    """Return a server.
+
+    Args:
+        flusher: writes what came before a call.
+        port: where to listen; 0 picks one.
+        leave: ends the process with a status, some time after a failed flush.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -83,7 +89,7 @@ def server_of(flusher: Flusher, port: int) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             self._answer(204 if flusher.run() else 503)
             if flusher.failed:
-                stop = threading.Timer(REFUSE_SECONDS, os._exit, (1,))
+                stop = threading.Timer(REFUSE_SECONDS, leave, (1,))
                 stop.daemon = True
                 stop.start()
 
