@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from uuid import uuid4
 
 import httpx
@@ -16,6 +17,7 @@ import soundfile
 
 from chaos.engines import RATE
 from chaos.ledger import Entry, Ledger
+from chaos.system import ROOT
 
 SUBMITTERS = 4
 GIVE_UP_SECONDS = 240.0  # limit of one request over all retries
@@ -23,6 +25,7 @@ LONGEST_PAUSE = 1.0  # limit of Retry-After: an impatient client is the harder t
 ANSWER_SECONDS = 30.0
 REPEAT_SHARE = 0.1  # share of requests repeated after their 202, as if the answer had been lost
 TEMPORARY = frozenset({409, 429, 500, 502, 503, 504})
+SAMPLE = ROOT / "services/client/parley/sample/conversation.flac"
 
 
 def recording_of(seconds: int) -> bytes:
@@ -30,6 +33,15 @@ def recording_of(seconds: int) -> bytes:
     noise = np.random.default_rng(seconds).normal(0, 0.01, seconds * RATE).astype(np.float32)
     buffer = io.BytesIO()
     soundfile.write(buffer, noise, RATE, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+@cache
+def conversation(seconds: int) -> bytes:
+    """Return a FLAC of the sample conversation, repeated up to this length."""
+    samples, rate = soundfile.read(SAMPLE, dtype="int16")
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.resize(samples, seconds * rate), rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from chaos.schedule import Fault
 from chaos.system import Layout
-from chaos.testbed import Testbed
+from chaos.testbed import Testbed, no_worker_was_reaped
 
 RECOVERY_BOUND = 10.0  # seconds after the fault, of which Sentinel needs two to agree on a new primary
-TIMES = 3
-MORE_TIMES = 10
+TIMES = 10
 DEAD_SECONDS = 10.0  # until a dead primary is replaced, while the other two serve
 LAYOUT = Layout(link="sentinel", lease_seconds=6.0)
 
@@ -30,13 +29,13 @@ def lose_primary(testbed: Testbed) -> None:
         time.sleep(DEAD_SECONDS)
         servers[port].start()
 
-    _take_away(testbed, lambda port: servers[port].kill(), replace, MORE_TIMES)
+    _take_away(testbed, lambda port: servers[port].kill(), replace)
 
 
 def cut_primary_off(testbed: Testbed) -> None:
     """Cut the primary off from its replicas and from the Sentinels. Clients reach it for up to two seconds."""
     sentinels = testbed.system.sentinels
-    _take_away(testbed, sentinels.cut_off, sentinels.reconnect, MORE_TIMES)
+    _take_away(testbed, sentinels.cut_off, sentinels.reconnect)
 
 
 def freeze_primary(testbed: Testbed) -> None:
@@ -45,12 +44,10 @@ def freeze_primary(testbed: Testbed) -> None:
     _take_away(testbed, lambda port: servers[port].pause(), lambda port: servers[port].resume())
 
 
-def _take_away(
-    testbed: Testbed, take: Callable[[int], None], bring_back: Callable[[int], None], times: int = TIMES
-) -> None:
+def _take_away(testbed: Testbed, take: Callable[[int], None], bring_back: Callable[[int], None]) -> None:
     """Take the primary away by its port, wait for its successor, and bring it back."""
     sentinels = testbed.system.sentinels
-    for _ in range(times):
+    for _ in range(TIMES):
         before = sentinels.primary()
         with testbed.outage():
             take(before)
@@ -74,17 +71,19 @@ def fail_over(testbed: Testbed) -> None:
 FAULTS = (
     Fault(
         "primary killed (Sentinel)",
-        "kill -9 of the primary under load, three times; each returns as a replica",
+        "kill -9 of the primary under load, ten times; each returns as a replica",
         kill_primary,
         LAYOUT,
         bound=RECOVERY_BOUND,
+        check=no_worker_was_reaped,
     ),
     Fault(
         "primary frozen (Sentinel)",
-        "SIGSTOP of the primary under load until there is another one, three times",
+        "SIGSTOP of the primary under load until there is another one, ten times",
         freeze_primary,
         LAYOUT,
         bound=RECOVERY_BOUND,
+        check=no_worker_was_reaped,
     ),
     Fault(
         "primary dead (Sentinel)",
@@ -92,6 +91,7 @@ FAULTS = (
         lose_primary,
         LAYOUT,
         bound=RECOVERY_BOUND,
+        check=no_worker_was_reaped,
     ),
     Fault(
         "primary cut off (Sentinel)",
@@ -99,12 +99,14 @@ FAULTS = (
         cut_primary_off,
         LAYOUT,
         bound=RECOVERY_BOUND,
+        check=no_worker_was_reaped,
     ),
     Fault(
         "failover on purpose (Sentinel)",
-        "SENTINEL FAILOVER under load, three times: the last second of writes is lost",
+        "SENTINEL FAILOVER under load, ten times: the last second of writes is lost",
         fail_over,
         LAYOUT,
         bound=RECOVERY_BOUND,
+        check=no_worker_was_reaped,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chaos.client import SAMPLE
 from chaos.engines import IGNORES_LIMIT, LEAK, POISON
 from chaos.faults_process import BETWEEN_KILLS, LIGHT_LOAD, kill_workers
 from chaos.schedule import Fault
@@ -99,6 +100,6 @@ FAULTS = (
         jobs=6,
         rate=0.25,  # the engine takes seconds, and recovery must not include waits in a full queue
         bound=3 + 5 + 30.0,
-        sample=True,
+        recording=SAMPLE.read_bytes,
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any
 from chaos.parts import until
 from chaos.schedule import Fault
 from chaos.system import Layout
-from chaos.testbed import Testbed
+from chaos.testbed import Testbed, no_worker_was_reaped
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import JobState, dispatch_of
 from tests.support.s3 import missing_for_s3
@@ -20,6 +20,7 @@ LISTS = ("interactive", "batch")
 IDLE_SECONDS = 3.0
 STALLED_RUN = 2.0
 LOSSES = 5
+FROZEN_LEASES = 1.5
 
 
 def kill_redis(times: int, seconds: float) -> Callable[[Testbed], None]:
@@ -64,6 +65,16 @@ def roll_back_redis(testbed: Testbed) -> None:
             testbed.system.valkey.roll_back(snapshot)
             testbed.system.valkey.start()
         testbed.pause(5, 7)
+
+
+def freeze_redis(testbed: Testbed) -> None:
+    """Freeze Redis for longer than a lease, as the snapshot of a virtual machine or a stalled disk does."""
+    for _ in range(4):
+        with testbed.outage():
+            testbed.system.valkey.pause()
+            time.sleep(FROZEN_LEASES * testbed.system.layout.lease_seconds)
+            testbed.system.valkey.resume()
+        testbed.pause(4, 6)
 
 
 def cut_connections(testbed: Testbed) -> None:
@@ -167,6 +178,16 @@ FAULTS = (
         rate=0.4,
         jobs=10,
         bound=RECOVERY_BOUND,
+    ),
+    Fault(
+        "Redis frozen for longer than a lease",
+        "SIGSTOP for one and a half leases under load, four times: no living worker loses its job",
+        freeze_redis,
+        Layout(run_seconds=STALLED_RUN),
+        rate=1.5,
+        most_executions=1,
+        bound=RECOVERY_BOUND,
+        check=no_worker_was_reaped,
     ),
     VOLUME_LOST,
     on_s3(VOLUME_LOST),

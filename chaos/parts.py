@@ -100,9 +100,13 @@ class Supervisor:
             part.start()
         self._thread.start()
 
-    def stop(self) -> None:
+    def leave(self) -> None:
+        """Restart nothing from now on."""
         self._stop.set()
         self._thread.join()
+
+    def stop(self) -> None:
+        self.leave()
         for part in self._parts:
             part.end()
 

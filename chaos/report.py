@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from chaos.round import Outcome, percentile
+from chaos.figures import percentile
+from chaos.round import Outcome
 from chaos.schedule import every_fault
 from chaos.system import ROOT
 
@@ -38,6 +39,7 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         "commits_refused": result.commits_refused,
         "counters_differ": list(result.differences),
         "answers": {str(status): count for status, count in sorted(outcome.answers.items())},
+        "figures": outcome.figures,
         "problems": list(outcome.problems),
         "seconds": round(outcome.seconds, 1),
     }
@@ -92,7 +94,7 @@ def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _page(rows: Sequence[dict[str, Any]], seed: str) -> str:
-    what = "".join(f"- **{row['fault']}**: {row['description']}.\n" for row in rows)
+    what = "".join(_explained(row) for row in rows)
     return f"""# Faults
 
 Written by `make faults` (seed {seed}; a fault that was run again alone has its newest row). Each fault gets a new
@@ -103,11 +105,11 @@ record.
 
 {markdown(rows)}
 **Lost**: accepted with a 202, and afterwards unknown or not ended. **Committed twice**: more ends
-counted than jobs have. **Executions**: attempts started. **Recovery**:
-after a fault of a worker, from the last fault that affected a job to its end. After an outage, from its end to that
-of the jobs that were running, to the record of the jobs accepted meanwhile, and to the first attempt. **Manual
-interventions**: jobs and parts that did not recover by themselves. After each fault the counters of `/metrics` equal
-the record exactly.
+counted than jobs have. **Executions**: attempts started, with those that a planned stop ended and that do not count.
+**Recovery**: after a fault of a worker, from the last fault that affected a job to its end. After an outage, from its
+end to that of the jobs that were running, to the record of the jobs accepted meanwhile, and to the first attempt.
+**Manual interventions**: jobs and parts that did not recover by themselves. After each fault the counters of
+`/metrics` equal the record exactly.
 
 Faults of workers are injected one at a time, eight seconds apart, under a load that one worker can carry alone. Under
 a higher load, a job that lost its worker also waits in the queue behind newer ones: with 3 jobs a second, a kill
@@ -118,3 +120,8 @@ are 1, 2 and 4 s (the defaults are 60, 120 and 240 s).
 
 ## Faults
 {what}"""
+
+
+def _explained(row: dict[str, Any]) -> str:
+    figures = "".join(f" {name[:1].upper()}{name[1:]}: {figure}." for name, figure in row.get("figures", {}).items())
+    return f"- **{row['fault']}**: {row['description']}.{figures}\n"

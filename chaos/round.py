@@ -11,10 +11,11 @@ from datetime import datetime
 
 from chaos.checker import CheckResult, compare, every_job
 from chaos.client import Load, recording_of
+from chaos.figures import percentile
 from chaos.ledger import Ledger
 from chaos.parts import until
 from chaos.schedule import Fault
-from chaos.system import ROOT, System
+from chaos.system import System
 from chaos.testbed import Injection, Testbed
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
 from parley_core.job import Job, JobState
@@ -22,7 +23,6 @@ from parley_core.job import Job, JobState
 ENDS_SECONDS = 240.0  # limit for all jobs to end
 READY_AGAIN_SECONDS = 30.0
 RECORDED_LATE = "job recorded that was accepted without Redis"  # as the keeper logs it
-SAMPLE = ROOT / "services/client/parley/sample/conversation.flac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Outcome:
         manual_interventions: jobs and parts that did not recover by themselves.
         problems: descriptions of broken promises.
         seconds: duration of the round.
+        figures: what the fault has measured beside this, by name.
     """
 
     fault: Fault
@@ -44,6 +45,7 @@ class Outcome:
     manual_interventions: tuple[str, ...]
     problems: tuple[str, ...]
     seconds: float
+    figures: dict[str, str]
 
 
 def run_fault(fault: Fault, seed: str) -> Outcome:
@@ -57,16 +59,23 @@ def run_fault(fault: Fault, seed: str) -> Outcome:
         manual_interventions = (*_wait_for_ends(system, ledger), *_not_ready(system))
         result = compare(system, ledger)
         recoveries = tuple(recoveries_of(testbed.injections, every_job(system), ledger, system))
-        problems = tuple(_problems(fault, result, recoveries, load, manual_interventions))
+        problems = (*_problems(fault, result, recoveries, load, manual_interventions), *fault.check(testbed))
         ledger.close()
         return Outcome(
-            fault, result, recoveries, dict(load.answers), manual_interventions, problems, time.monotonic() - began
+            fault=fault,
+            result=result,
+            recoveries=recoveries,
+            answers=dict(load.answers),
+            manual_interventions=manual_interventions,
+            problems=problems,
+            seconds=time.monotonic() - began,
+            figures=testbed.figures,
         )
 
 
 def _inject(fault: Fault, testbed: Testbed) -> None:
-    if fault.sample:
-        testbed.load.start(SAMPLE.read_bytes(), "audio/flac")
+    if fault.recording:
+        testbed.load.start(fault.recording(), "audio/flac")
     else:
         testbed.load.start(recording_of(fault.layout.recording_seconds))
     try:
@@ -133,14 +142,6 @@ def _first_attempt(jobs: Iterable[Job], injection: Injection) -> Iterator[float]
     later = [start - injection.ended for start in starts if start > injection.ended]
     if later:
         yield min(later)
-
-
-def percentile(values: Iterable[float], share: float) -> float:
-    """Return the percentile by nearest rank. Raises ValueError without values."""
-    ordered = sorted(values)
-    if not ordered:
-        raise ValueError("no values")
-    return ordered[max(0, -(-int(share * 100) * len(ordered) // 100) - 1)]
 
 
 def _problems(

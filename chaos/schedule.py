@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from chaos.system import Layout
@@ -26,7 +26,8 @@ class Fault:
         ends: the state in which all jobs must end. Empty: succeeded, or failed after four lost attempts.
         needs: returns why the fault cannot run here, or an empty text.
         short: part of the short schedule.
-        sample: submit the sample conversation instead of noise.
+        recording: returns the FLAC file to submit, instead of noise.
+        check: yields what is wrong after the end of all jobs, beside what is checked of every fault.
         refusals: maximum number of submits with another answer than 202. None: not bounded.
     """
 
@@ -41,7 +42,8 @@ class Fault:
     ends: str = "succeeded"
     needs: Callable[[], str] = lambda: ""
     short: bool = False
-    sample: bool = False
+    recording: Callable[[], bytes] | None = None
+    check: Callable[[Testbed], Iterable[str]] = lambda _: ()
     refusals: int | None = None
 
 
@@ -52,6 +54,8 @@ def needs_root() -> str:
 def every_fault() -> Sequence[Fault]:
     """Return all faults in the order of the table."""
     from chaos import (
+        faults_cluster,
+        faults_engine,
         faults_failover,
         faults_job,
         faults_keeper,
@@ -67,9 +71,11 @@ def every_fault() -> Sequence[Fault]:
         faults_keeper,
         faults_redis,
         faults_failover,
+        faults_cluster,
         faults_network,
         faults_store,
         faults_job,
+        faults_engine,
         faults_mixed,
     )
     return [fault for group in groups for fault in group.FAULTS]

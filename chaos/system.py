@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,13 +93,20 @@ class System:
         self.network: Network | None = None
         self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
         self.objects_folder.mkdir(parents=True)
-        self._seed = seed
-        self.parts = self._make_parts(api_ports)
+        self._seed, self._api_ports = seed, api_ports
+        self._first_cluster: list[Part] = []
+        self._first_valkey = self.valkey
+        self._assemble()
+        self.first_store = self.store
+
+    def _assemble(self) -> None:
+        """Make the parts, and the harness's own connection to their stores."""
+        self.parts = self._make_parts(self._api_ports)
         self._supervisor = Supervisor(self.parts)
         self.settings = Settings(
-            redis_url=self.sentinels.url if layout.link == "sentinel" else self.valkey.url,
+            redis_url=self.sentinels.url if self.layout.link == "sentinel" else self.valkey.url,
             objects_url=f"file://{self.objects_folder}",
-            lease_seconds=layout.lease_seconds,
+            lease_seconds=self.layout.lease_seconds,
         )
         self.store = DurableJobStore.from_settings(self.settings)
 
@@ -179,9 +186,34 @@ class System:
             self.valkey.start()
         if self.layout.link == "proxy":
             self.network = Network(*self._proxy_ports)
+        self._start_parts()
+
+    def _start_parts(self) -> None:
         self._supervisor.start()
         if not until(self.ready, READY_SECONDS):
             raise TimeoutError(f"the system was not ready in {READY_SECONDS} s: {self.log_tails()}")
+
+    def start_second_cluster(self, frozen: Sequence[str] = ()) -> None:
+        """Give up all parts, and start others with an empty Redis of their own on the same object store and addresses.
+
+        Args:
+            frozen: kinds of parts of the first cluster that are frozen instead of killed; `thaw_first_cluster` lets
+                them go on, on the Redis of the first cluster.
+        """
+        self._supervisor.leave()
+        for part in self.parts:
+            part.freeze() if part.name.partition("-")[0] in frozen else part.end()
+        self._first_cluster, self._first_valkey, self.first_store = self.parts, self.valkey, self.store
+        if not frozen:
+            self.valkey.kill()
+        self.valkey = Valkey(self.folder / "second-valkey")
+        self.valkey.start()
+        self._assemble()
+        self._start_parts()
+
+    def thaw_first_cluster(self) -> None:
+        for part in self._first_cluster:
+            part.thaw()
 
     def unfinished(self) -> list[Job]:
         """Return every job that has not ended. Raises JobStoreUnavailable."""
@@ -217,12 +249,15 @@ class System:
         return "\n".join(ends)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        for part in self.parts:
+        for part in (*self.parts, *self._first_cluster):
             part.thaw() if part.starts else None
         self._supervisor.stop()
+        for part in self._first_cluster:
+            part.end()
         if self.network is not None:
             self.network.stop()
         self.valkey.kill()
+        self._first_valkey.kill()
         self.sentinels.stop()
         if self.s3 is not None:
             self.s3.kill()

@@ -17,6 +17,7 @@ from parley_core.job import Job, JobState
 WARM_JOBS = 2  # attempts started before the first fault
 WARM_SECONDS = 60
 BUSY_SECONDS = 30
+WORKER_LOST = '"worker lost"'  # as the keeper logs it
 
 
 @dataclass(slots=True)
@@ -43,12 +44,19 @@ class Injection:
 
 @dataclass(slots=True)
 class Testbed:
-    """A system under load, a seeded random source, and the injections so far."""
+    """A system under load, a seeded random source, and the injections so far.
+
+    Attributes:
+        seconds_to_stop: from the SIGTERM of a worker to its end, of each planned stop that was measured.
+        figures: what else a fault has measured, by name.
+    """
 
     system: System
     load: Load
     rng: random.Random
     injections: list[Injection] = field(default_factory=list)
+    seconds_to_stop: list[float] = field(default_factory=list)
+    figures: dict[str, str] = field(default_factory=dict)
 
     def pause(self, low: float, high: float) -> None:
         """Wait for a random time between `low` and `high` seconds."""
@@ -99,3 +107,10 @@ class Testbed:
 
         if not until(started, WARM_SECONDS):
             raise TimeoutError(f"no attempt was started: {self.system.log_tails()}")
+
+
+def no_worker_was_reaped(testbed: Testbed) -> Iterator[str]:
+    """Check that no keeper has ended an attempt: for faults that no worker dies of."""
+    for log in sorted(testbed.system.logs.glob("keeper-*.log")):
+        if reaped := log.read_text(errors="replace").count(WORKER_LOST):
+            yield f"{reaped} attempts of living workers ended: {log.name}"
