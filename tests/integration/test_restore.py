@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import JobState
 from parley_core.settings import Settings
+from parley_keeper.reconciliation import Reconciler
 from tests.support.fakes import new_job
 from tests.support.valkey import Valkey
 
@@ -45,6 +47,40 @@ def test_everything_is_restored_and_a_second_run_changes_nothing(tmp_path: Path)
         assert states == [JobState.CANCELLED] * (JOBS // 2) + [JobState.ACCEPTED] * (JOBS // 2)
         assert "RESTORED" in parley(settings, "restore").stdout
         assert json.loads(parley(settings, "restore", "--json").stdout)["restored"] == 0
+    finally:
+        server.kill()
+
+
+def evict(client: Any, keys: list[str]) -> None:
+    """Let Redis evict some of these keys. It prefers keys that expire soon under this policy, so others stay."""
+    for key in keys:
+        client.expire(key, 3600)
+    client.config_set("maxmemory-policy", "volatile-ttl")
+    client.config_set("maxmemory", client.info("memory")["used_memory"] - 10_000)
+    client.set("anything", "")
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", 0)
+    assert client.exists(*keys) < len(keys)
+
+
+def test_jobs_that_redis_evicted_are_restored_once_it_evicts_no_more(tmp_path: Path) -> None:
+    server = Valkey(tmp_path / "valkey")
+    server.start()
+    client: Any = server.client()
+    store = DurableJobStore.from_settings(Settings(redis_url=server.url, objects_url=f"file://{tmp_path}/objects"))
+    reconciler = Reconciler(store)
+    try:
+        ended, *waiting = [store.create(new_job()).job.id for _ in range(JOBS)]
+        store.cancel(ended)
+        reconciler.run_once(lambda: None)
+        evict(client, [f"parley:job:{job_id}" for job_id in waiting])
+        assert reconciler.run_once(lambda: None) > 0
+        assert {store.index.get(job_id).state for job_id in waiting} == {JobState.ACCEPTED}
+        assert store.index.get(ended).state is JobState.CANCELLED
+        assert {dispatch.job_id for dispatch in store.claim_due(2 * JOBS)} == set(waiting)
+        before = reconciler.reconciliations
+        reconciler.run_once(lambda: None)
+        assert reconciler.reconciliations == before, "nothing was evicted since"
     finally:
         server.kill()
 

@@ -229,6 +229,8 @@ class History:
         server: identity of the process and of its replication history.
         now: time of the server's clock.
         look_again_since: writes since then are to be compared once more now; None when nothing is.
+        evictions: number of keys that this process of Redis has removed to save memory.
+        evicted: some of them were removed since the last note: any record may be missing.
     """
 
     id: str
@@ -238,6 +240,8 @@ class History:
     server: str
     now: datetime
     look_again_since: datetime | None = None
+    evictions: int = 0
+    evicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

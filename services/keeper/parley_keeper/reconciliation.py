@@ -35,8 +35,11 @@ class Found:
 def lost_since(history: History, marker: HistoryMarker | None) -> datetime | None:
     """Return since when Redis may lack writes; None when it lacks none.
 
-    A data set that no keeper has compared, or another one than the object store's marker names, may lack everything.
+    A data set that no keeper has compared, or another one than the object store's marker names, may lack everything,
+    and so may one that has evicted keys.
     """
+    if history.evicted:
+        return BEGINNING
     if marker is not None and marker.id != history.id:
         return BEGINNING
     if not history.same_server or (marker is not None and marker.ticks > history.ticks):
@@ -57,6 +60,8 @@ class Reconciler:
         now = datetime.now(UTC)
         history = self._store.index.history()
         lost = lost_since(history, None)
+        if history.evicted:
+            log.error("Redis has evicted keys; set maxmemory-policy to noeviction", evictions=history.evictions)
         compares = lost is not None or now - self._marked_at >= MARKER_EVERY
         marker = self._store.manifests.marker() if compares else None
         if compares:

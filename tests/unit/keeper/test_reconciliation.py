@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -99,6 +100,7 @@ def test_a_redis_without_voiceprints_and_jobs_is_not_new_where_a_keeper_has_left
         (History("b", 0, BEGINNING, same_server=False, server="s", now=NOW), None, BEGINNING),
         (History("b", 0, NOW, same_server=True, server="s", now=NOW), HistoryMarker("a", 7), BEGINNING),
         (History("a", 7, NOW, same_server=False, server="t", now=NOW), HistoryMarker("a", 7), NOW),
+        (replace(WHOLE, evicted=True), HistoryMarker("a", 7), BEGINNING),
     ],
 )
 def test_lost_writes_are_noticed(history: History, marker: HistoryMarker | None, since: datetime | None) -> None:

@@ -64,19 +64,22 @@ class Restoration:
         """Return how far this server's history is known to be complete. A data set without an id gets one."""
         with translated_errors():
             self._raw.hsetnx(HISTORY, "id", secrets.token_hex(8))
-            server, replication = self._raw.info("server"), self._raw.info("replication")
+            info = self._raw.info("server") | self._raw.info("replication") | self._raw.info("stats")
             known, (seconds, microseconds) = self._raw.hgetall(HISTORY), self._raw.time()
-        identity = f"{server['run_id']}:{replication.get('master_replid', '')}"
+        identity = f"{info['run_id']}:{info.get('master_replid', '')}"
+        same_server, evictions = known.get("server") == identity, int(info.get("evicted_keys", 0))
         now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
         again_at = moment(known.get("again_at"))
         return History(
             id=known.get("id", ""),
             ticks=int(known.get("ticks", 0)),
             complete_until=moment(known.get("at")) or BEGINNING,
-            same_server=known.get("server") == identity,
+            same_server=same_server,
             server=identity,
             now=now,
             look_again_since=moment(known.get("again_since")) if again_at and again_at <= now else None,
+            evictions=evictions,
+            evicted=evictions > (int(known.get("evictions", 0)) if same_server else 0),
         )
 
     def confirm_history(self, seen: History, look_again: bool) -> int | None:
@@ -91,7 +94,7 @@ class Restoration:
         """
         again = str(milliseconds(seen.now)) if look_again else "done" if seen.look_again_since else ""
         wait = int(LOOK_AGAIN_AFTER.total_seconds() * 1000)
-        return self._restore_script("history", seen.id, seen.ticks, seen.server, again, wait) or None
+        return self._restore_script("history", seen.id, seen.ticks, seen.server, again, wait, seen.evictions) or None
 
 
 def _end_arguments(end: JobEnd) -> list[Any]:
