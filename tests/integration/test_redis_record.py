@@ -70,7 +70,7 @@ def test_a_purged_job_leaves_its_tombstone_alone(store: RedisJobStore, redis: An
     store.purge(lease.job_id)
     left = set(redis.scan_iter()) - COUNTING_KEYS
     assert left == {f"parley:purged:{lease.job_id}"}
-    assert redis.ttl(f"parley:purged:{lease.job_id}") > 86_400
+    assert 3500 < redis.ttl(f"parley:purged:{lease.job_id}") <= 3600, "memory would grow with the jobs of a month"
 
 
 @pytest.mark.parametrize("how", ["succeed", "fail", "retry", "cancel"])

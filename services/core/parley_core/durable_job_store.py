@@ -292,8 +292,11 @@ class DurableJobStore(IndexedJobStore):
         return corrected
 
     def _condemn(self, job_id: str, by_hand: bool) -> None:
-        self._recorded(job_id)
-        self.index.condemn(job_id)
+        try:
+            self.index.condemn(job_id)
+        except JobNotFound:  # not recorded yet
+            self._recorded(job_id)
+            self.index.condemn(job_id)
         self.manifests.condemn(job_id, by_hand)
 
     def _recorded(self, job_id: str) -> Job:

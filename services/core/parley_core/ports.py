@@ -116,7 +116,7 @@ class JobRecorder(Protocol):
         ...
 
     def purge(self, job_id: str) -> None:
-        """Remove the record of an ended job. For 30 days its id raises JobPurged.
+        """Remove the record of an ended job. For an hour its id raises JobPurged.
 
         Raises JobNotFound, JobPurged or JobNotFinished.
         """

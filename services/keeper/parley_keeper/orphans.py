@@ -22,6 +22,8 @@ from parley_keeper.loop import NoteProgress
 
 PREFIXES = ("recordings", "results")
 SETTLED_AFTER = timedelta(days=1)  # on top of the retention: until then the purge itself is at work
+# A Redis that is restored from a backup of that age is still told what was purged.
+TOMBSTONES_KEPT = timedelta(days=30)
 STAGED_SECONDS = 86_400.0  # no upload takes a day
 
 log = get_logger(__name__)
@@ -55,6 +57,7 @@ class OrphanCollector:
             elif not trace.accepted:
                 kept += 1
         self.kept = kept
+        self._forget_tombstones(note_progress)  # at last: they condemn what is removed above
         return removed
 
     def metrics(self) -> Iterable[Metric]:
@@ -74,6 +77,14 @@ class OrphanCollector:
                     self._objects.delete(entry.key)
                     removed += 1
         return removed
+
+    def _forget_tombstones(self, note_progress: NoteProgress) -> None:
+        """Remove the tombstones of days long past: their number would grow with all jobs ever."""
+        before, manifests = self._now() - TOMBSTONES_KEPT, self._store.manifests
+        settled = (before - self._retain).date().isoformat()
+        for day in sorted({*manifests.days(), *manifests.change_days()}):
+            if day < settled:  # the folder of undated ids sorts behind all days
+                manifests.forget_purged(day, before, note_progress)
 
     def _settled(self) -> Iterator[str]:
         before = (self._now() - self._retain - SETTLED_AFTER).date().isoformat()

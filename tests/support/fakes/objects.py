@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,8 @@ class MemoryRecordingStore:
         listed_after: seconds until a listing has what was stored, as in a store of eventual consistency.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
         self.objects: dict[str, bytes] = {}
         self.modified: dict[str, datetime] = {}
         self.available = True
@@ -37,7 +38,7 @@ class MemoryRecordingStore:
     def put(self, key: str, data: bytes) -> None:
         self._require_available()
         self.objects[key] = data
-        self.modified[key] = datetime.now(UTC)
+        self.modified[key] = self._now()
 
     def read(self, key: str) -> bytes:
         self._require_available()
@@ -76,7 +77,7 @@ class MemoryRecordingStore:
 
     def keys(self, prefix: str) -> Sequence[str]:
         self._require_available()
-        newest = datetime.now(UTC) - timedelta(seconds=self.listed_after)
+        newest = self._now() - timedelta(seconds=self.listed_after)
         below = [key for key in list(self.objects) if key.startswith(prefix.rstrip("/") + "/")]
         return sorted(key for key in below if self.modified.get(key, newest) <= newest)
 

@@ -27,7 +27,7 @@ class KeeperFixture:
     def __init__(self) -> None:
         self.moved = timedelta()
         self.index = MemoryJobStore(now=lambda: self.now().timestamp())
-        self.objects = MemoryRecordingStore()
+        self.objects = MemoryRecordingStore(self.now)
         self.store = DurableJobStore(self.index, self.objects)
         self.collector = OrphanCollector(self.store, self.objects, RETAIN, self.now)
 
@@ -173,6 +173,34 @@ def test_what_a_purge_has_left_is_removed(fixture: KeeperFixture) -> None:
     fixture.moved = LATER
     assert fixture.collect() == 2
     assert fixture.sounds() == []
+
+
+def test_tombstones_of_days_long_past_go_and_nothing_else(fixture: KeeperFixture) -> None:
+    purged, left_over, kept = fixture.finished(), fixture.finished(), fixture.finished(retain_seconds=365 * 86400)
+    for job_id in (purged, left_over):
+        fixture.store.remove(fixture.store.get(job_id))
+    fixture.objects.put(recording_key(left_over), b"sound")  # nobody looked for two months
+    tombstones = {f"jobs/{day_of(job_id)}/{job_id}/purged" for job_id in (purged, left_over)}
+    before = {key for key in fixture.objects.objects if key.startswith("jobs/")}
+    fixture.moved = timedelta(seconds=RETAIN) + timedelta(days=29)
+    fixture.collect()
+    assert tombstones < set(fixture.objects.objects)
+    fixture.objects.put(recording_key(left_over), b"sound")
+    fixture.moved += timedelta(days=2)
+    fixture.collect()
+    assert {key for key in fixture.objects.objects if key.startswith("jobs/")} == before - tombstones
+    assert recording_key(left_over) not in fixture.objects.objects, "condemned before its tombstone went"
+    assert list(fixture.objects.keys("changes/")) == []
+    assert fixture.store.get(kept).state is JobState.SUCCEEDED
+
+
+def test_a_late_purge_leaves_its_tombstone_for_as_long(fixture: KeeperFixture) -> None:
+    job_id = fixture.finished(retain_seconds=365 * 86400)
+    fixture.moved = timedelta(days=100)
+    fixture.store.remove(fixture.store.get(job_id))
+    fixture.collect()
+    assert f"jobs/{day_of(job_id)}/{job_id}/purged" in fixture.objects.objects
+    assert list(fixture.objects.keys("changes/"))
 
 
 def test_checkpoints_go_with_the_end_and_stay_until_then(fixture: KeeperFixture) -> None:

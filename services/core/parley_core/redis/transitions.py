@@ -49,7 +49,7 @@ PURGE_CLAIM_MS = 60_000  # how long a keeper has to remove the jobs that it clai
 CLAIM_MS = 10_000  # how long a keeper has to publish what it claimed
 FORGOTTEN_AT_ONCE = 200  # jobs made due per call, so that one script never blocks Redis for long
 IDEMPOTENCY_MS = 24 * 3600 * 1000
-TOMBSTONE_MS = 30 * 86400 * 1000  # how long a purged id answers "purged" instead of "unknown"
+TOMBSTONE_MS = 3600 * 1000  # a keeper with an older list has ended by then; the object store remembers for longer
 
 
 def idempotency_redis_key(tenant: str, key: str) -> str:

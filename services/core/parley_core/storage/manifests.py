@@ -243,6 +243,21 @@ class Manifests:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         return known["job_id"]
 
+    def forget_purged(self, day: str, before: datetime, note_progress: Callable[[], None]) -> None:
+        """Remove the tombstones of a day that were left before then, and the day's notes on changes of that time.
+
+        A tombstone stays while anything else is left of its job.
+        """
+        for job_id, group in groupby(self._objects.entries(f"jobs/{day}/"), lambda entry: entry.key.split("/")[2]):
+            note_progress()
+            found = list(group)
+            if [entry.key for entry in found] == [f"{_folder(job_id)}/{PURGED}"] and found[0].modified < before:
+                self._objects.delete(found[0].key)
+        for entry in self._objects.entries(f"changes/{day}/"):
+            note_progress()
+            if entry.modified < before:
+                self._objects.delete(entry.key)
+
     def forget_keys(self, note_progress: Callable[[], None]) -> None:
         """Remove the bindings whose 24 hours are over; tell of each that was looked at."""
         oldest = datetime.now(UTC) - IDEMPOTENCY_LIFE
