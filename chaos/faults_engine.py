@@ -21,8 +21,9 @@ from chaos.testbed import Testbed
 from parley_core.job import MAX_ATTEMPTS, Job, Phase
 
 MINUTES = 30  # of a recording
-TIMES = 40
-WAITING = 3  # unfinished jobs, so that both workers always have one
+STOPS = 40
+KILLS = 20  # a job has four attempts, so these need seven recordings
+WAITING = 3  # jobs that may be interrupted, so that both workers always have one
 BUSY_SECONDS = 240  # a job whose last attempt runs is spared until its end
 END_SECONDS = 240  # of the first, undisturbed recording
 BETWEEN_STOPS = (0.5, 2.5)  # seconds
@@ -33,12 +34,16 @@ LAYOUT = Layout(apis=1, workers=2, concurrency=1, engine="chaos.noting_engine:No
 
 
 def interrupt_workers(
-    interrupt: Callable[[Testbed, Part], None], pause: tuple[float, float], spared: Callable[[Job], bool]
+    interrupt: Callable[[Testbed, Part], None],
+    times: int,
+    pause: tuple[float, float],
+    spared: Callable[[Job], bool],
 ) -> Callable[[Testbed], None]:
     """Interrupt computing workers one after the other.
 
     Args:
         interrupt: ends a worker.
+        times: number of interruptions.
         pause: shortest and longest time before each, in seconds.
         spared: jobs that may not be interrupted.
     """
@@ -48,11 +53,15 @@ def interrupt_workers(
         caller = Caller(testbed.system.urls, testbed.load.ledger, random.Random(0))
         recording = conversation(MINUTES * 60)
         wait_for_the_first_end(testbed)
-        for _ in range(TIMES):
-            testbed.pause(*pause)
-            while len(testbed.system.unfinished()) < WAITING:
+
+        def computing() -> list[Part]:
+            while sum(not spared(job) for job in testbed.system.unfinished()) < WAITING:
                 caller.submit(recording, "audio/flac")
-            interrupt(testbed, computing_worker(testbed, spared))
+            return computing_workers(testbed, spared)
+
+        for _ in range(times):
+            testbed.pause(*pause)
+            interrupt(testbed, testbed.rng.choice(wait_for(computing)))
             testbed.note()
         caller.close()
 
@@ -65,21 +74,27 @@ def wait_for_the_first_end(testbed: Testbed) -> None:
         raise TimeoutError("no recording ended without a disturbance")
 
 
-def computing_worker(testbed: Testbed, spared: Callable[[Job], bool]) -> Part:
-    """Return a worker whose engine computes."""
+def wait_for(computing: Callable[[], list[Part]]) -> list[Part]:
+    """Return computing workers once there are any. Raises TimeoutError."""
     found: list[Part] = []
+
+    def look() -> bool:
+        found[:] = computing()
+        return bool(found)
+
+    if not until(look, BUSY_SECONDS):
+        raise TimeoutError("no worker computes")
+    return found
+
+
+def computing_workers(testbed: Testbed, spared: Callable[[Job], bool]) -> list[Part]:
+    """Return the workers whose engine computes."""
 
     def computes(worker: Part) -> bool:
         jobs = testbed.running_on(worker) if worker.alive else []
         return any(job.phase in IN_ENGINE and not spared(job) for job in jobs)
 
-    def look() -> bool:
-        found[:] = filter(computes, testbed.system.kind("worker"))
-        return bool(found)
-
-    if not until(look, BUSY_SECONDS):
-        raise TimeoutError("no worker computes")
-    return testbed.rng.choice(found)
+    return [worker for worker in testbed.system.kind("worker") if computes(worker)]
 
 
 def kill(testbed: Testbed, worker: Part) -> None:
@@ -127,8 +142,8 @@ def _turns(url: str, job: Job) -> Any:
 FAULTS = (
     Fault(
         "real engine, workers killed",
-        f"SIGKILL of a worker that computes recordings of {MINUTES} minutes, {TIMES} times: equal turns",
-        interrupt_workers(kill, BETWEEN_KILLS, spared=lambda job: len(job.attempts) >= MAX_ATTEMPTS),
+        f"SIGKILL of a worker that computes recordings of {MINUTES} minutes, {KILLS} times: equal turns",
+        interrupt_workers(kill, KILLS, BETWEEN_KILLS, spared=lambda job: len(job.attempts) >= MAX_ATTEMPTS),
         LAYOUT,
         jobs=WAITING,
         rate=0.5,
@@ -137,10 +152,10 @@ FAULTS = (
     ),
     Fault(
         "real engine, workers stopped",
-        f"SIGTERM of a worker that computes recordings of {MINUTES} minutes, {TIMES} times: equal turns, one attempt",
-        interrupt_workers(stop, BETWEEN_STOPS, spared=lambda _: False),
+        f"SIGTERM of a worker that computes recordings of {MINUTES} minutes, {STOPS} times: equal turns, one attempt",
+        interrupt_workers(stop, STOPS, BETWEEN_STOPS, spared=lambda _: False),
         LAYOUT,
-        most_executions=TIMES,  # every start is one, and no stop counts as an attempt
+        most_executions=STOPS,  # every start is one, and no stop counts as an attempt
         jobs=WAITING,
         rate=0.5,
         recording=lambda: conversation(MINUTES * 60),

@@ -183,7 +183,7 @@ FAULTS = (
         "Redis frozen for longer than a lease",
         "SIGSTOP for one and a half leases under load, four times: no living worker loses its job",
         freeze_redis,
-        Layout(run_seconds=STALLED_RUN),
+        Layout(run_seconds=STALLED_RUN, lease_seconds=6.0),
         rate=1.5,
         most_executions=1,
         bound=RECOVERY_BOUND,

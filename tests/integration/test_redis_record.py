@@ -244,7 +244,38 @@ def test_no_lease_is_given_out_before_a_whole_lease_on_this_server(valkey: Valke
     assert [lapsed.lease for lapsed in store.lapsed_leases(1)] == [lease]
     redis.hset("parley:renewals", "server", "another")
     assert store.lapsed_leases(1) == []
-    assert redis.hget("parley:renewals", "server") == f"{redis.info()['run_id']}:{redis.info()['master_replid']}"
+    assert redis.hget("parley:renewals", "server") == server_identity(redis)
+
+
+def test_after_a_jump_of_the_clock_workers_have_a_whole_lease_to_renew(valkey: Valkey, redis: Any) -> None:
+    """A machine that slept, or whose clock was set, finds all leases lapsed at once."""
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url, lease_seconds=0.4, lease_renewal_seconds=0.1))
+    lease = running(store)
+    until(lambda: store.lapsed_leases(1) == [] and float(redis.hget("parley:renewals", "seen")) > 0)
+    for field in ("since", "seen"):  # an hour ago
+        redis.hincrby("parley:renewals", field, -3_600_000)
+    redis.zadd("parley:leases:interactive", {lease.job_id: 0})
+    assert store.lapsed_leases(1) == []
+    store.renew(lease, 30, Phase.EMBEDDING, 0.5)
+    time.sleep(0.2)
+    assert store.lapsed_leases(1) == []
+    redis.zadd("parley:leases:interactive", {lease.job_id: 0})
+    assert [found.lease for found in until(lambda: store.lapsed_leases(1))] == [lease]
+
+
+def test_a_clock_that_went_back_keeps_no_lost_worker_for_long(valkey: Valkey, redis: Any) -> None:
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url, lease_seconds=0.4, lease_renewal_seconds=0.1))
+    lease = running(store)
+    hour = 3_600_000
+    ahead = int(redis.time()[0] * 1000) + hour
+    redis.hset("parley:renewals", mapping={"server": server_identity(redis), "since": ahead, "seen": ahead})
+    redis.zadd("parley:leases:interactive", {lease.job_id: ahead})
+    assert store.lapsed_leases(1) == []
+    assert [found.lease for found in until(lambda: store.lapsed_leases(1))] == [lease]
+
+
+def server_identity(redis: Any) -> str:
+    return f"{redis.info()['run_id']}:{redis.info()['master_replid']}"
 
 
 def test_a_callers_key_is_kept_for_a_day(store: RedisJobStore, redis: Any) -> None:

@@ -27,6 +27,7 @@ from parley_core.errors import (
     ObjectStoreUnavailable,
     ParleyError,
     RecordUnreadable,
+    WorkerLost,
 )
 from parley_core.indexed_job_store import IndexedJobStore
 from parley_core.job import (
@@ -171,6 +172,8 @@ class DurableJobStore(IndexedJobStore):
     def fail_attempt(self, lease: Lease, failure: Failure, then: RetryIn | GiveUp) -> Job:
         """See AttemptEnder.fail_attempt. The end of the job is in the object store first."""
         if isinstance(then, RetryIn):
+            if failure.code == WorkerLost.code:
+                self._show_lost_commit(lease)
             return self.index.fail_attempt(lease, failure, then)
         job = self._held(lease)
         if job.state.terminal:
@@ -329,6 +332,16 @@ class DurableJobStore(IndexedJobStore):
         if isinstance(error, JobStoreUnavailable) and not unrecorded:
             raise error  # it may be running: only Redis knows
         return job
+
+    def _show_lost_commit(self, lease: Lease) -> None:
+        """Show the end of a silent attempt's run, if there is one: Redis has lost it. Raises LeaseLost then.
+
+        While the object store is away nobody knows, and nobody can start another attempt.
+        """
+        job = self._held(lease)
+        with suppress(ObjectStoreUnavailable):
+            if self.follow(job, self.manifests.trace(job.id)):
+                raise LeaseLost("The job has ended; Redis has lost its end.")
 
     def _has_committed(self, lease: Lease) -> bool:
         """Return whether the end of the job's present run names the result of this attempt."""

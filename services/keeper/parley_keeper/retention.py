@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobNotFinished, JobNotFound, JobPurged, RetryableError
+from parley_core.errors import JobNotFinished, JobNotFound, JobPurged, JobStoreUnusable, RetryableError
 from parley_core.job import Job
 from parley_core.logs import get_logger
+from parley_core.storage.manifests import CLOCKS_APART
 from parley_keeper.loop import NoteProgress
 
 BATCH = 200  # jobs that one call claims: few enough to be removed before the claim lapses
@@ -16,13 +19,24 @@ AT_ONCE = 8  # removals wait for the object store most of the time
 log = get_logger(__name__)
 
 
-def purge_expired(store: DurableJobStore, note_progress: NoteProgress) -> int:
+def purge_expired(
+    store: DurableJobStore, note_progress: NoteProgress, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> int:
     """Remove jobs until none is due; return how many were removed.
 
     Several keepers share the work by claims. One job that cannot be removed delays no other.
 
-    Raises JobStoreUnavailable or ObjectStoreUnavailable: the rest is due again once the claims have lapsed.
+    Args:
+        now: clock of this keeper. No single clock decides what is removed for good.
+
+    Raises:
+        JobStoreUnusable: the clock of Redis, by which jobs are due, is another one than the keeper's.
+        JobStoreUnavailable, ObjectStoreUnavailable: the rest is due again once the claims have lapsed.
     """
+    apart = store.index.history().now - now()
+    if abs(apart) > CLOCKS_APART:
+        hours = apart / timedelta(hours=1)
+        raise JobStoreUnusable(f"The clock of Redis is {hours:+.1f} h from the keeper's; nothing is purged meanwhile.")
     removed = 0
     with ThreadPoolExecutor(AT_ONCE, "purge") as threads:
         while expired := store.claim_expired(BATCH):

@@ -16,6 +16,7 @@ from parley_core.job import Failure, GiveUp, History, Job, JobState, JobTrace, R
 from parley_core.job_id import day_of
 from parley_core.redis.restoration import LOOK_AGAIN_AFTER
 from parley_core.storage.manifests import HistoryMarker
+from parley_keeper.maintenance import reap
 from parley_keeper.reconciliation import BEGINNING, MARKER_EVERY, Reconciler, lost_since
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, id_of, new_job
 
@@ -467,3 +468,25 @@ def test_a_store_that_lists_late_costs_time_and_no_job(fixture: KeeperFixture) -
     fixture.ahead = LOOK_AGAIN_AFTER
     fixture.run_once()
     assert fixture.states([waiting, ended]) == {waiting: "accepted", ended: "succeeded"}
+
+
+def test_an_attempt_whose_commit_redis_has_lost_is_not_taken_for_one_of_a_lost_worker(fixture: KeeperFixture) -> None:
+    job_id = fixture.submit()
+    started = fixture.store.start_attempt(job_id, "w/1", 30)
+    assert started is not None
+    before = fixture.index.snapshot()
+    fixture.store.succeed(started[1], result(job_id))
+    fixture.index.roll_back(before)
+    fixture.ahead += timedelta(seconds=31)
+    assert reap(fixture.store, nothing) == 0
+    job = fixture.index.get(job_id)
+    assert (job.state, job.attempts[0].error) == (JobState.SUCCEEDED, None)
+
+
+def test_a_silent_worker_is_reaped_while_the_object_store_is_away(fixture: KeeperFixture) -> None:
+    job_id = fixture.submit()
+    fixture.store.start_attempt(job_id, "w/1", 30)
+    fixture.ahead += timedelta(seconds=31)
+    fixture.objects.available = False
+    assert reap(fixture.store, nothing) == 1
+    assert fixture.index.get(job_id).state is JobState.QUEUED

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobPurged, ObjectStoreUnavailable, RecordUnreadable
+from parley_core.errors import JobPurged, JobStoreUnusable, ObjectStoreUnavailable, RecordUnreadable
 from parley_core.job import Job, JobOptions, JobState, NewJob, ResultSummary
 from parley_core.job_id import day_of
 from parley_core.recording import checkpoint_folder, recording_key, result_folder
@@ -58,7 +58,7 @@ class KeeperFixture:
         return sorted(key for key in self.objects.objects if key.startswith(("recordings/", "results/")))
 
     def purge(self) -> int:
-        return purge_expired(self.store, nothing)
+        return purge_expired(self.store, nothing, self.now)
 
     def collect(self) -> int:
         return self.collector.collect(nothing)
@@ -91,6 +91,17 @@ def test_a_purge_that_cannot_remove_the_objects_is_done_again(fixture: KeeperFix
     fixture.pass_by(61)  # the claim has lapsed
     assert fixture.purge() == 1
     assert fixture.sounds() == []
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_nothing_is_purged_while_the_clocks_differ(fixture: KeeperFixture, hours: int) -> None:
+    """A Redis whose clock is years ahead would take every retention for over."""
+    fixture.finished()
+    fixture.pass_by(11)
+    with pytest.raises(JobStoreUnusable, match="clock"):
+        purge_expired(fixture.store, nothing, lambda: fixture.now() - timedelta(hours=hours))
+    assert len(fixture.sounds()) == 2
+    assert purge_expired(fixture.store, nothing, lambda: fixture.now() - timedelta(minutes=50)) == 1
 
 
 def test_a_round_goes_on_until_nothing_is_due_and_two_keepers_share_it(fixture: KeeperFixture) -> None:

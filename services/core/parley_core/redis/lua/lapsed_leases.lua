@@ -1,13 +1,27 @@
 -- Leases that ran out: id, token, nonce, attempt and worker of each. ARGV: limit lease_ms queue...
 -- None before every worker has had a whole lease to renew on this server. After a restart, a failover or a restore the
 -- leases are older than the workers: renewals are neither logged nor replicated, and newer writes may be lost.
-local server = server_identity()
-local seen = redis.call('HMGET', 'parley:renewals', 'server', 'since')
-if seen[1] ~= server then
+-- The same holds where nobody has looked for long: the machine of Redis slept, its clock was set, or no keeper ran.
+-- A clock that went back leaves leases far in the future: they end a whole lease from now.
+local LONGEST_GAP = 5000 -- between two calls, at least; keepers call once a second
+local server, lease = server_identity(), tonumber(ARGV[2])
+local known = redis.call('HMGET', 'parley:renewals', 'server', 'since', 'seen')
+local seen = tonumber(known[3] or '0')
+redis.set_repl(redis.REPL_NONE) -- once a second, and of this server alone
+redis.call('HSET', 'parley:renewals', 'seen', int(now))
+redis.set_repl(redis.REPL_ALL)
+local went_back = seen > now
+if known[1] ~= server or went_back or now - seen > math.max(LONGEST_GAP, 0.75 * lease) then
   redis.call('HSET', 'parley:renewals', 'server', server, 'since', int(now))
+  for index = went_back and 3 or #ARGV + 1, #ARGV do
+    local key = leases_key(ARGV[index])
+    for _, id in ipairs(redis.call('ZRANGE', key, '(' .. int(now + lease), '+inf', 'BYSCORE')) do
+      redis.call('ZADD', key, int(now + lease), id)
+    end
+  end
   return {}
 end
-if now - seen[2] <= tonumber(ARGV[2]) then return {} end
+if now - known[2] <= lease then return {} end
 
 local found = {}
 for index = 3, #ARGV do
@@ -20,7 +34,7 @@ for index = 3, #ARGV do
     elseif tonumber(job[2]) and job[3] and worker then
       table.insert(found, {id, job[2], job[3], job[4], worker})
     else
-      redis.call('ZADD', key, int(now + ARGV[2]), id) -- unreadable: it must not stand in the way of others
+      redis.call('ZADD', key, int(now + lease), id) -- unreadable: it must not stand in the way of others
       count('unreadable_records')
       table.insert(found, {id})
     end
