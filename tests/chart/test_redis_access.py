@@ -28,7 +28,7 @@ from tests.support.waiting import until
 from tests.support.worker import running_system
 from tests.unit.api.test_access import bearer, line
 
-VOICEPRINT = NewVoiceprint("voiceprint-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8))
+VOICEPRINT = NewVoiceprint("voiceprint-1", "clinic", "Dr. Weber", Role.CLINICIAN, "onnx/abc", (0.6, 0.8), None)
 
 
 class Server:

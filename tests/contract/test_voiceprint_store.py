@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,7 +14,7 @@ from parley_core.errors import ParleyError, TooManyVoiceprints, VoiceprintNameTa
 from parley_core.ports import VoiceprintStore
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
-from parley_core.voiceprints import NewVoiceprint, Role
+from parley_core.voiceprints import Consent, NewVoiceprint, Role
 from tests.support.fakes import MemoryVoiceprintStore
 from tests.support.valkey import Valkey
 
@@ -37,7 +37,7 @@ def store(make_store: MakeStore) -> VoiceprintStore:
 
 
 def new_voice(name: str = "Dr. Weber", tenant: str = "clinic") -> NewVoiceprint:
-    return NewVoiceprint(str(uuid4()), tenant, name, Role.CLINICIAN, "onnx/abc", (0.6, -0.8, 0.0))
+    return NewVoiceprint(str(uuid4()), tenant, name, Role.CLINICIAN, "onnx/abc", (0.6, -0.8, 0.0), None)
 
 
 def test_an_enrolled_voice_reads_back_whole(store: VoiceprintStore) -> None:
@@ -65,6 +65,33 @@ def test_the_same_voice_again_is_one_voice(store: VoiceprintStore) -> None:
     new = new_voice()
     assert store.enrol(new) == store.enrol(new)
     assert len(store.all("clinic")) == 1
+
+
+def consent(seconds: float) -> Consent:
+    now = datetime.now(UTC)
+    return Consent("Ms. Weber", now - timedelta(days=1), "Names in notes", now + timedelta(seconds=seconds))
+
+
+def test_consent_reads_back_whole(store: VoiceprintStore) -> None:
+    new = replace(new_voice(), consent=consent(60))
+    store.enrol(new)
+    assert store.get("clinic", new.id).consent == new.consent
+    assert list(store.expired(10)) == []
+
+
+def test_a_voice_ends_with_its_consent_and_is_kept_until_it_is_removed(store: VoiceprintStore) -> None:
+    first = store.enrol(replace(new_voice("first"), consent=consent(-2)))
+    second = store.enrol(replace(new_voice("second", tenant="other"), consent=consent(-1)))
+    for name, seconds in (("third", 60.0), ("fourth", None)):
+        store.enrol(replace(new_voice(name), consent=None if seconds is None else consent(seconds)))
+    assert {voice.name for voice in store.all("clinic")} == {"third", "fourth"}
+    with pytest.raises(VoiceprintNotFound):
+        store.get("clinic", first.id)
+    assert list(store.expired(10)) == [first, second]
+    assert list(store.expired(1)) == [first]
+    store.remove("clinic", first.id)
+    assert list(store.expired(10)) == [second]
+    assert store.enrol(new_voice("first")).name == "first"
 
 
 @pytest.mark.parametrize("other", ["Dr. Müller", "DR. MÜLLER", "Dr. Mu\u0308ller"])

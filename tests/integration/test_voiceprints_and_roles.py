@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 import parley as client_package
-from parley import Parley, ParleyApiError, Turns
+from parley import Consent, Parley, ParleyApiError, Turns
 from parley.cli.app import app
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.valkey import Valkey
 from tests.support.worker import ParleyProcess
 
+CONSENT = ("--purpose", "Names in notes", "--consent-for", "365d")
 SAMPLE = Path(client_package.__file__).parent / "sample" / "conversation.flac"
 RATE = 16_000
 JO, KIM = (1.2, 9.3), (23.4, 38.3)  # seconds of the sample in which one person speaks, and then another
@@ -102,7 +104,7 @@ def test_channels_of_a_mono_recording_are_refused_at_the_submit(fixture: ApiFixt
 def kim(fixture: ApiFixture, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The id of a voice, enrolled with the command from the first half of what Kim says."""
     recording = written(tmp_path_factory.mktemp("kim"), cut(KIM_AT_FIRST))
-    enrolled = fixture.command("enrol", "Kim", recording, "--role", "clinician", "--json")
+    enrolled = fixture.command("enrol", "Kim", recording, *CONSENT, "--role", "clinician", "--json")
     assert enrolled.exit_code == 0, enrolled.stderr
     voice = json.loads(enrolled.stdout)
     assert (voice["name"], voice["role"]) == ("Kim", "clinician")
@@ -141,7 +143,9 @@ def test_vectors_are_stored_with_the_result_and_only_where_asked(fixture: ApiFix
 def test_a_deleted_voice_is_gone_from_every_answer_at_once(fixture: ApiFixture, kim: str, tmp_path: Path) -> None:
     turns = fixture.turns(written(tmp_path, cut(KIM_LATER)), speaker_embeddings=True)
     (label,) = [person.speaker for person in turns.identities if person.voiceprint_id == kim]
-    second = fixture.parley.enrol("Kim at the second visit", turns.job_id, label)
+    now = datetime.now(UTC)
+    consent = Consent("Kim", "Names in notes", now + timedelta(days=1), now)
+    second = fixture.parley.enrol("Kim at the second visit", turns.job_id, label, consent=consent)
     assert {person.voiceprint_id for person in fixture.parley.turns(turns.job_id).identities} == {second.id, None}
     assert fixture.command("voiceprints", "delete", second.id, "--yes").exit_code == 0
     assert {person.voiceprint_id for person in fixture.parley.turns(turns.job_id).identities} == {kim, None}

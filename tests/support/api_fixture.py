@@ -39,6 +39,12 @@ ANSWERED_TURNS = {
     "speaker_count": None,
     "purity": [],
 }
+CONSENT = {
+    "given_by": "Dr. Weber",
+    "given_at": "2026-01-02T03:04:05.000Z",
+    "purpose": "Names in notes",
+    "until": "2400-01-01T00:00:00.000Z",
+}
 ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}, "kernels": {}}
 
 

@@ -25,6 +25,7 @@ GROUPS = {
         "SpeakerIdentity",
         "SpeakerPurity",
         "Voiceprint",
+        "Consent",
     ),
     "Deliveries and keys": ("Delivery", "ApiKey"),
     "Errors": (

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import mul
 
-from parley_core.voiceprints import Embedding, Role, Voiceprint
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A voiceprint that matches a speaker; `similarity` is the cosine similarity of the two, -1 to 1."""
-
-    voiceprint: Voiceprint
-    similarity: float
+from parley_core.voiceprints import Match, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,38 +17,6 @@ class SpeakerIdentity:
     similarity: float | None = None
     voiceprint_id: str | None = None
     role: Role | None = None
-
-
-def identify(
-    embeddings: Mapping[str, Embedding], model: str, voiceprints: Iterable[Voiceprint], threshold: float
-) -> dict[str, Match]:
-    """Return the matches by speaker label, most similar pair first.
-
-    No voiceprint and no speaker is matched twice, and none below the threshold.
-
-    Args:
-        embeddings: of the speakers of one recording, by label.
-        model: what made them; voiceprints of another model are left out.
-        threshold: smallest cosine similarity of a match.
-    """
-    comparable = [voiceprint for voiceprint in voiceprints if voiceprint.model == model]
-    pairs = [
-        (cosine_similarity(embedding, voiceprint.vector), label, voiceprint)
-        for label, embedding in embeddings.items()
-        for voiceprint in comparable
-    ]
-    found: dict[str, Match] = {}
-    named: set[str] = set()
-    for similarity, label, voiceprint in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2].id)):
-        if similarity >= threshold and label not in found and voiceprint.id not in named:
-            found[label] = Match(voiceprint, similarity)
-            named.add(voiceprint.id)
-    return found
-
-
-def cosine_similarity(one: Embedding, other: Embedding) -> float:
-    """Return the cosine similarity of two unit vectors, -1 to 1."""
-    return float(sum(map(mul, one, other)))
 
 
 def identities(

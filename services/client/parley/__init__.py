@@ -18,7 +18,7 @@ from parley.errors import (
 from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary
 from parley.options import SubmitOptions
 from parley.results import SpeakerCount, SpeakerIdentity, SpeakerPurity, SpokenWord, Transcript, Turn, Turns
-from parley.tenant import ApiKey, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
 
 if TYPE_CHECKING:
     from parley.async_client import AsyncParley
@@ -30,6 +30,7 @@ __all__ = [
     "ApiKey",
     "AsyncParley",
     "Attempt",
+    "Consent",
     "Correction",
     "Delivery",
     "Failure",

@@ -23,7 +23,7 @@ from parley.errors import WaitTimedOut
 from parley.models import Document, Job, JobPage, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
 
 T = TypeVar("T")
 Read = Callable[[httpx.Response], T]
@@ -163,9 +163,11 @@ def delete(job_id: str) -> Call[Document]:
     return Call("DELETE", _job_path(job_id), _document, repeatable=False)
 
 
-def enrol(name: str, job_id: str, speaker: str, role: str | None) -> Call[Voiceprint]:
+def enrol(name: str, job_id: str, speaker: str, role: str | None, consent: Consent | None) -> Call[Voiceprint]:
     """Enrol a voiceprint. A second enrolment is refused because the name is taken."""
-    enrolment = {"name": name, "job_id": job_id, "speaker": speaker, "role": role}
+    enrolment: Document = {"name": name, "job_id": job_id, "speaker": speaker, "role": role}
+    if consent is not None:
+        enrolment = {**enrolment, "consent": consent.to_document()}
     return Call(
         "POST",
         "/v1/voiceprints",

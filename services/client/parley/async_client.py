@@ -19,7 +19,7 @@ from parley.corrections import Correction
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
 
 if TYPE_CHECKING:
     import httpx
@@ -191,9 +191,11 @@ class AsyncParley:
         """Delete recording, result and record of a terminal job, and return the receipt."""
         return await self._transport.send(_calls.delete(job_id))
 
-    async def enrol(self, name: str, job_id: str, speaker: str, *, role: str | None = None) -> Voiceprint:
+    async def enrol(
+        self, name: str, job_id: str, speaker: str, *, role: str | None = None, consent: Consent | None = None
+    ) -> Voiceprint:
         """Enrol a speaker of a job as a voiceprint. The job must keep speaker embeddings."""
-        return await self._transport.send(_calls.enrol(name, job_id, speaker, role))
+        return await self._transport.send(_calls.enrol(name, job_id, speaker, role, consent))
 
     async def voiceprints(self) -> list[Voiceprint]:
         """Return your voiceprints, oldest first."""

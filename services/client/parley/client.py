@@ -19,7 +19,7 @@ from parley.corrections import Correction
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
 
 if TYPE_CHECKING:
     import httpx
@@ -245,7 +245,9 @@ class Parley:
         """Delete recording, result and record of a terminal job, and return the receipt: what was removed, and when."""
         return self._transport.send(_calls.delete(job_id))
 
-    def enrol(self, name: str, job_id: str, speaker: str, *, role: str | None = None) -> Voiceprint:
+    def enrol(
+        self, name: str, job_id: str, speaker: str, *, role: str | None = None, consent: Consent | None = None
+    ) -> Voiceprint:
         """Enrol a speaker of a job as a voiceprint. The job must keep speaker embeddings.
 
         Args:
@@ -253,12 +255,13 @@ class Parley:
             job_id: a job that was submitted with `speaker_embeddings`.
             speaker: label of the speaker in this job.
             role: `clinician`, `patient` or None.
+            consent: of the person; None only where the server does not require it.
 
         Raises:
-            ParleyApiError: by code, `speaker_embeddings_not_kept`, `unknown_speaker`, `speaker_without_embedding`,
-                `voiceprint_name_taken` and others.
+            ParleyApiError: by code, `consent_required`, `speaker_embeddings_not_kept`, `unknown_speaker`,
+                `speaker_without_embedding`, `voiceprint_name_taken` and others.
         """
-        return self._transport.send(_calls.enrol(name, job_id, speaker, role))
+        return self._transport.send(_calls.enrol(name, job_id, speaker, role, consent))
 
     def voiceprints(self) -> list[Voiceprint]:
         """Return your voiceprints, oldest first."""
@@ -287,7 +290,7 @@ class Parley:
 
         Args:
             name: what it is for.
-            scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `admin`.
+            scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `export`, `admin`.
             expires_at: a time with a time zone; None is never.
         """
         return self._transport.send(_calls.create_key(name, scopes, expires_at))

@@ -10,8 +10,43 @@ from parley.models import Document, optional_time
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """A person's consent to a voiceprint. Times have a time zone.
+
+    Attributes:
+        given_by: the person, or somebody who may speak for the person.
+        purpose: what the voiceprint is used for.
+        until: the voiceprint ends at this moment.
+        given_at: when it was given.
+    """
+
+    given_by: str
+    purpose: str
+    until: datetime
+    given_at: datetime
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(
+            given_by=document["given_by"],
+            purpose=document["purpose"],
+            until=datetime.fromisoformat(document["until"]),
+            given_at=datetime.fromisoformat(document["given_at"]),
+        )
+
+    def to_document(self) -> Document:
+        """Return the members as the server takes them."""
+        return {
+            "given_by": self.given_by,
+            "given_at": self.given_at.isoformat(),
+            "purpose": self.purpose,
+            "until": self.until.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Voiceprint:
-    """The stored voice of a person. It names this person in your jobs until it is deleted.
+    """The stored voice of a person. It names this person in your jobs until it is deleted or the consent ends.
 
     Attributes:
         id: UUID.
@@ -19,6 +54,7 @@ class Voiceprint:
         role: `clinician`, `patient` or None.
         enrolled_at: time of the enrolment.
         model: name of the model of the embedding. Only embeddings of the same model are compared.
+        consent: None if it was enrolled without.
         document: all members as the server sent them; the embedding itself stays on the server.
     """
 
@@ -27,6 +63,7 @@ class Voiceprint:
     role: str | None
     enrolled_at: datetime
     model: str
+    consent: Consent | None
     document: Document = field(repr=False, compare=False)
 
     @classmethod
@@ -37,6 +74,7 @@ class Voiceprint:
             role=document["role"],
             enrolled_at=datetime.fromisoformat(document["enrolled_at"]),
             model=document["model"],
+            consent=Consent.from_document(document["consent"]) if document.get("consent") else None,
             document=document,
         )
 
@@ -89,7 +127,7 @@ class ApiKey:
     Attributes:
         id: a part of the key's text.
         name: what it is for.
-        scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `admin`.
+        scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `export`, `admin`.
         expires_at: from then on it is refused; None is never.
         last_used_at: to ten minutes; None if it was not used.
         key: its text, right after it was made; else None.

@@ -289,6 +289,8 @@ class JobIndex(JobStore, Protocol):
 class VoiceprintStore(Protocol):
     """Voiceprints by tenant, kept until they are deleted. Each change is atomic.
 
+    A voiceprint whose consent has ended is not found any more. It is kept until the keeper removes it.
+
     Every method raises JobStoreUnavailable when the store does not answer in time.
     """
 
@@ -311,7 +313,11 @@ class VoiceprintStore(Protocol):
         ...
 
     def remove(self, tenant: str, voiceprint_id: str) -> None:
-        """Delete a voiceprint. Its name can be used again. Raises VoiceprintNotFound."""
+        """Delete a voiceprint, also after its consent has ended. Its name is free again. Raises VoiceprintNotFound."""
+        ...
+
+    def expired(self, limit: int) -> Sequence[Voiceprint]:
+        """Return kept voiceprints of all tenants whose consent has ended, those that ended first in front."""
         ...
 
 

@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     voiceprints_per_tenant: int = Field(1_000, ge=1)
     """Largest number of voiceprints per tenant. Each takes 2 kB of Redis, and naming speakers compares all of them."""
 
+    voiceprint_consent_required: bool = True
+    """Refuse to enrol a voiceprint without the person's consent: who gave it, when, for which purpose, until when."""
+
     speaker_identification_threshold: float = Field(0.45, ge=-1, le=1)
     """Cosine similarity from which a speaker is named; docs/speaker-identification.md has the measurements."""
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from parley_api.corrections import log
-from tests.support.api_fixture import AUDIO, ENGINE, ApiFixture, assert_problem, fail, form, succeed
+from tests.support.api_fixture import AUDIO, CONSENT, ENGINE, ApiFixture, assert_problem, fail, form, succeed
 from tests.unit.api.test_access import bearer, line
 
 pytestmark = pytest.mark.anyio
@@ -281,7 +281,7 @@ async def test_a_voiceprint_is_enrolled_under_the_corrected_labels(api: ApiFixtu
     vectors = {"SPEAKER_00": [1.0, 0.0], "SPEAKER_01": [0.0, 1.0]}
     succeed(api, job_id, **FOUND, speaker_embeddings=vectors, embedding_model="m")
     await correct(client, job_id, 0, {"operation": "merge_speakers", "speaker": "SPEAKER_01", "into": "SPEAKER_00"})
-    enrolment = {"name": "Dr. Weber", "job_id": job_id, "speaker": "SPEAKER_01"}
+    enrolment = {"name": "Dr. Weber", "job_id": job_id, "speaker": "SPEAKER_01", "consent": CONSENT}
     assert_problem(await client.post("/v1/voiceprints", json=enrolment), 422, "unknown_speaker")
     assert (await client.post("/v1/voiceprints", json=enrolment | {"speaker": "SPEAKER_00"})).status_code == 201
     assert (await turns(client, job_id))["identities"][0]["name"] == "Dr. Weber"

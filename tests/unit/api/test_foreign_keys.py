@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from parley_api.runtime.keys import Scope
-from tests.support.api_fixture import AUDIO, ENGINE, ApiFixture, assert_problem, form, succeed
+from tests.support.api_fixture import AUDIO, CONSENT, ENGINE, ApiFixture, assert_problem, form, succeed
 from tests.support.routes import closed_routes
 from tests.unit.api.test_access import bearer, line
 
@@ -39,7 +39,7 @@ async def everything_of_the_north(api: ApiFixture, client: httpx.AsyncClient) ->
     job = (await client.post("/v1/jobs", content=body, headers=headers | north)).json()
     vectors = {"embedding_model": "m", "speaker_embeddings": {"SPEAKER_00": [1.0, 0.0]}}
     succeed(api, job["id"], engine=ENGINE, **vectors)
-    enrolment = {"name": SECRET, "job_id": job["id"], "speaker": "SPEAKER_00"}
+    enrolment = {"name": SECRET, "job_id": job["id"], "speaker": "SPEAKER_00", "consent": CONSENT}
     voiceprint = (await client.post("/v1/voiceprints", json=enrolment, headers=north)).json()
     key = (await client.post("/v1/keys", json={"name": SECRET, "scopes": ["read"]}, headers=north)).json()
     return {"job_id": job["id"], "voiceprint_id": voiceprint["id"], "key_id": key["id"]}
@@ -48,7 +48,7 @@ async def everything_of_the_north(api: ApiFixture, client: httpx.AsyncClient) ->
 def call(method: str, path: str, ids: dict[str, str], key: str) -> dict[str, Any]:
     """Return a request that is valid for the owner of the ids, with a key."""
     bodies: dict[str, Any] = {
-        "/v1/voiceprints": {"name": "Kim", "job_id": ids["job_id"], "speaker": "SPEAKER_00"},
+        "/v1/voiceprints": {"name": "Kim", "job_id": ids["job_id"], "speaker": "SPEAKER_00", "consent": CONSENT},
         "/v1/keys": {"name": "import", "scopes": ["read"]},
         "/v1/jobs/{job_id}/corrections": {
             "base_version": 0,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from parley_api.speaker_identification import Match, SpeakerIdentity, identify, identities
+from parley_api.speaker_identification import SpeakerIdentity, identities
 from parley_core.job import JobOptions, Queue
 from parley_core.redis.record import options_from, options_to_plain
 from parley_core.storage.manifests import manifest_from_json, manifest_to_json
-from parley_core.voiceprints import Role, Voiceprint
+from parley_core.voiceprints import Match, Role, Voiceprint, identify
 from tests.support.fakes import new_job
 
 MODEL = "onnx/abc"
@@ -17,7 +17,7 @@ CLINICIAN, PATIENT, OTHER = Role.CLINICIAN, Role.PATIENT, Role.OTHER
 
 def voice(name: str, *vector: float, role: Role | None = None, model: str = MODEL) -> Voiceprint:
     return Voiceprint(
-        f"id of {name}", "clinic", name, role, model, vector, enrolled_at=datetime(2026, 11, 25, tzinfo=UTC)
+        f"id of {name}", "clinic", name, role, model, vector, None, enrolled_at=datetime(2026, 11, 25, tzinfo=UTC)
     )
 
 

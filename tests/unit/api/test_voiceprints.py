@@ -12,7 +12,17 @@ import pytest
 import structlog
 
 from parley_api.intake.json_body import MAX_BYTES
-from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, TURN, ApiFixture, assert_problem, fail, form, succeed
+from tests.support.api_fixture import (
+    ANSWERED_TURNS,
+    AUDIO,
+    CONSENT,
+    TURN,
+    ApiFixture,
+    assert_problem,
+    fail,
+    form,
+    succeed,
+)
 from tests.support.fakes import MemoryVoiceprintStore
 from tests.unit.api.test_access import bearer, line
 
@@ -40,7 +50,8 @@ async def heard(api: ApiFixture, client: httpx.AsyncClient, *vectors: list[float
 
 
 def asking(job: str, **more: object) -> dict[str, object]:
-    return {"name": "Dr. Weber", "role": "clinician", "job_id": job, "speaker": "SPEAKER_00"} | more
+    whole = {"name": "Dr. Weber", "role": "clinician", "job_id": job, "speaker": "SPEAKER_00", "consent": CONSENT}
+    return whole | more
 
 
 async def enrolled(api: ApiFixture, client: httpx.AsyncClient, vector: list[float], **more: object) -> dict[str, Any]:
@@ -59,7 +70,8 @@ async def test_a_speaker_is_enrolled_and_its_vector_never_shown(api: ApiFixture,
     response = await client.post("/v1/voiceprints", json=asking(await heard(api, client, [0.6, 0.8, 0.0])))
     assert response.status_code == 201
     voice = response.json()
-    assert set(voice) == {"id", "name", "role", "enrolled_at", "model"}
+    assert set(voice) == {"id", "name", "role", "enrolled_at", "model", "consent"}
+    assert voice["consent"] == CONSENT
     assert (voice["name"], voice["role"], voice["model"]) == ("Dr. Weber", "clinician", MODEL)
     assert abs((datetime.fromisoformat(voice["enrolled_at"]) - datetime.now(UTC)).total_seconds()) < 60
     assert response.headers["location"] == f"/v1/voiceprints/{voice['id']}"
@@ -241,6 +253,27 @@ async def test_what_cannot_be_enrolled_says_what_to_do(api: ApiFixture, client: 
     assert_problem(await enrol(job_id=job_id), 410, "job_purged")
 
 
+async def test_an_operator_may_keep_consents_elsewhere(api: ApiFixture) -> None:
+    api.settings = api.settings.model_copy(update={"voiceprint_consent_required": False})
+    async with api.client() as client:
+        voice = await enrolled(api, client, WEBER, consent=None)
+        assert voice["consent"] is None
+        assert (await client.get("/v1/voiceprints")).json() == {"voiceprints": [voice]}
+
+
+async def test_a_voice_names_nobody_after_its_consent_has_ended(api: ApiFixture) -> None:
+    moment = datetime.now(UTC)
+    api.voiceprints = MemoryVoiceprintStore(now=lambda: moment)
+    async with api.client() as client:
+        voice = await enrolled(api, client, WEBER)
+        job_id = await heard(api, client, WEBER)
+        assert [person["name"] for person in await people_of(client, job_id)] == ["Dr. Weber"]
+        moment = datetime.fromisoformat(str(CONSENT["until"]))
+        assert [person["name"] for person in await people_of(client, job_id)] == [None]
+        assert (await client.get("/v1/voiceprints")).json() == {"voiceprints": []}
+        assert_problem(await client.get(f"/v1/voiceprints/{voice['id']}"), 404, "voiceprint_not_found")
+
+
 async def test_a_name_is_enrolled_once_and_so_many_voices_at_most(api: ApiFixture, client: httpx.AsyncClient) -> None:
     api.voiceprints = MemoryVoiceprintStore(voiceprints_per_tenant=2)
     async with api.client() as small:
@@ -267,6 +300,16 @@ async def test_a_name_is_enrolled_once_and_so_many_voices_at_most(api: ApiFixtur
         ({"speaker": None}, "invalid_option"),
         ({"speaker": "S" * 65}, "invalid_option"),
         ({"vector": [1]}, "unknown_option"),
+        ({"consent": None}, "consent_required"),
+        ({"consent": CONSENT | {"until": "2026-01-03T00:00:00Z"}}, "invalid_option"),
+        ({"consent": CONSENT | {"until": "2400-01-01T00:00:00"}}, "invalid_option"),
+        ({"consent": CONSENT | {"until": None}}, "invalid_option"),
+        ({"consent": CONSENT | {"given_at": "2390-01-01T00:00:00Z"}}, "invalid_option"),
+        ({"consent": CONSENT | {"until": "9999-12-31T23:59:59-05:00"}}, "invalid_option"),
+        ({"consent": CONSENT | {"given_at": "0001-01-01T00:00:00+05:00"}}, "invalid_option"),
+        ({"consent": CONSENT | {"given_by": " "}}, "invalid_option"),
+        ({"consent": CONSENT | {"purpose": ""}}, "invalid_option"),
+        ({"consent": CONSENT | {"vector": 1}}, "unknown_option"),
     ],
 )
 async def test_wrong_bodies_are_refused(

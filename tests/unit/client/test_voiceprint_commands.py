@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parley import Parley, ParleyApiError, ParleyConnectionError, UnexpectedResponse
+from parley import Consent, Parley, ParleyApiError, ParleyConnectionError, UnexpectedResponse
 from parley.cli.exit_codes import Exit
 from tests.unit.client.command import RTTM, SUCCEEDED, every_submit_ends_as, parley
 from tests.unit.client.scripted import HANG_UP, JOB_ID, Reply, ScriptedServer, job_document, problem, turns_document
 
+CONSENT = ("--purpose", "Names in notes", "--consent-for", "365d")
 JOB = f"/v1/jobs/{JOB_ID}"
 TURNS = f"{JOB}/turns"
-WEBER = {
+WEBER: dict[str, Any] = {
     "id": "voiceprint-1",
     "name": "Dr. Weber",
     "role": "clinician",
     "enrolled_at": "2026-01-02T03:04:05Z",
     "model": "onnx/0123456789abcdef0123456789abcdef",
+    "consent": {
+        "given_by": "Dr. Weber",
+        "given_at": "2026-01-02T00:00:00Z",
+        "purpose": "Names in notes",
+        "until": "2030-05-06T00:00:00Z",
+    },
 }
 RECEIPT = {"voiceprint_id": "voiceprint-1", "deleted_at": "2026-01-02T03:04:05Z", "removed": ["name", "role", "vector"]}
 IDENTITIES = [
@@ -64,6 +72,34 @@ def test_a_speaker_of_a_job_is_enrolled(enrolled: ScriptedServer, client: Parley
         "role": "clinician",
     }
     assert request.headers["Content-Type"] == "application/json"
+
+
+def test_an_enrolment_sends_the_consent(enrolled: ScriptedServer, client: Parley) -> None:
+    consent = Consent.from_document(WEBER["consent"])
+    assert client.enrol("Dr. Weber", JOB_ID, "SPEAKER_00", consent=consent).consent == consent
+    (body,) = bodies(enrolled, "/v1/voiceprints")
+    assert Consent.from_document(body["consent"]) == consent
+
+
+def test_the_command_sends_the_consent_of_the_person(enrolled: ScriptedServer) -> None:
+    job = ("--job", JOB_ID, "--speaker", "SPEAKER_00")
+    assert parley("enrol", "Kim", *job, *CONSENT).exit_code == Exit.OK
+    assert parley("enrol", "Kim", *job, *CONSENT, "--consent-by", "Ann", "--consent-at", "2026-01-02").exit_code == 0
+    assert parley("enrol", "Kim", *job, "--without-consent").exit_code == Exit.OK
+    own, other, none = (body.get("consent") for body in bodies(enrolled, "/v1/voiceprints"))
+    assert own is not None and other is not None and none is None
+    assert (own["given_by"], own["purpose"], other["given_by"]) == ("Kim", "Names in notes", "Ann")
+    assert datetime.fromisoformat(own["until"]) - datetime.fromisoformat(own["given_at"]) == timedelta(days=365)
+    assert other["given_at"] == "2026-01-02T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("given", [(), CONSENT[:2], CONSENT[2:]])
+def test_a_recording_is_not_uploaded_without_a_whole_consent(
+    enrolled: ScriptedServer, recording: Path, given: tuple[str, ...]
+) -> None:
+    result = parley("enrol", "Dr. Adler", recording, *given)
+    assert (result.exit_code, enrolled.requests) == (Exit.USAGE, [])
+    assert "consent" in result.stderr
 
 
 def test_an_enrolment_without_a_response_is_not_repeated(server: ScriptedServer, client: Parley) -> None:
@@ -115,10 +151,10 @@ def test_a_response_without_voiceprints_is_unexpected(server: ScriptedServer, cl
 
 
 def test_enrol_from_a_job_prints_the_id(enrolled: ScriptedServer) -> None:
-    result = parley("enrol", "Dr. Weber", "--job", JOB_ID, "--speaker", "SPEAKER_00", "--role", "clinician")
+    result = parley("enrol", *CONSENT, "Dr. Weber", "--job", JOB_ID, "--speaker", "SPEAKER_00", "--role", "clinician")
     assert (result.exit_code, result.stdout) == (Exit.OK, "voiceprint-1\n"), result.stderr
     assert "Dr. Weber is enrolled." in result.stderr
-    as_json = parley("enrol", "Dr. Weber", "--job", JOB_ID, "--speaker", "SPEAKER_00", "--json")
+    as_json = parley("enrol", *CONSENT, "Dr. Weber", "--job", JOB_ID, "--speaker", "SPEAKER_00", "--json")
     assert json.loads(as_json.stdout) == WEBER
     assert [body["role"] for body in bodies(enrolled, "/v1/voiceprints")] == ["clinician", None]
 
@@ -139,7 +175,7 @@ def test_enrol_from_a_recording_enrols_its_only_speaker_and_deletes_the_job(
     enrolled: ScriptedServer, recording: Path
 ) -> None:
     speaking(enrolled, "SPEAKER_00")
-    result = parley("enrol", "Dr. Adler", recording)
+    result = parley("enrol", *CONSENT, "Dr. Adler", recording)
     assert (result.exit_code, result.stdout) == (Exit.OK, "voiceprint-1\n"), result.stderr
     query = next(request.query for request in enrolled.requests if request.method == "POST")
     assert query == {"speaker_embeddings": "true", "file_name": "consult.flac"}
@@ -150,7 +186,7 @@ def test_enrol_from_a_recording_enrols_its_only_speaker_and_deletes_the_job(
 
 @pytest.mark.parametrize("name", ["Dr. Weber", " dr. WEBER "])
 def test_a_name_that_is_taken_uploads_nothing(enrolled: ScriptedServer, recording: Path, name: str) -> None:
-    result = parley("enrol", name, recording, "--json")
+    result = parley("enrol", *CONSENT, name, recording, "--json")
     assert result.exit_code == Exit.REFUSED
     assert json.loads(result.stdout)["error"]["code"] == "voiceprint_name_taken"
     assert asked(enrolled) == [("GET", "/v1/voiceprints")]
@@ -160,7 +196,7 @@ def test_a_name_that_is_taken_uploads_nothing(enrolled: ScriptedServer, recordin
 def test_a_name_that_the_server_would_refuse_uploads_nothing(
     enrolled: ScriptedServer, recording: Path, name: str
 ) -> None:
-    assert parley("enrol", name, recording).exit_code == Exit.USAGE
+    assert parley("enrol", *CONSENT, name, recording).exit_code == Exit.USAGE
     assert enrolled.requests == []
 
 
@@ -172,7 +208,7 @@ def test_a_recording_without_exactly_one_speaker_enrols_nobody_and_is_deleted(
     enrolled: ScriptedServer, recording: Path, speakers: tuple[str, ...], code: str, said: str
 ) -> None:
     speaking(enrolled, *speakers)
-    result = parley("enrol", "Dr. Adler", recording, "--json")
+    result = parley("enrol", *CONSENT, "Dr. Adler", recording, "--json")
     assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (Exit.REFUSED, code)
     assert said in result.stderr
     assert bodies(enrolled, "/v1/voiceprints") == []
@@ -185,7 +221,7 @@ def test_a_recording_that_fails_ends_the_command_like_a_submit_and_is_deleted(
     error = {"code": "unreadable_recording", "detail": "The recording is damaged."}
     every_submit_ends_as(enrolled, job_document(state="failed", error=error))
     enrolled.on("DELETE", JOB, Reply(document={"job_id": JOB_ID, "removed": ["recording"]}))
-    result = parley("enrol", "Dr. Adler", recording)
+    result = parley("enrol", *CONSENT, "Dr. Adler", recording)
     assert (result.exit_code, "damaged" in result.stderr) == (Exit.JOB_FAILED, True)
     assert asked(enrolled)[-1] == ("DELETE", JOB)
 
@@ -193,19 +229,19 @@ def test_a_recording_that_fails_ends_the_command_like_a_submit_and_is_deleted(
 def test_an_enrolment_whose_job_cannot_be_deleted_says_so(enrolled: ScriptedServer, recording: Path) -> None:
     enrolled.on("DELETE", JOB, problem(403, "missing_scope", "The key must not delete."))
     speaking(enrolled, "SPEAKER_00")
-    result = parley("enrol", "Dr. Adler", recording)
+    result = parley("enrol", *CONSENT, "Dr. Adler", recording)
     assert (result.exit_code, result.stdout) == (Exit.OK, "voiceprint-1\n")
     assert f"parley delete {JOB_ID}" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--job", JOB_ID), ("--speaker", "SPEAKER_00")])
 def test_enrol_without_a_source_is_invalid_usage(server: ScriptedServer, arguments: tuple[str, ...]) -> None:
-    assert parley("enrol", "Dr. Weber", *arguments).exit_code == Exit.USAGE
+    assert parley("enrol", *CONSENT, "Dr. Weber", *arguments).exit_code == Exit.USAGE
     assert server.requests == []
 
 
 def test_enrol_with_two_sources_is_invalid_usage(server: ScriptedServer, recording: Path) -> None:
-    result = parley("enrol", "Dr. Weber", recording, "--job", JOB_ID, "--speaker", "SPEAKER_00")
+    result = parley("enrol", *CONSENT, "Dr. Weber", recording, "--job", JOB_ID, "--speaker", "SPEAKER_00")
     assert result.exit_code == Exit.USAGE
     assert server.requests == []
 
@@ -216,7 +252,7 @@ def test_a_refused_enrolment_prints_the_reason(server: ScriptedServer) -> None:
         "/v1/voiceprints",
         problem(409, "speaker_embeddings_not_kept", "Submit the recording again with `speaker_embeddings=true`."),
     )
-    result = parley("enrol", "Dr. Weber", "--job", JOB_ID, "--speaker", "SPEAKER_00")
+    result = parley("enrol", *CONSENT, "Dr. Weber", "--job", JOB_ID, "--speaker", "SPEAKER_00")
     assert (result.exit_code, "speaker_embeddings=true" in result.stderr) == (Exit.REFUSED, True)
 
 

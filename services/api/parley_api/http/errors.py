@@ -78,6 +78,10 @@ class UnknownSpeaker(InvalidRequest):
     code = "unknown_speaker"
 
 
+class ConsentRequired(InvalidRequest):
+    code = "consent_required"
+
+
 class InvalidTranscript(InvalidRequest):
     code = "invalid_transcript"
 

@@ -19,8 +19,14 @@ RESULT_KINDS: Mapping[str, Kind] = {
     api.SpeakerWithoutEmbedding.code: Kind(
         422,
         "Speaker without embedding",
-        "The speaker says too little alone for a speaker embedding.",
+        "The speaker says too little alone for a speaker embedding, or it was removed with a voiceprint.",
         "Enrol from a recording in which the person speaks longer.",
+    ),
+    api.ConsentRequired.code: Kind(
+        422,
+        "Consent required",
+        "A voiceprint is enrolled with the consent of its person only.",
+        "Send `consent`: who gave it, when, for which purpose, and until when.",
     ),
     api.SpeakerEmbeddingsNotKept.code: Kind(
         409,

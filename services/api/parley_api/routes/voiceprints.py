@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from parley_api.http.errors import (
     BodyStalled,
     BodyTooLarge,
+    ConsentRequired,
     SpeakerEmbeddingsNotKept,
     SpeakerWithoutEmbedding,
     UnknownSpeaker,
@@ -47,6 +48,7 @@ VoiceprintId = Annotated[str, Depends(id_of_path)]
     summary="Enrol a voiceprint",
     openapi_extra=ENROL_CALL,
     responses=problems(
+        ConsentRequired,
         errors.JobNotFound,
         errors.JobPurged,
         errors.JobNotFinished,

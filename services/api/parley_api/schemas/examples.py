@@ -199,13 +199,26 @@ CORRECTIONS: Example = {
     "corrections": [CORRECTION],
 }
 
-ENROL: Example = {"name": "Dr. Weber", "role": "clinician", "job_id": JOB_ID, "speaker": "SPEAKER_00"}
+CONSENT: Example = {
+    "given_by": "Dr. Weber",
+    "given_at": "2025-11-25T05:00:00Z",
+    "purpose": "Names in the notes of consultations",
+    "until": "2035-11-25T05:00:00Z",
+}
+ENROL: Example = {
+    "name": "Dr. Weber",
+    "role": "clinician",
+    "job_id": JOB_ID,
+    "speaker": "SPEAKER_00",
+    "consent": CONSENT,
+}
 VOICEPRINT: Example = {
     "id": VOICEPRINT_ID,
     "name": "Dr. Weber",
     "role": "clinician",
     "enrolled_at": "2025-11-25T05:03:11.000Z",
     "model": "onnx-embedding/9f2c4b7e",
+    "consent": CONSENT | {"given_at": "2025-11-25T05:00:00.000Z", "until": "2035-11-25T05:00:00.000Z"},
 }
 VOICEPRINTS: Example = {"voiceprints": [VOICEPRINT]}
 VOICEPRINT_RECEIPT: Example = {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from parley_api.schemas import examples
-from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, with_example
-from parley_core.voiceprints import Role, Voiceprint
+from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, sentence, with_example
+from parley_core.voiceprints import Consent, Role, Voiceprint
 
 MAX_NAME = 200  # characters
+MAX_PURPOSE = 500  # characters
+CLOCKS_APART = timedelta(minutes=5)  # of a caller and this server
 
 
 Name = Annotated[
@@ -18,6 +21,52 @@ Name = Annotated[
     Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
     printable("name", stripped=True),
 ]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise sentence("A time of `consent` must lie in the years 1 to 9999, in UTC.") from None
+
+
+def _past(given_at: datetime) -> datetime:
+    if given_at > datetime.now(UTC) + CLOCKS_APART:
+        raise sentence("`consent.given_at` must not lie in the future.")
+    return given_at
+
+
+def _future(until: datetime) -> datetime:
+    if until <= datetime.now(UTC):
+        raise sentence("`consent.until` must lie in the future.")
+    return until
+
+
+class ConsentBody(BaseModel):
+    """The person's consent to the voiceprint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    given_by: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
+        printable("consent.given_by", stripped=True),
+    ] = Field(description="Who gave it: the person, or somebody who may speak for the person.")
+    given_at: Annotated[AwareDatetime, AfterValidator(_in_utc), AfterValidator(_past)] = Field(
+        description="When it was given."
+    )
+    purpose: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_PURPOSE, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
+        printable("consent.purpose", stripped=True),
+    ] = Field(description="What the voiceprint is used for.")
+    until: Annotated[AwareDatetime, AfterValidator(_in_utc), AfterValidator(_future)] = Field(
+        description="When it ends. The voiceprint ends at the same moment."
+    )
+
+    def value(self) -> Consent:
+        """Return the consent."""
+        return Consent(self.given_by, self.given_at, self.purpose, self.until)
 
 
 @with_example(examples.ENROL)
@@ -30,17 +79,32 @@ class EnrolRequest(BaseModel):
     role: Literal["clinician", "patient"] | None = Field(None, description="Role of the person; null if unknown.")
     job_id: str = Field(max_length=64, description="The job in which the person speaks.")
     speaker: str = Field(max_length=64, description="The person's label in the turns of that job.")
+    consent: ConsentBody | None = Field(
+        None,
+        description="The person's consent. Required unless the operator has turned this off "
+        "(`PARLEY_VOICEPRINT_CONSENT_REQUIRED`).",
+    )
+
+
+class ConsentAnswer(Answer):
+    """The person's consent to the voiceprint."""
+
+    given_by: str = Field(description="Who gave it.")
+    given_at: Moment = Field(description="When it was given.")
+    purpose: str = Field(description="What the voiceprint is used for.")
+    until: Moment = Field(description="When it ends, and the voiceprint with it.")
 
 
 @with_example(examples.VOICEPRINT)
 class VoiceprintAnswer(Answer):
-    """An enrolled voiceprint. It stays until it is deleted, even when its job is purged."""
+    """An enrolled voiceprint. It stays until it is deleted or its consent ends, even when its job is purged."""
 
     id: str = Field(description="Id of the voiceprint.")
     name: str = Field(description="Name of the person.")
     role: Role | None = Field(description="Role of the person; null if unknown.")
     enrolled_at: Moment = Field(description="When it was enrolled.")
     model: str = Field(description="The embedding model. Only embeddings of the same model are compared.")
+    consent: ConsentAnswer | None = Field(description="The person's consent; null if it was enrolled without.")
 
     @classmethod
     def of(cls, voiceprint: Voiceprint) -> Self:

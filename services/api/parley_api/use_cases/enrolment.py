@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parley_api.http.errors import SpeakerWithoutEmbedding, UnknownSpeaker
+from parley_api.http.errors import ConsentRequired, SpeakerWithoutEmbedding, UnknownSpeaker
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas import EnrolRequest
 from parley_api.use_cases.identities import require_speaker_embeddings
@@ -19,12 +19,15 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
     """Enrol a speaker of one of the tenant's jobs; return the voiceprint.
 
     Raises:
+        ConsentRequired: the request has no consent, and the server requires it.
         JobNotFound, JobPurged: the tenant has no such job.
         SpeakerEmbeddingsNotKept: the job was submitted without `speaker_embeddings`.
         TurnsNotYet, NoTurns: the job has no result.
         UnknownSpeaker, SpeakerWithoutEmbedding: the result has no such label, or no embedding for it.
         VoiceprintNameTaken, TooManyVoiceprints, JobStoreFull: the store refuses the voiceprint.
     """
+    if asked.consent is None and deps.settings.voiceprint_consent_required:
+        raise ConsentRequired("Send the person's `consent`: `given_by`, `given_at`, `purpose` and `until`.")
     job = await find(deps, tenant, asked.job_id)
     require_speaker_embeddings(job)
     result = (await result_of(deps, job)).document
@@ -33,7 +36,8 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
         raise UnknownSpeaker(f"The job has no such speaker. Its speakers: {labels}.")
     if asked.speaker not in result.speaker_embeddings:
         raise SpeakerWithoutEmbedding(
-            f"{asked.speaker} says too little alone for a speaker embedding. Enrol from a longer recording."
+            f"The job has no speaker embedding of {asked.speaker}, who says too little alone, or whose embedding was "
+            "removed with a voiceprint. Enrol from another recording."
         )
     new = NewVoiceprint(
         id=new_id(),
@@ -42,6 +46,7 @@ async def enrol(deps: Dependencies, tenant: str, asked: EnrolRequest) -> Voicepr
         role=None if asked.role is None else Role(asked.role),
         model=result.embedding_model,
         vector=result.speaker_embeddings[asked.speaker],
+        consent=None if asked.consent is None else asked.consent.value(),
     )
     voiceprint = await deps.blocking.store(deps.voiceprints.enrol, new)
     log.info("voiceprint enrolled", voiceprint_id=voiceprint.id, job_id=job.id)

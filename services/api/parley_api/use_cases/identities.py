@@ -10,10 +10,11 @@ from dataclasses import replace
 from parley_api.corrected_result import CorrectedResult
 from parley_api.http.errors import SpeakerEmbeddingsNotKept
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.speaker_identification import SpeakerIdentity, identify, identities
+from parley_api.speaker_identification import SpeakerIdentity, identities
 from parley_core.job import Job
 from parley_core.ports import VoiceprintStore
 from parley_core.result_document import ResultDocument
+from parley_core.voiceprints import identify
 
 
 def require_speaker_embeddings(job: Job) -> None:

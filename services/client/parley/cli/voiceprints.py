@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from parley import Parley, ParleyClientError, SubmitOptions, Voiceprint
+from parley import Consent, Parley, ParleyClientError, SubmitOptions, Voiceprint
 from parley.cli.batch import Outcome
 from parley.cli.changes import Yes, apply
 from parley.cli.durations import age, format_duration
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
 from parley.cli.job_ids import resolve
-from parley.cli.options import AsJson, terminal_of
+from parley.cli.options import AsJson, duration_option, terminal_of
 from parley.cli.submit import submit_files
 from parley.cli.terminal import PATIENT, Terminal
 
-COLUMNS = ("ID", "NAME", "ROLE", "AGE", "MODEL")
+COLUMNS = ("ID", "NAME", "ROLE", "AGE", "ENDS", "MODEL")
 MAX_NAME = 200  # characters; as the server has it
 MODEL_WIDTH = 24  # characters: the engine's name and the beginning of a hash
 
@@ -54,6 +55,38 @@ JobOption = Annotated[
 ]
 Speaker = Annotated[str | None, typer.Option("--speaker", metavar="LABEL", help="With --job: label of the speaker.")]
 RoleOption = Annotated[Role | None, typer.Option("--role", help="Role of the person.")]
+Purpose = Annotated[
+    str | None,
+    typer.Option(
+        "--purpose", metavar="TEXT", help="What the person consents to, such as names in notes.", show_default=False
+    ),
+]
+ConsentEnds = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--consent-for",
+        parser=duration_option,
+        metavar="DURATION",
+        help="How long the consent holds, such as 365d. The voiceprint ends with it.",
+        show_default=False,
+    ),
+]
+ConsentBy = Annotated[
+    str | None,
+    typer.Option("--consent-by", metavar="TEXT", help="Who gave it; by default the person.", show_default=False),
+]
+ConsentAt = Annotated[
+    datetime | None,
+    typer.Option(
+        "--consent-at",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+        help="When it was given, in UTC; by default now.",
+        show_default=False,
+    ),
+]
+WithoutConsent = Annotated[
+    bool, typer.Option("--without-consent", help="Where the server does not require the consent of the person.")
+]
 Voiceprints = Annotated[list[str], typer.Argument(metavar="VOICEPRINT", help="Names or ids.", show_default=False)]
 
 
@@ -64,22 +97,28 @@ def enrol(
     job: JobOption = None,
     speaker: Speaker = None,
     role: RoleOption = None,
+    purpose: Purpose = None,
+    consent_for: ConsentEnds = None,
+    consent_by: ConsentBy = None,
+    consent_at: ConsentAt = None,
+    without_consent: WithoutConsent = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol the voiceprint of a person.
+    """Enrol the voiceprint of a person who consents.
 
     Jobs that keep speaker embeddings then show the name of this person. The recording of an enrolment is deleted
     afterwards.
     """
     if (recording is None) == (job is None) or (job is None) != (speaker is None):
         raise typer.BadParameter("Give either a recording of this person, or --job and --speaker.")
+    consent = None if without_consent else _consent(consent_by or name.strip(), consent_at, purpose, consent_for)
     terminal = terminal_of(ctx)
     with terminal.parley(PATIENT) as parley:
         if recording is not None:
-            voiceprint = _enrol_recording(terminal, parley, name, recording, role)
+            voiceprint = _enrol_recording(terminal, parley, name, recording, role, consent)
         else:
             assert job is not None and speaker is not None, "checked above"
-            voiceprint = parley.enrol(name, resolve(parley, job), speaker, role=role)
+            voiceprint = parley.enrol(name, resolve(parley, job), speaker, role=role, consent=consent)
     terminal.say(f"{voiceprint.name} is enrolled.")
     if as_json:
         terminal.print_json(voiceprint.document)
@@ -87,7 +126,20 @@ def enrol(
         terminal.print_text(f"{voiceprint.id}\n")
 
 
-def _enrol_recording(terminal: Terminal, parley: Parley, name: str, recording: Path, role: Role | None) -> Voiceprint:
+def _consent(given_by: str, given_at: datetime | None, purpose: str | None, lasts: timedelta | None) -> Consent:
+    """Return the consent of the person. Raises BadParameter where it lacks its purpose or its end."""
+    if not purpose or lasts is None:
+        raise typer.BadParameter(
+            "Give the consent of the person: --purpose and --consent-for. Or --without-consent where the server does "
+            "not require it."
+        )
+    now = datetime.now(UTC)
+    return Consent(given_by, purpose, now + lasts, now if given_at is None else given_at.replace(tzinfo=UTC))
+
+
+def _enrol_recording(
+    terminal: Terminal, parley: Parley, name: str, recording: Path, role: Role | None, consent: Consent | None
+) -> Voiceprint:
     """Submit a recording, enrol its only speaker, and delete the job, however it ended.
 
     Raises:
@@ -97,7 +149,7 @@ def _enrol_recording(terminal: Terminal, parley: Parley, name: str, recording: P
     (outcome,) = submit_files(terminal, [recording], SubmitOptions(speaker_embeddings=True), wait=True)
     try:
         job_id, speaker = _only_speaker(outcome)
-        return parley.enrol(name, job_id, speaker, role=role)
+        return parley.enrol(name, job_id, speaker, role=role, consent=consent)
     finally:
         if outcome.job is not None:
             _delete_job(terminal, parley, outcome.job.id)
@@ -159,7 +211,8 @@ def voiceprints(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def _row(voiceprint: Voiceprint) -> tuple[str, ...]:
     age_text = format_duration(age(voiceprint.enrolled_at))
-    return voiceprint.id, voiceprint.name, voiceprint.role or "", age_text, voiceprint.model[:MODEL_WIDTH]
+    ends = "" if voiceprint.consent is None else voiceprint.consent.until.date().isoformat()
+    return voiceprint.id, voiceprint.name, voiceprint.role or "", age_text, ends, voiceprint.model[:MODEL_WIDTH]
 
 
 @voiceprints_app.command()
