@@ -34,6 +34,14 @@ def slow_down_objects(testbed: Testbed) -> None:
     testbed.system.control.clear()
 
 
+def lose_objects(testbed: Testbed) -> None:
+    """Let every call fail for a minute."""
+    testbed.system.control.set(ActiveFaults(object_error_share=1.0))
+    testbed.note()
+    time.sleep(60)
+    testbed.system.control.clear()
+
+
 def fail_with_redis(testbed: Testbed) -> None:
     """Stop both stores: every submit is refused, and nothing stays behind."""
     with testbed.outage():
@@ -83,8 +91,18 @@ def _is(path: Path, recording: bytes) -> bool:
 
 
 def fill_disk(testbed: Testbed) -> None:
+    _fill_for_a_while(testbed, testbed.system.objects_folder)
+
+
+def fill_disk_of_redis(testbed: Testbed) -> None:
+    _fill_for_a_while(testbed, testbed.system.redis_folder)
+    refused = testbed.system.valkey.client().info("errorstats")
+    assert "errorstat_MISCONF" in refused, f"Redis took all writes: {refused}"
+
+
+def _fill_for_a_while(testbed: Testbed, folder: Path) -> None:
     """Fill the disk for 12 s."""
-    filler = testbed.system.objects_folder / "filler"
+    filler = folder / "filler"
     with testbed.outage():
         _fill(filler)
         time.sleep(12)
@@ -137,6 +155,22 @@ FAULTS = (
         rate=2,
         needs=needs_root,
         bound=10.0,
+    ),
+    Fault(
+        "disk of Redis full",
+        "no free byte for 12 s: Redis takes no writes (MISCONF)",
+        fill_disk_of_redis,
+        Layout(redis_megabytes=DISK_MEGABYTES),
+        rate=3,
+        needs=needs_root,
+        bound=10.0,
+    ),
+    Fault(
+        "object store away for a minute",
+        "every call fails for 60 s, with the default waits between attempts",
+        lose_objects,
+        Layout(injected={kind: {"FAULTS_OBJECTS": "on"} for kind in ("api", "keeper", "worker")}),
+        rate=1,
     ),
     Fault(
         "Redis and object store gone",

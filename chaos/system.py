@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +52,7 @@ class Layout:
         everywhere: environment of every part.
         objects: the object store: a `folder`, an `s3` server, or an `s3 on a disk` of its own.
         objects_megabytes: size of a separate file system for the object store. 0: none.
+        redis_megabytes: the same for Redis, which then flushes once a second. 0: none.
         recording_seconds: length of the submitted recordings, which selects the behaviour of the engine.
     """
 
@@ -67,6 +68,7 @@ class Layout:
     everywhere: Environment = field(default_factory=dict)
     objects: str = "folder"
     objects_megabytes: int = 0
+    redis_megabytes: int = 0
     recording_seconds: int = ORDINARY
 
 
@@ -86,7 +88,10 @@ class System:
         self._mounts = ExitStack()
         if self.s3 is not None:
             self.objects_folder = self.s3.bucket
-        self.valkey = Valkey(self.folder / "valkey", "--port", str(redis_port))
+        self.redis_folder = self.folder / "valkey"
+        # A server that flushes before each answer ends itself when its disk is full.
+        flush = ("--appendfsync", "everysec") if layout.redis_megabytes else ()
+        self.valkey = Valkey(self.redis_folder, "--port", str(redis_port), *flush)
         self._tcp, self._proxied = f"redis://127.0.0.1:{redis_port}/0", f"redis://127.0.0.1:{proxy_port}/0"
         self._proxy_ports = (proxy_port, redis_port)
         self.sentinels = ProxiedSentinels(self.folder)
@@ -172,9 +177,10 @@ class System:
         return self
 
     def _start(self) -> None:
-        if self.layout.objects_megabytes:
-            size = f"size={self.layout.objects_megabytes}m"
-            subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.objects_folder)], check=True)
+        sizes = ((self.objects_folder, self.layout.objects_megabytes), (self.redis_folder, self.layout.redis_megabytes))
+        for folder, megabytes in sizes:
+            if megabytes:
+                self._mounts.enter_context(_small_disk(folder, megabytes))
         if self.disk is not None:
             self.disk.make(DISK_MEGABYTES)
             self._mounts.enter_context(self.disk.mounted(self.folder / "s3"))
@@ -262,11 +268,20 @@ class System:
         if self.s3 is not None:
             self.s3.kill()
         self._mounts.close()
-        if self.layout.objects_megabytes:
-            subprocess.run(["umount", "--lazy", str(self.objects_folder)], check=False)
         if kept := os.environ.get("FAULTS_KEEP_LOGS"):
             shutil.copytree(self.logs, Path(kept) / self._seed.replace(":", "-"), dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def _small_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """Mount a file system of this size. Needs root."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
 def free_ports(number: int) -> list[int]:

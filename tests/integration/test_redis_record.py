@@ -299,3 +299,16 @@ def test_an_engine_of_many_results_is_kept_once_and_read_once(store: RedisJobSto
     fresh = RedisJobStore.from_settings(Settings(redis_url=valkey.url))
     assert [job.result and job.result.engine for job in fresh.page(JobQuery("default")).jobs] == [ENGINE] * 3
     assert valkey.client().hlen("parley:engines") == 1
+
+
+def test_neither_a_page_of_a_reference_nor_the_queues_read_the_records_of_others(
+    store: RedisJobStore, redis: Any
+) -> None:
+    for number in range(20):
+        running(store, store.create(new_job(options=JobOptions(reference=f"consult {number % 10}"))).job)
+    redis.config_resetstat()
+    assert len(store.page(JobQuery("default", reference="consult 3")).jobs) == 2
+    assert [status.running for status in store.queues()] == [20, 0]
+    calls = redis.info("commandstats")
+    assert calls["cmdstat_hgetall"]["calls"] == 2
+    assert "cmdstat_hmget" not in calls

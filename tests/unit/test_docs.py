@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "charts").rglob("*.md")]
 
 
@@ -19,6 +20,12 @@ def test_every_relative_link_leads_to_a_file() -> None:
         if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {found for page in PAGES for found in TEST.findall(page.read_text())}
+    assert named
+    assert [(file, name) for file, name in sorted(named) if f"def {name}(" not in (ROOT / file).read_text()] == []
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

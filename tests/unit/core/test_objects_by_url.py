@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import structlog.testing
@@ -14,6 +17,7 @@ import structlog.testing
 from parley_core.errors import ObjectStoreUnavailable
 from parley_core.storage import objects
 from parley_core.storage.objects import ObjectStore, safe_cause
+from tests.support.s3 import ForgetfulS3, environment_of
 
 AWAY_SECONDS = 2.0
 
@@ -73,3 +77,18 @@ def test_a_signature_in_an_address_is_not_told() -> None:
     cause = safe_cause(RuntimeError(said))
     assert "https://store/box/recordings/a?... in 5s" in cause
     assert "c2VjcmV0" not in cause
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux opens a file without a name by a path")
+def test_a_fetched_recording_has_no_name_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it reads leaves nothing behind."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, value in environment_of(0).items():
+        monkeypatch.setenv(name, value)
+    server = ForgetfulS3(0)
+    server.objects["/parley/recordings/a"] = b"sound"
+    with server.serving() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        with ObjectStore("s3://parley").fetch("recordings/a") as path:
+            assert list(tmp_path.iterdir()) == []
+            assert path.read_bytes() == b"sound"
