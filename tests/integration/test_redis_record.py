@@ -312,3 +312,24 @@ def test_neither_a_page_of_a_reference_nor_the_queues_read_the_records_of_others
     calls = redis.info("commandstats")
     assert calls["cmdstat_hgetall"]["calls"] == 2
     assert "cmdstat_hmget" not in calls
+
+
+def test_after_a_clock_that_went_back_waiting_jobs_are_not_published_again_and_again(
+    store: RedisJobStore, redis: Any
+) -> None:
+    """Else each round adds a message for every waiting job, until Redis is full."""
+    job = store.create(new_job()).job
+    store.mark_queued(dispatch_of(job))
+    redis.zadd("parley:waiting:interactive", {job.id: 1000})
+    redis.set("parley:started:interactive", int(redis.time()[0] + 3600) * 1000)
+    assert list(store.republish_lost({Queue.INTERACTIVE: 7}, 0)) == []
+    redis.set("parley:started:interactive", int(redis.time()[0]) * 1000)
+    assert list(store.republish_lost({Queue.INTERACTIVE: 7}, 0)) == [job.id], "passed over by a newer one"
+
+
+def test_after_a_clock_that_went_back_a_lost_message_is_noticed_at_once(store: RedisJobStore, redis: Any) -> None:
+    job = store.create(new_job()).job
+    store.mark_queued(dispatch_of(job))
+    redis.zadd("parley:waiting:interactive", {job.id: int(redis.time()[0] + 3600) * 1000})
+    assert list(store.republish_lost({Queue.INTERACTIVE: 1}, 0)) == []
+    assert list(store.republish_lost({Queue.INTERACTIVE: 0}, 0)) == [job.id]
