@@ -22,6 +22,7 @@ from parley_core.deliveries import Delivery, DeliveryState, DueDelivery, deliver
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import DeliveryNotFound, UnsafeSettings
 from parley_core.job import DEFAULT_TENANT, Failure, GiveUp, JobOptions
+from parley_core.job_id import new_id
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
 from parley_core.targets import AddressGuard
@@ -292,6 +293,21 @@ def test_a_keeper_that_dies_before_its_note_delivers_again_under_the_same_id(
             outbox.run()
     outbox.run()
     assert [one.headers["webhook-id"] for one in receiver.received] == [delivery_id(job_id, 0)] * 2
+
+
+def test_a_claimed_delivery_is_no_other_keepers_for_a_while(outbox: Outbox, receiver: Receiver) -> None:
+    job_id, deliveries = outbox.ended(receiver.url), RedisDeliveries(outbox.redis)
+    [claimed] = deliveries.claim_due(10, 60)
+    assert (claimed.job_id, claimed.run, claimed.attempts) == (job_id, 0, 0)
+    assert deliveries.claim_due(10, 60) == []
+    outbox.redis.zadd("parley:outbox", {f"{job_id}:0": 0})  # the claim has lapsed
+    assert deliveries.claim_due(10, 60) == [claimed]
+
+
+def test_what_belongs_to_no_job_leaves_the_outbox(outbox: Outbox) -> None:
+    outbox.redis.zadd("parley:outbox", {f"{new_id()}:0": 0, "nonsense": 0})
+    assert RedisDeliveries(outbox.redis).claim_due(10, 60) == []
+    assert not outbox.redis.exists("parley:outbox")
 
 
 def test_a_redis_that_lost_an_end_gets_its_delivery_back(outbox: Outbox, receiver: Receiver) -> None:

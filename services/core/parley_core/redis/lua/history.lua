@@ -7,7 +7,7 @@ local known = redis.call('HMGET', key, 'id', 'ticks')
 if known[1] ~= ARGV[1] or tonumber(known[2] or '0') < tonumber(ARGV[2]) or server_identity() ~= ARGV[3] then return 0 end
 redis.call('HSET', key, 'server', ARGV[3], 'at', int(now), 'evictions', ARGV[6])
 if ARGV[4] == 'done' then
-  redis.call('HDEL', key, 'again_since', 'again_at')
+  redis.call('HDEL', key, 'again_since')
 elseif ARGV[4] ~= '' then
   redis.call('HSET', key, 'again_since', ARGV[4], 'again_at', int(now + ARGV[5]))
 end
