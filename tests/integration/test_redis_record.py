@@ -171,13 +171,16 @@ def patient_store(valkey: Valkey) -> Iterator[RedisJobStore]:
 
 
 @pytest.mark.parametrize("field", ["token", "nonce", "attempt", "state", "attempt:1:worker"])
-def test_a_lease_that_cannot_be_read_stops_no_other(patient_store: RedisJobStore, redis: Any, field: str) -> None:
+def test_a_lease_that_cannot_be_read_stops_no_other(
+    patient_store: RedisJobStore, redis: Any, field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad, good = running(patient_store), running(patient_store)
     redis.zadd("parley:leases:interactive", {bad.job_id: 0, good.job_id: 1})
     redis.hdel(f"parley:job:{bad.job_id}", field)
     assert [lapsed.lease for lapsed in patient_store.lapsed_leases(2)] == [good]
     assert [lapsed.lease for lapsed in patient_store.lapsed_leases(1)] == [good], "the bad one is out of the way"
     assert unreadable(patient_store) == (0 if field == "state" else 1)
+    assert (bad.job_id in capsys.readouterr().out) == (field != "state"), "an operator can find the record"
 
 
 def test_a_lease_of_a_record_of_another_type_is_dropped(patient_store: RedisJobStore, redis: Any) -> None:
