@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from parley_core.job import (
     GiveUp,
     IdempotencyKey,
     Job,
+    JobEnd,
     JobOptions,
     JobQuery,
+    JobState,
     Lease,
     Phase,
     Queue,
@@ -336,3 +340,38 @@ def test_after_a_clock_that_went_back_a_lost_message_is_noticed_at_once(store: R
     redis.zadd("parley:waiting:interactive", {job.id: int(redis.time()[0] + 3600) * 1000})
     assert list(store.republish_lost({Queue.INTERACTIVE: 1}, 0)) == []
     assert list(store.republish_lost({Queue.INTERACTIVE: 0}, 0)) == [job.id]
+
+
+def test_a_job_without_a_reference_is_under_none(store: RedisJobStore, redis: Any) -> None:
+    store.create(new_job())
+    assert not redis.exists("parley:references:default")
+
+
+def test_what_a_job_waited_for_is_forgotten_at_its_end(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    job = store.fail_attempt(lease, BUSY, RetryIn(60))
+    assert redis.hexists(f"parley:job:{job.id}", "not_before")
+    store.cancel(job.id)
+    assert not redis.hexists(f"parley:job:{job.id}", "not_before")
+
+
+def test_a_recording_of_no_length_can_end(store: RedisJobStore, redis: Any) -> None:
+    job = store.create(new_job(options=JobOptions(reference="consult 7"))).job
+    redis.hset(f"parley:job:{job.id}", "seconds", "0")
+    lease = running(store, job)
+    assert store.succeed(lease, result(lease)).state == "succeeded"
+
+
+def test_the_end_of_an_earlier_attempt_takes_no_token_back(store: RedisJobStore, redis: Any) -> None:
+    """A worker stored the end, Redis forgot it, and another attempt was started."""
+    first = running(store)
+    store.fail_attempt(first, BUSY, RetryIn(0))
+    second = store.start_attempt(first.job_id, WORKER, 30)
+    assert second is not None
+    before = redis.hget("parley:stats", "attempts_started|queue=interactive")
+    done = datetime.now(UTC)
+    attempt = replace(second[0].attempts[0], ended_at=done)
+    end = JobEnd(JobState.SUCCEEDED, done, done, first.token, (attempt,), None, result(first))
+    store.apply_end(first.job_id, 0, end)
+    assert store.get(first.job_id).token == second[1].token > first.token
+    assert redis.hget("parley:stats", "attempts_started|queue=interactive") == before

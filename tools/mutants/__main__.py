@@ -131,12 +131,12 @@ class Journal:
                 self._tests[target] |= tests
         return True
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that can notice a mutant, the fastest first."""
+    def tests_of(self, mutant: Mutant) -> dict[str, float]:
+        """Return the tests that can notice a mutant with their seconds, the fastest first."""
         tests: dict[str, float] = {}
         for target in self._targets_of(mutant):
             tests |= self._tests.get(target, {})
-        return sorted(tests, key=lambda test: (tests[test], test))
+        return dict(sorted(tests.items(), key=lambda test: (test[1], test[0])))
 
     def _targets_of(self, mutant: Mutant) -> list[str]:
         if Path(mutant.file).stem == LIBRARY:

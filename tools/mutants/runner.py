@@ -20,7 +20,7 @@ import pytest
 
 from tools.mutants.mutant import ROOT, Mutant
 
-SECONDS = 120.0  # a mutant that takes longer hangs: that is noticed, too
+HANG_SECONDS, HANG_TIMES = 120.0, 10  # a mutant hangs, which is noticed, after both: seconds, and its tests' own time
 POLL_SECONDS = 0.01
 OPTIONS = (
     *("-q", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:unraisableexception"),
@@ -72,7 +72,7 @@ def _record(files: Collection[str], arguments: Sequence[str], folder: str, reply
 
 
 def run_all(
-    mutants: Sequence[Mutant], tests_of: Callable[[Mutant], list[str]], at_once: int, ends: float
+    mutants: Sequence[Mutant], tests_of: Callable[[Mutant], dict[str, float]], at_once: int, ends: float
 ) -> Iterator[tuple[Mutant, bool]]:
     """Yield each mutant with whether it survived its tests, as they end. Starts none after `ends` (monotonic)."""
     waiting, running = list(reversed(mutants)), dict[int, _Running]()
@@ -84,8 +84,9 @@ def run_all(
                 yield mutant, True
                 continue
             folder = _folder()
-            child = _fork(lambda mutant=mutant, folder=folder, chosen=chosen: _test(mutant, chosen, folder))  # type: ignore[misc]
-            running[child] = _Running(mutant, folder, time.monotonic() + SECONDS)
+            child = _fork(lambda mutant=mutant, folder=folder, chosen=chosen: _test(mutant, list(chosen), folder))  # type: ignore[misc]
+            patience = max(HANG_SECONDS, HANG_TIMES * sum(chosen.values()))
+            running[child] = _Running(mutant, folder, time.monotonic() + patience)
         if not running:
             return
         yield from _ended(running)
