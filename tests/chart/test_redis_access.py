@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -19,7 +21,7 @@ from parley_core.errors import JobStoreUnusable
 from parley_core.redis import connect
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
-from parley_core.voiceprints import NewVoiceprint, Role
+from parley_core.voiceprints import Consent, NewVoiceprint, Role
 from tests.chart.rendering import render
 from tests.support.api_process import ApiProcess, free_port
 from tests.support.sounds import wav
@@ -174,7 +176,18 @@ def test_the_api_has_full_access_to_voiceprints(server: Server) -> None:
     assert list(store.all("clinic")) == []
 
 
-@pytest.mark.parametrize("role", ["worker", "keeper", "flower", "probe", "keda"])
-def test_only_the_api_has_access_to_voiceprints(role: str, server: Server) -> None:
+def test_the_keeper_ends_voiceprints_with_their_consent(server: Server) -> None:
+    now = datetime.now(UTC)
+    consent = Consent("Ms. Weber", now - timedelta(days=1), "Names in notes", now - timedelta(seconds=1))
+    ended = voiceprints_as("api", server).enrol(replace(VOICEPRINT, consent=consent))
+    keeper = voiceprints_as("keeper", server)
+    assert list(keeper.expired(10)) == [ended]
+    assert list(keeper.all("clinic")) == []
+    keeper.remove("clinic", ended.id)
+    assert list(keeper.expired(10)) == []
+
+
+@pytest.mark.parametrize("role", ["worker", "flower", "probe", "keda"])
+def test_only_api_and_keeper_have_access_to_voiceprints(role: str, server: Server) -> None:
     with pytest.raises(JobStoreUnusable, match="lacks rights"):
         voiceprints_as(role, server).all("clinic")

@@ -13,11 +13,13 @@ from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
 from parley_core.redis.deliveries import RedisDeliveries
+from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from parley_core.targets import AddressGuard
 from parley_keeper import health
 from parley_keeper.delivery.sender import Sender
+from parley_keeper.ended_voiceprints import VoiceprintCollector
 from parley_keeper.inventory import Inventory
 from parley_keeper.loop import Keeper, MaintenanceTask
 from parley_keeper.maintenance import (
@@ -42,6 +44,8 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     store = DurableJobStore.from_settings(settings, objects)
     reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
     inventory = Inventory(objects)
+    voiceprints = RedisVoiceprintStore.from_settings(settings)
+    ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
     guard = AddressGuard(settings.webhook_networks)
     sender = Sender(store, RedisDeliveries.from_settings(settings), settings.webhook_secrets_file, guard)
     pods = worker_pods()
@@ -52,6 +56,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
         MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
         MaintenanceTask("purge", 5.0, partial(purge_expired, store)),
+        MaintenanceTask("end_voiceprints", 5.0, ended.run_once),
         MaintenanceTask("deliver", 1.0, sender.run_once),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
         MaintenanceTask("measure_service", SERVICE_SECONDS, partial(measure_service, store)),

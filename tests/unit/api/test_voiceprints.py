@@ -303,6 +303,7 @@ async def test_a_name_is_enrolled_once_and_so_many_voices_at_most(api: ApiFixtur
         ({"consent": None}, "consent_required"),
         ({"consent": CONSENT | {"until": "2026-01-03T00:00:00Z"}}, "invalid_option"),
         ({"consent": CONSENT | {"until": "2400-01-01T00:00:00"}}, "invalid_option"),
+        ({"consent": CONSENT | {"until": 99_999_999_999}}, "invalid_option"),
         ({"consent": CONSENT | {"until": None}}, "invalid_option"),
         ({"consent": CONSENT | {"given_at": "2390-01-01T00:00:00Z"}}, "invalid_option"),
         ({"consent": CONSENT | {"until": "9999-12-31T23:59:59-05:00"}}, "invalid_option"),

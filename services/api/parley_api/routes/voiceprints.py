@@ -26,6 +26,7 @@ from parley_api.schemas.examples import VOICEPRINT_ID
 from parley_api.use_cases.enrolment import enrol
 from parley_core import errors
 from parley_core.logs import get_logger
+from parley_core.storage.ended_voiceprints import EndedVoiceprints
 
 router = APIRouter(prefix="/v1/voiceprints", tags=["voiceprints"])
 
@@ -96,13 +97,19 @@ async def get_voiceprint(voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps
 @router.delete(
     "/{voiceprint_id}",
     summary="Delete a voiceprint",
-    responses=problems(errors.VoiceprintNotFound),
+    responses=problems(errors.VoiceprintNotFound, errors.ObjectStoreUnavailable),
     dependencies=needs(Scope.VOICEPRINTS),
 )
 async def delete_voiceprint(
     voiceprint_id: VoiceprintId, query: NoQuery, deps: Deps, tenant: Tenant
 ) -> VoiceprintReceiptAnswer:
-    """Delete a voiceprint. From now on no response names the person, those for earlier jobs included."""
+    """Delete a voiceprint. From now on no response names the person, those for earlier jobs included.
+
+    The speaker embeddings of the person, and the name in corrections, go from the results that the voiceprint named:
+    within seconds, or as soon as the keeper and the stores are up.
+    """
+    voiceprint = await deps.blocking.store(deps.voiceprints.get, tenant, voiceprint_id)
+    await deps.blocking.objects(EndedVoiceprints(deps.recordings).begin, voiceprint)
     await deps.blocking.store(deps.voiceprints.remove, tenant, voiceprint_id)
     log.info("voiceprint deleted", voiceprint_id=voiceprint_id)
     return VoiceprintReceiptAnswer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from parley_api.schemas import examples
 from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, sentence, with_example
@@ -21,6 +21,12 @@ Name = Annotated[
     Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
     printable("name", stripped=True),
 ]
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str):  # a number would count as seconds since 1970
+        raise sentence("A time of `consent` must be text as in RFC 3339, such as `2027-01-31T09:00:00Z`.")
+    return value
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -52,7 +58,7 @@ class ConsentBody(BaseModel):
         Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
         printable("consent.given_by", stripped=True),
     ] = Field(description="Who gave it: the person, or somebody who may speak for the person.")
-    given_at: Annotated[AwareDatetime, AfterValidator(_in_utc), AfterValidator(_past)] = Field(
+    given_at: Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc), AfterValidator(_past)] = Field(
         description="When it was given."
     )
     purpose: Annotated[
@@ -60,7 +66,7 @@ class ConsentBody(BaseModel):
         Field(min_length=1, max_length=MAX_PURPOSE, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
         printable("consent.purpose", stripped=True),
     ] = Field(description="What the voiceprint is used for.")
-    until: Annotated[AwareDatetime, AfterValidator(_in_utc), AfterValidator(_future)] = Field(
+    until: Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc), AfterValidator(_future)] = Field(
         description="When it ends. The voiceprint ends at the same moment."
     )
 

@@ -70,8 +70,8 @@ class RedisVoiceprintStore:
 
     def remove(self, tenant: str, voiceprint_id: str) -> None:
         found = self._find(tenant, voiceprint_id)
-        name = "" if found is None else name_key(found.name)
-        if self._run("delete_voiceprint", _key(tenant), voiceprint_id, name, tenant) == "missing":
+        arguments = (_key(tenant), voiceprint_id, "" if found is None else name_key(found.name), tenant)
+        if found is None or self._run("delete_voiceprint", *arguments) == "missing":
             raise VoiceprintNotFound("There is no voiceprint with this id.")
 
     def expired(self, limit: int) -> Sequence[Voiceprint]:
