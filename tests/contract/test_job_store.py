@@ -270,6 +270,7 @@ def test_a_stale_attempt_can_neither_renew_nor_commit_nor_fail(store: JobStore) 
     time.sleep(0.1)
     store.fail_attempt(stale, LOST, RetryIn(0))
     _, fresh = running(store, job)
+    before = store.get(job.id)
     for call in (
         lambda: store.renew(stale, 30, Phase.EMBEDDING, 0.5),
         lambda: store.succeed(stale, RESULT),
@@ -277,6 +278,7 @@ def test_a_stale_attempt_can_neither_renew_nor_commit_nor_fail(store: JobStore) 
     ):
         with pytest.raises(LeaseLost):
             call()
+        assert store.get(job.id) == before
     assert store.succeed(fresh, RESULT).attempts[0].error == LOST
     assert store.stats().counters["commits_refused|queue=interactive"] == 1
 

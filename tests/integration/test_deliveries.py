@@ -111,6 +111,7 @@ def test_an_end_is_delivered_once_and_verifies(outbox: Outbox, receiver: Receive
     delivery = outbox.delivery(job_id)
     assert (delivery.state, delivery.attempts, delivery.outcome) == (DeliveryState.DELIVERED, 1, "204")
     assert delivery.next_attempt_at is None
+    assert outbox.store.stats().counters["delivery_attempts|result=delivered"] == 1
 
 
 def test_a_failed_job_is_delivered_with_its_error(outbox: Outbox, receiver: Receiver) -> None:
@@ -349,9 +350,9 @@ def test_a_job_is_kept_until_its_end_is_delivered(outbox: Outbox, receiver: Rece
 def test_a_job_deleted_by_its_caller_is_not_delivered(outbox: Outbox, receiver: Receiver) -> None:
     job_id = outbox.ended(receiver.url)
     outbox.store.remove(outbox.store.get(job_id))
+    assert outbox.redis.keys("parley:outbox") == outbox.redis.keys("parley:deliveries:*") == []
     assert outbox.run() == 0
     assert receiver.received == []
-    assert outbox.waiting() == 0
     with pytest.raises(DeliveryNotFound):
         outbox.deliveries.resend(job_id, 0)
     outbox.deliveries.note(DueDelivery(job_id, 0, 0), "204", DeliveryState.DELIVERED)

@@ -87,7 +87,7 @@ end
 -- Write the record of an accepted job, and list it. Its fields are the arguments from `first` on, in pairs.
 local function record(id, tenant, queue, created_at, first)
   redis.call('HSET', job_key(id), 'state', 'accepted', 'created_at', created_at, 'accepted_at', created_at,
-    'token', '0', 'attempt', '0', 'progress', '0', 'run', '0', 'stored', '1', unpack(ARGV, first))
+    'token', '0', 'attempt', '0', 'progress', '0', 'run', '0', unpack(ARGV, first))
   redis.call('ZADD', listed_key(tenant, queue, 'accepted'), 0, id)
   count_tenant('tenant_jobs_accepted', tenant)
   count_tenant('tenant_unfinished', tenant)
