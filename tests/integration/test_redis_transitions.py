@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from parley_core.job import (
     Failure,
     GiveUp,
     Job,
+    JobEnd,
     JobOptions,
     JobState,
     Lease,
@@ -175,3 +179,41 @@ def test_a_silent_worker_is_removed_by_the_next_word_of_another(store: RedisJobS
     time.sleep(0.01)
     store.register_worker("b", Queue.BATCH, 1, 60)
     assert redis.zcard("parley:workers:batch") == 1
+
+
+def test_a_start_whose_reply_was_lost_gives_the_same_lease_again(
+    store: RedisJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queued(store)
+    monkeypatch.setattr("parley_core.redis.transitions.secrets.token_hex", lambda size: "the same call")
+    first, second = store.start_attempt(job.id, "w/1", 30), store.start_attempt(job.id, "w/1", 30)
+    assert first is not None
+    assert first == second
+    assert len(first[0].attempts) == 1
+    store.fail_attempt(first[1], BUSY, RetryIn(0))
+    after = store.start_attempt(job.id, "w/1", 30)
+    assert after is not None
+    assert len(after[0].attempts) == 2, "its lease is over"
+
+
+def test_a_job_that_is_published_again_waits_from_then_on(store: RedisJobStore, redis: Any) -> None:
+    job = queued(store)
+    redis.zadd("parley:due", {job.id: 0})
+    redis.zadd("parley:waiting:interactive", {job.id: 1})
+    redis.hset(f"parley:job:{job.id}", "published_at", 1)
+    store.mark_queued(dispatch_of(job))
+    assert places(redis, job.id) == {"parley:waiting:interactive", "parley:unfinished:interactive"}
+    assert redis.zscore("parley:waiting:interactive", job.id) > 1
+    assert int(redis.hget(f"parley:job:{job.id}", "published_at")) > 1
+
+
+def test_a_restored_job_is_counted_and_tells_those_who_watch(store: RedisJobStore) -> None:
+    new = new_job()
+    store.restore(new, datetime.now(UTC), 0, None)
+    assert store.stats().counters["jobs_restored|queue=interactive"] == 1
+    assert [event.state for event in store.events(new.id)] == [JobState.ACCEPTED]
+
+
+def test_an_end_without_a_result_names_no_engine(store: RedisJobStore, redis: Any) -> None:
+    store.restore(new_job(), datetime.now(UTC), 0, JobEnd(JobState.CANCELLED, datetime.now(UTC)))
+    assert not redis.exists("parley:engines")
