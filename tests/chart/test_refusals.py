@@ -40,6 +40,7 @@ SCHEMA: list[tuple[Manifest, str]] = [
     ({"workers": [BATCH | {"concurrency": 0}]}, "concurrency"),
     ({"objects": {"kind": "url", "url": "ftp://host"}}, "url"),
     ({"limits": {"longestAttemptSeconds": 60}}, "longestAttemptSeconds"),
+    ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
     ({"webhooks": {"networks": ["10.20.0.0"]}}, "networks"),
     ({"workerDefaults": {"autoscaling": {"keda": "yes"}}}, "keda"),
 ]

@@ -113,6 +113,24 @@ def test_only_the_keeper_reaches_receivers() -> None:
     assert "10.20.0.0/16" not in str(allowed["release-parley-api"]) + str(allowed["release-parley-worker"])
 
 
+def test_traces_are_off_until_there_is_a_collector(pods: dict[str, Manifest]) -> None:
+    keeper = policies()["release-parley-keeper"]
+    assert 4318 not in [port["port"] for rule in keeper["egress"] for port in rule["ports"]]
+    assert "OTEL" not in str(pods)
+
+
+def test_only_the_keeper_reaches_the_collector_of_traces() -> None:
+    values: Manifest = {"tracing": {"endpoint": "http://collector:4318", "existingSecret": "traces"}}
+    pods = render(values).pods()
+    variables = pods["release-parley-keeper"]["containers"][0]["env"]
+    assert {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"} in variables
+    headers = {"secretKeyRef": {"name": "traces", "key": "headers"}}
+    assert {"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": headers} in variables
+    assert "OTEL" not in str([pod for name, pod in pods.items() if name != "release-parley-keeper"])
+    reach = [name for name, policy in policies(values).items() if "4318" in str(policy.get("egress"))]
+    assert reach == ["release-parley-keeper"]
+
+
 def test_only_this_release_and_keda_reach_redis() -> None:
     (rule,) = policies()["release-parley-redis"]["ingress"]
     labels = [peer["podSelector"]["matchLabels"] for peer in rule["from"] if "podSelector" in peer]

@@ -15,6 +15,7 @@ import pytest
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import JobState
 from parley_core.settings import Settings
+from tests.support.collector import Collector
 from tests.support.valkey import Valkey
 from tests.support.waiting import HANG_SECONDS, seconds_of, until
 from tests.support.worker import System, running_system
@@ -39,6 +40,12 @@ def system(server: Valkey, tmp_path: Path) -> Iterator[System]:
         yield system
 
 
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as collector:
+        yield collector
+
+
 def test_a_job_that_nobody_published_is_done(system: System) -> None:
     system.keeper()
     system.worker()
@@ -55,9 +62,12 @@ def test_a_message_deleted_by_hand_is_published_again(system: System, server: Va
     assert (job.state, len(job.attempts)) == (JobState.SUCCEEDED, 1)
 
 
-def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_work(system: System) -> None:
+def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_work(
+    system: System, server: Valkey, collector: Collector
+) -> None:
     for _ in range(3):
-        system.keeper()
+        system.keeper(**collector.environment)
+    until(lambda: server.client().exists("parley:tracing"))
     doomed = system.worker(GATED)
     jobs = [system.submit() for _ in range(4)]
     for job_id in jobs[:2]:
@@ -70,6 +80,11 @@ def test_the_jobs_of_a_killed_worker_are_done_by_another_with_three_keepers_at_w
         assert job.result is not None
         assert system.results(job_id) == [job.result.key]
     assert system.store.stats().counters["attempts_failed|code=worker_lost|queue=interactive"] == 2
+    until(lambda: collector.count()["job"] == 4)
+    assert collector.count()["attempt"] == 6  # every attempt has its span, those of the killed worker too
+    assert len({span.span_id for span in collector.spans()}) == len(collector.spans())
+    lost = [span for span in collector.named("attempt") if span.failed]
+    assert [span.attributes["error.type"] for span in lost] == ["worker_lost"] * 2
 
 
 def test_what_was_accepted_while_redis_was_down_is_done_soon_after_it_is_back(system: System, server: Valkey) -> None:

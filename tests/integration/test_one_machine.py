@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -20,6 +22,9 @@ import soundfile
 
 from parley_local.demo import SAMPLE
 from tests.support.waiting import HANG_SECONDS, until
+
+MARK = "doe-jane-1970"  # a patient's name, as file names have it
+FLAC = {"Content-Type": "audio/flac"}
 
 
 class OneMachine:
@@ -70,9 +75,15 @@ class OneMachine:
         return next(child for child in children if words in " ".join(child.cmdline()))
 
     def submit(self, recording: bytes) -> str:
-        answer = httpx.post(f"{self.url}/v1/jobs", content=recording, headers={"Content-Type": "audio/flac"})
+        """Submit a recording whose file name and reference are marked; return the id of its job."""
+        marked = {"file_name": f"{MARK}.flac", "reference": MARK}
+        answer = httpx.post(f"{self.url}/v1/jobs", content=recording, params=marked, headers=FLAC)
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
         return str(answer.json()["id"])
+
+    def lines(self, part: str) -> list[dict[str, Any]]:
+        """Return the log of a part, each line of which is JSON."""
+        return [json.loads(line) for line in (self.home / "logs" / f"{part}.log").read_text().splitlines()]
 
     def state(self, job_id: str) -> str:
         return str(httpx.get(f"{self.url}/v1/jobs/{job_id}").raise_for_status().json()["state"])
@@ -120,7 +131,9 @@ def answers(url: str) -> bool:
 def noise(seconds: float = 2.0) -> bytes:
     samples = np.random.default_rng(7).normal(0, 0.01, int(16_000 * seconds)).astype(np.float32)
     file = io.BytesIO()
-    soundfile.write(file, samples, 16_000, format="FLAC")
+    with soundfile.SoundFile(file, "w", 16_000, 1, format="FLAC") as recording:
+        recording.title = MARK
+        recording.write(samples)
     return file.getvalue()
 
 
@@ -131,14 +144,32 @@ def test_a_second_run_continues_with_the_jobs_of_the_first(system: OneMachine) -
     job_id = system.submit(noise())
     system.wait_until(lambda: system.state(job_id) == "succeeded")
 
+    refused = httpx.post(f"{system.url}/v1/jobs", content=f"{MARK}", params={"file_name": MARK}, headers=FLAC)
+    assert refused.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE
+    assert httpx.get(f"{system.url}/v1/jobs/{MARK}").is_client_error
+
     assert system.stop(signal.SIGINT) == 0
     assert not system.members()
     assert "did not stop in time" not in system.said()
+    assert_logs_name_the_job_and_no_patient(system, job_id)
 
     system.start_again()
     assert system.state(job_id) == "succeeded"
     again = system.submit(noise())
     system.wait_until(lambda: system.state(again) == "succeeded")
+
+
+def assert_logs_name_the_job_and_no_patient(system: OneMachine, job_id: str) -> None:
+    assert MARK not in system.said()
+    lines = {part: system.lines(part) for part in ("api", "keeper", "worker", "flower")}
+    for part, found in lines.items():
+        assert MARK not in str(found)
+        assert {line["service"] for line in found} <= {part}
+        assert all({"timestamp", "level", "logger", "event"} <= line.keys() for line in found)
+    about = {"job_id": job_id, "tenant": "default", "trace_id": job_id.replace("-", "")}
+    attempt, submit = about | {"event": "attempt started", "attempt": 1}, about | {"event": "request", "method": "POST"}
+    assert any(attempt.items() <= line.items() for line in lines["worker"])
+    assert any(submit.items() <= line.items() for line in lines["api"])
 
 
 def test_killed_parts_are_restarted_and_the_next_job_succeeds(system: OneMachine) -> None:

@@ -65,7 +65,7 @@ def test_api_keeper_and_worker_close_their_memory_before_they_read_a_secret(
     def reached() -> None:
         raise ReachedError
 
-    def read_secrets() -> None:
+    def read_secrets(*_: object) -> None:
         raise AssertionError("Settings are read before the memory is closed.")
 
     monkeypatch.setattr(module, "keep_memory_private", reached)
@@ -81,5 +81,5 @@ def test_api_and_worker_refuse_to_start_where_the_deployment_requires_a_sandbox_
     monkeypatch.setenv("PARLEY_SANDBOX_REQUIRED", "true")
     monkeypatch.setattr("parley_audio.sandbox.confinement.missing", lambda: ("Landlock",))
     monkeypatch.setattr(module, "keep_memory_private", lambda: None)
-    monkeypatch.setattr(module, "configure_logs", lambda: None)
+    monkeypatch.setattr(module, "configure_logs", lambda *_: None)
     assert module.main() == 2  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from parley_core.settings import Settings
 from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_keeper.health import TaskCollector
 from parley_keeper.main import maintenance_tasks
+from parley_keeper.tracing.sender import trace_metrics
 
 TENANT_NAMES = ("tenant_jobs_accepted", "tenant_jobs_ended", "tenant_unfinished")
 ON_SCRAPE = frozenset({"namespace", "release", "pod", "job", "instance", "le"})  # labels that no family declares
@@ -41,3 +42,4 @@ def of_the_keeper() -> Iterator[Metric]:
     with TemporaryDirectory() as folder:
         tasks, more = maintenance_tasks(Settings(objects_url=f"file://{folder}"))
         yield from TaskCollector(tasks, more).collect()
+    yield from trace_metrics()  # where traces are on

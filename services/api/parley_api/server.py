@@ -74,9 +74,11 @@ def sockets(config: uvicorn.Config, metrics_port: int) -> list[socket.socket] | 
 def main() -> int:
     """Return the exit status: 2 for settings that are invalid or unsafe, or a Redis that cannot be used."""
     keep_memory_private()
-    configure_logs()
+    configure_logs("api")
     try:
-        serve(Settings.from_environment())
+        settings = Settings.from_environment()
+        configure_logs("api", settings.log_format)
+        serve(settings)
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2

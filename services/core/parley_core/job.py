@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, WorkerLost
 from parley_core.recording import Recording
+from parley_core.trace_context import trace_id_of
 from parley_core.voiceprints import Role
 
 DEFAULT_TENANT = "default"  # tenant of every job where authentication is off (loopback only)
@@ -139,13 +140,14 @@ class ResultSummary:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job that is to be recorded."""
+    """A job that is to be recorded. `traceparent` is the caller's trace context, as in Job."""
 
     id: str
     tenant: str
     recording: Recording
     options: JobOptions
     limits: TimeLimits
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class Job:
         run: number of retries by hand.
         attempts: of the present run; a manual retry begins a new list.
         position: number of jobs before this one in its queue while it is accepted or queued; else None.
+        traceparent: the caller's trace context by W3C Trace Context; None without one.
     """
 
     id: str
@@ -178,6 +181,12 @@ class Job:
     error: Failure | None = None
     result: ResultSummary | None = None
     position: int | None = None
+    traceparent: str | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """Id of the job's trace, as 32 hex digits."""
+        return trace_id_of(self.id, self.traceparent)
 
 
 @dataclass(frozen=True, slots=True)

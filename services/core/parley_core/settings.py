@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -64,6 +64,9 @@ class Settings(BaseSettings):
 
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the API's `/metrics`, which need no key. 0: on the API's port, and with API keys nowhere."""
+
+    log_format: Literal["json", "text"] = "json"
+    """Log lines as JSON or as text for people: `json` or `text`. `make run` shows JSON as text."""
 
     # Access
 

@@ -34,6 +34,7 @@ from parley_keeper.orphans import OrphanCollector
 from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
 from parley_keeper.reconciliation import Reconciler
 from parley_keeper.retention import purge_expired
+from parley_keeper.tracing.sender import TraceSender
 
 log = get_logger(__name__)
 
@@ -48,6 +49,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
     guard = AddressGuard(settings.webhook_networks)
     sender = Sender(store, RedisDeliveries.from_settings(settings), settings.webhook_secrets_file, guard)
+    traces = TraceSender.from_environment(settings)
     pods = worker_pods()
     tasks = [
         MaintenanceTask("reconcile", 1.0, reconciler.run_once),
@@ -65,15 +67,19 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     ]
     if pods:
         tasks.append(MaintenanceTask("pod_deletion_costs", 2.0, PodDeletionCosts(store, pods).run_once))
-    return tasks, lambda: (*reconciler.metrics(), *orphans.metrics(), *inventory.metrics())
+    if traces:
+        tasks.append(MaintenanceTask("send_traces", 1.0, traces.run_once))
+    watched = [one for one in (reconciler, orphans, inventory, traces) if one]
+    return tasks, lambda: [metric for one in watched for metric in one.metrics()]
 
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status, 2 for settings or a Redis that cannot be used."""
     keep_memory_private()
-    configure_logs()
+    configure_logs("keeper")
     try:
         settings = Settings.from_environment()
+        configure_logs("keeper", settings.log_format)
         require_usable_store(settings)
         if settings.webhook_secrets_file:
             read_secrets(settings.webhook_secrets_file)

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 
+from structlog.contextvars import bound_contextvars
+
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import (
     AttemptEnded,
@@ -78,7 +80,8 @@ def _reap_one(store: MaintenanceStore, lapsed: LapsedLease) -> bool:
         job = store.fail_attempt(lapsed.lease, Failure(error.code, error.detail), then)
     except AttemptEnded:  # its worker is back, or another keeper was first
         return False
-    log.warning("worker lost", job_id=job.id, attempt=lapsed.attempt_number, worker=lapsed.worker, state=job.state)
+    with bound_contextvars(job_id=job.id, tenant=job.tenant, trace_id=job.trace_id):
+        log.warning("worker lost", attempt=lapsed.attempt_number, worker=lapsed.worker, state=job.state)
     return True
 
 

@@ -59,5 +59,5 @@ def _remove(store: DurableJobStore, job: Job) -> bool:
     except Exception as error:  # noqa: BLE001 - one unreadable job must not stop everybody's retention
         log.error("job cannot be purged", job_id=job.id, error=type(error).__name__)
         return False
-    log.info("job purged", job_id=job.id)
+    log.info("job purged", job_id=job.id, tenant=job.tenant, trace_id=job.trace_id)
     return True

@@ -112,7 +112,16 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
                 raise QueueFull(f"The queue {new.options.queue} holds its limit of unfinished jobs.")
             began = min(now, accepted_at.timestamp()) if accepted_at else now
             created_at = _moment(began)
-            job = Job(new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at)
+            job = Job(
+                new.id,
+                new.tenant,
+                JobState.ACCEPTED,
+                new.options,
+                new.recording,
+                new.limits,
+                created_at,
+                traceparent=new.traceparent,
+            )
             entry = self._entries[new.id] = Entry(job, len(self._entries), accepted_at=began, due=now + 5)
             self._change(entry)
             self._list(job)

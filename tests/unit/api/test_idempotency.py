@@ -21,6 +21,7 @@ from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 
 pytestmark = pytest.mark.anyio
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 KEYED = {"Content-Type": "audio/flac", "Idempotency-Key": "key-1"}
 
 
@@ -189,6 +190,16 @@ async def test_a_key_that_is_none_is_refused(api: ApiFixture, client: httpx.Asyn
     headers = [(b"content-type", b"audio/flac"), (b"idempotency-key", key.encode())]
     assert_problem(await client.post("/v1/jobs", content=AUDIO, headers=headers), 422, "invalid_request")
     assert api.empty()
+
+
+@pytest.mark.parametrize(("header", "kept"), [(TRACEPARENT, TRACEPARENT), ("doe-jane", None)])
+async def test_a_job_keeps_the_trace_of_its_caller_and_a_key_does_not_depend_on_it(
+    api: ApiFixture, client: httpx.AsyncClient, header: str, kept: str | None
+) -> None:
+    first = await client.post("/v1/jobs", content=AUDIO, headers=KEYED | {"traceparent": header})
+    again = await client.post("/v1/jobs", content=AUDIO, headers=KEYED | {"traceparent": TRACEPARENT[:-2] + "00"})
+    assert (first.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert api.store.get(first.json()["id"]).traceparent == kept
 
 
 async def test_two_keys_are_refused(client: httpx.AsyncClient) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from parley_api.http.errors import ExpiredKey, ScopeMissing, Unauthenticated, UnknownHost, UnknownKey
 from parley_api.runtime.dependencies import Dependencies
@@ -52,6 +53,7 @@ async def authenticate(
     if deps.keys is None:
         if request.url.hostname not in LOOPBACK or request.headers.get("sec-fetch-site") == "cross-site":
             raise UnknownHost("Without API keys this server answers to programs and pages of this machine only.")
+        bind_contextvars(tenant=DEFAULT_TENANT)
         return ApiKey(DEFAULT_TENANT, "")
     if credentials is None or not credentials.credentials:
         raise Unauthenticated("Send your API key: `Authorization: Bearer <key>`.")
@@ -67,6 +69,7 @@ async def authenticate(
         raise UnknownKey("The server does not know this API key.")
     if key.expired:
         raise ExpiredKey("The time of this API key is over.")
+    bind_contextvars(tenant=key.tenant)
     await deps.limits.take(key.tenant, Rate.REQUESTS, request.scope)
     return key
 
@@ -101,7 +104,9 @@ async def job_of_path(
     job_id: Annotated[str, Path(description="Id of the job.", examples=[JOB_ID])], deps: Deps, tenant: Tenant
 ) -> Job:
     """Return the tenant's job. Raises what `find` raises."""
-    return await find(deps, tenant, job_id)
+    job = await find(deps, tenant, job_id)
+    bind_contextvars(job_id=job.id, trace_id=job.trace_id)
+    return job
 
 
 FoundJob = Annotated[Job, Depends(job_of_path)]

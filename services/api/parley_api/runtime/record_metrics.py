@@ -40,13 +40,16 @@ COUNTERS: Mapping[str, str] = {
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
     "jobs_restored": "Jobs whose record Redis had lost, written again from the object store.",
     "deliveries_given_up": "Deliveries that no receiver took within the whole schedule of attempts.",
+    "traces_dropped": "Traces given up: too many waited for the collector, or one waited for days.",
     "checkpoints_ignored": "Parts of checkpoints that were damaged or of another engine, and computed again.",
     "messages_dropped": "Messages in a queue that Parley has not published.",
     "unreadable_records": "Records that a list, the keeper or a scrape skipped because it could not read them.",
 }
 """What the transitions count. Counters start at 0, so that their first increase shows in a rate."""
 
-UNLABELLED = frozenset({"checkpoints_ignored", "deliveries_given_up", "messages_dropped", "unreadable_records"})
+UNLABELLED = frozenset(
+    {"checkpoints_ignored", "deliveries_given_up", "messages_dropped", "traces_dropped", "unreadable_records"}
+)
 BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
 ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
     *RecordingError.__subclasses__(),

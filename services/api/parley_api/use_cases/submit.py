@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 from fastapi import Request
+from structlog.contextvars import bind_contextvars
 
 from parley_api.http.errors import InvalidOption, TooManyUploads
 from parley_api.intake.upload import Upload, received
@@ -35,6 +36,7 @@ from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
 from parley_core.redis.record import dump, options_to_plain
+from parley_core.trace_context import accepted_traceparent
 
 log = get_logger(__name__)
 
@@ -72,6 +74,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
         received(request, recording_key(job_id), deps, tenant, model) as (upload, options),
     ):
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
+        new = replace(new, traceparent=accepted_traceparent(request.headers.getlist("traceparent")))
         if deps.keys is not None:
             await deps.limits.require_audio(tenant, new.recording.seconds, request.scope)
         idempotency = IdempotencyKey(key, digest(new, upload.transcript)) if key else None
@@ -88,6 +91,7 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
         job = await upload.hand_over(_accept(deps, new, idempotency))
         if deps.keys is not None and upload.owned:
             await deps.limits.count_audio(tenant, new.recording.seconds)
+        bind_contextvars(job_id=job.id, trace_id=job.trace_id)
         return Submitted(job, replayed=not upload.owned)
 
 

@@ -36,14 +36,24 @@ class RedisDeliveries:
         found = self._run("claim_deliveries", limit, int(seconds * 1000))
         return [DueDelivery(job_id, int(run), int(attempts)) for job_id, run, attempts in found]
 
-    def note(self, due: DueDelivery, outcome: str, state: DeliveryState, delay_seconds: float = 0.0) -> None:
+    def note(
+        self,
+        due: DueDelivery,
+        outcome: str,
+        state: DeliveryState,
+        delay_seconds: float = 0.0,
+        took_seconds: float = 0.0,
+    ) -> None:
         """Note how an attempt went; no effect where the job is gone.
 
         Args:
             outcome: status of the response, or a code.
             state: PENDING plans the next attempt after `delay_seconds`.
+            took_seconds: length of the attempt, for its trace.
         """
-        self._run("note_delivery", due.job_id, due.run, outcome, state, int(delay_seconds * 1000))
+        self._run(
+            "note_delivery", due.job_id, due.run, outcome, state, int(delay_seconds * 1000), int(took_seconds * 1000)
+        )
 
     def resend(self, job_id: str, run: int) -> None:
         """Deliver once more, now. Raises DeliveryNotFound."""

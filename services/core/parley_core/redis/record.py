@@ -96,6 +96,8 @@ def fields_of_new_job(new: NewJob, default_retain_seconds: int) -> Fields:
     }
     if options.reference:
         kept["reference"] = options.reference
+    if new.traceparent:
+        kept["traceparent"] = new.traceparent
     if options.callback_url:
         kept["callback_url"] = options.callback_url
     others = options_to_plain(replace(options, queue=Queue.INTERACTIVE, reference=None, callback_url=None))
@@ -223,6 +225,7 @@ def job_from(job_id: str, record: Record, engine: dict[str, object] | None = Non
         error=Failure(code, record["error_detail"]) if code else None,
         result=_result(job_id, record, engine or {}),
         position=position,
+        traceparent=record.get("traceparent"),
     )
 
 

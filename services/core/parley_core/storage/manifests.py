@@ -311,6 +311,7 @@ def manifest_from_json(text: bytes) -> tuple[NewJob, IdempotencyKey | None]:
             recording=Recording(**known_members(Recording, job["recording"])),
             options=options_from(job["options"]),
             limits=TimeLimits(**known_members(TimeLimits, job["limits"])),
+            traceparent=job.get("traceparent"),
         )
         return new, IdempotencyKey(**known_members(IdempotencyKey, key)) if key else None
     except (KeyError, TypeError) as error:
@@ -343,7 +344,17 @@ def as_accepted(new: NewJob, run: int = 0) -> Job:
     """Return an accepted job as its record begins."""
     state = JobState.QUEUED if run else JobState.ACCEPTED
     made_at = accepted_at(new.id)
-    return Job(new.id, new.tenant, state, new.options, new.recording, new.limits, created_at=made_at, run=run)
+    return Job(
+        new.id,
+        new.tenant,
+        state,
+        new.options,
+        new.recording,
+        new.limits,
+        created_at=made_at,
+        run=run,
+        traceparent=new.traceparent,
+    )
 
 
 def as_ended(job: Job, end: JobEnd) -> Job:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from structlog.contextvars import bound_contextvars
+
 from parley_core.deliveries import DeliveryState, DueDelivery, delivery_id, read_secrets, seconds_until_next
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobNotFound, JobPurged
+from parley_core.job import Job, JobEnd
 from parley_core.logs import get_logger
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.targets import AddressGuard
@@ -57,7 +61,6 @@ class Sender:
         return made
 
     def _deliver(self, secrets: Mapping[str, tuple[str, ...]], due: DueDelivery) -> None:
-        identity = delivery_id(due.job_id, due.run)
         manifests = self._store.manifests
         if manifests.is_delivered(due.job_id, due.run):  # by a keeper that died before it could note it
             self._deliveries.note(due, "delivered_before", DeliveryState.DELIVERED)
@@ -67,23 +70,27 @@ class Sender:
             end = manifests.find_end(due.job_id, due.run)
         except (JobNotFound, JobPurged):
             return  # deleted by its caller meanwhile, with its deliveries
-        own = secrets.get(job.tenant, ())
+        with bound_contextvars(tenant=job.tenant, trace_id=job.trace_id):
+            self._deliver_end(secrets.get(job.tenant, ()), due, job, end)
+
+    def _deliver_end(self, own: tuple[str, ...], due: DueDelivery, job: Job, end: JobEnd | None) -> None:
+        identity, start = delivery_id(due.job_id, due.run), time.monotonic()
         if end is None or job.options.callback_url is None or not own:
             outcome = NO_SECRET
         else:
             body = body_of(job, end)
             outcome = post(job.options.callback_url, body, headers_of(identity, body, own), self._guard)
-        self._note(due, outcome)
+        self._note(due, outcome, time.monotonic() - start)
 
-    def _note(self, due: DueDelivery, outcome: str) -> None:
+    def _note(self, due: DueDelivery, outcome: str, took: float) -> None:
         attempt, pause = due.attempts + 1, seconds_until_next(due.attempts + 1)
         if outcome.startswith("2") and outcome.isdigit():
             self._store.manifests.mark_delivered(due.job_id, due.run)
-            self._deliveries.note(due, outcome, DeliveryState.DELIVERED)
+            self._deliveries.note(due, outcome, DeliveryState.DELIVERED, took_seconds=took)
             log.info("delivered", job_id=due.job_id, run=due.run, attempt=attempt)
         elif outcome == GONE or pause is None:
-            self._deliveries.note(due, outcome, DeliveryState.FAILED)
+            self._deliveries.note(due, outcome, DeliveryState.FAILED, took_seconds=took)
             log.warning("delivery given up", job_id=due.job_id, run=due.run, attempt=attempt, outcome=outcome)
         else:
-            self._deliveries.note(due, outcome, DeliveryState.PENDING, pause)
+            self._deliveries.note(due, outcome, DeliveryState.PENDING, pause, took)
             log.info("not delivered", job_id=due.job_id, run=due.run, attempt=attempt, outcome=outcome, again_in=pause)

@@ -78,7 +78,7 @@ def run_attempt(job_id: str, deps: Dependencies) -> Outcome:
         log.info("job cannot be started", job_id=job_id)
         return Outcome.DUPLICATE
     job, lease = started
-    with bound_contextvars(job_id=job_id, attempt=len(job.attempts)):
+    with bound_contextvars(job_id=job_id, attempt=len(job.attempts), tenant=job.tenant, trace_id=job.trace_id):
         log.info("attempt started")
         outcome = _Attempt(job, lease, deps).run()
         log.info("attempt ended", outcome=outcome.value)

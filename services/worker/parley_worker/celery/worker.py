@@ -6,11 +6,15 @@ signals to the main process alone; its children end with it.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
+import sys
 import warnings
+from datetime import UTC, datetime
 
+import celery.apps.worker
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_ready
@@ -36,9 +40,10 @@ log = get_logger(__name__)
 def main() -> int:
     """Work until a signal stops the process; return the exit code, 2 for settings or a Redis that cannot be used."""
     keep_memory_private()
-    configure_logs()
+    configure_logs("worker")
     try:
         settings = Settings.from_environment()
+        configure_logs("worker", settings.log_format)
         require_confinement(settings.sandbox_required)
         require_usable_store(settings)
     except (UnsafeSettings, JobStoreUnusable) as error:
@@ -70,9 +75,18 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         if settings.liveness_file:
             app.parley_liveness.start()
 
+    if settings.log_format == "json":
+        celery.apps.worker.safe_say = _say_as_json
     listen_in_children()
     worker_ready.connect(start_threads, weak=False)
     setup_logging.connect(_keep_log_configuration, weak=False)
+
+
+def _say_as_json(message: str, _file: object = None) -> None:
+    """Write what Celery says in a signal handler. Logging could wait for a lock that the interrupted line holds."""
+    now = datetime.now(UTC).isoformat()
+    line = {"event": message, "service": "worker", "level": "info", "logger": "celery", "timestamp": now}
+    os.write(sys.stderr.fileno(), f"{json.dumps(line)}\n".encode())
 
 
 def _keep_log_configuration(**_: object) -> None:

@@ -6,6 +6,7 @@ local held = holding(id, ARGV[2])
 if held ~= 'held' then return held end
 
 end_attempt(id)
+trace(id, 'give_back ' .. int(now))
 local field = 'attempt:' .. job[4]
 redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', 'phase', 'published_at')
 redis.call('HINCRBY', key, 'attempt', -1)

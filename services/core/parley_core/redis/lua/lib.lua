@@ -16,6 +16,11 @@ local BUCKETS = { -- upper bounds; those of the objectives in the chart's values
   job_attempts = {0, 1, 2, 3, 4},
   cancel_seconds = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60},
 }
+local TRACES_KEPT = 10000 -- that wait for the collector of traces; what more ends then is counted and not traced
+local TRACE_LINES = 200 -- of one run
+local TRACE_MS = 2 * 86400000 -- how long an entry waits at most
+local TRACED_AGAIN_MS = 600000 -- an older end that is restored was sent before it was lost
+local PHASES = {'decoding', 'segmentation', 'embedding', 'clustering', 'storing'}
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
 -- Identity of this server's process and of its replication history.
@@ -35,6 +40,7 @@ local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant 
 local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
 local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
 local STORED_BYTES = 'parley:stored_bytes' -- of recordings, by tenant
+local function trace_key(id, run) return 'parley:trace:' .. id .. ':' .. run end
 local function references_key(tenant) return 'parley:references:' .. tenant end
 
 -- Jobs of one reference lie side by side, in the order of their ids. queries.py builds the same text.
@@ -67,6 +73,27 @@ local function count_tenant(what, tenant, by)
     known = redis.call('SADD', 'parley:tenants', tenant) == 1
   end
   count(what .. '|tenant=' .. (known and tenant or 'other'), by)
+end
+
+-- Note a line for the trace of the job's run, if a keeper sends traces.
+local function trace(id, line)
+  if redis.call('EXISTS', 'parley:tracing') == 0 then return end
+  local key = trace_key(id, redis.call('HGET', job_key(id), 'run'))
+  redis.call('RPUSH', key, line)
+  redis.call('LTRIM', key, -TRACE_LINES, -1)
+  redis.call('PEXPIRE', key, TRACE_MS)
+end
+
+-- Put an entry into the outbox from which the keeper sends traces; say whether there was room.
+local function queue_trace(entry)
+  if redis.call('EXISTS', 'parley:tracing') == 0 then return false end
+  if redis.call('ZCARD', 'parley:traces') >= TRACES_KEPT then
+    count('traces_dropped')
+    return false
+  end
+  redis.call('ZADD', 'parley:traces', int(now), entry)
+  redis.call('PEXPIRE', 'parley:traces', TRACE_MS)
+  return true
 end
 
 -- Tell those who watch: the events of an unfinished job (resumable), and a wake-up for processes that wait.
@@ -143,6 +170,24 @@ local function queue_delivery(id)
   redis.call('ZADD', deliveries_key(job[2]), job[4], delivery)
 end
 
+-- Queue the trace of the run that ends, with what the record holds: it may be purged before the trace is sent.
+local function trace_end(id, state)
+  local run = redis.call('HGET', job_key(id), 'run')
+  if not queue_trace('end ' .. id .. ' ' .. run) then return end
+  local fields = {'tenant', 'queue', 'traceparent', 'accepted_at', 'finished_at', 'seconds', 'bytes', 'media_type',
+    'error_code', 'attempt'}
+  for _, phase in ipairs(PHASES) do table.insert(fields, 'timing:' .. phase) end
+  local values, document = redis.call('HMGET', job_key(id), unpack(fields)), {state = state, attempts = {}}
+  for place, name in ipairs(fields) do document[name] = values[place] or nil end
+  for number = 1, tonumber(document.attempt) do
+    local field = 'attempt:' .. number
+    local attempt = redis.call('HMGET', job_key(id), field .. ':worker', field .. ':started_at', field .. ':ended_at',
+      field .. ':code')
+    document.attempts[number] = {attempt[1], attempt[2], attempt[3], attempt[4]}
+  end
+  trace(id, cjson.encode(document))
+end
+
 -- End the job: state, indexes, retention, counters and samples in one.
 local function finish(id, state, counter, finished_at)
   local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant')
@@ -152,6 +197,7 @@ local function finish(id, state, counter, finished_at)
   count_tenant('tenant_unfinished', job[4], -1)
   enter(id, state)
   redis.call('HSET', job_key(id), 'finished_at', int(finished_at or now))
+  if tonumber(finished_at or now) > now - TRACED_AGAIN_MS then trace_end(id, state) end
   redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before')
   redis.call('ZREM', unfinished_key(job[1]), id)
   redis.call('ZREM', waiting_key(job[1]), id)

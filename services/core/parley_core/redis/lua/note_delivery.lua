@@ -1,4 +1,4 @@
--- Note how an attempt to deliver went. ARGV: id run outcome state(delivered|failed|pending) delay_ms
+-- Note how an attempt to deliver went. ARGV: id run outcome state(delivered|failed|pending) delay_ms took_ms
 -- `pending` means that the next attempt is due after the delay.
 local id, run, state = ARGV[1], ARGV[2], ARGV[4]
 local key, delivery = job_key(id), id .. ':' .. run
@@ -11,6 +11,9 @@ if state == 'pending' then
 else
   redis.call('ZREM', 'parley:outbox', delivery)
 end
+local traceparent = redis.call('HGET', key, 'traceparent') or '-'
+queue_trace('delivery ' .. id .. ' ' .. run .. ' ' .. traceparent .. ' ' .. ARGV[3] .. ' ' .. int(now - ARGV[6]) .. ' '
+  .. int(now))
 count('delivery_attempts|result=' .. (state == 'delivered' and 'delivered' or 'refused'))
 if state == 'failed' then count('deliveries_given_up') end
 return 'ok'

@@ -11,6 +11,7 @@ if tonumber(before[2]) > tonumber(progress) then progress = before[2] end
 redis.call('ZADD', leases_key(before[3]), int(now + ARGV[3]), ARGV[1])
 if before[1] ~= ARGV[4] or before[2] ~= progress then
   redis.call('HSET', key, 'phase', ARGV[4], 'progress', progress)
+  if before[1] ~= ARGV[4] then trace(ARGV[1], 'phase ' .. int(now) .. ' ' .. ARGV[4]) end
   changed(ARGV[1])
 end
 return held

@@ -24,5 +24,6 @@ if not job[6] then
   observe('wait_seconds', queue, (now - job[5]) / 1000)
 end
 count('attempts_started|queue=' .. queue)
+trace(id, 'start ' .. int(now) .. ' ' .. ARGV[2])
 changed(id)
 return redis.call('HGETALL', key)

@@ -1,0 +1,1 @@
+"""Traces: one per job, derived from what its transitions noted, sent by OTLP."""

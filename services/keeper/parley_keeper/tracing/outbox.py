@@ -1,0 +1,51 @@
+"""The outbox of traces, on Redis: filled by the transitions, emptied by the keeper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis import Redis
+
+from parley_core.redis.connection import connect
+from parley_core.redis.scripts import Scripts
+from parley_core.settings import Settings
+
+TRACING_SECONDS = 3600  # for so long transitions note traces while no keeper runs
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEntry:
+    """An entry of the outbox: `end <job id> <run>`, or `delivery <job id> <run> <traceparent> <outcome> <start> <end>`.
+
+    Attributes:
+        lines: what the transitions of the run noted, its end last. Empty for a delivery.
+    """
+
+    text: str
+    lines: tuple[str, ...]
+
+
+class RedisTraces:
+    """Traces of all jobs. Every method raises JobStoreUnavailable when Redis does not answer in time."""
+
+    def __init__(self, client: Redis) -> None:
+        self._run = Scripts(client).run
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RedisTraces:
+        """Return an outbox that connects at its first call."""
+        return cls(connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds))
+
+    def claim(self, limit: int, seconds: float) -> Sequence[TraceEntry]:
+        """Return traces to send now, each claimed for some seconds. The first call makes transitions note traces."""
+        found = self._run("claim_traces", limit, int(seconds * 1000), TRACING_SECONDS * 1000)
+        return [TraceEntry(text, tuple(lines)) for text, *lines in found]
+
+    def forget(self, entries: Sequence[TraceEntry]) -> int:
+        """Remove entries that were sent; return how many are left."""
+        return int(self._run("forget_traces", *[entry.text for entry in entries]))
+
+    def count_dropped(self, number: int) -> None:
+        """Count entries that were given up."""
+        self._run("count", "traces_dropped", number)
