@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from parley_core.errors import LeaseLost
 from parley_core.job import (
     Failure,
     GiveUp,
@@ -217,3 +218,17 @@ def test_a_restored_job_is_counted_and_tells_those_who_watch(store: RedisJobStor
 def test_an_end_without_a_result_names_no_engine(store: RedisJobStore, redis: Any) -> None:
     store.restore(new_job(), datetime.now(UTC), 0, JobEnd(JobState.CANCELLED, datetime.now(UTC)))
     assert not redis.exists("parley:engines")
+
+
+def test_an_older_message_moves_no_queue_back(store: RedisJobStore, redis: Any) -> None:
+    job = queued(store)
+    redis.set("parley:started:interactive", 2**52)
+    started(store, job)
+    assert int(redis.get("parley:started:interactive")) == 2**52
+
+
+def test_a_result_of_a_job_that_redis_has_lost_is_refused(store: RedisJobStore, redis: Any) -> None:
+    lease = started(store, queued(store))
+    redis.delete(f"parley:job:{lease.job_id}")
+    with pytest.raises(LeaseLost):
+        store.succeed(lease, result(lease))

@@ -10,8 +10,8 @@ if job[7] and tonumber(job[7]) > now then return {} end -- waits for its retry
 local queue, field = job[2], 'attempt:' .. redis.call('HINCRBY', key, 'attempt', 1)
 enter(id, 'running')
 redis.call('HINCRBY', key, 'token', 1)
-redis.call('HSET', key, 'nonce', ARGV[4], 'phase', 'decoding', 'progress', '0',
-  field .. ':worker', ARGV[2], field .. ':started_at', int(now))
+redis.call('HSET', key, 'nonce', ARGV[4], 'phase', 'decoding', field .. ':worker', ARGV[2],
+  field .. ':started_at', int(now))
 redis.call('ZREM', 'parley:due', id)
 redis.call('ZREM', waiting_key(queue), id)
 redis.call('ZADD', leases_key(queue), int(now + ARGV[3]), id)
