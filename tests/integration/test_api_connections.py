@@ -114,6 +114,27 @@ def test_a_full_process_serves_new_callers_and_those_who_wait_for_a_job(strict_a
     assert refused(strict_api, "too_many") >= 2 * MOST
 
 
+def test_calls_that_wait_take_half_of_all_connections_at_most(strict_api: ApiProcess) -> None:
+    job = strict_api.http.post("/v1/jobs", content=flac(), headers={"Content-Type": "audio/flac"}).json()["id"]
+    paths = [f"/v1/jobs/{job}?wait=30", f"/v1/jobs/{job}/events"] * (MOST // 4)
+    before = refused(strict_api, "too_many_waits")
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(connected(strict_api, get(path))) for path in paths]
+        until(lambda: httpx.get(f"{strict_api.url}/v1/jobs/{job}?wait=1").status_code == 429)
+        for path in (f"/v1/jobs/{job}?wait=1", f"/v1/jobs/{job}/events"):
+            refusal = httpx.get(strict_api.url + path)
+            assert (refusal.status_code, refusal.json()["code"]) == (429, "too_many_waits")
+            assert refusal.headers["retry-after"] == "5"
+        assert refused(strict_api, "too_many_waits") >= before + 3
+        assert httpx.get(f"{strict_api.url}/v1/jobs/{job}").is_success
+        waiting[-1].close()  # an event stream: its caller is gone, and its slot is free
+        until(lambda: httpx.get(f"{strict_api.url}/v1/jobs/{job}?wait=0.1", timeout=HANG_SECONDS).is_success)
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+
 def test_two_statements_of_the_length_are_refused_and_the_connection_ends(strict_api: ApiProcess) -> None:
     smuggled = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     request = (

@@ -125,6 +125,7 @@ annotations:
 - {name: PARLEY_TENANT_AUDIO_HOURS_PER_DAY, value: {{ $limits.audioHoursPerDay | quote }}}
 - {name: PARLEY_TENANT_STORED_BYTES, value: {{ $limits.storedBytes | int64 | quote }}}
 - {name: PARLEY_TENANT_UPLOADS, value: {{ $limits.uploads | int64 | quote }}}
+- {name: PARLEY_TENANT_WAITS, value: {{ $limits.waits | int64 | quote }}}
 {{- with .Values.tenants }}
 {{- $tenants := dict }}
 {{- range $tenant, $given := . }}

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     """Largest number of recordings that one API process receives from a tenant at a time; never more than half of
     PARLEY_MAX_UPLOADS."""
 
+    tenant_waits: int = Field(250, ge=1)
+    """Largest number of calls that wait for a job (`?wait=` and event streams) that one API process holds open for a
+    tenant; never more than half of PARLEY_MAX_CONNECTIONS."""
+
     tenants: dict[str, TenantQuota] = {}
     """Limits of single tenants, as JSON: `{"radiology": {"submits_per_minute": 60}}`. The members have the names of
     these settings without `tenant_`."""

@@ -176,6 +176,10 @@ class TooManyUploads(RetryableError):
     code = "too_many_uploads"
 
 
+class TooManyWaits(RetryableError):
+    code = "too_many_waits"
+
+
 class TenantLimited(RetryableError):
     """A limit of the tenant.
 

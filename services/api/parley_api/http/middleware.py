@@ -31,6 +31,7 @@ REFUSALS = (
     "malformed",
     "too_many",
     "too_many_uploads",
+    "too_many_waits",
     "unknown_key",
     "unread_response",
 )

@@ -82,6 +82,13 @@ KINDS: Mapping[str, Kind] = {
         "Send the request again; wait for earlier uploads.",
         retry_after=5,
     ),
+    api.TooManyWaits.code: Kind(
+        429,
+        "Too many waits",
+        "Your tenant has as many calls open that wait for a job as it may.",
+        "Wait for fewer jobs at a time, or use a callback URL.",
+        retry_after=5,
+    ),
     api.RateLimited.code: Kind(
         429,
         "Rate limited",

@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from parley_api.http.errors import InvalidOption
+from parley_api.http.errors import InvalidOption, TooManyWaits
 from parley_api.http.openapi import EVENTS, problems
 from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
 from parley_api.runtime.keys import Scope
 from parley_api.schemas import EventAnswer
-from parley_api.use_cases.watching import events_of
+from parley_api.use_cases.watching import events_of, wait_slot
 from parley_core.errors import JobNotFound, JobPurged
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -33,12 +33,18 @@ async def resume_after(
     return last_event_id
 
 
+async def held_slot(deps: Deps, job: FoundJob) -> AsyncIterator[None]:
+    """Hold a slot while the stream lasts. Raises TooManyWaits."""
+    async with wait_slot(deps, job.tenant):
+        yield
+
+
 @router.get(
     "/events",
     summary="Follow a job's events",
     response_class=EventSourceResponse,
-    responses={**EVENTS, **problems(JobNotFound, JobPurged)},
-    dependencies=needs(Scope.READ),
+    responses={**EVENTS, **problems(JobNotFound, JobPurged, TooManyWaits)},
+    dependencies=[*needs(Scope.READ), Depends(held_slot)],
 )
 async def events(
     query: NoQuery, deps: Deps, job: FoundJob, after: Annotated[str, Depends(resume_after)]

@@ -15,6 +15,7 @@ from parley_api.http.errors import (
     MalformedBody,
     QuotaExceeded,
     TooManyUploads,
+    TooManyWaits,
     UnsupportedBody,
 )
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
@@ -23,7 +24,7 @@ from parley_api.runtime.keys import Scope
 from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, SubmitOptions
 from parley_api.schemas.queries import ListQuery, WaitQuery
 from parley_api.use_cases import submit as submitting
-from parley_api.use_cases.watching import next_state
+from parley_api.use_cases.watching import next_state, wait_slot
 from parley_core import errors
 from parley_core.job import JobQuery
 
@@ -93,13 +94,14 @@ async def list_jobs(query: Annotated[ListQuery, Query()], deps: Deps, tenant: Te
 @router.get(
     "/{job_id}",
     summary="Read a job, or wait for its next state",
-    responses=problems(*MISSING),
+    responses=problems(*MISSING, TooManyWaits),
     dependencies=needs(Scope.READ),
 )
 async def get_job(query: Annotated[WaitQuery, Query()], deps: Deps, job: FoundJob) -> JobAnswer:
     """Return a job. With `wait`, return it at the next change of its state or after that many seconds."""
     if query.wait > 0 and not job.state.terminal:
-        job = await next_state(deps, job, query.wait)
+        async with wait_slot(deps, job.tenant):
+            job = await next_state(deps, job, query.wait)
     return JobAnswer.of(job)
 
 

@@ -37,6 +37,7 @@ class Dependencies:
         readiness: tells which component is down.
         uploads: slots for recordings that are received.
         probes: slots for recordings that are measured.
+        waits: slots for calls that wait for a job.
         callbacks: checks addresses of deliveries.
         stored_keys: keys that tenants have made; they count where there is a keys file.
         keys: None where the server has no keys file.
@@ -60,6 +61,7 @@ class Dependencies:
     readiness: Readiness = field(init=False)
     uploads: TenantSlots = field(init=False)
     probes: TenantSlots = field(init=False)
+    waits: TenantSlots = field(init=False)
     keys: ApiKeys | None = field(init=False)
     stored_keys: StoredKeys = field(init=False)
     callbacks: Callbacks = field(init=False)
@@ -70,6 +72,8 @@ class Dependencies:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
         most = self.settings.max_uploads
         self.uploads = TenantSlots(most, min(self.settings.tenant_uploads, most // 2))
+        most = self.settings.max_connections
+        self.waits = TenantSlots(most, max(1, min(self.settings.tenant_waits, most // 2)))
         self.probes = TenantSlots(PROBES, PROBES - 1)
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
