@@ -167,7 +167,7 @@ def test_roles_have_only_the_keys_they_need() -> None:
     assert "unacked" not in rules["api"] + rules["keeper"]
     assert re.findall(r" ~\S+", rules["keda"]) == [" ~parley:unfinished:*"]
     assert not re.search(r"\+(@write|set|zadd|zrem|del)", rules["keda"])
-    assert {role for role, rule in rules.items() if "voiceprint" in rule} == {"api"}
+    assert {role for role, rule in rules.items() if "voiceprint" in rule} == {"api", "keeper"}
     for role in ("api", "keeper", "worker"):
         assert "-@all" in rules[role]
         assert not re.search(r"~\* |~parley:\*|\+@|allkeys|allchannels| \+scan| \+keys", rules[role])
