@@ -15,7 +15,7 @@ from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.browser import Watched, chromium, violations
 from tests.support.containers import pcm
-from tests.support.conversations import Conversation, Shelf, conversation
+from tests.support.conversations import Conversation, Shelf, conversation, voices_of
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 Open = Callable[..., Page]
@@ -266,6 +266,47 @@ def test_turns_are_corrected_by_mouse_and_keyboard_and_taken_back(
         expect(version).to_contain_text(f"Version {number}")
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
     assert turns_of(api, job) == before
+
+
+def test_questions_by_voice_are_answered_by_keys_and_the_rest_follows(
+    visit: Open, shelf: Shelf, said: Conversation, api: ApiProcess
+) -> None:
+    people = [said.speakers.index(turn.speaker) for turn in said.turns]
+    one_person = [0 if person == 2 else person for person in people]
+    job = shelf.succeeded(said, "visit.flac", voices=voices_of(one_person))
+    page = visit(path_of(job))
+    page.get_by_role("button", name="Check the next").wait_for()
+    page.keyboard.press("r")
+    question = page.locator(".question")
+    expect(question).to_have_text(re.compile(r"Is Speaker \d the same person as Speaker \d\?"))
+    assert violations(page) == []
+    before = position(page)
+    page.keyboard.press("e")
+    page.wait_for_function("at => Number(document.querySelector('.stage').ariaValueNow) !== at", arg=before)
+    page.keyboard.press("y")
+    sign(page, "A. Weber")
+    expect(page.locator(".lane-names li")).to_have_count(2)
+    assert {turn["speaker"] for turn in turns_of(api, job)} < set(said.speakers)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".lane-names li")).to_have_count(3)
+    page.get_by_role("button", name="Check the next").click()
+    page.get_by_role("button", name="No", exact=True).click()
+    expect(page.locator(".version")).to_contain_text("Version 3")
+    expect(question.filter(has_text="the same person as Speaker 1?").filter(has_text="Is Speaker 3")).to_have_count(0)
+
+
+def test_turns_with_the_voice_of_an_answer_follow(
+    visit: Open, shelf: Shelf, said: Conversation, api: ApiProcess
+) -> None:
+    people = [said.speakers.index(turn.speaker) for turn in said.turns]
+    wrong = [number for number, person in enumerate(people) if person == 2][:3]
+    job = shelf.succeeded(said, "visit.flac", voices=voices_of([0 if n in wrong else p for n, p in enumerate(people)]))
+    page = visit(path_of(job))
+    page.locator(".turn").nth(wrong[0]).click()
+    page.keyboard.press("1")
+    sign(page, "A. Weber")
+    expect(page.locator(".toast")).to_contain_text("followed by voice")
+    assert {turns_of(api, job)[n]["speaker"] for n in wrong} == {"SPEAKER_00"}
 
 
 def test_a_name_is_shown_as_text_and_two_people_do_not_overwrite_each_other(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import Job, JobOptions, Lease, dispatch_of
-from parley_core.recording import Recording, peaks_key, result_key
+from parley_core.recording import Recording, peaks_key, result_key, voices_key
 from parley_core.result_document import DiarizedRecording, ResultDocument
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from parley_core.turn_voices import STEPS, TurnVoices
 from parley_core.turns import REVIEW_BELOW, EngineInfo, Span, Turn
 from tests.support.containers import silent_flac
 from tests.support.fakes import new_job
@@ -90,6 +92,14 @@ def conversation(seconds: float, speakers: int, seed: int = 0) -> Conversation:
     return Conversation(seconds, labels, tuple(turns), tuple(overlaps))
 
 
+def voices_of(people: Sequence[int]) -> TurnVoices:
+    """Return voices of turns in which these people speak."""
+    random = np.random.default_rng(3)
+    vectors = 0.85 * np.eye(12)[list(people)] + random.normal(0, 0.1, (len(people), 12))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return TurnVoices(12, np.rint(unit * STEPS).astype(np.int8).tobytes(), bytes([30] * len(people)))
+
+
 def document_of(said: Conversation, job: Job) -> ResultDocument:
     """Return the result of a conversation."""
     return ResultDocument(
@@ -125,16 +135,20 @@ class Shelf:
         assert started is not None
         return started[1]
 
-    def succeed(self, job: Job, lease: Lease, said: Conversation) -> None:
-        """Store the result of an attempt with its peaks, and end the job."""
+    def succeed(self, job: Job, lease: Lease, said: Conversation, voices: TurnVoices | None = None) -> None:
+        """Store the result of an attempt with its peaks and the voices of its turns, and end the job."""
         key = result_key(job.id, lease.nonce)
         document = document_of(said, job)
         self.objects.put(peaks_key(key), said.peaks())
+        if voices is not None:
+            self.objects.put(voices_key(key), voices.to_bytes())
         self.objects.put(key, document.to_json())
         self.store.succeed(lease, document.summary(key, {"engine": said.seconds / 150}))
 
-    def succeeded(self, said: Conversation, name: str, reference: str | None = None) -> Job:
-        """Return a job with its result and its peaks."""
+    def succeeded(
+        self, said: Conversation, name: str, reference: str | None = None, voices: TurnVoices | None = None
+    ) -> Job:
+        """Return a job with its result, its peaks and the voices of its turns."""
         job = self.accepted(said, name, reference)
-        self.succeed(job, self.start(job), said)
+        self.succeed(job, self.start(job), said, voices)
         return self.store.get(job.id)

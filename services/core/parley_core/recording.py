@@ -59,6 +59,11 @@ def evidence_key(result: str) -> str:
     return f"{result.removesuffix('.json')}.evidence"
 
 
+def voices_key(result: str) -> str:
+    """Return the key of the voices of the turns of the result with this key."""
+    return f"{result.removesuffix('.json')}.voices"
+
+
 def transcript_key(job_id: str) -> str:
     """Return the key of a job's transcript. It lies with the results, so that it goes when they go."""
     return f"{result_folder(job_id)}/transcript"

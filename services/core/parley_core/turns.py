@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parley_core.frame_evidence import FrameEvidence
+from parley_core.turn_voices import TurnVoices
 
 # Names of an engine's parameters.
 REVIEW_BELOW = "review_below"  # confidence below which a turn needs review
@@ -104,6 +105,8 @@ class Diarization:
         speaker_embeddings: unit vector per speaker label, where the engine has one. Embeddings of one model are
             compared by cosine similarity, also between recordings. Biometric: kept only if the caller asks for it.
         embedding_model: name and SHA-256 of the model that made the embeddings; those of two models are not compared.
+        evidence: how strongly each speaker is heard at each moment; None if the engine does not know.
+        voices: how the turns sound, compared with each other; None if the engine does not know.
     """
 
     turns: tuple[Turn, ...]
@@ -114,6 +117,7 @@ class Diarization:
     speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     embedding_model: str = ""
     evidence: FrameEvidence | None = field(default=None, repr=False)
+    voices: TurnVoices | None = field(default=None, repr=False)
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -137,6 +137,7 @@ EXAMPLES: dict[type[BaseModel], Document] = {
     schemas.CorrectionRequest: examples.CORRECTION_REQUEST,
     schemas.CorrectionAnswer: examples.CORRECTION,
     schemas.CorrectionsAnswer: examples.CORRECTIONS,
+    schemas.QuestionsAnswer: examples.QUESTIONS,
     schemas.QueuesAnswer: examples.QUEUES,
     schemas.DeliveryAnswer: examples.DELIVERY,
     schemas.DeliveriesAnswer: examples.DELIVERIES,

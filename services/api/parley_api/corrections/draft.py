@@ -89,9 +89,14 @@ class Draft:
         for speaker in {one.speaker for one in correction.redecided}:
             self._unite(speaker)
 
+    @property
+    def turns(self) -> list[DraftTurn]:
+        """The turns by start."""
+        return sorted(self._turns.values(), key=lambda turn: (turn.start, turn.end, turn.speaker))
+
     def result(self, version: int) -> CorrectedResult:
         """Return the draft as a version of the result."""
-        turns = sorted(self._turns.values(), key=lambda turn: (turn.start, turn.end, turn.speaker))
+        turns = self.turns
         speakers = tuple(dict.fromkeys(turn.speaker for turn in turns))
         document = replace(
             self._document,

@@ -16,8 +16,8 @@ from parley_api.http.openapi import CORRECTION_CALL, problems
 from parley_api.intake.json_body import read_json
 from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
 from parley_api.runtime.keys import Scope
-from parley_api.schemas import CorrectionAnswer, CorrectionRequest, CorrectionsAnswer
-from parley_api.use_cases.corrections import correct, corrections_of
+from parley_api.schemas import CorrectionAnswer, CorrectionRequest, CorrectionsAnswer, QuestionsAnswer
+from parley_api.use_cases.corrections import correct, corrections_of, questions_of
 from parley_core.errors import JobNotFinished, JobNotFound, JobNotSucceeded, JobPurged, ObjectStoreUnavailable
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/corrections", tags=["jobs"])
@@ -51,3 +51,11 @@ async def make_correction(
 async def list_corrections(query: NoQuery, deps: Deps, job: FoundJob) -> CorrectionsAnswer:
     """Return who corrected what, and when."""
     return await corrections_of(deps, job)
+
+
+@router.get(
+    "/questions", summary="List the most useful questions", responses=problems(*MISSING), dependencies=needs(Scope.READ)
+)
+async def list_questions(query: NoQuery, deps: Deps, job: FoundJob) -> QuestionsAnswer:
+    """Return what to ask a person who can listen: the question first whose answer would change most by voice."""
+    return await questions_of(deps, job)

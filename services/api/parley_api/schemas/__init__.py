@@ -13,6 +13,7 @@ from parley_api.schemas.jobs import (
 )
 from parley_api.schemas.keys import CreatedKeyAnswer, KeyAnswer, KeyReceiptAnswer, KeyRequest, KeysAnswer
 from parley_api.schemas.options import ConsultOptions, SubmitOptions, clean_file_name
+from parley_api.schemas.questions import QuestionsAnswer
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
 from parley_api.schemas.transcripts import TranscriptAnswer, TranscriptReceiptAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
@@ -40,6 +41,7 @@ __all__ = [
     "KeysAnswer",
     "OkAnswer",
     "Problem",
+    "QuestionsAnswer",
     "QueueAnswer",
     "QueuesAnswer",
     "ReadyAnswer",

@@ -176,6 +176,11 @@ class CorrectionRequest(BaseModel):
     )
     author: Author = Field(description="Who makes the correction.")
     operations: Operations
+    redecide: bool = Field(
+        False,
+        strict=True,
+        description="Decide the turns that nobody has given or confirmed again by voice, in the same correction.",
+    )
 
 
 class Correction(BaseModel):

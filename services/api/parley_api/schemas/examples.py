@@ -199,6 +199,21 @@ CORRECTIONS: Example = {
     "corrections": [CORRECTION],
 }
 
+QUESTIONS: Example = {
+    "job_id": JOB_ID,
+    "version": 1,
+    "by_voice": True,
+    "questions": [
+        {
+            "kind": "same_person",
+            "turn": "12",
+            "speaker": "SPEAKER_02",
+            "candidates": [{"speaker": "SPEAKER_00", "example": "3"}],
+            "seconds": 14.2,
+        }
+    ],
+}
+
 CONSENT: Example = {
     "given_by": "Dr. Weber",
     "given_at": "2025-11-25T05:00:00Z",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from parley_api.corrections.draft import corrected
+from parley_api.corrections.draft import Draft
 from parley_api.corrections.history import History
 from parley_api.corrections.log import CorrectionLog
+from parley_api.corrections.voiced_draft import VoicedDraft
 from parley_api.http.errors import CorrectionConflict
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.schemas import CorrectionRequest, CorrectionsAnswer
+from parley_api.schemas import CorrectionRequest, CorrectionsAnswer, QuestionsAnswer
 from parley_api.schemas.corrections import Correction
 from parley_api.use_cases.results import engine_result, require_result
 from parley_core.job import Job
 from parley_core.logs import get_logger
+from parley_core.result_document import ResultDocument
 
 log = get_logger(__name__)
 
@@ -45,10 +47,39 @@ def _correct(deps: Dependencies, job: Job, asked: CorrectionRequest) -> Correcti
         created_at=datetime.now(UTC),
         operations=tuple(asked.operations),
     )
-    history = History.of(earlier).followed_by(new)
-    corrected(engine_result(deps.recordings, key), new.version, history.counting)
+    document = engine_result(deps.recordings, key)
+    draft = _draft(document, History.of(earlier).followed_by(new))
+    voiced = VoicedDraft.read(deps.recordings, key, document, draft) if asked.redecide else None
+    if voiced is not None:
+        new = new.model_copy(update={"redecided": voiced.decided_again()})
     corrections.append(earlier, new, lambda: deps.store.manifests.trace(job.id).purged)
     return new
+
+
+async def questions_of(deps: Dependencies, job: Job) -> QuestionsAnswer:
+    """Return the questions about a job's result. Raises TurnsNotYet, NoTurns or JobPurged."""
+    return await deps.blocking.objects(_questions, deps, job)
+
+
+def _questions(deps: Dependencies, job: Job) -> QuestionsAnswer:
+    key = require_result(job).key
+    earlier = CorrectionLog(deps.recordings, key).read()
+    document = engine_result(deps.recordings, key)
+    voiced = VoicedDraft.read(deps.recordings, key, document, _draft(document, History.of(earlier)))
+    return QuestionsAnswer(
+        job_id=job.id,
+        version=len(earlier),
+        by_voice=voiced is not None,
+        questions=voiced.questions() if voiced is not None else [],
+    )
+
+
+def _draft(document: ResultDocument, history: History) -> Draft:
+    """Return a draft with all corrections that count. Raises InvalidCorrection."""
+    draft = Draft(document)
+    for correction in history.counting:
+        draft.make(correction)
+    return draft
 
 
 async def corrections_of(deps: Dependencies, job: Job) -> CorrectionsAnswer:

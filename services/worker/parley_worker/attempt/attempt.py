@@ -26,7 +26,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary, after_failure
 from parley_core.logs import get_logger
-from parley_core.recording import evidence_key, peaks_key, result_key
+from parley_core.recording import evidence_key, peaks_key, result_key, voices_key
 from parley_core.result_document import ResultDocument
 from parley_core.turns import Diarization
 from parley_worker.attempt.channel_roles import roles_by_channel
@@ -123,6 +123,8 @@ class _Attempt:
         objects = {peaks_key(self._result_key): peaks_of(waveform)}
         if diarization.evidence is not None:
             objects[evidence_key(self._result_key)] = diarization.evidence.to_bytes()
+        if diarization.voices is not None:
+            objects[voices_key(self._result_key)] = diarization.voices.to_bytes()
         objects[self._result_key] = document.to_json()
         for key, stored in objects.items():
             retry_while_unavailable(partial(self._deps.recordings.put, key, stored), STORE_WAIT_SECONDS)
@@ -169,8 +171,9 @@ class _Attempt:
         if isinstance(reason, JobCancelled):
             self._remove_checkpoint()
         try:
-            for key in (peaks_key(self._result_key), evidence_key(self._result_key), self._result_key):
-                self._deps.recordings.delete(key)
+            for key_beside in (peaks_key, evidence_key, voices_key):
+                self._deps.recordings.delete(key_beside(self._result_key))
+            self._deps.recordings.delete(self._result_key)
         except ObjectStoreUnavailable as error:
             log.warning("result of an ended attempt not deleted; the keeper will delete it", code=error.code)
         return Outcome.ENDED

@@ -28,6 +28,7 @@ class Decision:
     Attributes:
         found: as given.
         speakers: embeddings of the speakers, unit vectors of shape (speakers, 192).
+        embedding_frames: as in the embeddings, shape (embedding frames, 192).
         active: shape (frames, speakers or more).
         evidence: for any part of `active`.
     """
@@ -37,6 +38,7 @@ class Decision:
     ) -> None:
         self.found = found
         self.speakers = found.embeddings
+        self.embedding_frames = embeddings.frames
         self._expected = segmentation.expected
         self._assignment = Assignment(segmentation, embeddings, found.embeddings)
         self._count = np.minimum(segmentation.count, bounds.max or segmentation.count.max())

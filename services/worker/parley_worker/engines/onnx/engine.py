@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -25,6 +25,7 @@ from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.onnx.levels import speaker_levels
 from parley_worker.engines.onnx.segmentation import Segmentation, segment
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
+from parley_worker.engines.onnx.voices import turn_voices
 from parley_worker.engines.port import Report
 from parley_worker.engines.result import NO_TURNS, SpeakerEmbeddings, diarization
 
@@ -84,7 +85,7 @@ class OnnxEngine:
         def confidence(segment: FrameSegment) -> float:
             return CALIBRATION.confidence(decision.evidence.of(segment))
 
-        return diarization(
+        found = diarization(
             segments(decision.active, confidence),
             segments(decision.exclusive(), confidence),
             len(waveform) / SAMPLE_RATE,
@@ -92,6 +93,7 @@ class OnnxEngine:
             doubts(decision, speakers),
             speaker_levels(decision),
         )
+        return replace(found, voices=turn_voices(found.turns, decision.embedding_frames))
 
     def decide(
         self,

@@ -3,6 +3,7 @@
 import { fill, h, icon, toast } from "../dom.js";
 import { clock, count, fineClock } from "../format.js";
 import { askForAuthor } from "./editor.js";
+import { questionBox } from "./question_box.js";
 
 const ADDED_SECONDS = 2; // length of a turn that is added
 
@@ -19,10 +20,11 @@ export function correctPanel(session, editor) {
   const version = h("p.muted.version");
   const undo = h("button.button.quiet", { type: "button", title: "Undo (Ctrl+Z)", onclick: () => editor.undo() }, icon("undo"), "Undo");
   const redo = h("button.button.quiet", { type: "button", title: "Redo (Ctrl+Shift+Z)", onclick: () => editor.redo() }, icon("redo"), "Redo");
-  const next = h("button.button.primary", { type: "button", onclick: () => session.nextQuestion() }, icon("play"), "Check the next");
+  const next = h("button.button.primary", { type: "button", onclick: () => editor.next() }, icon("play"), "Check the next");
   const state = h("p.muted");
   const doubts = h("div.doubts");
-  const element = h("section.panel.correct-panel", { "aria-label": "Review and correct" }, h("div.correct-head", {}, h("h2", {}, "Review and correct"), h("span", {}, undo, redo)), doubts, state, next, question, answers, edges, tools, version);
+  const box = questionBox(session, editor);
+  const element = h("section.panel.correct-panel", { "aria-label": "Review and correct" }, h("div.correct-head", {}, h("h2", {}, "Review and correct"), h("span", {}, undo, redo)), doubts, state, next, box, question, answers, edges, tools, version);
 
   /** @param {string} id @param {string} name */
   function edge(id, name) {
@@ -36,7 +38,7 @@ export function correctPanel(session, editor) {
   }
 
   function selected() {
-    return session.model.turns[session.selected] ?? null;
+    return session.selectedTurn ?? null;
   }
 
   /** @param {Event} event */
@@ -67,16 +69,18 @@ export function correctPanel(session, editor) {
   function showState() {
     const { questions, rated } = session.model;
     const seconds = questions.reduce((sum, one) => sum + one.end - one.start, 0);
-    next.hidden = !questions.length;
+    next.hidden = !questions.length && !editor.questions.length;
     fill(doubts, session.model.doubts.map((doubt) => h("p", {}, doubt)));
     state.textContent = questions.length
       ? `${count(questions.length, "turn")}, ${clock(seconds)} in all, may have the wrong speaker. The most useful comes first.`
-      : rated ? `No ${session.model.doubts.length ? "single " : ""}turn needs review.` : "This engine does not say how sure it is.";
+      : editor.questions.length ? "No single turn needs review. A few answers may still correct the speakers." : rated ? `No ${session.model.doubts.length ? "single " : ""}turn needs review.` : "This engine does not say how sure it is.";
   }
 
   function showTurn() {
     const turn = selected();
-    for (const part of [answers, edges]) part.hidden = !turn;
+    const same = editor.asked?.kind === "same_person";
+    question.hidden = Boolean(editor.asked);
+    for (const part of [answers, edges]) part.hidden = !turn || same;
     for (const button of /** @type {HTMLButtonElement[]} */ ([...tools.children]).slice(0, 2)) button.disabled = !turn;
     question.textContent = turn ? `Who speaks from ${fineClock(turn.start)} to ${fineClock(turn.end)}?` : "Select a turn to correct it.";
     if (!turn) return;
@@ -106,7 +110,8 @@ export function correctPanel(session, editor) {
 
   session.on(session, "model", show);
   session.on(session, "select", showTurn);
-  session.on(editor, "change", showVersion);
+  session.on(editor, "change", () => (showVersion(), showState()));
+  session.on(editor, "ask", showTurn);
   show();
   return element;
 }

@@ -2,11 +2,14 @@
 
 import { json, post } from "../api.js";
 import { h, toast } from "../dom.js";
+import { clock, count } from "../format.js";
 import { Model } from "./model.js";
 
 const AUTHOR = "parley-author";
 
-/** What has been corrected. Events: `change` after each correction. */
+/** @typedef {{kind: "speaker_of_turn" | "same_person", turn: string, speaker: string, candidates: {speaker: string, example: string | null}[], seconds: number}} Question */
+
+/** What has been corrected, and what to ask next. Events: `change` after each correction, `ask` when the question changes. */
 export class Editor extends EventTarget {
   /** @param {import("./session.js").Session} session */
   constructor(session) {
@@ -17,7 +20,15 @@ export class Editor extends EventTarget {
     this.last = ""; // who made the newest version
     this.sending = ""; // the correction that was asked for last, while it is being sent
     this.settled = Promise.resolve(); // when all that were asked for are answered
-    if (session.model.version) this.lookUp();
+    /** @type {Question[]} by voice, the most useful first */
+    this.questions = [];
+    /** @type {Question | null} */
+    this.asked = null;
+    this.skipped = new Set(); // questions that nobody could answer
+    this.answered = 0;
+    this.followed = 0; // seconds of turns that were decided again by voice
+    this.lookUp().catch((error) => session.signal.aborted || toast(String(error.message)));
+    session.on(session, "select", () => session.selectedTurn?.id !== this.asked?.turn && this.ask(null));
     addEventListener("keydown", (event) => this.key(event), { signal: session.signal });
   }
 
@@ -31,12 +42,17 @@ export class Editor extends EventTarget {
    * @param {...any} operations as the API takes them
    */
   async apply(...operations) {
+    return this.change(operations, false);
+  }
+
+  /** @param {any[]} operations @param {boolean} redecide decide the rest again by voice */
+  async change(operations, redecide) {
     const text = JSON.stringify(operations);
     if (this.sending === text) return false;
     const author = localStorage.getItem(AUTHOR) ?? (await askForAuthor());
     if (!author) return false;
     this.sending = text;
-    const made = this.settled.then(() => this.send(author, operations));
+    const made = this.settled.then(() => this.send(author, operations, redecide));
     this.settled = made.then(() => {}, () => {}).finally(() => (this.sending = ""));
     return made;
   }
@@ -44,10 +60,12 @@ export class Editor extends EventTarget {
   /**
    * @param {string} author
    * @param {any[]} operations
+   * @param {boolean} redecide
    */
-  async send(author, operations) {
+  async send(author, operations, redecide) {
     try {
-      await post(this.path, { base_version: this.session.model.version, author, operations });
+      const made = await post(this.path, { base_version: this.session.model.version, author, operations, redecide });
+      this.report(made.redecided.map((/** @type {any} */ one) => one.turn));
     } catch (problem) {
       toast(explain(/** @type {any} */ (problem)));
       if (/** @type {any} */ (problem).code === "correction_conflict") await this.reload();
@@ -60,19 +78,31 @@ export class Editor extends EventTarget {
   /** Show the newest version. What can be undone is known before it is shown. */
   async reload() {
     const { signal, job } = this.session;
-    const [turns, found] = await Promise.all([json(`${job.links.turns}?format=json`, { signal }), json(this.path, { signal })]);
-    this.take(found);
+    const [turns, found, asked] = await Promise.all([json(`${job.links.turns}?format=json`, { signal }), json(this.path, { signal }), json(`${this.path}/questions`, { signal })]);
+    this.take(found, asked);
     this.session.replace(new Model(turns));
     this.dispatchEvent(new Event("change"));
   }
 
   async lookUp() {
-    this.take(await json(this.path, { signal: this.session.signal }));
+    const { signal, model } = this.session;
+    const [found, asked] = await Promise.all([model.version ? json(this.path, { signal }) : null, json(`${this.path}/questions`, { signal })]);
+    this.take(found ?? { can_undo: false, can_redo: false, corrections: [] }, asked);
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @param {any} found the corrections of the recording */
-  take(found) {
+  /** Say what followed by voice. @param {string[]} ids of turns */
+  report(ids) {
+    const turns = this.session.model.turns.filter(({ id }) => ids.includes(id));
+    const seconds = turns.reduce((sum, { start, end }) => sum + end - start, 0);
+    this.followed += seconds;
+    if (turns.length) toast(`${count(turns.length, "turn")} followed by voice, ${clock(seconds)} in all.`);
+  }
+
+  /** @param {any} found the corrections of the recording @param {any} asked the questions about it */
+  take(found, asked) {
+    this.questions = asked.questions.filter((/** @type {Question} */ one) => !this.skipped.has(keyOf(one)));
+    this.ask(null);
     this.canUndo = found.can_undo;
     this.canRedo = found.can_redo;
     this.last = found.corrections.at(-1)?.author ?? "";
@@ -94,7 +124,52 @@ export class Editor extends EventTarget {
     const { asking } = this.session;
     const own = this.session.model.speakers[turn.speaker].label === label;
     const operation = label === null ? { operation: "split_speaker", turns } : own ? { operation: "confirm_turns", turns } : { operation: "reassign_turns", turns, speaker: label };
-    if ((await this.apply(operation)) && asking) this.session.nextQuestion();
+    if (await this.change([operation], true)) this.goOn(asking);
+  }
+
+  /** Say whether the two speakers of the question are one person. @param {boolean} same */
+  async answerSame(same) {
+    const { asked } = this;
+    if (asked?.kind !== "same_person") return;
+    const [{ speaker: into, example }] = asked.candidates;
+    const operation = same ? { operation: "merge_speakers", speaker: asked.speaker, into } : { operation: "confirm_turns", turns: [asked.turn, example] };
+    if (await this.change([operation], true)) this.goOn(true);
+  }
+
+  /** @param {boolean} asking */
+  goOn(asking) {
+    if (!asking) return;
+    this.answered += 1;
+    this.next();
+  }
+
+  /** Leave the question out. */
+  skip() {
+    if (!this.asked) return;
+    this.skipped.add(keyOf(this.asked));
+    this.questions = this.questions.filter((one) => one !== this.asked);
+    this.next();
+  }
+
+  /** Ask the question whose answer changes most: by voice, then by confidence. */
+  next() {
+    const question = this.questions[0];
+    const turn = question && this.session.model.turns.find(({ id }) => id === question.turn);
+    if (!turn) {
+      this.ask(null);
+      return void this.session.nextQuestion();
+    }
+    this.asked = question;
+    this.session.select(turn.index);
+    this.session.asking = true;
+    this.ask(question);
+    this.session.player.playPart(turn);
+  }
+
+  /** @param {Question | null} question */
+  ask(question) {
+    this.asked = question;
+    this.dispatchEvent(new Event("ask"));
   }
 
   /** Ctrl+Z and Ctrl+Shift+Z or Ctrl+Y, as in other programs. @param {KeyboardEvent} event */
@@ -107,6 +182,11 @@ export class Editor extends EventTarget {
     if (name === "z" && !event.shiftKey) this.undo();
     else this.redo();
   }
+}
+
+/** Return what names a question. @param {Question} question */
+function keyOf({ kind, turn, candidates }) {
+  return kind === "same_person" ? `${turn} ${candidates[0].example}` : turn;
 }
 
 /** @param {any} problem */

@@ -16,6 +16,8 @@ export class Player extends EventTarget {
     this.frame = 0;
     /** @type {number | null} where to begin when the recording is there */
     this.wanted = null;
+    /** @type {number | null} where a part ends that is played alone */
+    this.until = null;
     for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.changed());
     for (const name of ["seeked", "timeupdate", "loadedmetadata"]) this.audio.addEventListener(name, () => this.tell("time"));
     this.audio.addEventListener("error", () => this.tell("fault"));
@@ -53,9 +55,17 @@ export class Player extends EventTarget {
   /** @param {number} seconds */
   seek(seconds) {
     const wanted = Math.max(0, seconds);
+    this.until = null;
     if (this.audio.readyState > 0) this.audio.currentTime = wanted;
     else this.wanted = wanted;
     this.tell("time");
+  }
+
+  /** Play a part and stop. @param {{start: number, end: number}} part */
+  playPart({ start, end }) {
+    this.seek(start);
+    this.until = end;
+    if (!this.playing) this.toggle();
   }
 
   toggle() {
@@ -75,6 +85,8 @@ export class Player extends EventTarget {
     cancelAnimationFrame(this.frame);
     const step = () => {
       this.tell("time");
+      if (this.until !== null && this.audio.currentTime >= this.until) this.audio.pause();
+      if (!this.playing) this.until = null;
       if (this.playing) this.frame = requestAnimationFrame(step);
     };
     step();

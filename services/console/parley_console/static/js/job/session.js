@@ -34,6 +34,11 @@ export class Session extends EventTarget {
     this.tell("model");
   }
 
+  /** The turn that is selected, if there is one. */
+  get selectedTurn() {
+    return this.model.turns[this.selected];
+  }
+
   /** Return the turns that the filters leave. */
   get turns() {
     return this.model.turns.filter((turn) => (this.speaker < 0 || turn.speaker === this.speaker) && (!this.review || turn.review));

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 const SWITCH = "parley-shortcuts";
 const LISTED = [
   ["Space or K", "Play, pause"], ["J, L", "10 seconds back, forward"], ["← →", "5 seconds, on the timeline; with Shift 1 second"], ["N, P", "Next, previous turn"],
-  ["R", "Next turn to review, the most useful first"], ["C", "The speaker of the selected turn is right"], ["1 … 9", "Give the selected turn to this speaker"], ["Ctrl+Z", "Undo; with Shift redo"], ["< >", "Slower, faster"], ["+ −", "Zoom in, out"], ["0", "Show the whole recording"], ["F", "Follow while playing"], ["?", "This list"],
+  ["R", "Next question, the most useful first"], ["Y, X, S", "Yes, no, cannot say"], ["T, E", "Play the turn of the question, an example of the speaker"], ["C", "The speaker of the selected turn is right"], ["1 … 9", "Give the selected turn to this speaker"], ["Ctrl+Z", "Undo; with Shift redo"], ["< >", "Slower, faster"], ["+ −", "Zoom in, out"], ["0", "Show the whole recording"], ["F", "Follow while playing"], ["?", "This list"],
 ];
 
 /** @param {import("./session.js").Session} session @param {import("./editor.js").Editor} editor @param {(factor: number) => void} zoomBy */
@@ -17,10 +17,17 @@ export function shortcuts(session, editor, zoomBy) {
     const speaker = session.model.speakers[place < 0 ? turn?.speaker : place];
     if (turn && speaker) editor.answer(turn, speaker.label);
   };
+  const yes = () => (editor.asked?.kind === "same_person" ? void editor.answerSame(true) : editor.asked && answer(-1));
+  const listen = (/** @type {boolean} */ example) => {
+    const { asked } = editor;
+    const id = example ? asked?.candidates.find((one) => one.example)?.example : asked?.turn;
+    const turn = session.model.turns.find((one) => one.id === id);
+    if (turn) player.playPart(turn);
+  };
   /** @type {Record<string, () => void>} */
   const actions = {
     " ": () => player.toggle(), k: () => player.toggle(), j: () => player.seek(player.time - 10), l: () => player.seek(player.time + 10),
-    n: () => session.step(1), p: () => session.step(-1), r: () => void session.nextQuestion(), "<": () => faster(-0.25), ">": () => faster(0.25),
+    n: () => session.step(1), p: () => session.step(-1), r: () => editor.next(), y: () => yes(), x: () => void editor.answerSame(false), s: () => editor.skip(), t: () => listen(false), e: () => listen(true), "<": () => faster(-0.25), ">": () => faster(0.25),
     "+": () => zoomBy(2), "=": () => zoomBy(2), "-": () => zoomBy(0.5), 0: () => view.glide(0, view.total), f: () => session.follow(!session.following), "?": show, c: () => answer(-1),
   };
   for (let place = 0; place < 9; place++) actions[place + 1] = () => answer(place);
