@@ -13,6 +13,7 @@ from parley_core.job import JobState, Queue
 from parley_core.settings import Settings
 from tests.chart.rendering import PROMETHEUS, render, tool
 from tests.support.api_process import ApiProcess, free_port
+from tests.support.collector import Collector
 from tests.support.prometheus import LABELS, Prometheus
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
@@ -40,8 +41,12 @@ def prometheus(limited: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     found = render({}, PROMETHEUS).of("PrometheusRule")
     groups = [group for one in found for group in one["spec"]["groups"]]
-    with running_system(limited, folder) as system, ApiProcess(limited, folder / "api.log") as api:
-        system.keeper(PARLEY_KEEPER_PORT=port)
+    with (
+        Collector() as collector,
+        running_system(limited, folder) as system,
+        ApiProcess(limited, folder / "api.log") as api,
+    ):
+        system.keeper(PARLEY_KEEPER_PORT=port, **collector.environment)
         system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_QUEUES="interactive")
         system.submit(Queue.BATCH)  # no worker serves this queue, so the job stays
         targets = [f"127.0.0.1:{api.port}", f"127.0.0.1:{port}"]

@@ -122,8 +122,15 @@ KEEPER = Row(
             (Query("60 * sum by (task) (rate(parley_keeper_items_done_total{SELECTOR}[RATE]))", "{{task}}"),),
         ),
         Panel(
-            "Deliveries given up in the last hour",
-            (Query("max(increase(parley_deliveries_given_up_total{SELECTOR}[1h]))", "deliveries"),),
+            "Deliveries in the last hour: attempts by result, and given up",
+            (
+                Query("max by (result) (increase(parley_delivery_attempts_total{SELECTOR}[1h]))", "{{result}}"),
+                Query("max(increase(parley_deliveries_given_up_total{SELECTOR}[1h]))", "given up"),
+            ),
+        ),
+        Panel(
+            "Traces dropped in the last hour",
+            (Query("max(increase(parley_traces_dropped_total{SELECTOR}[1h]))", "traces"),),
         ),
     ),
 )

@@ -39,6 +39,7 @@ COUNTERS: Mapping[str, str] = {
     "attempts_given_back": "Attempts that a stopping worker gave back. They do not count as tries.",
     "commits_refused": "Results refused because another attempt owned the job, or it had ended.",
     "jobs_restored": "Jobs whose record Redis had lost, written again from the object store.",
+    "delivery_attempts": "Attempts to deliver the end of a job, by whether the receiver took it.",
     "deliveries_given_up": "Deliveries that no receiver took within the whole schedule of attempts.",
     "traces_dropped": "Traces given up: too many waited for the collector, or one waited for days.",
     "checkpoints_ignored": "Parts of checkpoints that were damaged or of another engine, and computed again.",
@@ -50,6 +51,7 @@ COUNTERS: Mapping[str, str] = {
 UNLABELLED = frozenset(
     {"checkpoints_ignored", "deliveries_given_up", "messages_dropped", "traces_dropped", "unreadable_records"}
 )
+DELIVERY_RESULTS = ("delivered", "refused")
 BY_CODE = frozenset({"jobs_failed", "attempts_failed"})  # labelled with error codes
 ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
     *RecordingError.__subclasses__(),
@@ -183,6 +185,8 @@ def _zeros(what: str) -> dict[Labels, int]:
         return {}
     if what in UNLABELLED:
         return {(): 0}
+    if what == "delivery_attempts":
+        return {(("result", result),): 0 for result in DELIVERY_RESULTS}
     if what in BY_CODE:
         return {(("code", kind.code), ("queue", queue.value)): 0 for kind in ENDS_ATTEMPTS for queue in Queue}
     return {(("queue", queue.value),): 0 for queue in Queue}
