@@ -164,6 +164,7 @@ def test_roles_have_only_the_keys_they_need() -> None:
     rules = acl()
     assert " off " in rules["default"]
     assert "parley" not in rules["flower"].split("user flower", 1)[1]
+    assert re.findall(r" (?:&\S+|allchannels)", rules["flower"]) == [" &/0.celery.pidbox", " &/0.celeryev/*"]
     assert "unacked" not in rules["api"] + rules["keeper"]
     assert re.findall(r" ~\S+", rules["keda"]) == [" ~parley:unfinished:*"]
     assert not re.search(r"\+(@write|set|zadd|zrem|del)", rules["keda"])

@@ -26,7 +26,7 @@ user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
 user api on #{{ sha256sum .api }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* %R~parley:history ~parley:limits:* +incrby +pttl +rename +zrevrange +subscribe +unsubscribe
 user keeper on #{{ sha256sum .keeper }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* +zscan
 user worker on #{{ sha256sum .worker }} {{ $jobs }} ~parley:workers:* %R~parley:removing ~unacked* ~*.celery.pidbox* &/0.celery.pidbox +zremrangebyscore +zrangebyscore +zrevrangebyscore +brpop +rpop +srem +script|exists +subscribe +psubscribe +unsubscribe +punsubscribe
-user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* allchannels +@all -@admin -@dangerous -@scripting -scan -randomkey +info +evalsha +script|load +script|exists
+user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* resetchannels &/0.celery.pidbox &/0.celeryev/* +@all -@admin -@dangerous -@scripting -scan -randomkey +info +evalsha +script|load +script|exists
 user keda on #{{ sha256sum .keda }} ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list
 {{- if hasKey . "replica" }}
 user replica on #{{ sha256sum .replica }} resetchannels -@all +psync +replconf +ping
