@@ -109,10 +109,12 @@ def test_a_created_job_is_accepted_unfinished_and_reads_back_whole(store: JobSto
     assert unfinished(store, Queue.BATCH) == 1
 
 
-def test_an_accepted_job_is_due_soon_in_case_its_publisher_dies(store: JobStore) -> None:
-    job = accepted(store)
+def test_an_accepted_job_waits_for_its_turn_in_case_its_publisher_dies(store: JobStore) -> None:
+    job, other = accepted(store), accepted(store)
     health = store.health()
-    assert (health.due, health.lag_seconds) == (1, 0.0)
+    assert (health.due, health.lag_seconds) == (2, 0.0)
+    store.cancel(other.id)
+    assert [dispatch.job_id for dispatch in store.claim_due(10)] == [job.id]
     assert store.claim_due(10) == []
     store.cancel(job.id)
     assert store.health().due == 0

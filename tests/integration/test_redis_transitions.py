@@ -98,7 +98,7 @@ def test_an_attempt_given_back_leaves_nothing(store: RedisJobStore, redis: Any) 
     assert fields(redis, job.id) >= RUNNING
     events = len(store.events(job.id))
     store.give_back(lease)
-    assert fields(redis, job.id) - before == {"nonce", "started_at"}
+    assert fields(redis, job.id) - before == {"nonce", "started_at", "turn"}
     assert len(store.events(job.id)) == events + 1
 
 

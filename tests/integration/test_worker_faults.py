@@ -15,6 +15,7 @@ from parley_core.recording import result_folder
 from parley_core.settings import Settings
 from parley_keeper.maintenance import reap
 from parley_worker.celery.cancellation_watchdog import CHECK_SECONDS
+from tests.support.engines import SPUN
 from tests.support.waiting import HANG_SECONDS, seconds_of, until
 from tests.support.worker import System, cpu_seconds, is_running, running_system
 
@@ -102,10 +103,11 @@ def test_a_cancel_frees_the_processor_in_time_however_the_engine_is_busy(system:
     assert (system.store.get(job_id).state, system.results(job_id)) == (JobState.CANCELLED, [])
 
 
-def test_after_a_killed_child_the_next_job_is_done(system: System) -> None:
+def test_after_a_killed_child_the_next_job_is_done(system: System, tmp_path: Path) -> None:
     worker = system.worker("tests.support.engines:FirstSpins", PARLEY_CONCURRENCY=1, PARLEY_LEASE_SECONDS=60)
     first = system.submit()
     child = child_of(system, first)
+    until((tmp_path / SPUN).exists)  # the engine has begun: killed before, the next job would be its first
     second = system.submit()
     system.store.cancel(first)
     assert system.wait_for_end(second).state is JobState.SUCCEEDED

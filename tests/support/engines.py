@@ -17,6 +17,7 @@ from parley_core.turns import Diarization, EngineInfo
 from parley_worker.engines.port import Report
 
 GATE = "gate-is-open"
+SPUN = "spun"
 NOTHING = Diarization((), (), ())
 
 
@@ -40,7 +41,7 @@ class FirstSpins(_Engine):
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         try:
-            Path("spun").touch(exist_ok=False)
+            Path(SPUN).touch(exist_ok=False)
         except FileExistsError:
             return NOTHING
         while True:

@@ -49,6 +49,9 @@ class IndexedJobStore:
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
         return self.index.claim_due(limit)
 
+    def take_turns(self, limit: int, accepted: str | None = None) -> Sequence[Dispatch]:
+        return self.index.take_turns(limit, accepted)
+
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
         return self.index.republish_lost(waiting, grace_seconds)
 

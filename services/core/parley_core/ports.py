@@ -82,13 +82,25 @@ class JobReader(Protocol):
         ...
 
 
-class JobRecorder(Protocol):
+class TurnTaker(Protocol):
+    """Hands out jobs in the fair order of the tenants. Few messages are on their way at a time."""
+
+    def take_turns(self, limit: int, accepted: str | None = None) -> Sequence[Dispatch]:
+        """Return jobs to publish now, each claimed for some seconds. The job `accepted` counts as queued then."""
+        ...
+
+    def mark_queued(self, dispatch: Dispatch) -> None:
+        """Note that the id was handed to Celery. No effect when the job has started since, which its token shows."""
+        ...
+
+
+class JobRecorder(TurnTaker, Protocol):
     """Transitions of submits and of the keeper."""
 
     def create(
         self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
     ) -> Created:
-        """Record a job as accepted. It becomes due a few seconds later unless the caller publishes it first.
+        """Record a job as accepted. It waits for its turn from then on.
 
         With an id that is recorded, or an idempotency key that made a job with the same digest, it returns that job.
 
@@ -102,10 +114,6 @@ class JobRecorder(Protocol):
             QueueFull: the queue holds its limit of unfinished jobs.
             JobStoreFull: Redis has no memory left.
         """
-        ...
-
-    def mark_queued(self, dispatch: Dispatch) -> None:
-        """Note that the id was handed to Celery. No effect when the job has started since, which its token shows."""
         ...
 
     def condemn(self, job_id: str) -> None:
@@ -179,7 +187,7 @@ class StopRecorder(Protocol):
         ...
 
 
-class AttemptStore(AttemptEnder, StopRecorder, Protocol):
+class AttemptStore(TurnTaker, AttemptEnder, StopRecorder, Protocol):
     """The part of the record that a worker uses."""
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
@@ -272,13 +280,9 @@ class JobIndex(JobStore, Protocol):
     """A job store that can be made to follow the object store."""
 
     def restore(self, new: NewJob, created_at: datetime, run: int, end: JobEnd | None) -> bool: ...
-
     def apply_end(self, job_id: str, run: int, end: JobEnd) -> None: ...
-
     def unfinished_ids(self) -> Iterator[str]: ...
-
     def history(self) -> History: ...
-
     def confirm_history(self, seen: History, look_again: bool) -> int | None: ...
 
     def retry(self, job_id: str, run: int | None = None) -> Job:

@@ -123,7 +123,7 @@ class Settings(BaseSettings):
 
     tenants: dict[str, TenantQuota] = {}
     """Limits of single tenants, as JSON: `{"radiology": {"submits_per_minute": 60}}`. The members have the names of
-    these settings without `tenant_`."""
+    these settings without `tenant_`, and `weight`, the share of the workers (1)."""
 
     # Limits on a recording
 

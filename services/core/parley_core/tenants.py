@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TenantQuota(BaseModel):
-    """What one tenant may use, where it differs from the settings `PARLEY_TENANT_...`; 0 is without a limit."""
+    """What one tenant may use, where it differs from the settings `PARLEY_TENANT_...`; 0 is without a limit.
+
+    Attributes:
+        weight: its share of the workers, relative to the other tenants that have jobs waiting.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -17,6 +21,7 @@ class TenantQuota(BaseModel):
     unfinished_jobs: int | None = Field(None, ge=0)
     audio_hours_per_day: float | None = Field(None, ge=0)
     stored_bytes: int | None = Field(None, ge=0)
+    weight: float = Field(1.0, gt=0, le=1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from parley_core.errors import (
     ParleyError,
     WorkerLost,
 )
-from parley_core.job import Dispatch, Failure, JobState, LapsedLease, after_failure, dispatch_of
+from parley_core.job import Dispatch, Failure, JobState, LapsedLease, after_failure
 from parley_core.logs import get_logger
 from parley_core.ports import JobQueue, MaintenanceStore
 from parley_keeper.loop import NoteProgress
@@ -122,5 +122,6 @@ def _record_one(store: DurableJobStore, queue: JobQueue, job_id: str) -> bool:
         return False
     log.info("job recorded that was accepted without Redis", job_id=job_id)
     if job.state in (JobState.ACCEPTED, JobState.QUEUED):
-        publish(store, queue, dispatch_of(job))
+        for dispatch in store.take_turns(BATCH, job_id):
+            publish(store, queue, dispatch)
     return True

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import parley_audio
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import EngineError, ParleyError
-from parley_core.ports import AttemptStore, RecordingStore
+from parley_core.ports import AttemptStore, RecordingStore, TurnTaker
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from parley_worker.engines.port import Engine
@@ -33,6 +33,7 @@ class Dependencies:
         engine: returns the engine and loads it at the first call.
         worker: name of this process in the record.
         stopping: says whether this worker was told to stop.
+        publish_next: publishes the next jobs of the queues, once a message was taken.
         levels: returns the levels of the given number of channels of a recording; see parley_audio.levels.
     """
 
@@ -44,6 +45,7 @@ class Dependencies:
     worker: str
     levels: Callable[[Path, int], NDArray[np.float32]] = parley_audio.levels
     stopping: Callable[[], bool] = lambda: False
+    publish_next: Callable[[TurnTaker], None] = lambda store: None
 
 
 def name_instance() -> None:

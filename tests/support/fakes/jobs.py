@@ -50,13 +50,13 @@ from parley_core.job import (
 from parley_core.redis import transitions
 from parley_core.status import QueueStatus, Stats, StoreHealth
 from tests.support.fakes.metrics import MemoryMetrics
+from tests.support.fakes.order import WAITING, MemoryOrder
 from tests.support.fakes.restoration import Entry, MemoryRestoration
 
 ID_LENGTH = 36
-WAITING = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 
 
-class MemoryJobStore(MemoryMetrics, MemoryRestoration):
+class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
     """JobStore on dicts. `now` is its clock; `available = False` acts like a store that is down."""
 
     def __init__(
@@ -123,6 +123,7 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
                 traceparent=new.traceparent,
             )
             entry = self._entries[new.id] = Entry(job, len(self._entries), accepted_at=began, due=now + 5)
+            self._line_up(entry)
             self._change(entry)
             self._list(job)
             self._count("jobs_accepted", job)
@@ -155,7 +156,8 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
         with self._transition() as now:
             entry = self._entries.get(dispatch.job_id)
             if entry and entry.job.state in WAITING and entry.job.token == dispatch.token:
-                entry.due, entry.published_at = None, now
+                entry.due, entry.published_at, entry.turn = None, now, True
+                self._leave_line(entry)
                 if entry.job.state is JobState.ACCEPTED:
                     self._change(entry, state=JobState.QUEUED)
 
@@ -170,6 +172,8 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
             attempt = Attempt(len(job.attempts) + 1, worker, _moment(now))
             self._started[queue] = max(self._started[queue], int((entry.published_at or 0) * 1000))
             entry.due, entry.lease_until, entry.published_at = None, now + lease_seconds, None
+            entry.turn = True
+            self._leave_line(entry)
             self._change(
                 entry,
                 state=JobState.RUNNING,
@@ -251,7 +255,8 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
 
     def _finish(self, entry: Entry, now: float, state: JobState, **changes: object) -> None:
         retain = entry.job.options.retain_seconds
-        entry.due, entry.published_at = None, None
+        entry.due, entry.published_at, entry.turn = None, None, False
+        self._leave_line(entry)
         entry.expires = now + (self._retain if retain is None else retain)
         self._change(entry, state=state, finished_at=_moment(now), phase=None, **changes)
         self._observe_end(entry, now)
@@ -278,6 +283,8 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
             if entry.condemned:
                 raise JobPurged("This job is being purged.")
             entry.due, entry.accepted_at, entry.not_before, entry.expires = now, now, 0.0, None
+            entry.turn = False
+            self._line_up(entry)
             changes = {"nonce": "", "attempts": (), "error": None, "started_at": None, "finished_at": None}
             self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, progress=0.0, **changes)
             self._count("jobs_retried", entry.job)
@@ -311,8 +318,11 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
         with self._transition() as now:
             due = [e for e in self._entries.values() if e.due is not None and e.due <= now][:limit]
             for entry in due:
-                entry.due = now + 10
-            return [dispatch_of(entry.job) for entry in due]
+                entry.due = now + (10 if entry.turn else 600)
+                if not entry.turn:
+                    self._line_up(entry)
+            claimed = [dispatch_of(entry.job) for entry in due if entry.turn]
+            return claimed + [one for queue in Queue for one in self._turns(queue, limit, now)]
 
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
         with self._transition() as now:
@@ -354,7 +364,7 @@ class MemoryJobStore(MemoryMetrics, MemoryRestoration):
             job = self._entry(job_id).job
             if job.state not in WAITING:
                 return job
-            return replace(job, position=[e.job.id for e in self._unfinished(job.options.queue)].index(job_id))
+            return replace(job, position=self._position(self._entries[job_id]))
 
     def page(self, query: JobQuery) -> JobPage:
         with self._transition():

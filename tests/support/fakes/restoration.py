@@ -5,13 +5,13 @@ from __future__ import annotations
 import pickle
 import secrets
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from parley_core.job import History, Job, JobEnd, JobEvent, JobState, NewJob
+from parley_core.job import History, Job, JobEnd, JobEvent, JobState, NewJob, Queue
 from parley_core.redis.restoration import BEGINNING, LOOK_AGAIN_AFTER
 
 
@@ -28,6 +28,8 @@ class Entry:
     lease_until: float = 0.0
     expires: float | None = None
     condemned: bool = False
+    lined: bool = False
+    turn: bool = False
     events: list[JobEvent] = field(default_factory=list)
     events_so_far: int = 0
 
@@ -40,6 +42,9 @@ class MemoryRestoration:
     _counters: Counter[str]
     _lock: threading.RLock
     _retain: float
+    _order: defaultdict[Queue, dict[str, float]]
+    _times: defaultdict[tuple[Queue, str], float]
+    _virtual_now: defaultdict[Queue, float]
 
     def __init__(self) -> None:
         self._history = History("", 0, BEGINNING, same_server=False, server="server-1", now=BEGINNING)
@@ -57,6 +62,12 @@ class MemoryRestoration:
     def _list(self, job: Job) -> None:
         raise NotImplementedError
 
+    def _line_up(self, entry: Entry) -> None:
+        raise NotImplementedError
+
+    def _leave_line(self, entry: Entry) -> None:
+        raise NotImplementedError
+
     def _observe_end(self, entry: Entry, ended: float) -> None:
         raise NotImplementedError
 
@@ -68,6 +79,8 @@ class MemoryRestoration:
                 new.id, new.tenant, JobState.ACCEPTED, new.options, new.recording, new.limits, created_at, run=run
             )
             entry = self._entries[new.id] = Entry(job, len(self._entries), created_at.timestamp(), due=now)
+            if end is None:
+                self._line_up(entry)
             self._list(job)
             self._count("jobs_accepted", job)
             self._count("jobs_restored", job)
@@ -85,7 +98,8 @@ class MemoryRestoration:
 
     def _show(self, entry: Entry, end: JobEnd) -> None:
         retain = entry.job.options.retain_seconds
-        entry.due, entry.published_at = None, None
+        entry.due, entry.published_at, entry.turn = None, None, False
+        self._leave_line(entry)
         entry.expires = end.finished_at.timestamp() + (self._retain if retain is None else retain)
         self._counters[f"attempts_started|queue={entry.job.options.queue}"] += max(0, end.token - entry.job.token)
         labels = {"code": end.error.code} if end.state is JobState.FAILED and end.error else {}
@@ -106,13 +120,19 @@ class MemoryRestoration:
 
     def snapshot(self) -> bytes:
         """Return all that the store holds now."""
-        return pickle.dumps((self._entries, self._purged, self._keys, self._counters, self._history, self._again))
+        order = (self._order, self._times, self._virtual_now)
+        return pickle.dumps(
+            (self._entries, self._purged, self._keys, self._counters, self._history, self._again, order)
+        )
 
     def roll_back(self, snapshot: bytes) -> None:
         """Hold what the store held then, as another server."""
         with self._lock:
             server = self._history.server
-            self._entries, self._purged, self._keys, self._counters, history, self._again = pickle.loads(snapshot)
+            self._entries, self._purged, self._keys, self._counters, history, self._again, order = pickle.loads(
+                snapshot
+            )
+            self._order, self._times, self._virtual_now = order
             self._history = replace(history, same_server=False, server=f"{server}+")
 
     def unfinished_ids(self) -> Iterator[str]:

@@ -121,7 +121,9 @@ async def test_hours_of_audio_count_for_accepted_jobs_and_once(keyed: ApiFixture
 
 
 async def test_a_tenant_can_have_limits_of_its_own(keyed: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARLEY_TENANTS", json.dumps({"north": {"requests_per_minute": 0, "submits_per_minute": 1}}))
+    monkeypatch.setenv(
+        "PARLEY_TENANTS", json.dumps({"north": {"requests_per_minute": 0, "submits_per_minute": 1, "weight": 2}})
+    )
     tenants = Settings.from_environment().tenants
     keyed.settings = keyed.settings.model_copy(update={"tenants": tenants, "tenant_requests_per_minute": 1})
     async with keyed.client() as client:

@@ -69,7 +69,7 @@ class TenantLimits:
             settings.tenant_stored_bytes,
         )
         self._quotas = {
-            tenant: replace(self._default, **given.model_dump(exclude_none=True))
+            tenant: replace(self._default, **given.model_dump(exclude_none=True, exclude={"weight"}))
             for tenant, given in settings.tenants.items()
         }
         self._limiter = SlidingWindowCounterRateLimiter(storage or MemoryStorage())

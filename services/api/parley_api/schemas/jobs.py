@@ -95,7 +95,9 @@ class JobAnswer(Answer):
     speakers: SpeakersAnswer = Field(description="The number of speakers that the caller gave.")
     speaker_embeddings: bool = Field(description="Whether the result keeps speaker embeddings.")
     channels: list[Role] = Field(description="Role of the speaker of each channel; empty if the caller gave none.")
-    position: int | None = Field(description="Number of jobs before it in its queue, while it waits.")
+    position: int | None = Field(
+        description="Number of jobs before it in its queue, while it waits; an estimate, since tenants take turns."
+    )
     eta_seconds: Seconds | None = Field(description="Estimated seconds until its end; null if unknown.")
     phase: Phase | None = Field(description="What the running attempt does.")
     progress: float = Field(

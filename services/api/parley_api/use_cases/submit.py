@@ -31,7 +31,7 @@ from parley_core.errors import (
     JobStoreFull,
     JobStoreUnavailable,
 )
-from parley_core.job import IdempotencyKey, Job, NewJob, dispatch_of
+from parley_core.job import IdempotencyKey, Job, NewJob
 from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
@@ -43,6 +43,7 @@ log = get_logger(__name__)
 RESERVED_SECONDS = 15.0  # an API that dies during an upload blocks the caller's key no longer than this
 RENEWAL_SECONDS = 5.0
 UPLOAD_WAIT_SECONDS = 10.0  # for a slot: many small recordings at once are no attack
+TURNS = 8  # jobs published per submit at most: more than one where workers have joined
 MAX_KEY = 255  # characters
 
 
@@ -147,11 +148,12 @@ async def _accept(deps: Dependencies, new: NewJob, idempotency: IdempotencyKey |
 
 
 async def publish(deps: Dependencies, job: Job) -> Job:
-    """Hand the job to Celery; return it as it is then. If this fails, the keeper publishes the job."""
-    store, dispatch = deps.blocking.store, dispatch_of(job)
+    """Queue the job, and hand the next jobs to Celery; return it as it is then. If this fails, the keeper does it."""
+    store = deps.blocking.store
     try:
-        await store(deps.queue.publish, dispatch)
-        await store(deps.store.mark_queued, dispatch)
+        for dispatch in await store(deps.store.take_turns, TURNS, job.id):
+            await store(deps.queue.publish, dispatch)
+            await store(deps.store.mark_queued, dispatch)
         return await store(deps.store.get, job.id)
     except JobStoreUnavailable as error:
         log.warning("not published; the keeper will publish it", job_id=job.id, error=error.detail)

@@ -21,6 +21,7 @@ from parley_core.redis.scripts import Scripts
 from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_core.tenants import TenantLoad
 
+NO_POSITION = -1  # of a job that does not wait
 SCAN_LIMIT = 5_000  # records read per page by reference: then the page ends early, with a cursor
 POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 UNFINISHED = tuple(state for state in JobState if not state.terminal)
@@ -83,11 +84,10 @@ class Queries:
 
     def _positions(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> list[int | None]:
         """Return the place of each job in its queue, None for one that does not wait."""
-        with self._client.pipeline(transaction=False) as pipe:
-            for job_id, record in records:
-                queue = record.get("queue", "") if record.get("state") in POSITIONED else ""
-                pipe.zrank(f"parley:unfinished:{queue}", job_id)
-            return list(pipe.execute())
+        waiting = [job_id for job_id, record in records if record.get("state") in POSITIONED]
+        found = dict(zip(waiting, self._run("positions", *waiting), strict=True)) if waiting else {}
+        positions = (found.get(job_id, NO_POSITION) for job_id, _ in records)
+        return [None if position == NO_POSITION else position for position in positions]
 
     @contextmanager
     def _skipped_if_unreadable(self, job_id: str) -> Iterator[None]:

@@ -84,7 +84,7 @@ class RedisJobStore(Restoration, Queries):
             idempotency_redis_key(new.tenant, idempotency.key) if idempotency else "",
             idempotency.digest if idempotency else "",
             IDEMPOTENCY_MS,
-            *in_pairs(fields_of_new_job(new, self._settings.retain_seconds)),
+            *in_pairs(fields_of_new_job(new, self._settings.retain_seconds) | self._weight(new.tenant)),
         )
         if outcome == "full":
             raise QueueFull(
@@ -95,6 +95,11 @@ class RedisJobStore(Restoration, Queries):
         if outcome == "purged":
             raise JobPurged
         return Created(self._changed(job_id), replayed=outcome == "replayed")
+
+    def _weight(self, tenant: str) -> dict[str, float]:
+        """Return the field of a tenant's weight, which only those have whose weight is not 1."""
+        quota = self._settings.tenants.get(tenant)
+        return {"weight": quota.weight} if quota and quota.weight != 1 else {}
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         reply = self._run("reserve_key", idempotency_redis_key(tenant, key), holder, int(seconds * 1000))
@@ -181,11 +186,17 @@ class RedisJobStore(Restoration, Queries):
         self._run("measure_service", int(start_seconds * 1000), int(longest_seconds * 1000), *Queue)
 
     def claim_due(self, limit: int) -> Sequence[Dispatch]:
-        due = []
-        for job_id, queue, limits, token in self._run("claim_due", limit, CLAIM_MS):
+        return self._dispatches(self._run("claim_due", limit, CLAIM_MS, *Queue))
+
+    def take_turns(self, limit: int, accepted: str | None = None) -> Sequence[Dispatch]:
+        return self._dispatches(self._run("take_turns", accepted or "", limit, CLAIM_MS, *Queue))
+
+    def _dispatches(self, claimed: Sequence[tuple[str, str, str, str]]) -> list[Dispatch]:
+        found = []
+        for job_id, queue, limits, token in claimed:
             with self._skipped_if_unreadable(job_id):
-                due.append(Dispatch(job_id, Queue(queue), limits_from(limits), int(token)))
-        return due
+                found.append(Dispatch(job_id, Queue(queue), limits_from(limits), int(token)))
+        return found
 
     def claim_expired(self, limit: int) -> Sequence[Job]:
         with translated_errors():

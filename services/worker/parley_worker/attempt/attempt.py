@@ -76,6 +76,7 @@ def run_attempt(job_id: str, deps: Dependencies) -> Outcome:
     )
     if started is None:
         log.info("job cannot be started", job_id=job_id)
+        deps.publish_next(deps.store)
         return Outcome.DUPLICATE
     job, lease = started
     with bound_contextvars(job_id=job_id, attempt=len(job.attempts), tenant=job.tenant, trace_id=job.trace_id):
@@ -94,6 +95,7 @@ class _Attempt:
     def run(self) -> Outcome:
         try:
             with LeaseRenewal(self._deps.store, self._lease, self._deps.settings, self._deps.stopping) as renewal:
+                self._deps.publish_next(self._deps.store)
                 result = self._work(renewal)
                 retry_ignoring_soft_limit(lambda: self._deps.store.succeed(self._lease, result))
             self._remove_checkpoint()

@@ -21,6 +21,9 @@ local TRACE_LINES = 200 -- of one run
 local TRACE_MS = 2 * 86400000 -- how long an entry waits at most
 local TRACED_AGAIN_MS = 600000 -- an older end that is restored was sent before it was lost
 local PHASES = {'decoding', 'segmentation', 'embedding', 'clustering', 'storing'}
+local MESSAGES_WITHOUT_WORKERS = 4 -- per queue: what the first worker finds at once
+local LINE_MS = 600000 -- after which a job that still waits for its turn is checked
+local JOB_COST_MS = 5000 -- of every job besides its audio: start, storing, bookkeeping
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
 -- Identity of this server's process and of its replication history.
@@ -36,6 +39,10 @@ local function purged_key(id) return 'parley:purged:' .. id end
 local function unfinished_key(queue) return 'parley:unfinished:' .. queue end
 local function waiting_key(queue) return 'parley:waiting:' .. queue end
 local function leases_key(queue) return 'parley:leases:' .. queue end
+local function order_key(queue) return 'parley:order:' .. queue end
+local function line_key(queue, tenant) return 'parley:order:' .. queue .. ':' .. tenant end
+local function line_cost_key(queue) return 'parley:order_cost:' .. queue end
+local function virtual_key(queue) return 'parley:virtual_times:' .. queue end
 local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant .. ':' .. queue .. ':' .. state end
 local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
 local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
@@ -94,6 +101,74 @@ local function queue_trace(entry)
   redis.call('ZADD', 'parley:traces', int(now), entry)
   redis.call('PEXPIRE', 'parley:traces', TRACE_MS)
   return true
+end
+
+-- What a job takes from its tenant's share of a queue: milliseconds of audio, and a constant, by the tenant's weight.
+local function cost(id)
+  local job = read(id, 'seconds', 'weight')
+  return math.max(1, math.floor(((tonumber(job[1]) or 0) * 1000 + JOB_COST_MS) / (tonumber(job[2]) or 1)))
+end
+
+-- The order of a queue. A job without a message stands in the line of its tenant, by the time it was accepted. The tenant
+-- whose virtual time is lowest is next; its virtual time then grows by the cost of the job. A tenant that had no line
+-- begins at the virtual time of the queue: nobody saves up a share, and nobody is behind for what others took.
+local function line_up(id)
+  local job = redis.call('HMGET', job_key(id), 'queue', 'tenant', 'accepted_at')
+  local queue, tenant = job[1], job[2]
+  if redis.call('ZADD', line_key(queue, tenant), job[3], id) == 1 then
+    redis.call('HINCRBY', line_cost_key(queue), tenant, cost(id))
+  end
+  local times = redis.call('HMGET', virtual_key(queue), ':now', tenant)
+  local begin = math.max(tonumber(times[1] or '0'), tonumber(times[2] or '0'))
+  redis.call('ZADD', order_key(queue), 'NX', int(begin), tenant)
+end
+
+local function leave_line(id, queue, tenant)
+  if redis.call('ZREM', line_key(queue, tenant), id) == 0 then return end
+  if redis.call('ZCARD', line_key(queue, tenant)) == 0 then
+    redis.call('ZREM', order_key(queue), tenant)
+    redis.call('HDEL', line_cost_key(queue), tenant)
+  else
+    redis.call('HINCRBY', line_cost_key(queue), tenant, -cost(id))
+  end
+end
+
+-- How many messages a queue may have that no worker has taken: one for each job that its workers run at a time. With
+-- more, the order of messages would be that of arrival; with fewer, a worker would wait for its next one.
+local function most_messages(queue)
+  local capacity = 0
+  for _, member in ipairs(redis.call('ZRANGE', 'parley:workers:' .. queue, '(' .. int(now), '+inf', 'BYSCORE')) do
+    capacity = capacity + member:match('^%d+')
+  end
+  return capacity > 0 and capacity or MESSAGES_WITHOUT_WORKERS
+end
+
+-- Give the next jobs of a queue their turn, while it has room for messages. Each is claimed for a while: its caller
+-- publishes it, or else the keeper does.
+local function take_turns(queue, limit, claim_ms, found)
+  local room = most_messages(queue) - redis.call('ZCARD', waiting_key(queue))
+  while room > 0 and #found < limit do
+    local first = redis.call('ZRANGE', order_key(queue), 0, 0, 'WITHSCORES')
+    local tenant = first[1]
+    if not tenant then return end
+    local id = redis.call('ZRANGE', line_key(queue, tenant), 0, 0)[1]
+    local job = id and read(id, 'state', 'limits', 'token') or {}
+    if not id then -- a line that somebody has removed: `parley:due` brings its jobs back
+      redis.call('ZREM', order_key(queue), tenant)
+    else
+      leave_line(id, queue, tenant)
+    end
+    if job[1] == 'accepted' or job[1] == 'queued' then
+      local after = int(first[2] + cost(id))
+      redis.call('HSET', virtual_key(queue), ':now', first[2], tenant, after)
+      redis.call('ZADD', order_key(queue), 'XX', after, tenant)
+      redis.call('HSET', job_key(id), 'turn', '1')
+      redis.call('ZADD', 'parley:due', int(now + claim_ms), id)
+      redis.call('ZADD', waiting_key(queue), int(now), id)
+      table.insert(found, {id, queue, job[2], job[3]})
+      room = room - 1
+    end
+  end
 end
 
 -- Tell those who watch: the events of an unfinished job (resumable), and a wake-up for processes that wait.
@@ -198,7 +273,8 @@ local function finish(id, state, counter, finished_at)
   enter(id, state)
   redis.call('HSET', job_key(id), 'finished_at', int(finished_at or now))
   if tonumber(finished_at or now) > now - TRACED_AGAIN_MS then trace_end(id, state) end
-  redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before')
+  leave_line(id, job[1], job[4])
+  redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before', 'turn')
   redis.call('ZREM', unfinished_key(job[1]), id)
   redis.call('ZREM', waiting_key(job[1]), id)
   redis.call('ZREM', 'parley:due', id)

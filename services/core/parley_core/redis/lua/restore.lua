@@ -9,6 +9,7 @@ count('jobs_accepted|queue=' .. queue)
 count('jobs_restored|queue=' .. queue)
 if state == 'accepted' then
   redis.call('ZADD', 'parley:due', int(now), id)
+  line_up(id)
   changed(id)
 else
   keep_engine(id, ARGV[9], ARGV[10])

@@ -11,7 +11,7 @@ for number = 1, tonumber(job[3]) do
   redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code',
     field .. ':detail')
 end
-redis.call('HDEL', key, 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail', 'stopped')
+redis.call('HDEL', key, 'turn', 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail', 'stopped')
 enter(id, 'queued')
 redis.call('HSET', key, 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
 redis.call('HINCRBY', key, 'run', 1)
@@ -19,6 +19,7 @@ redis.call('ZREM', 'parley:expiry', id)
 redis.call('ZREM', 'parley:removing', id)
 redis.call('ZADD', unfinished_key(job[2]), int(now), id)
 redis.call('ZADD', 'parley:due', int(now), id)
+line_up(id)
 count('jobs_retried|queue=' .. job[2])
 count_tenant('tenant_unfinished', job[5])
 changed(id)

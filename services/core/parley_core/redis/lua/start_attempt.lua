@@ -2,7 +2,7 @@
 -- The nonce identifies the attempt. It makes the call repeatable: after a lost reply, the same call gives the same lease.
 local id, key = ARGV[1], job_key(ARGV[1])
 local job = redis.call('HMGET', key, 'state', 'queue', 'nonce', 'published_at', 'accepted_at', 'started_at',
-  'not_before')
+  'not_before', 'tenant')
 if job[1] == 'running' and job[3] == ARGV[4] then return redis.call('HGETALL', key) end
 if job[1] ~= 'accepted' and job[1] ~= 'queued' then return {} end
 if job[7] and tonumber(job[7]) > now then return {} end -- waits for its retry
@@ -12,6 +12,8 @@ enter(id, 'running')
 redis.call('HINCRBY', key, 'token', 1)
 redis.call('HSET', key, 'nonce', ARGV[4], 'phase', 'decoding', field .. ':worker', ARGV[2],
   field .. ':started_at', int(now))
+redis.call('HSET', key, 'turn', '1')
+leave_line(id, queue, job[8])
 redis.call('ZREM', 'parley:due', id)
 redis.call('ZREM', waiting_key(queue), id)
 redis.call('ZADD', leases_key(queue), int(now + ARGV[3]), id)
