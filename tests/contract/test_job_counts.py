@@ -294,3 +294,40 @@ def test_a_queue_without_workers_is_not_served_once_one_had_time_to_start(
 def test_the_time_of_an_outage_of_all_keepers_is_cut_off(store: JobIndex) -> None:
     counts = measured(store, lambda: job_of_age(store, 10), longest=0.01)
     assert counts["busy_ms|queue=interactive"] == 10
+
+
+def test_usage_is_what_the_ends_of_a_tenants_jobs_took_by_day_and_queue(store: JobIndex) -> None:
+    today = datetime.now(UTC).date()
+    for _ in range(2):
+        job = job_of_age(store, 100, new_job(tenant="north"))
+        store.fail_attempt(start(store, job), BUSY, RetryIn(0))
+        store.succeed(start(store, job), RESULT)
+    batch = job_of_age(store, 0, new_job(tenant="north", options=JobOptions(queue=Queue.BATCH)))
+    store.cancel(batch.id)
+    store.retry(batch.id)
+    store.fail_attempt(start(store, batch), BUSY, GiveUp())
+    job_of_age(store, 0, new_job(tenant="north"))
+    store.cancel(job_of_age(store, 0, new_job(tenant="south")).id)
+    last = datetime.now(UTC).date()
+    found = store.usage("north", today, last)
+    interactive = [usage for usage in found if usage.queue is Queue.INTERACTIVE]
+    assert sum(usage.succeeded for usage in interactive) == 2
+    assert sum(usage.attempts for usage in interactive) == 4
+    assert sum(usage.audio_seconds for usage in interactive) == 120
+    assert sum(usage.engine_seconds for usage in interactive) == 8
+    assert sum(usage.engine_cpu_seconds for usage in interactive) == 15
+    assert 200 <= sum(usage.wait_seconds for usage in interactive) < 200 + TOLERANCE_MS / 1000
+    others = [usage for usage in found if usage.queue is Queue.BATCH]
+    assert sum(usage.cancelled for usage in others) == sum(usage.failed for usage in others) == 1
+    assert sum(usage.succeeded for usage in others) == 0
+    assert sum(usage.cancelled for usage in store.usage("south", today, last)) == 1
+    assert store.usage("north", today - timedelta(days=30), today - timedelta(days=1)) == []
+
+
+def test_a_restored_end_is_used_on_its_own_day(store: JobIndex) -> None:
+    accepted = datetime(2026, 1, 1, 23, 50, tzinfo=UTC)
+    ended = accepted + timedelta(seconds=900)
+    attempts = (Attempt(1, "w", accepted, ended),)
+    assert store.restore(new_job(), accepted, 0, JobEnd(JobState.SUCCEEDED, ended, accepted, 1, attempts, None, RESULT))
+    (usage,) = store.usage("default", accepted.date(), ended.date())
+    assert (usage.day, usage.succeeded, usage.audio_seconds) == (ended.date(), 1, 60)

@@ -27,7 +27,7 @@ GROUPS = {
         "Voiceprint",
         "Consent",
     ),
-    "Deliveries and keys": ("Delivery", "ApiKey"),
+    "Deliveries and keys": ("Delivery", "ApiKey", "Usage", "UsageOfDay"),
     "Errors": (
         "ParleyClientError",
         "ParleyConnectionError",

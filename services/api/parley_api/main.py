@@ -25,6 +25,7 @@ from parley_api.routes import (
     recordings,
     transcripts,
     turns,
+    usage,
     voiceprints,
 )
 from parley_api.runtime.dependencies import Dependencies, connect
@@ -75,6 +76,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         keys,
         consult,
         queues,
+        usage,
         health,
     ):
         app.include_router(module.router)

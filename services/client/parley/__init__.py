@@ -18,7 +18,7 @@ from parley.errors import (
 from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary
 from parley.options import SubmitOptions
 from parley.results import SpeakerCount, SpeakerIdentity, SpeakerPurity, SpokenWord, Transcript, Turn, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Usage, UsageOfDay, Voiceprint
 
 if TYPE_CHECKING:
     from parley.async_client import AsyncParley
@@ -53,6 +53,8 @@ __all__ = [
     "Turn",
     "Turns",
     "UnexpectedResponse",
+    "Usage",
+    "UsageOfDay",
     "Voiceprint",
     "WaitTimedOut",
 ]

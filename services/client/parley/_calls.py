@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from parley.errors import WaitTimedOut
 from parley.models import Document, Job, JobPage, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Usage, Voiceprint
 
 T = TypeVar("T")
 Read = Callable[[httpx.Response], T]
@@ -234,6 +234,12 @@ def queues() -> Call[list[QueueStatus]]:
         return [QueueStatus.from_document(queue) for queue in document["queues"]]
 
     return Call("GET", "/v1/queues", lambda response: parse(response, build))
+
+
+def usage(first: date | None, last: date | None) -> Call[Usage]:
+    """Get what the tenant has used."""
+    params = {"first": first and first.isoformat(), "last": last and last.isoformat()}
+    return Call("GET", "/v1/usage", lambda response: parse(response, Usage.from_document), params=params)
 
 
 def ready() -> Call[Document]:

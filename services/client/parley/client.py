@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -19,7 +19,7 @@ from parley.corrections import Correction
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Usage, Voiceprint
 
 if TYPE_CHECKING:
     import httpx
@@ -306,6 +306,15 @@ class Parley:
     def queues(self) -> list[QueueStatus]:
         """Return the load of every queue."""
         return self._transport.send(_calls.queues())
+
+    def usage(self, first: date | None = None, last: date | None = None) -> Usage:
+        """Return what your tenant has used.
+
+        Args:
+            first: first UTC day; by default the first of the month of `last`.
+            last: last UTC day; by default today.
+        """
+        return self._transport.send(_calls.usage(first, last))
 
     def ready(self) -> Document:
         """Return the readiness of the server. `status` is `ok`, or `detail` names the component that is down."""

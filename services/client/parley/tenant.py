@@ -1,9 +1,9 @@
-"""What a tenant has beside its jobs, as frozen values: voiceprints, deliveries and API keys."""
+"""What a tenant has beside its jobs, as frozen values: voiceprints, deliveries, API keys and usage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from parley.models import Document, optional_time
@@ -153,5 +153,74 @@ class ApiKey:
             expires_at=optional_time(document["expires_at"]),
             last_used_at=optional_time(document["last_used_at"]),
             key=document.get("key"),
+            document=document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UsageOfDay:
+    """What jobs of a queue have used that ended on a UTC day, or a sum of these.
+
+    Attributes:
+        day: None in a sum, as is `queue`.
+        succeeded: number of jobs that succeeded, as are `failed` and `cancelled` for the other ends.
+        attempts: number of attempts of these jobs.
+        audio_seconds: length of the recordings of the jobs that succeeded.
+        engine_seconds: time of the engine in the attempts that succeeded; `engine_cpu_seconds` is its processor time.
+        wait_seconds: time from the submits to the first starts, in all.
+    """
+
+    day: date | None
+    queue: str | None
+    succeeded: int
+    failed: int
+    cancelled: int
+    attempts: int
+    audio_seconds: float
+    engine_seconds: float
+    engine_cpu_seconds: float
+    wait_seconds: float
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(
+            day=date.fromisoformat(document["day"]) if "day" in document else None,
+            queue=document.get("queue"),
+            succeeded=document["succeeded"],
+            failed=document["failed"],
+            cancelled=document["cancelled"],
+            attempts=document["attempts"],
+            audio_seconds=document["audio_seconds"],
+            engine_seconds=document["engine_seconds"],
+            engine_cpu_seconds=document["engine_cpu_seconds"],
+            wait_seconds=document["wait_seconds"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What your tenant has used in a period.
+
+    Attributes:
+        first: first UTC day.
+        last: last UTC day.
+        total: the sum.
+        days: each day and queue in which a job ended, in order.
+        document: all members as the server sent them.
+    """
+
+    first: date
+    last: date
+    total: UsageOfDay
+    days: tuple[UsageOfDay, ...]
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(
+            first=date.fromisoformat(document["first"]),
+            last=date.fromisoformat(document["last"]),
+            total=UsageOfDay.from_document(document["total"]),
+            days=tuple(UsageOfDay.from_document(day) for day in document["days"]),
             document=document,
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from parley_core.job import Dispatch, Job, JobEvent, JobPage, JobQuery, LapsedLease, Lease, Phase, Queue
 from parley_core.ports import JobIndex
-from parley_core.status import QueueStatus, Stats, StoreHealth
+from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
 from parley_core.tenants import TenantLoad
 
 
@@ -42,6 +43,9 @@ class IndexedJobStore:
 
     def tenant_load(self, tenant: str) -> TenantLoad:
         return self.index.tenant_load(tenant)
+
+    def usage(self, tenant: str, first: date, last: date) -> Sequence[Usage]:
+        return self.index.usage(tenant, first, last)
 
     def health(self) -> StoreHealth:
         return self.index.health()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +33,7 @@ from parley_core.job import (
     ResultSummary,
     RetryIn,
 )
-from parley_core.status import QueueStatus, Stats, StoreHealth
+from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
 from parley_core.tenants import TenantLoad
 from parley_core.voiceprints import NewVoiceprint, Voiceprint
 
@@ -70,6 +70,10 @@ class JobReader(Protocol):
 
     def tenant_load(self, tenant: str) -> TenantLoad:
         """Return what the record holds of a tenant."""
+        ...
+
+    def usage(self, tenant: str, first: date, last: date) -> Sequence[Usage]:
+        """Return what a tenant has used from the first to the last UTC day; days without an end are left out."""
         ...
 
     def health(self) -> StoreHealth:

@@ -1,8 +1,11 @@
-"""The state of the record at a moment: queues, counters, and the store itself."""
+"""The state of the record at a moment: queues, counters, what tenants have used, and the store itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Self
 
 from parley_core.job import Queue
 
@@ -52,3 +55,45 @@ class Stats:
     """Counters by name, `what` or `what|label=value|...`. A name that ends in `_ms` counts thousandths."""
 
     counters: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a tenant has used in a queue on a UTC day, by the ends of its jobs.
+
+    A job that is retried by hand counts again.
+
+    Attributes:
+        succeeded: number of jobs that ended so, as are `failed` and `cancelled`.
+        attempts: of these jobs.
+        audio_seconds: length of the recordings of the jobs that succeeded.
+        engine_seconds: time of the engine on them; `engine_cpu_seconds` is its processor time.
+        wait_seconds: time from accepting a job to its first start.
+    """
+
+    day: date
+    queue: Queue
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    attempts: int = 0
+    audio_seconds: float = 0.0
+    engine_seconds: float = 0.0
+    engine_cpu_seconds: float = 0.0
+    wait_seconds: float = 0.0
+
+    @classmethod
+    def from_counters(cls, day: date, queue: Queue, counters: Mapping[str, int]) -> Self | None:
+        """Return the usage from counters by name, where `_ms` counts thousandths of seconds; None without one."""
+        known = {name: value for name, value in counters.items() if name in COUNTERS}
+        seconds = {
+            name.replace("_ms", "_seconds"): value / 1000 for name, value in known.items() if name.endswith("_ms")
+        }
+        whole = {name: value for name, value in known.items() if not name.endswith("_ms")}
+        return cls(day, queue, **whole, **seconds) if known else None  # type: ignore[arg-type]  # names are COUNTERS
+
+
+COUNTERS = frozenset(
+    {"succeeded", "failed", "cancelled", "attempts", "audio_ms", "engine_ms", "engine_cpu_ms", "wait_ms"}
+)
+"""What `count_usage` in lib.lua counts."""

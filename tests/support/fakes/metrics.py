@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
 
 from parley_api.runtime.record_metrics import HISTOGRAMS
-from parley_core.job import Job, JobState
-from parley_core.status import QueueStatus
+from parley_core.job import Job, JobState, Queue
+from parley_core.status import QueueStatus, Usage
 from parley_core.tenants import TenantLoad
 from tests.support.fakes.restoration import Entry
 
@@ -26,6 +27,7 @@ class MemoryMetrics:
         self._tenants: set[str] = set()
         self._stopped: set[str] = set()
         self._measured_at: float | None = None
+        self._usage: defaultdict[tuple[str, date, Queue], Counter[str]] = defaultdict(Counter)
 
     def _transition(self) -> AbstractContextManager[float]:
         raise NotImplementedError
@@ -60,6 +62,7 @@ class MemoryMetrics:
 
     def _observe_end(self, entry: Entry, ended: float) -> None:
         job = entry.job
+        self._count_usage(entry, ended)
         self._observe("job_attempts", job, len(job.attempts))
         self._count_tenant("tenant_jobs_ended", job)
         self._count_tenant("tenant_unfinished", job, -1)
@@ -76,6 +79,28 @@ class MemoryMetrics:
                 self._observe(what, job, job.result.timings[timing])
         if "engine_cpu" in job.result.timings:
             self._count("engine_cpu_ms", job, int(job.result.timings["engine_cpu"] * 1000))
+
+    def _count_usage(self, entry: Entry, ended: float) -> None:
+        job = entry.job
+        timings = job.result.timings if job.result else {}
+        used = {job.state.value: 1, "attempts": len(job.attempts)}
+        if job.started_at:
+            used["wait_ms"] = int(max(0.0, job.started_at.timestamp() - entry.accepted_at) * 1000)
+        if job.result:
+            used["audio_ms"] = int(job.recording.seconds * 1000)
+            used |= {f"{name}_ms": int(timings.get(name, 0) * 1000) for name in ("engine", "engine_cpu")}
+        day = datetime.fromtimestamp(ended, UTC).date()
+        self._usage[job.tenant, day, job.options.queue].update({name: by for name, by in used.items() if by})
+
+    def usage(self, tenant: str, first: date, last: date) -> Sequence[Usage]:
+        with self._transition():
+            days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+            found = [
+                Usage.from_counters(day, queue, self._usage.get((tenant, day, queue), {}))
+                for day in days
+                for queue in Queue
+            ]
+            return [usage for usage in found if usage]
 
     def note_stopped(self, job_id: str, nonce: str) -> None:
         with self._transition() as now:

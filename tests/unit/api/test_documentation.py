@@ -139,6 +139,7 @@ EXAMPLES: dict[type[BaseModel], Document] = {
     schemas.CorrectionsAnswer: examples.CORRECTIONS,
     schemas.QuestionsAnswer: examples.QUESTIONS,
     schemas.QueuesAnswer: examples.QUEUES,
+    schemas.UsageAnswer: examples.USAGE,
     schemas.DeliveryAnswer: examples.DELIVERY,
     schemas.DeliveriesAnswer: examples.DELIVERIES,
     schemas.JobEndMessage: examples.MESSAGE,
@@ -163,7 +164,7 @@ def test_every_model_of_a_response_has_an_example() -> None:
     shown = {OkAnswer, ReadyAnswer, Problem, *EXAMPLES}
     whole = {one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, BaseModel)}
     assert {one.__name__ for one in whole - shown} == {
-        "ConsultOptions", "ErrorAnswer", "QueueAnswer", "RecordingAnswer", "SubmitOptions",
+        "ConsultOptions", "ErrorAnswer", "QueueAnswer", "RecordingAnswer", "SubmitOptions", "UsageQuery",
     }  # fmt: skip
 
 

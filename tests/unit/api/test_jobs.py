@@ -69,6 +69,7 @@ async def test_nobody_waits_for_a_terminal_job(api: ApiFixture, client: httpx.As
     succeed(api, job["id"])
     began = time.monotonic()
     seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})).json()
+    assert seen["result"].pop("usage")["attempts"] == 1
     assert seen["result"] == {
         "speakers": 1, "turns": 1, "seconds_of_speech": 1.75, "engine": ENGINE, "timings": {"engine": 0.1},
         "turns_to_review": None, "seconds_to_review": None, "plausible_speakers": None, "speakers_to_review": None,
@@ -212,6 +213,25 @@ async def test_queues_tell_what_waits_and_what_runs(
     assert interactive == {"queue": "interactive", "unfinished": 2, "waiting": 1, "running": 1} | served
     nothing = {"unfinished": 0, "waiting": 0, "running": 0, "workers": 0, "capacity": 0}
     assert batch == {"queue": "batch", "oldest_seconds": None} | nothing
+
+
+async def test_usage_is_the_tenants_own_by_day_and_in_each_result(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    nothing = (await client.get("/v1/usage")).json()
+    assert (nothing["days"], nothing["total"]["attempts"]) == ([], 0)
+    succeed(api, job["id"])
+    used = (await client.get(f"/v1/jobs/{job['id']}")).json()["result"]["usage"]
+    assert used.pop("wait_seconds") >= 0
+    seconds = job["recording"]["seconds"]
+    assert used == {"audio_seconds": seconds, "engine_seconds": 0.1, "engine_cpu_seconds": 0.0, "attempts": 1}
+    found = (await client.get("/v1/usage", params={"first": nothing["first"]})).json()
+    assert [(day["queue"], day["succeeded"], day["audio_seconds"]) for day in found["days"]] == [
+        ("interactive", 1, seconds)
+    ]
+    assert found["total"].items() <= found["days"][0].items()
+    before = {"first": "2020-01-01", "last": "2020-12-31"}
+    assert (await client.get("/v1/usage", params=before)).json()["days"] == []
 
 
 async def test_each_turn_says_whether_it_needs_review_by_the_bound_of_its_engine(

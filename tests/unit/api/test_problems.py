@@ -111,6 +111,9 @@ QUERIES: list[tuple[str, str, dict[str, Any]]] = [
     *[("POST", f"/v1/jobs/{{job}}/{call}", {"force": "1"}) for call in ("cancel", "retry")],
     ("DELETE", "/v1/jobs/{job}", {"force": "1"}),
     ("GET", "/v1/queues", {"queue": "batch"}),
+    *[("GET", "/v1/usage", {name: value}) for name in ("first", "last", "tenant") for value in VALUES],
+    ("GET", "/v1/usage", {"first": "2025-11-02", "last": "2025-11-01"}),
+    ("GET", "/v1/usage", {"first": "0001-01-01", "last": "9999-12-31"}),
     ("GET", "/readyz", {"degraded": "maybe"}),
     ("GET", "/v1/voiceprints", {"limit": "1"}),
 ]

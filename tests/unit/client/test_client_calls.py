@@ -44,6 +44,8 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "Turn",
         "Turns",
         "UnexpectedResponse",
+        "Usage",
+        "UsageOfDay",
         "Voiceprint",
         "WaitTimedOut",
     }

@@ -174,6 +174,7 @@ def test_a_full_queue_takes_in_what_was_promised() -> None:
 
 def test_a_job_recorded_late_keeps_its_place_before_newer_ones(fixture: ApiFixture) -> None:
     first = fixture.accepted_without_redis()
+    time.sleep(0.002)  # both are published at the same time of the clock, and stand in the order of their ids then
     fixture.clock.now = time.time() + 60
     newer = fixture.submit()
     fixture.record_accepted()

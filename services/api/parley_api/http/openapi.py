@@ -56,6 +56,7 @@ TAGS = [
     {"name": "keys", "description": "API keys of your tenant."},
     {"name": "consult", "description": "The consult workflow: a recording under the caller's session id."},
     {"name": "queues", "description": "How busy the queues are."},
+    {"name": "usage", "description": "What a tenant has used."},
     {"name": "health", "description": "Liveness, readiness and metrics. No key is needed."},
 ]
 

@@ -17,6 +17,7 @@ from parley_api.schemas.questions import QuestionsAnswer
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
 from parley_api.schemas.transcripts import TranscriptAnswer, TranscriptReceiptAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
+from parley_api.schemas.usage import UsageAnswer, UsageQuery
 from parley_api.schemas.voiceprints import EnrolRequest, VoiceprintAnswer, VoiceprintReceiptAnswer, VoiceprintsAnswer
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "TranscriptAnswer",
     "TranscriptReceiptAnswer",
     "TurnsAnswer",
+    "UsageAnswer",
+    "UsageQuery",
     "VoiceprintAnswer",
     "VoiceprintReceiptAnswer",
     "VoiceprintsAnswer",

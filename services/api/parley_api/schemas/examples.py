@@ -70,6 +70,13 @@ JOB: Example = QUEUED_JOB | {
         "seconds_to_review": 2.7,
         "plausible_speakers": [2, 3],
         "speakers_to_review": 1,
+        "usage": {
+            "audio_seconds": 60.0,
+            "engine_seconds": 4.0,
+            "engine_cpu_seconds": 7.5,
+            "wait_seconds": 0.041,
+            "attempts": 1,
+        },
     },
     "links": {
         "self": JOB_PATH,
@@ -295,4 +302,21 @@ QUEUES: Example = {
             "capacity": 2,
         },
     ]
+}
+
+USED: Example = {
+    "succeeded": 41,
+    "failed": 1,
+    "cancelled": 0,
+    "attempts": 43,
+    "audio_seconds": 36120.5,
+    "engine_seconds": 904.2,
+    "engine_cpu_seconds": 1790.8,
+    "wait_seconds": 52.0,
+}
+USAGE: Example = {
+    "first": "2025-11-01",
+    "last": "2025-11-30",
+    "total": USED,
+    "days": [{"day": "2025-11-25", "queue": "interactive", **USED}],
 }

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Moment, Seconds, with_example
+from parley_api.schemas.usage import RunUsageAnswer
 from parley_core.job import Job, JobEvent, JobPage, JobState, Phase, Queue
 from parley_core.voiceprints import Role
 
@@ -62,6 +63,15 @@ class ResultAnswer(Answer):
     speakers_to_review: int | None = Field(
         description="Number of speakers who may be several people; null if the engine cannot tell."
     )
+    usage: RunUsageAnswer = Field(description="What the job has used.")
+
+    @classmethod
+    def of(cls, job: Job) -> Self | None:
+        """Return the response for the result of a job, None without one."""
+        if job.result is None:
+            return None
+        values = {name: getattr(job.result, name) for name in cls.model_fields if name != "usage"}
+        return cls(**values, usage=RunUsageAnswer.of(job))
 
 
 class LinksAnswer(Answer):
@@ -134,7 +144,7 @@ class JobAnswer(Answer):
                 "progress": job.progress,
                 "attempts": job.attempts,
                 "error": job.error,
-                "result": job.result,
+                "result": ResultAnswer.of(job),
                 "links": always | (after_success if job.state is JobState.SUCCEEDED else {}),
             }
         )

@@ -46,6 +46,7 @@ SUBCOMMANDS = {
     "webhooks": Subcommand("parley.cli.webhooks:webhooks_app", "List or resend deliveries, or receive them here."),
     "keys": Subcommand("parley.cli.keys:keys_app", "List, make or revoke API keys."),
     "queues": Subcommand("parley.cli.queues:queues", "Show the load of every queue."),
+    "usage": Subcommand("parley.cli.usage:usage", "Show what your tenant has used in a period."),
     "doctor": Subcommand("parley.cli.doctor:doctor", "Check server, components, access and workers."),
     "restore": Subcommand("parley.cli.restore:restore", "Bring Redis back to what the object store holds."),
     "version": Subcommand("parley.cli.version:version", "Print the version of this command."),

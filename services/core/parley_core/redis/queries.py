@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
@@ -18,7 +19,7 @@ from parley_core.logs import get_logger
 from parley_core.redis.connection import require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
-from parley_core.status import QueueStatus, Stats, StoreHealth
+from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
 from parley_core.tenants import TenantLoad
 
 NO_POSITION = -1  # of a job that does not wait
@@ -27,6 +28,7 @@ POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 UNFINISHED = tuple(state for state in JobState if not state.terminal)
 UNREADABLE = (KeyError, TypeError, ValueError)
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+EPOCH = date(1970, 1, 1)  # days of usage are counted from here
 LAST = "~"  # sorts after every character of an id
 
 log = get_logger(__name__)
@@ -195,6 +197,19 @@ class Queries:
             pipe.hget("parley:stored_bytes", tenant)
             *unfinished, stored_bytes = pipe.execute()
         return TenantLoad(sum(unfinished), int(stored_bytes or 0))
+
+    def usage(self, tenant: str, first: date, last: date) -> Sequence[Usage]:
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for day in days:
+                pipe.hgetall(f"parley:usage:{tenant}:{(day - EPOCH).days}")
+            replies = pipe.execute()
+        found = []
+        for day, counters in zip(days, replies, strict=True):
+            for queue in Queue:
+                own = {name.partition(":")[2]: int(n) for name, n in counters.items() if name.startswith(f"{queue}:")}
+                found.append(Usage.from_counters(day, queue, own))
+        return [usage for usage in found if usage]
 
     def health(self) -> StoreHealth:
         with translated_errors():

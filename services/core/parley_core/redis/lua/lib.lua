@@ -24,6 +24,7 @@ local PHASES = {'decoding', 'segmentation', 'embedding', 'clustering', 'storing'
 local MESSAGES_WITHOUT_WORKERS = 4 -- per queue: what the first worker finds at once
 local LINE_MS = 600000 -- after which a job that still waits for its turn is checked
 local JOB_COST_MS = 5000 -- of every job besides its audio: start, storing, bookkeeping
+local USAGE_KEPT_MS = 400 * 86400000 -- a year and a month, so that the same month of two years can be compared
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
 -- Identity of this server's process and of its replication history.
@@ -46,6 +47,7 @@ local function virtual_key(queue) return 'parley:virtual_times:' .. queue end
 local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant .. ':' .. queue .. ':' .. state end
 local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
 local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
+local function usage_key(tenant, day) return 'parley:usage:' .. tenant .. ':' .. int(day) end
 local STORED_BYTES = 'parley:stored_bytes' -- of recordings, by tenant
 local function trace_key(id, run) return 'parley:trace:' .. id .. ':' .. run end
 local function references_key(tenant) return 'parley:references:' .. tenant end
@@ -235,6 +237,25 @@ local function observe_result(id, queue, attempt, ended)
   if job[6] then count('engine_cpu_ms|queue=' .. queue, int(job[6] * 1000)) end
 end
 
+-- Add a run of a job to what its tenant has used on the UTC day of its end. Days are counted from 1970.
+local function count_usage(id, state, ended)
+  local job = redis.call('HMGET', job_key(id), 'tenant', 'queue', 'attempt', 'accepted_at', 'started_at', 'seconds',
+    'timing:engine', 'timing:engine_cpu')
+  local key = usage_key(job[1], math.floor(ended / 86400000))
+  local function add(name, by)
+    if by > 0 then redis.call('HINCRBY', key, job[2] .. ':' .. name, int(by)) end
+  end
+  add(state, 1)
+  add('attempts', tonumber(job[3]))
+  if job[5] then add('wait_ms', job[5] - (job[4] or job[5])) end
+  if state == 'succeeded' then
+    add('audio_ms', job[6] * 1000)
+    add('engine_ms', (job[7] or 0) * 1000)
+    add('engine_cpu_ms', (job[8] or 0) * 1000)
+  end
+  redis.call('PEXPIRE', key, int(USAGE_KEPT_MS))
+end
+
 -- Put the end of a job that has a callback into the outbox, from which the keeper delivers it.
 local function queue_delivery(id)
   local job = redis.call('HMGET', job_key(id), 'callback_url', 'tenant', 'run', 'finished_at')
@@ -268,6 +289,7 @@ local function finish(id, state, counter, finished_at)
   local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant')
   observe('job_attempts', job[1], tonumber(job[3]))
   if state == 'succeeded' then observe_result(id, job[1], job[3], finished_at or now) end
+  count_usage(id, state, finished_at or now)
   count_tenant('tenant_jobs_ended', job[4])
   count_tenant('tenant_unfinished', job[4], -1)
   enter(id, state)
