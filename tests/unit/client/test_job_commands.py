@@ -60,7 +60,14 @@ def test_a_terminal_shows_states_in_colours(server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["job {id}", "turns {id}", "cancel {id}", "retry {id}", "delete {id} --yes", "enrol Kim --job {id} --speaker A"],
+    [
+        "job {id}",
+        "turns {id}",
+        "cancel {id}",
+        "retry {id}",
+        "delete {id} --yes",
+        "enrol Kim --job {id} --speaker A --without-consent",
+    ],
 )
 def test_every_command_takes_the_prefix_of_an_id(server: ScriptedServer, command: str) -> None:
     listed(server, job_document())

@@ -41,7 +41,7 @@ SUBCOMMANDS = {
     "cancel": Subcommand("parley.cli.changes:cancel", "Cancel unfinished jobs."),
     "retry": Subcommand("parley.cli.changes:retry", "Run failed or cancelled jobs again."),
     "delete": Subcommand("parley.cli.changes:delete", "Delete recording, result and record of jobs that have ended."),
-    "enrol": Subcommand("parley.cli.voiceprints:enrol", "Enrol the voiceprint of a person."),
+    "enrol": Subcommand("parley.cli.voiceprints:enrol", "Enrol the voiceprint of a person who consents."),
     "voiceprints": Subcommand("parley.cli.voiceprints:voiceprints_app", "List or delete voiceprints."),
     "webhooks": Subcommand("parley.cli.webhooks:webhooks_app", "List or resend deliveries, or receive them here."),
     "keys": Subcommand("parley.cli.keys:keys_app", "List, make or revoke API keys."),
