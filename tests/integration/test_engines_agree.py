@@ -118,6 +118,7 @@ def test_its_telemetry_is_off_and_its_info_states_version_and_weights(pyannote: 
     assert pyannote.info.version == "4.0.7"
     assert all(len(digest) == 64 for digest in pyannote.info.weights.values())
     assert "config.yaml" in pyannote.info.weights
+    assert {"torch", "onnxruntime", "processor"} <= pyannote.info.kernels.keys()
 
 
 def test_a_folder_without_a_pipeline_is_refused_by_name(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from parley_core.errors import EngineMismatch, UnsafeSettings
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
+from parley_worker.engines.onnx import models
 from parley_worker.engines.port import Report
 from parley_worker.engines.result import NO_TURNS, Segment, SpeakerEmbeddings, diarization
 
@@ -54,9 +56,9 @@ class PyannoteEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """Name, version, weights and parameters."""
+        """Name, version, weights, parameters and kernels."""
         parameters = {"step_share": self._pipeline.segmentation_step, **self._pipeline.parameters(instantiated=True)}
-        return EngineInfo("pyannote", version("pyannote.audio"), self._weights, parameters)
+        return EngineInfo("pyannote", version("pyannote.audio"), self._weights, parameters, kernels())
 
     def diarize(self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report) -> Diarization:
         """Return who spoke when; see parley_worker.engines.port.Engine. A cancel is noticed between batches."""
@@ -72,6 +74,13 @@ class PyannoteEngine:
             len(waveform) / SAMPLE_RATE,
             speaker_embeddings(found, self._weights),
         )
+
+
+def kernels() -> dict[str, str]:
+    """Return what computes the pipeline: torch, and onnxruntime for ONNX models, on this processor or graphics card."""
+    torch = import_module("torch")
+    found = {"torch": str(torch.__version__), **models.kernels()}
+    return found | ({"graphics_card": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
 
 
 def _folder_of_settings() -> Path:
