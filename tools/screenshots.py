@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.console import running_console
-from tests.support.conversations import conversation
+from tests.support.conversations import conversation, voices_of
 
 IMAGES = Path(__file__).parents[1] / "docs" / "img"
 WIDE, PHONE = (1280, 800), (390, 780)
@@ -15,7 +15,9 @@ def main() -> None:
     """Write the pictures."""
     with running_console() as (api, shelf, browser):
         shelf.succeeded(conversation(1800, 5, seed=5), "ward-round.flac", "ward-7")
-        job = shelf.succeeded(conversation(372, 3, seed=21), "consult-4711.flac", "consult-4711")
+        said = conversation(372, 3, seed=21)
+        one_person = [min(1, said.speakers.index(turn.speaker)) for turn in said.turns]
+        job = shelf.succeeded(said, "consult-4711.flac", "consult-4711", voices_of(one_person))
         shelf.accepted(conversation(60, 2, seed=1), "intake-0098.flac", "intake-98")
         timeline = f"/v1/jobs/{job.id}/timeline"
         (IMAGES / "timeline.svg").write_text(api.http.get(f"{timeline}.svg").text)
@@ -24,6 +26,7 @@ def main() -> None:
             ("job", timeline, WIDE, "light"),
             ("job-dark", timeline, WIDE, "dark"),
             ("phone", timeline, PHONE, "light"),
+            ("question", timeline, WIDE, "light"),
         ):
             context = browser.new_context(
                 viewport={"width": width, "height": height},
@@ -35,6 +38,10 @@ def main() -> None:
             page.wait_for_load_state("networkidle") if path != "/" else page.wait_for_selector(".checks li")
             if path != "/":
                 page.locator(".turn").nth(4).click()
+            if picture == "question":
+                page.get_by_role("button", name="Check the next").click()
+                page.wait_for_selector(".question")
+                page.keyboard.press("k")
             page.screenshot(path=IMAGES / f"console-{picture}.png")
             context.close()
 

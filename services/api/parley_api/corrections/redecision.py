@@ -12,7 +12,7 @@ ROUNDS = 4  # in which turns move; the voices of the speakers change with them
 MARGIN = 3.0  # of log likelihood, by which another speaker has to be better
 CANDIDATES = 12  # turns that are weighed as questions
 ANSWERS = 3  # to each, the most probable ones
-LEAST_PROBABLE = 0.01
+LEAST_PROBABLE = 0.001
 SAME_PROBABLE = 0.05  # from which two speakers are asked about
 
 
@@ -85,13 +85,14 @@ def examples(turns: Voiced, without: int | None = None) -> dict[int, int]:
 
 def _weighed(turns: Voiced, turn: int, others: Numbers) -> Weighed:
     """Return the question who speaks in a turn, given the probability of each speaker but the present one."""
-    ranked = [int(one) for one in np.argsort(-others, kind="stable") if others[one] >= LEAST_PROBABLE]
+    ranked = np.argsort(-others, kind="stable").tolist()
     seconds = 0.0
-    for speaker in ranked[:ANSWERS]:
+    for speaker in [one for one in ranked[:ANSWERS] if others[one] >= LEAST_PROBABLE]:
         changed = after_answer(turns, turn, speaker).speaker != turns.speaker
         seconds += float(others[speaker] * turns.seconds[changed].sum())
-    known = [speaker for speaker in ranked if speaker < turns.speakers]
-    return Weighed(seconds, turn, (int(turns.speaker[turn]), *known))
+    own = int(turns.speaker[turn])
+    known = [speaker for speaker in ranked if speaker < turns.speakers and speaker != own]
+    return Weighed(seconds, turn, (own, *known))
 
 
 def _of_two_speakers(turns: Voiced) -> list[Weighed]:

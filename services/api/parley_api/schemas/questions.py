@@ -37,5 +37,7 @@ class QuestionsAnswer(Answer):
 
     job_id: str = Field(description="Id of the job.")
     version: int = Field(description="Version of the result that they are about.")
-    by_voice: bool = Field(description="False if the result has no voices of turns: then there are no questions.")
+    by_voice: bool = Field(
+        description="False if the result has no voices of turns, or no turns: then there are no questions."
+    )
     questions: list[Question] = Field(description="The most useful one first.")
