@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import yaml
 
 from k8s import images
+from parley_api.runtime.keys import ApiKeys
 from parley_core.settings import Settings
 from parley_worker.celery.planned_stop import FORCE_SECONDS
 from tests.chart.rendering import ROOT, render
@@ -94,6 +97,17 @@ def test_writable_folders_of_the_images_are_mounted(services: dict[str, Any]) ->
         (mount,) = services[part]["volumes"]
         file = "Dockerfile.worker" if part == "worker" else "Dockerfile.api"
         assert f"install -d -o 10001 -g 10001 {mount.partition(':')[2]}\n" in (ROOT / file).read_text()
+
+
+def test_configs_are_mounted_files(compose: dict[str, Any], tmp_path: Path) -> None:
+    """Docker copies inline content into the container, which it refuses for a read-only one."""
+    for config in compose["configs"].values():
+        assert config.keys() == {"file"}
+    [keys] = [line for line in (ROOT / "docker-compose.yml").read_text().splitlines() if "> api-keys" in line]
+    subprocess.run(["sh", "-c", keys.removeprefix("#")], cwd=tmp_path, env=os.environ | {"KEY": "k" * 32}, check=True)
+    found = ApiKeys(tmp_path / "api-keys").find("k" * 32)
+    assert found is not None
+    assert found.tenant == "default"
 
 
 def test_each_part_has_the_command_and_image_of_the_chart(services: dict[str, Any]) -> None:
