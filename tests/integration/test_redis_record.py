@@ -115,13 +115,20 @@ def test_a_renewal_goes_neither_into_the_log_nor_to_replicas(tmp_path: Path) -> 
         client: Any = primary.client()
         key = f"parley:job:{lease.job_id}"
         until(lambda: replica.client().hget(key, "state") == "running")
-        logged = client.info("persistence")["aof_current_size"]
         score = client.zscore("parley:leases:interactive", lease.job_id)
         time.sleep(0.01)
         store.renew(lease, 60, Phase.EMBEDDING, 0.5)
         assert client.zscore("parley:leases:interactive", lease.job_id) > score
+        assert store.lapsed_leases(1) == []  # the first call notes the server
+        logged = client.info("persistence")["aof_current_size"]
+        store.renew(lease, 60, Phase.EMBEDDING, 0.75)
+        assert store.lapsed_leases(1) == []
         assert client.info("persistence")["aof_current_size"] == logged
-        assert (store.get(lease.job_id).phase, store.get(lease.job_id).progress) == (Phase.EMBEDDING, 0.5)
+        assert (store.get(lease.job_id).phase, store.get(lease.job_id).progress) == (Phase.EMBEDDING, 0.75)
+        client.zadd("parley:leases:interactive", {"strange": 0})
+        client.hset("parley:renewals", "since", 0)
+        assert store.lapsed_leases(1) == []
+        until(lambda: replica.client().zscore("parley:leases:interactive", "strange") is None)
         store.succeed(lease, result(lease))
         until(lambda: replica.client().hget(key, "state") == "succeeded")
         assert replica.client().zscore("parley:leases:interactive", lease.job_id) is None

@@ -10,7 +10,7 @@ if messages > 0 then
   horizon = math.min(horizon, (started > now and 0 or started) - ARGV[3])
 end
 local found = redis.call('ZRANGE', waiting_key(queue), '-inf', int(horizon), 'BYSCORE', 'LIMIT', 0, limit)
-if messages == 0 and #found < limit then
+if messages == 0 then
   local ahead = redis.call('ZRANGE', waiting_key(queue), '(' .. int(now), '+inf', 'BYSCORE', 'LIMIT', 0, limit - #found)
   for _, id in ipairs(ahead) do table.insert(found, id) end
 end
