@@ -94,6 +94,19 @@ async def test_nothing_is_decided_again_unless_asked_for(api: ApiFixture, client
     assert made["redecided"] == []
 
 
+@pytest.mark.parametrize("operation", ["undo", "redo"])
+async def test_what_is_brought_back_is_not_decided_again(
+    api: ApiFixture, client: httpx.AsyncClient, operation: str
+) -> None:
+    job_id = await job_of(api, client, voices(PEOPLE))
+    await answer(client, job_id, {"operation": "reassign_turns", "turns": ["5"], "speaker": "SPEAKER_01"})
+    await answer(client, job_id, {"operation": "undo"}, base=1)
+    body = {"base_version": 2, "author": "A. Weber", "operations": [{"operation": operation}], "redecide": True}
+    refused = await client.post(f"/v1/jobs/{job_id}/corrections", json=body)
+    assert "does not go with" in str(assert_problem(refused, 422, "invalid_option")["detail"])
+    assert len((await client.get(f"/v1/jobs/{job_id}/corrections")).json()["corrections"]) == 2
+
+
 async def test_a_result_without_voices_has_no_questions_and_takes_answers(
     api: ApiFixture, client: httpx.AsyncClient
 ) -> None:

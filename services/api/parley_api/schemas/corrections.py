@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from parley_api.schemas import examples
 from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, sentence, with_example
@@ -179,8 +179,16 @@ class CorrectionRequest(BaseModel):
     redecide: bool = Field(
         False,
         strict=True,
-        description="Decide the turns that nobody has given or confirmed again by voice, in the same correction.",
+        description="Decide the turns that nobody has given or confirmed again by voice, in the same correction. Not "
+        "with `undo` and `redo`.",
     )
+
+    @field_validator("redecide")
+    @classmethod
+    def _not_with_undo(cls, redecide: bool, info: ValidationInfo) -> bool:
+        if redecide and any(isinstance(one, Undo | Redo) for one in info.data.get("operations", ())):
+            raise sentence("`redecide` does not go with `undo` and `redo`: they bring back what was there.")
+        return redecide
 
 
 class Correction(BaseModel):
