@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from parley._retry import RetryPolicy
-from parley.corrections import Correction
+from parley.corrections import Candidate, Correction, Question, Questions, Redecided
 from parley.errors import (
     ParleyApiError,
     ParleyClientError,
@@ -30,6 +30,7 @@ __all__ = [
     "ApiKey",
     "AsyncParley",
     "Attempt",
+    "Candidate",
     "Consent",
     "Correction",
     "Delivery",
@@ -40,8 +41,11 @@ __all__ = [
     "ParleyClientError",
     "ParleyConnectionError",
     "ParleyUnavailable",
+    "Question",
+    "Questions",
     "QueueStatus",
     "Recording",
+    "Redecided",
     "ResultSummary",
     "RetryPolicy",
     "SpeakerCount",

@@ -18,7 +18,7 @@ from parley._download import Download
 from parley._httpx import httpx
 from parley._responses import api_error, parse
 from parley._upload import OnBytes, Upload
-from parley.corrections import Correction
+from parley.corrections import Correction, Questions
 from parley.errors import WaitTimedOut
 from parley.models import Document, Job, JobPage, QueueStatus
 from parley.options import SubmitOptions
@@ -114,9 +114,13 @@ def export(job_id: str, file_format: str, speakers: str | None, version: int | N
     return Call("GET", path, lambda response: response.content.decode(), params=params)
 
 
-def correct(job_id: str, operations: Sequence[Document], author: str, base_version: int) -> Call[Correction]:
+def correct(
+    job_id: str, operations: Sequence[Document], author: str, base_version: int, redecide: bool
+) -> Call[Correction]:
     """Correct a result. A second one on the same version is refused, so that the call is not repeatable."""
-    body = {"base_version": base_version, "author": author, "operations": list(operations)}
+    body: Document = {"base_version": base_version, "author": author, "operations": list(operations)}
+    if redecide:
+        body = {**body, "redecide": True}
     path = f"{_job_path(job_id)}/corrections"
     return Call("POST", path, lambda response: parse(response, Correction.from_document), json=body, repeatable=False)
 
@@ -128,6 +132,12 @@ def corrections(job_id: str) -> Call[list[Correction]]:
         return [Correction.from_document(one) for one in document["corrections"]]
 
     return Call("GET", f"{_job_path(job_id)}/corrections", lambda response: parse(response, build))
+
+
+def questions(job_id: str) -> Call[Questions]:
+    """Get the questions about a result."""
+    path = f"{_job_path(job_id)}/corrections/questions"
+    return Call("GET", path, lambda response: parse(response, Questions.from_document))
 
 
 def send_transcript(job_id: str, transcript: Path, file_format: str | None) -> Call[Document]:

@@ -15,7 +15,7 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import AsyncTransport, OnRetry
 from parley._upload import OnBytes
-from parley.corrections import Correction
+from parley.corrections import Correction, Questions
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
@@ -138,16 +138,26 @@ class AsyncParley:
         return await self._transport.send(_calls.export(job_id, file_format, speakers, version))
 
     async def correct(
-        self, job_id: str, operations: Sequence[Document], *, author: str, base_version: int | None = None
+        self,
+        job_id: str,
+        operations: Sequence[Document],
+        *,
+        author: str,
+        base_version: int | None = None,
+        redecide: bool = False,
     ) -> Correction:
         """Correct turns or speakers of a job and return the correction. The turns of the engine stay."""
         if base_version is None:
             base_version = len(await self.corrections(job_id))
-        return await self._transport.send(_calls.correct(job_id, operations, author, base_version))
+        return await self._transport.send(_calls.correct(job_id, operations, author, base_version, redecide))
 
     async def corrections(self, job_id: str) -> list[Correction]:
         """Return the corrections of a job, oldest first. Their number is the newest version."""
         return await self._transport.send(_calls.corrections(job_id))
+
+    async def questions(self, job_id: str) -> Questions:
+        """Return what to ask a person who can listen: the question first whose answer is expected to change most."""
+        return await self._transport.send(_calls.questions(job_id))
 
     async def send_transcript(
         self, job_id: str, transcript: str | os.PathLike[str], *, file_format: str | None = None

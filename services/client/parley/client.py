@@ -15,7 +15,7 @@ from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
 from parley._upload import OnBytes
-from parley.corrections import Correction
+from parley.corrections import Correction, Questions
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
@@ -180,7 +180,13 @@ class Parley:
         return self._transport.send(_calls.export(job_id, file_format, speakers, version))
 
     def correct(
-        self, job_id: str, operations: Sequence[Document], *, author: str, base_version: int | None = None
+        self,
+        job_id: str,
+        operations: Sequence[Document],
+        *,
+        author: str,
+        base_version: int | None = None,
+        redecide: bool = False,
     ) -> Correction:
         """Correct turns or speakers of a job and return the correction. The turns of the engine stay.
 
@@ -190,6 +196,8 @@ class Parley:
                 `{"operation": "merge_speakers", "speaker": "SPEAKER_02", "into": "SPEAKER_00"}`.
             author: who makes the correction.
             base_version: version of the turns that you saw; by default the newest one.
+            redecide: turns that nobody has given or confirmed are decided again by voice, in the same correction. Not
+                with `undo` and `redo`.
 
         Raises:
             ParleyApiError: by code, `correction_conflict` if there is a newer version, `invalid_correction`,
@@ -197,11 +205,21 @@ class Parley:
         """
         if base_version is None:
             base_version = len(self.corrections(job_id))
-        return self._transport.send(_calls.correct(job_id, operations, author, base_version))
+        return self._transport.send(_calls.correct(job_id, operations, author, base_version, redecide))
 
     def corrections(self, job_id: str) -> list[Correction]:
         """Return the corrections of a job, oldest first. Their number is the newest version."""
         return self._transport.send(_calls.corrections(job_id))
+
+    def questions(self, job_id: str) -> Questions:
+        """Return what to ask a person who can listen: the question first whose answer is expected to change most.
+
+        Answer with `correct(..., redecide=True)` and ask again: an answer changes what to ask next.
+
+        Args:
+            job_id: a job that succeeded. Results of engines other than `onnx` have no questions.
+        """
+        return self._transport.send(_calls.questions(job_id))
 
     def send_transcript(
         self, job_id: str, transcript: str | os.PathLike[str], *, file_format: str | None = None

@@ -1,4 +1,4 @@
-"""Correcting and listing corrections."""
+"""Correcting, listing corrections, and asking what to correct."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parley import Parley
+from parley import Candidate, Parley, Question, Redecided
 from parley.cli.exit_codes import Exit
 from tests.unit.client.command import ago, parley
 from tests.unit.client.scripted import JOB_ID, Reply, ScriptedServer, problem, turns_document
@@ -22,12 +22,38 @@ MADE = {
     "redecided": [],
     "counts": False,
 }
+FOLLOWED = [{"turn": "7", "speaker": "SPEAKER_01", "confidence": 0.93}]
+ASKED = [
+    {
+        "kind": "same_person",
+        "turn": "2",
+        "speaker": "SPEAKER_01",
+        "candidates": [{"speaker": "SPEAKER_00", "example": "1"}],
+        "seconds": 14.24,
+    },
+    {
+        "kind": "speaker_of_turn",
+        "turn": "1",
+        "speaker": "SPEAKER_00",
+        "candidates": [{"speaker": "SPEAKER_00", "example": None}, {"speaker": "SPEAKER_01", "example": "2"}],
+        "seconds": 3.0,
+    },
+]
 
 
 @pytest.fixture
 def corrected(server: ScriptedServer) -> ScriptedServer:
     server.on("GET", PATH, Reply(document={"corrections": [MADE | {"version": one} for one in (1, 2)]}))
     server.on("POST", PATH, Reply(201, MADE))
+    return server
+
+
+@pytest.fixture
+def asking(server: ScriptedServer) -> ScriptedServer:
+    document = {"job_id": JOB_ID, "version": 2, "by_voice": True, "questions": ASKED}
+    turns = [turn | {"id": str(number)} for number, turn in enumerate(turns_document()["turns"], 1)]
+    server.on("GET", f"{PATH}/questions", Reply(document=document))
+    server.on("GET", f"/v1/jobs/{JOB_ID}/turns", Reply(document=turns_document() | {"version": 2, "turns": turns}))
     return server
 
 
@@ -42,6 +68,24 @@ def test_the_client_corrects_the_newest_version_or_the_given_one(corrected: Scri
     assert sent(corrected) == {"base_version": 2, "author": "A. Weber", "operations": [UNDO]}
     client.correct(JOB_ID, [UNDO], author="A. Weber", base_version=7)
     assert sent(corrected)["base_version"] == 7
+
+
+def test_the_client_lets_the_rest_follow_if_asked_to(server: ScriptedServer, client: Parley) -> None:
+    server.on("POST", PATH, Reply(201, MADE | {"redecided": FOLLOWED}))
+    made = client.correct(JOB_ID, [UNDO], author="A. Weber", base_version=2, redecide=True)
+    assert sent(server) == {"base_version": 2, "author": "A. Weber", "operations": [UNDO], "redecide": True}
+    assert made.redecided == (Redecided("7", "SPEAKER_01", 0.93),)
+
+
+def test_the_client_reads_questions(asking: ScriptedServer, client: Parley) -> None:
+    asked = client.questions(JOB_ID)
+    assert (asked.version, asked.by_voice, asked.document["questions"]) == (2, True, ASKED)
+    assert asked.questions == (
+        Question("same_person", "2", "SPEAKER_01", (Candidate("SPEAKER_00", "1"),), 14.24),
+        Question(
+            "speaker_of_turn", "1", "SPEAKER_00", (Candidate("SPEAKER_00", None), Candidate("SPEAKER_01", "2")), 3.0
+        ),
+    )
 
 
 def test_a_version_of_the_turns_can_be_asked_for(server: ScriptedServer, client: Parley) -> None:
@@ -73,7 +117,18 @@ def test_the_command_makes_one_correction_of_all_options(corrected: ScriptedServ
     ]
 
 
-@pytest.mark.parametrize("options", [(), ("--rename", "SPEAKER_00"), ("--merge", "=SPEAKER_00")])
+def test_the_command_says_how_many_turns_followed(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(document={"corrections": []}))
+    server.on("POST", PATH, Reply(201, MADE | {"redecided": FOLLOWED}))
+    made = parley("correct", JOB_ID, "--reassign", "4=SPEAKER_01", "--redecide")
+    assert (made.exit_code, made.stderr.strip()) == (Exit.OK, "This is version 3. Turns that followed by voice: 1.")
+    assert sent(server)["redecide"] is True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--rename", "SPEAKER_00"), ("--merge", "=SPEAKER_00"), ("--redecide",), ("--undo", "--redecide")],
+)
 def test_wrong_options_send_nothing(corrected: ScriptedServer, options: tuple[str, ...]) -> None:
     assert parley("correct", JOB_ID, *options).exit_code == Exit.USAGE
     assert corrected.requests == []
@@ -98,3 +153,21 @@ def test_a_lost_race_is_said(server: ScriptedServer) -> None:
     made = parley("correct", JOB_ID, "--redo")
     assert made.exit_code == Exit.REFUSED
     assert "meantime" in made.stderr
+
+
+def test_questions_say_when_to_listen(asking: ScriptedServer) -> None:
+    rows = [line.split() for line in parley("questions", JOB_ID).stdout.splitlines()[1:]]
+    assert rows == [
+        ["2", "0:12", "14.2", "SPEAKER_01", "Same", "person?", "SPEAKER_00", "(turn", "1,", "0:00)"],
+        ["1", "0:00", "3.0", "SPEAKER_00", "Who", "speaks?", "SPEAKER_00,", "SPEAKER_01", "(turn", "2,", "0:12)"],
+    ]
+    assert asking.requests[-1].query["version"] == "2", "the turns are those that the questions are about"
+    assert json.loads(parley("questions", JOB_ID, "--json").stdout)["questions"] == ASKED
+
+
+@pytest.mark.parametrize("by_voice", [True, False])
+def test_no_questions_are_said_with_the_reason(server: ScriptedServer, by_voice: bool) -> None:
+    nothing = {"job_id": JOB_ID, "version": 0, "by_voice": by_voice, "questions": []}
+    server.on("GET", f"{PATH}/questions", Reply(document=nothing))
+    asked = parley("questions", JOB_ID)
+    assert (asked.exit_code, asked.stdout, "no voices" in asked.stderr) == (Exit.OK, "", not by_voice)

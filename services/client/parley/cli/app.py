@@ -34,6 +34,9 @@ SUBCOMMANDS = {
     "turns": Subcommand("parley.cli.turns:turns", "Print the turns of a job that succeeded."),
     "correct": Subcommand("parley.cli.corrections:correct", "Correct the turns and speakers of a job."),
     "corrections": Subcommand("parley.cli.corrections:corrections", "List the corrections of a job."),
+    "questions": Subcommand(
+        "parley.cli.questions:questions", "List what to listen to, the most useful question first."
+    ),
     "transcript": Subcommand(
         "parley.cli.transcript:transcript", "Send a transcript of a job, or print who said each word."
     ),

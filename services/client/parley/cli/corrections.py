@@ -50,6 +50,9 @@ File = Annotated[
 ]
 Undo = Annotated[bool, typer.Option("--undo", help="Take back the newest correction that counts.")]
 Redo = Annotated[bool, typer.Option("--redo", help="Bring back what the last undo took.")]
+Redecide = Annotated[
+    bool, typer.Option("--redecide", help="Decide turns that nobody has given or confirmed again by voice.")
+]
 
 
 def correct(
@@ -63,6 +66,7 @@ def correct(
     file: File = None,
     undo: Undo = False,
     redo: Redo = False,
+    redecide: Redecide = False,
     author: Author = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,13 +86,17 @@ def correct(
     ]
     if not operations:
         raise typer.BadParameter("Say what to correct, for example --rename 'SPEAKER_00=Dr. Weber'.")
+    if redecide and (undo or redo):
+        raise typer.BadParameter("--redecide does not go with --undo and --redo: they bring back what was there.")
     terminal = terminal_of(ctx)
+    author = author or getpass.getuser()
     with terminal.parley() as parley:
-        made = parley.correct(resolve(parley, job_id), operations, author=author or getpass.getuser())
+        made = parley.correct(resolve(parley, job_id), operations, author=author, redecide=redecide)
     if as_json:
         terminal.print_json(made.document)
-    else:
-        terminal.say(f"This is version {made.version}.")
+        return
+    followed = f" Turns that followed by voice: {len(made.redecided)}." if redecide else ""
+    terminal.say(f"This is version {made.version}.{followed}")
 
 
 def corrections(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
