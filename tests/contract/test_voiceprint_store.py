@@ -11,10 +11,9 @@ from uuid import uuid4
 import pytest
 
 from parley_core.errors import ParleyError, TooManyVoiceprints, VoiceprintNameTaken, VoiceprintNotFound
-from parley_core.ports import VoiceprintStore
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
-from parley_core.voiceprints import Consent, NewVoiceprint, Role
+from parley_core.voiceprints import Consent, NewVoiceprint, Role, VoiceprintStore
 from tests.support.fakes import MemoryVoiceprintStore
 from tests.support.valkey import Valkey
 

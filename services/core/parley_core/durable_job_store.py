@@ -50,7 +50,8 @@ from parley_core.ports import JobIndex, RecordingStore
 from parley_core.recording import checkpoint_folder, result_folder, result_key, transcript_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.storage.manifests import Manifests, as_accepted, as_ended, end_of
+from parley_core.storage.job_documents import as_accepted, as_ended, end_of
+from parley_core.storage.manifests import Manifests
 from parley_core.storage.objects import ObjectStore
 
 log = get_logger(__name__)

@@ -35,7 +35,6 @@ from parley_core.job import (
 )
 from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
 from parley_core.tenants import TenantLoad
-from parley_core.voiceprints import NewVoiceprint, Voiceprint
 
 
 class JobReader(Protocol):
@@ -291,41 +290,6 @@ class JobIndex(JobStore, Protocol):
 
     def retry(self, job_id: str, run: int | None = None) -> Job:
         """See SubmitStore.retry. With `run` only if this is the job's run: of two callers, one begins the next."""
-        ...
-
-
-class VoiceprintStore(Protocol):
-    """Voiceprints by tenant, kept until they are deleted. Each change is atomic.
-
-    A voiceprint whose consent has ended is not found any more. It is kept until the keeper removes it.
-
-    Every method raises JobStoreUnavailable when the store does not answer in time.
-    """
-
-    def enrol(self, new: NewVoiceprint) -> Voiceprint:
-        """Store a voiceprint. With an id that is stored, it returns that voiceprint.
-
-        Raises:
-            VoiceprintNameTaken: the tenant has a voiceprint of this name (see voiceprints.name_key).
-            TooManyVoiceprints: the tenant has reached its limit.
-            JobStoreFull: Redis has no memory left.
-        """
-        ...
-
-    def get(self, tenant: str, voiceprint_id: str) -> Voiceprint:
-        """Return the voiceprint. Raises VoiceprintNotFound, also for one of another tenant."""
-        ...
-
-    def all(self, tenant: str) -> Sequence[Voiceprint]:
-        """Return the tenant's voiceprints, in order of enrolment."""
-        ...
-
-    def remove(self, tenant: str, voiceprint_id: str) -> None:
-        """Delete a voiceprint, also after its consent has ended. Its name is free again. Raises VoiceprintNotFound."""
-        ...
-
-    def expired(self, limit: int) -> Sequence[Voiceprint]:
-        """Return kept voiceprints of all tenants whose consent has ended, those that ended first in front."""
         ...
 
 

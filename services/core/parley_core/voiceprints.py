@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from operator import mul
+from typing import Protocol
 
 Embedding = Sequence[float]
 """A speaker embedding: a unit vector, compared by cosine similarity."""
@@ -115,3 +116,38 @@ def cosine_similarity(one: Embedding, other: Embedding) -> float:
 def name_key(name: str) -> str:
     """Return what two names of one tenant must differ in: case and ways of writing an accent do not count."""
     return unicodedata.normalize("NFKC", name).casefold()
+
+
+class VoiceprintStore(Protocol):
+    """Voiceprints by tenant, kept until they are deleted. Each change is atomic.
+
+    A voiceprint whose consent has ended is not found any more. It is kept until the keeper removes it.
+
+    Every method raises JobStoreUnavailable when the store does not answer in time.
+    """
+
+    def enrol(self, new: NewVoiceprint) -> Voiceprint:
+        """Store a voiceprint. With an id that is stored, it returns that voiceprint.
+
+        Raises:
+            VoiceprintNameTaken: the tenant has a voiceprint of this name (see voiceprints.name_key).
+            TooManyVoiceprints: the tenant has reached its limit.
+            JobStoreFull: Redis has no memory left.
+        """
+        ...
+
+    def get(self, tenant: str, voiceprint_id: str) -> Voiceprint:
+        """Return the voiceprint. Raises VoiceprintNotFound, also for one of another tenant."""
+        ...
+
+    def all(self, tenant: str) -> Sequence[Voiceprint]:
+        """Return the tenant's voiceprints, in order of enrolment."""
+        ...
+
+    def remove(self, tenant: str, voiceprint_id: str) -> None:
+        """Delete a voiceprint, also after its consent has ended. Its name is free again. Raises VoiceprintNotFound."""
+        ...
+
+    def expired(self, limit: int) -> Sequence[Voiceprint]:
+        """Return kept voiceprints of all tenants whose consent has ended, those that ended first in front."""
+        ...

@@ -13,9 +13,9 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import VoiceprintNotFound
 from parley_core.job import Job, JobQuery, JobState
 from parley_core.logs import get_logger
-from parley_core.ports import RecordingStore, VoiceprintStore
+from parley_core.ports import RecordingStore
 from parley_core.storage.ended_voiceprints import EndedVoiceprints
-from parley_core.voiceprints import Voiceprint, cosine_similarity, identify, name_key
+from parley_core.voiceprints import Voiceprint, VoiceprintStore, cosine_similarity, identify, name_key
 from parley_keeper.loop import NoteProgress
 from parley_keeper.reconciliation import lost_since
 
@@ -68,8 +68,9 @@ class VoiceprintCollector:
         passed_at, named = self._passed.get(voiceprint.id, (None, set()))
         if passed_at is not None and datetime.now(UTC) - passed_at < SECOND_PASS:
             return 0
-        if not self._record_is_complete():  # a job that Redis does not list yet would be passed over
-            return 0
+        history = self._store.index.history()
+        if history.look_again_since or lost_since(history, self._store.manifests.marker()):
+            return 0  # a job that Redis does not list yet would be passed over
         others, before = self._voiceprints.all(voiceprint.tenant), len(named)
         for job in self._jobs(voiceprint.tenant):
             note_progress()
@@ -82,10 +83,6 @@ class VoiceprintCollector:
             del self._passed[voiceprint.id]
         log.info("voiceprint taken out of results", voiceprint_id=voiceprint.id, results=len(named))
         return len(named) - before
-
-    def _record_is_complete(self) -> bool:
-        history = self._store.index.history()
-        return history.look_again_since is None and lost_since(history, self._store.manifests.marker()) is None
 
     def _jobs(self, tenant: str) -> Iterator[Job]:
         """Yield the tenant's jobs whose results keep speaker embeddings."""

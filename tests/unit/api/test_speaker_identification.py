@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from parley_api.speaker_identification import SpeakerIdentity, identities
 from parley_core.job import JobOptions, Queue
 from parley_core.redis.record import options_from, options_to_plain
-from parley_core.storage.manifests import manifest_from_json, manifest_to_json
+from parley_core.storage.job_documents import manifest_from_json, manifest_to_json
 from parley_core.voiceprints import Match, Role, Voiceprint, identify
 from tests.support.fakes import new_job
 

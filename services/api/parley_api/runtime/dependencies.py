@@ -20,11 +20,12 @@ from parley_api.runtime.tenant_slots import TenantSlots
 from parley_api.runtime.tokens import Tokens
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.ports import JobQueue, RecordingStore, VoiceprintStore
+from parley_core.ports import JobQueue, RecordingStore
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from parley_core.voiceprints import VoiceprintStore
 
 
 @dataclass(slots=True)

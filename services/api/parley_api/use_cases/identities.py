@@ -12,9 +12,8 @@ from parley_api.http.errors import SpeakerEmbeddingsNotKept
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.speaker_identification import SpeakerIdentity, identities
 from parley_core.job import Job
-from parley_core.ports import VoiceprintStore
 from parley_core.result_document import ResultDocument
-from parley_core.voiceprints import identify
+from parley_core.voiceprints import VoiceprintStore, identify
 
 
 def require_speaker_embeddings(job: Job) -> None:

@@ -73,6 +73,8 @@ class RedisJobStore(Restoration, Queries):
     def create(
         self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
     ) -> Created:
+        quota = self._settings.tenants.get(new.tenant)
+        weight = {"weight": quota.weight} if quota and quota.weight != 1 else {}
         outcome, job_id = self._run(
             "create",
             new.id,
@@ -84,7 +86,7 @@ class RedisJobStore(Restoration, Queries):
             idempotency_redis_key(new.tenant, idempotency.key) if idempotency else "",
             idempotency.digest if idempotency else "",
             IDEMPOTENCY_MS,
-            *in_pairs(fields_of_new_job(new, self._settings.retain_seconds) | self._weight(new.tenant)),
+            *in_pairs(fields_of_new_job(new, self._settings.retain_seconds) | weight),
         )
         if outcome == "full":
             raise QueueFull(
@@ -95,11 +97,6 @@ class RedisJobStore(Restoration, Queries):
         if outcome == "purged":
             raise JobPurged
         return Created(self._changed(job_id), replayed=outcome == "replayed")
-
-    def _weight(self, tenant: str) -> dict[str, float]:
-        """Return the field of a tenant's weight, which only those have whose weight is not 1."""
-        quota = self._settings.tenants.get(tenant)
-        return {"weight": quota.weight} if quota and quota.weight != 1 else {}
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         reply = self._run("reserve_key", idempotency_redis_key(tenant, key), holder, int(seconds * 1000))

@@ -20,31 +20,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 from parley_core.errors import IdempotencyKeyReused
 from parley_core.job import (
-    Attempt,
-    Failure,
     IdempotencyKey,
-    Job,
     JobEnd,
-    JobState,
     JobTrace,
     NewJob,
-    ResultSummary,
-    TimeLimits,
 )
 from parley_core.job_id import UNDATED, accepted_at, day_of, first_id_of
 from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
-from parley_core.recording import Recording
-from parley_core.redis.record import dump, known_members, options_from, options_to_plain
+from parley_core.redis.record import dump
+from parley_core.storage.job_documents import (
+    end_from_json,
+    end_to_json,
+    manifest_from_json,
+    manifest_to_json,
+    plain_object,
+)
 
 MARKER = "history/marker.json"
 IDEMPOTENCY_LIFE = timedelta(hours=24)
@@ -52,7 +51,6 @@ CLOCKS_APART = timedelta(hours=1)  # at most, those of two processes: ids carry 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 RETRY = re.compile(r"retry-(\d+)")
 MANIFEST, PURGED = "manifest.json", "purged"
-FORMAT = 1  # of manifests and ends; a reader ignores members that it does not know
 
 log = get_logger(__name__)
 
@@ -288,124 +286,7 @@ def _trace(job_id: str, names: list[str]) -> JobTrace:
 def _binding(text: bytes) -> dict[str, str] | None:
     """Return what a key is bound to, None for a document that is damaged."""
     try:
-        plain = _object(text)
+        plain = plain_object(text)
         return {name: str(plain[name]) for name in ("job_id", "digest", "expires")}
     except (KeyError, ValueError):
         return None
-
-
-def manifest_to_json(new: NewJob, idempotency: IdempotencyKey | None) -> bytes:
-    """Return what was accepted, as JSON."""
-    job = asdict(new) | {"options": options_to_plain(new.options)}
-    return dump({"format": FORMAT, "job": job, "idempotency": asdict(idempotency) if idempotency else None}).encode()
-
-
-def manifest_from_json(text: bytes) -> tuple[NewJob, IdempotencyKey | None]:
-    """Return what was accepted. Raises ValueError for a document that is no manifest."""
-    plain = _object(text)
-    try:
-        job, key = plain["job"], plain["idempotency"]
-        new = NewJob(
-            id=job["id"],
-            tenant=job["tenant"],
-            recording=Recording(**known_members(Recording, job["recording"])),
-            options=options_from(job["options"]),
-            limits=TimeLimits(**known_members(TimeLimits, job["limits"])),
-            traceparent=job.get("traceparent"),
-        )
-        return new, IdempotencyKey(**known_members(IdempotencyKey, key)) if key else None
-    except (KeyError, TypeError) as error:
-        raise ValueError("the manifest lacks a member") from error
-
-
-def end_to_json(end: JobEnd) -> bytes:
-    """Return an end as JSON."""
-    return json.dumps({"format": FORMAT, **asdict(end)}, separators=(",", ":"), default=datetime.isoformat).encode()
-
-
-def end_from_json(text: bytes) -> JobEnd:
-    """Return an end. Raises ValueError for a document that is none."""
-    plain = _object(text)
-    try:
-        return JobEnd(
-            state=JobState(plain["state"]),
-            finished_at=datetime.fromisoformat(plain["finished_at"]),
-            started_at=_time(plain.get("started_at")),
-            token=plain["token"],
-            attempts=tuple(_attempt(attempt) for attempt in plain["attempts"]),
-            error=_failure(plain.get("error")),
-            result=_result(plain.get("result")),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError("the end lacks a member") from error
-
-
-def as_accepted(new: NewJob, run: int = 0) -> Job:
-    """Return an accepted job as its record begins."""
-    state = JobState.QUEUED if run else JobState.ACCEPTED
-    made_at = accepted_at(new.id)
-    return Job(
-        new.id,
-        new.tenant,
-        state,
-        new.options,
-        new.recording,
-        new.limits,
-        created_at=made_at,
-        run=run,
-        traceparent=new.traceparent,
-    )
-
-
-def as_ended(job: Job, end: JobEnd) -> Job:
-    """Return a job as it ended."""
-    progress = 1.0 if end.state is JobState.SUCCEEDED else 0.0
-    return replace(
-        job,
-        state=end.state,
-        started_at=end.started_at,
-        finished_at=end.finished_at,
-        token=end.token,
-        attempts=end.attempts,
-        error=end.error,
-        result=end.result,
-        progress=progress,
-    )
-
-
-def end_of(job: Job, state: JobState, failure: Failure | None, result: ResultSummary | None) -> JobEnd:
-    """Return the end of a job's present run, its last attempt ended with it."""
-    now = datetime.now(UTC)
-    attempts: tuple[Attempt, ...] = job.attempts
-    if attempts and attempts[-1].ended_at is None:
-        attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now, error=failure))
-    return JobEnd(state, now, job.started_at, job.token, attempts, failure, result)
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    plain = json.loads(text)
-    if not isinstance(plain, dict):
-        raise ValueError("the document is not an object")
-    return plain
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _failure(plain: Mapping[str, Any] | None) -> Failure | None:
-    return None if plain is None else Failure(plain["code"], plain["detail"])
-
-
-def _result(plain: Mapping[str, Any] | None) -> ResultSummary | None:
-    return None if plain is None else ResultSummary(**known_members(ResultSummary, plain))
-
-
-def _attempt(plain: Mapping[str, Any]) -> Attempt:
-    return Attempt(
-        number=plain["number"],
-        worker=plain["worker"],
-        started_at=datetime.fromisoformat(plain["started_at"]),
-        ended_at=_time(plain["ended_at"]),
-        error=_failure(plain["error"]),
-    )

@@ -24,7 +24,7 @@ from parley_core.logs import get_logger
 from parley_core.settings import Settings
 from parley_core.trace_context import trace_id_of
 from parley_keeper.loop import NoteProgress
-from parley_keeper.tracing.journal import RunTrace, read_run
+from parley_keeper.tracing.journal import read_run
 from parley_keeper.tracing.outbox import RedisTraces, TraceEntry
 from parley_keeper.tracing.spans import DeliveryTrace, JobSpans, parent_of
 
@@ -132,7 +132,10 @@ class TraceSender:
         try:
             what, job_id, run, *rest = entry.text.split(" ")
             if what == "end" and entry.lines:
-                return self._of_run(read_run(job_id, int(run), entry.lines))
+                found = read_run(job_id, int(run), entry.lines)
+                if not self._is_sampled(job_id, found.traceparent):
+                    return ()
+                return tuple(JobSpans(job_id, found.run, found.traceparent, self._resource).of_run(found))
             if what == "delivery" and int(rest[3]) / 1000 > time.time() - KEPT_SECONDS:
                 caller = None if rest[0] == "-" else rest[0]
                 return self._of_delivery(DeliveryTrace(job_id, int(run), caller, rest[1], int(rest[2]), int(rest[3])))
@@ -140,11 +143,6 @@ class TraceSender:
             log.error("a trace cannot be read", entry=entry.text[:100], error=type(error).__name__)
         self._traces.count_dropped(1)
         return ()
-
-    def _of_run(self, run: RunTrace) -> Sequence[ReadableSpan]:
-        if not self._is_sampled(run.job_id, run.traceparent):
-            return ()
-        return tuple(JobSpans(run.job_id, run.run, run.traceparent, self._resource).of_run(run))
 
     def _of_delivery(self, delivery: DeliveryTrace) -> Sequence[ReadableSpan]:
         job_id, caller = delivery.job_id, delivery.traceparent

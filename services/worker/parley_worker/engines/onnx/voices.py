@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parley_core.turn_voices import LONGEST, PER_SECOND, STEPS, TurnVoices
 from parley_core.turns import Turn
 from parley_worker.engines.onnx.embedding import EMBEDDING_HOP
-from parley_worker.engines.onnx.trunk import DIMENSION, FRAMES_PER_SECOND, Floats, unit
+from parley_worker.engines.onnx.trunk import DIMENSION, FRAMES_PER_SECOND, unit
 
 DIMENSIONS = 48  # of the largest variance; on the validation mixes no answer differs from that with all 192
 LEAST_ALONE = 3  # embedding frames, 0.3 s; with fewer, the overlapped speech of a turn is used too
@@ -38,7 +38,9 @@ def turn_voices(turns: Sequence[Turn], frames: NDArray[np.float16]) -> TurnVoice
         used = alone if alone.sum() >= LEAST_ALONE else heard
         vectors[number] = part[used].sum(axis=0)
         speech[number] = min(LONGEST, round(float(used.sum()) * _HOP * PER_SECOND))
-    rotated = _rotated(unit(vectors))
+    # In the basis of their own largest variance, their products stay, and what they are does not.
+    left, lengths, _ = np.linalg.svd(unit(vectors), full_matrices=False)
+    rotated = np.asarray((left * lengths)[:, :DIMENSIONS], np.float32)
     return TurnVoices(rotated.shape[1], np.rint(rotated * STEPS).astype(np.int8).tobytes(), speech.tobytes())
 
 
@@ -46,9 +48,3 @@ def _span(turn: Turn, frames: int) -> slice:
     """Return the embedding frames of a turn, at least one."""
     first = min(round(turn.start / _HOP), frames - 1)
     return slice(first, min(max(round(turn.end / _HOP), first + 1), frames))
-
-
-def _rotated(vectors: Floats) -> Floats:
-    """Return the vectors in the basis of their own largest variance: their products stay, what they are does not."""
-    left, lengths, _ = np.linalg.svd(vectors, full_matrices=False)
-    return np.asarray((left * lengths)[:, :DIMENSIONS], np.float32)
