@@ -181,13 +181,9 @@ class ObjectStore:
         if self._folder is not None:
             self._flush_path(self._folder, self._folder / key)
         elif self._flush_url:
+            request = Request(self._flush_url, method="POST")  # noqa: S310  # an address of the settings
             with _translated_errors():
-                _patiently(self._call_flusher)
-
-    def _call_flusher(self) -> None:
-        request = Request(self._flush_url, method="POST")  # noqa: S310  # an address of the settings
-        with FLUSHERS.open(request, timeout=WAIT_SECONDS):
-            return
+                _patiently(lambda: FLUSHERS.open(request, timeout=WAIT_SECONDS).close())
 
     def _flush_path(self, root: Path, path: Path) -> None:
         with _translated_errors():
