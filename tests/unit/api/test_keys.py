@@ -150,6 +150,8 @@ async def test_a_key_of_the_file_may_have_scopes_and_an_end(
     {}, {"name": "x"}, {"name": "x", "scopes": []}, {"name": "x", "scopes": ["root"]}, {"name": "", "scopes": ["read"]},
     {"name": "x", "scopes": ["read"], "expires_at": "tomorrow"}, {"name": "x", "scopes": "read"},
     {"name": "x", "scopes": ["read"], "expires_at": "2030-01-01T00:00:00"},
+    {"name": "x", "scopes": ["read"], "expires_at": 1_900_000_000},
+    {"name": "x", "scopes": ["read"], "expires_at": "9999-12-31T23:59:59-10:00"},
     {"name": "x", "scopes": ["read"], "key": "k"},
 ])  # fmt: skip
 async def test_a_wrong_request_makes_no_key(keyed: ApiFixture, body: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -57,6 +57,19 @@ def printable(field: str, stripped: bool) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _only_text(value: object) -> object:
+    if not isinstance(value, str):  # a number would count as seconds since 1970
+        raise sentence("A time must be text as in RFC 3339, such as `2027-01-31T09:00:00Z`.")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise sentence("A time must lie in the years 1 to 9999, in UTC.") from None
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -83,6 +96,9 @@ Reference = Annotated[
 
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 """A time as RFC 3339 in UTC, to the millisecond."""
+
+GivenTime = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
+"""A time that a caller sends: text as in RFC 3339, with its distance from UTC."""
 
 Seconds = Annotated[float, PlainSerializer(_milliseconds, return_type=float, when_used="json")]
 """A duration or a position in a recording, to the millisecond."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from parley_api.schemas import examples
-from parley_api.schemas.base import Answer, Moment, with_example
+from parley_api.schemas.base import Answer, GivenTime, Moment, with_example
 from parley_api.schemas.voiceprints import Name
 
 ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "export", "admin"]
@@ -26,7 +26,7 @@ class KeyRequest(BaseModel):
         "recordings, queues, deliveries. `correct`: turns and speakers. `delete`: jobs. `voiceprints`: enrol, read, "
         "delete. `admin`: keys."
     )
-    expires_at: AwareDatetime | None = Field(None, description="From then on the key is refused; null is never.")
+    expires_at: GivenTime | None = Field(None, description="From then on the key is refused; null is never.")
 
 
 @with_example(examples.KEY)

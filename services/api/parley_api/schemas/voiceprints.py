@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from parley_api.schemas import examples
-from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, Moment, printable, sentence, with_example
+from parley_api.schemas.base import NO_CONTROL_CHARACTERS, Answer, GivenTime, Moment, printable, sentence, with_example
 from parley_core.voiceprints import Consent, Role, Voiceprint
 
 MAX_NAME = 200  # characters
@@ -21,19 +21,6 @@ Name = Annotated[
     Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
     printable("name", stripped=True),
 ]
-
-
-def _text(value: object) -> object:
-    if not isinstance(value, str):  # a number would count as seconds since 1970
-        raise sentence("A time of `consent` must be text as in RFC 3339, such as `2027-01-31T09:00:00Z`.")
-    return value
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise sentence("A time of `consent` must lie in the years 1 to 9999, in UTC.") from None
 
 
 def _past(given_at: datetime) -> datetime:
@@ -58,15 +45,13 @@ class ConsentBody(BaseModel):
         Field(min_length=1, max_length=MAX_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
         printable("consent.given_by", stripped=True),
     ] = Field(description="Who gave it: the person, or somebody who may speak for the person.")
-    given_at: Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc), AfterValidator(_past)] = Field(
-        description="When it was given."
-    )
+    given_at: Annotated[GivenTime, AfterValidator(_past)] = Field(description="When it was given.")
     purpose: Annotated[
         str,
         Field(min_length=1, max_length=MAX_PURPOSE, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
         printable("consent.purpose", stripped=True),
     ] = Field(description="What the voiceprint is used for.")
-    until: Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc), AfterValidator(_future)] = Field(
+    until: Annotated[GivenTime, AfterValidator(_future)] = Field(
         description="When it ends. The voiceprint ends at the same moment."
     )
 
