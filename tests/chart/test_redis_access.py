@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from parley_core.errors import JobStoreUnusable
-from parley_core.redis import connect
+from parley_core.redis import RedisJobStore, connect
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.voiceprints import Consent, NewVoiceprint, Role
@@ -67,6 +67,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started = Server(tmp_path_factory.mktemp("acl"))
     yield started
     started.valkey.stop()
+
+
+def test_a_process_sees_at_once_when_a_key_of_its_transitions_is_not_in_the_access_list(valkey: Valkey) -> None:
+    """After an upgrade Redis may still have the list of the older chart: the new pods must not be ready until then."""
+    users = render().one("Secret", "-redis")["stringData"]["users.acl"].splitlines()
+    rules = {user.split()[1]: user.split()[4:] for user in users}
+    shared = set(rules["api"]) & set(rules["keeper"]) & set(rules["worker"])
+    keys = sorted(rule for rule in shared if rule.startswith("~parley:") and rule != "~parley:probe")
+    assert len(keys) > 20
+    for key in keys:
+        left = [rule for rule in rules["worker"] if rule != key]
+        valkey.client().execute_command("ACL", "SETUSER", "worker", "reset", "on", ">right", *left)
+        url = valkey.url.replace("unix://", "unix://worker:right@")
+        with pytest.raises(JobStoreUnusable, match=f"may not .*{key[1:].rstrip('*')}"):
+            RedisJobStore.from_settings(Settings(redis_url=url)).health()
 
 
 @pytest.mark.parametrize("role", ["api", "keeper", "worker", "flower", "keda"])

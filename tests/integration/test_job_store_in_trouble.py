@@ -14,7 +14,7 @@ from redis import Redis
 from parley_core import redis
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Job, JobState, Lease, Phase, ResultSummary, dispatch_of
-from parley_core.redis import RedisJobStore, require_usable_store
+from parley_core.redis import RedisJobStore, connection, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.attempt.attempt import Outcome, run_attempt
 from parley_worker.engines.port import Report
@@ -150,6 +150,31 @@ def as_user(server: Valkey, *rules: str) -> RedisJobStore:
 def test_missing_rights_are_named(server: Valkey, rules: list[str], words: str) -> None:
     with pytest.raises(JobStoreUnusable, match=words):
         as_user(server, *rules).health()
+
+
+def test_rights_that_go_under_a_running_process_are_away_for_a_while(
+    server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback gives Redis the old access list before the old processes take over."""
+    store = as_user(server, "~parley:*", "~interactive", "~batch", "&parley:*", "+@all")
+    store.health()
+    as_user(server, "resetkeys", "~parley:probe")
+    with pytest.raises(JobStoreUnavailable, match="being changed"):
+        store.create(new_job())
+    with pytest.raises(JobStoreUnusable, match="may not"):
+        store.health()  # readiness takes the process out of service at once
+    monkeypatch.setattr(connection, "RIGHTS_CHANGE_SECONDS", 0.0)
+    with pytest.raises(JobStoreUnusable, match="lacks rights"):
+        store.create(new_job())
+    monkeypatch.undo()
+    as_user(server, "~parley:*")
+    assert store.create(new_job()).job
+
+
+def test_an_access_list_without_a_new_key_is_named_at_once(server: Valkey) -> None:
+    keys = ("~parley:job:*", "~parley:events:*", "~parley:probe", "~parley:stored_bytes", "~interactive", "~batch")
+    with pytest.raises(JobStoreUnusable, match=r"may not .*write parley:order:batch"):
+        as_user(server, *keys, "&parley:*", "+@all").health()
 
 
 def test_the_rights_that_the_documentation_names_are_enough(server: Valkey) -> None:

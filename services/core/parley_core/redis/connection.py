@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -30,6 +31,7 @@ from redis.sentinel import Sentinel, SentinelManagedConnection
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable, ParleyError
 from parley_core.redis.address import sentinel_address
 
+RIGHTS_CHANGE_SECONDS = 120.0  # an upgrade has replaced Redis, or those who call it, after that
 HEALTH_CHECK_SECONDS = 25  # a connection idle for longer is pinged before use: half-open sockets look fine until then
 SENTINEL_SECONDS = 1.0  # a Sentinel that takes longer is passed over for the next one
 
@@ -46,21 +48,42 @@ OLDEST_VERSION = 7  # the first with flags of scripts
 RUNS_AS_CLUSTER = "Redis runs in cluster mode, which Parley cannot use; give it one server or a service of Sentinels."
 
 
+class RightsChangeError(RedisError):
+    """A call that was allowed before is refused: an upgrade or a rollback replaces the access list."""
+
+
 class Client(Redis):
     """A client that follows the primary.
 
     A reply that only a server in another role would not give drops every idle connection, and the call is made once
     more on a fresh one: behind one name or one Sentinel service, that connection leads to the new primary.
+
+    Rights that were there and are gone count as away for a while: an upgrade or a rollback replaces the access list
+    some seconds before the processes that it is made for.
     """
+
+    _scripts_ran = False
+    _refused_since = _refused_last = -RIGHTS_CHANGE_SECONDS
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            reply = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except RedisError as error:
+            if self._scripts_ran and _lacks_rights(error) and self._rights_may_change():
+                raise RightsChangeError(str(error)) from error
             if not (isinstance(error, PRIMARY_ELSEWHERE) or _says(error, NO_REPLICAS)):
                 raise
             self.connection_pool.disconnect(inuse_connections=False)
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        self._scripts_ran = self._scripts_ran or args[0] == "EVALSHA"
+        return reply
+
+    def _rights_may_change(self) -> bool:
+        now = time.monotonic()
+        if now - self._refused_last > RIGHTS_CHANGE_SECONDS:
+            self._refused_since = now
+        self._refused_last = now
+        return now - self._refused_since < RIGHTS_CHANGE_SECONDS
 
 
 class SentinelConnection(SentinelManagedConnection):
@@ -78,6 +101,10 @@ class SentinelConnection(SentinelManagedConnection):
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         return super().read_response(*arguments, **{"disconnect_on_error": True} | options)
+
+
+def _lacks_rights(error: RedisError) -> bool:
+    return isinstance(error, NoPermissionError) or _says(error, RIGHTS_TEXTS)
 
 
 def _says(error: RedisError, texts: tuple[str, ...]) -> bool:
@@ -163,7 +190,9 @@ def translated(error: RedisError) -> ParleyError:
         return JobStoreUnavailable(f"Redis is not ready ({type(error).__name__}).")
     if isinstance(error, AuthenticationError):
         return JobStoreUnusable("Redis refuses the user or the password of PARLEY_REDIS_URL.")
-    if isinstance(error, NoPermissionError) or _says(error, RIGHTS_TEXTS):
+    if isinstance(error, RightsChangeError):
+        return JobStoreUnavailable("The rights of Parley's user in Redis are being changed.")
+    if _lacks_rights(error):
         return JobStoreUnusable(f"The user of PARLEY_REDIS_URL lacks rights: {error}")
     if isinstance(error, CLUSTER) or _says(error, CLUSTER_TEXTS):
         return JobStoreUnusable(RUNS_AS_CLUSTER)

@@ -14,8 +14,16 @@ for _, command in ipairs({
   {'HINCRBY', 'parley:stored_bytes', 'tenant', 1}, {'PUBLISH', 'parley:changed', 'value'},
   {'LPUSH', 'interactive', 'value'}, {'LPUSH', 'batch', 'value'},
 }) do
-  if not redis.acl_check_cmd(unpack(command)) then
-    table.insert(missing, command[1] .. ' ' .. command[2])
-  end
+  if not redis.acl_check_cmd(unpack(command)) then table.insert(missing, command[1] .. ' ' .. command[2]) end
+end
+-- Every key that a transition may touch: after an upgrade, Redis may still have the access list of before.
+for _, key in ipairs({
+  job_key('id'), events_key('id'), 'parley:unfinished:batch', 'parley:waiting:batch', 'parley:order:batch',
+  'parley:order_cost:batch', 'parley:virtual_times:batch', 'parley:usage:tenant', 'parley:leases:batch',
+  'parley:jobs:tenant', 'parley:deliveries:tenant', 'parley:outbox', 'parley:engines', 'parley:running', 'parley:stats',
+  'parley:tenants', 'parley:due', 'parley:expiry', 'parley:started:batch', 'parley:trace:id', 'parley:traces',
+  'parley:tracing',
+}) do
+  if not redis.acl_check_cmd('DEL', key) then table.insert(missing, 'write ' .. key) end
 end
 return missing
