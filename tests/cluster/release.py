@@ -25,8 +25,8 @@ OUTAGE_SECONDS = 120
 class Release:
     """A Helm release of Parley in one namespace."""
 
-    def __init__(self, space: Namespace, name: str, chart: Path = CHART) -> None:
-        self.space, self.name, self.chart = space, name, chart
+    def __init__(self, space: Namespace, name: str, chart: Path = CHART, images: Path = IMAGES) -> None:
+        self.space, self.name, self.chart, self._images = space, name, chart, images
         self.fullname = name if "parley" in name else f"{name}-parley"
         self._http: httpx.Client | None = None
 
@@ -34,7 +34,7 @@ class Release:
         command = [tool("helm"), verb, self.name, *([str(self.chart)] if chart else [])]
         command += ["--namespace", self.space.name]
         if chart:
-            command += ["--values", str(VALUES), "--values", str(IMAGES), "--values", "-"]
+            command += ["--values", str(VALUES), "--values", str(self._images), "--values", "-"]
         return run(*command, *arguments, given=yaml.safe_dump(values or {}), seconds=600)
 
     def install(self, values: Manifest | None = None, *arguments: str) -> str:
