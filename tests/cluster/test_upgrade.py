@@ -95,8 +95,8 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "PARLEY_IMAGE_BUILDER" not in os.environ:
         pytest.skip("the images of the previous version cannot be built here: set PARLEY_IMAGE_BUILDER")
     folder = tmp_path_factory.mktemp("previous")
-    run("git", "-C", str(ROOT), "archive", "--output", f"{folder}/all.tar", commit)
-    run("tar", "--directory", str(folder), "--extract", "--file", f"{folder}/all.tar")
+    run("git", "clone", "--quiet", str(ROOT), str(folder))
+    run("git", "-C", str(folder), "checkout", "--quiet", commit)
     run("env", "--chdir", str(folder), sys.executable, "-m", "k8s.images", seconds=600)
     return folder
 
