@@ -32,6 +32,7 @@ from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusab
 from parley_core.redis.address import sentinel_address
 
 RIGHTS_CHANGE_SECONDS = 120.0  # an upgrade has replaced Redis, or those who call it, after that
+RIGHTS_CHANGE = "The rights of Parley's user in Redis are being changed."
 HEALTH_CHECK_SECONDS = 25  # a connection idle for longer is pinged before use: half-open sockets look fine until then
 SENTINEL_SECONDS = 1.0  # a Sentinel that takes longer is passed over for the next one
 
@@ -69,7 +70,7 @@ class Client(Redis):
         try:
             reply = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except RedisError as error:
-            if self._scripts_ran and _lacks_rights(error) and self._rights_may_change():
+            if self._scripts_ran and _lacks_rights(error) and self.rights_may_change():
                 raise RightsChangeError(str(error)) from error
             if not (isinstance(error, PRIMARY_ELSEWHERE) or _says(error, NO_REPLICAS)):
                 raise
@@ -78,7 +79,8 @@ class Client(Redis):
         self._scripts_ran = self._scripts_ran or args[0] == "EVALSHA"
         return reply
 
-    def _rights_may_change(self) -> bool:
+    def rights_may_change(self) -> bool:
+        """Note that rights are gone; return whether that began a short time ago, as in an upgrade or a rollback."""
         now = time.monotonic()
         if now - self._refused_last > RIGHTS_CHANGE_SECONDS:
             self._refused_since = now
@@ -191,7 +193,7 @@ def translated(error: RedisError) -> ParleyError:
     if isinstance(error, AuthenticationError):
         return JobStoreUnusable("Redis refuses the user or the password of PARLEY_REDIS_URL.")
     if isinstance(error, RightsChangeError):
-        return JobStoreUnavailable("The rights of Parley's user in Redis are being changed.")
+        return JobStoreUnavailable(RIGHTS_CHANGE)
     if _lacks_rights(error):
         return JobStoreUnusable(f"The user of PARLEY_REDIS_URL lacks rights: {error}")
     if isinstance(error, CLUSTER) or _says(error, CLUSTER_TEXTS):

@@ -13,10 +13,17 @@ from typing import Any
 
 from redis import Redis
 
-from parley_core.errors import InvalidRequest, JobNotFound, JobPurged, JobStoreUnusable, RecordUnreadable
+from parley_core.errors import (
+    InvalidRequest,
+    JobNotFound,
+    JobPurged,
+    JobStoreUnavailable,
+    JobStoreUnusable,
+    RecordUnreadable,
+)
 from parley_core.job import Job, JobEvent, JobPage, JobQuery, JobState, LapsedLease, Lease, Phase, Queue
 from parley_core.logs import get_logger
-from parley_core.redis.connection import require_usable_server, translated_errors
+from parley_core.redis.connection import RIGHTS_CHANGE, require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
 from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
@@ -42,6 +49,7 @@ class Queries:
         self._lease_seconds = lease_seconds
         self._run = Scripts(client).run
         self._engines: dict[str, dict[str, object]] = {}
+        self._had_rights = False
 
     def get(self, job_id: str) -> Job:
         with translated_errors():
@@ -216,6 +224,9 @@ class Queries:
             info = self._client.info()
             require_usable_server(info)
             missing = self._run("prove_write")
+            self._had_rights = self._had_rights or not missing
+            if missing and self._had_rights and self._client.rights_may_change():
+                raise JobStoreUnavailable(RIGHTS_CHANGE)
             if missing:
                 raise JobStoreUnusable(f"The user of PARLEY_REDIS_URL may not {', '.join(missing)}.")
             with self._client.pipeline(transaction=False) as pipe:
