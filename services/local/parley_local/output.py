@@ -46,10 +46,11 @@ class Output:
         return self._logs / f"{part}.log"
 
     def begin(self, part: str) -> None:
-        """Rotate a large log file before a part starts."""
+        """Rotate a large log file before a part starts. The file is there from then on, also of a silent part."""
         log = self.log(part)
         if log.exists() and log.stat().st_size > LARGEST_LOG:
             log.replace(log.with_suffix(".log.1"))
+        log.touch()
 
     def last_lines(self, part: str, count: int = 15) -> str:
         """Return the last lines of the log of a part."""
