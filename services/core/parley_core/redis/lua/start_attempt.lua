@@ -11,8 +11,7 @@ local queue, field = job[2], 'attempt:' .. redis.call('HINCRBY', key, 'attempt',
 enter(id, 'running')
 redis.call('HINCRBY', key, 'token', 1)
 redis.call('HSET', key, 'nonce', ARGV[4], 'phase', 'decoding', field .. ':worker', ARGV[2],
-  field .. ':started_at', int(now))
-redis.call('HSET', key, 'turn', '1')
+  field .. ':started_at', int(now), 'turn', '1')
 leave_line(id, queue, job[8])
 redis.call('ZREM', 'parley:due', id)
 redis.call('ZREM', waiting_key(queue), id)
