@@ -13,7 +13,7 @@ from redis import Redis
 
 from parley_core import redis
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
-from parley_core.job import Job, JobState, Lease, Phase, ResultSummary, dispatch_of
+from parley_core.job import Job, JobQuery, JobState, Lease, Phase, ResultSummary, dispatch_of
 from parley_core.redis import RedisJobStore, connection, require_usable_store
 from parley_core.settings import Settings
 from parley_worker.attempt.attempt import Outcome, run_attempt
@@ -125,6 +125,13 @@ def test_a_primary_without_its_replicas_takes_no_jobs_and_says_so(server: Valkey
     assert store.health().eviction_policy == "noeviction"
 
 
+def test_jobs_are_read_where_no_writes_are_taken(server: Valkey, store: RedisJobStore) -> None:
+    waiting = [store.create(new_job()).job for _ in range(2)]
+    server.client().config_set("min-replicas-to-write", 1)
+    assert [store.get(job.id).position for job in waiting] == [0, 1]
+    assert len(store.page(JobQuery(waiting[0].tenant)).jobs) == 2
+
+
 def test_proving_that_writes_are_taken_costs_no_entry_in_the_log(server: Valkey, store: RedisJobStore) -> None:
     store.health()
     before = server.client().info("persistence")["aof_current_size"]
@@ -158,7 +165,10 @@ def test_rights_that_go_under_a_running_process_are_away_for_a_while(
     """A rollback gives Redis the old access list before the old processes take over."""
     store = as_user(server, "~parley:*", "~interactive", "~batch", "&parley:*", "+@all")
     store.health()
-    as_user(server, "resetkeys", "~parley:probe")
+    job = store.create(new_job()).job
+    as_user(server, "resetkeys", "~parley:job:*", "~parley:probe")
+    found = store.get(job.id)
+    assert (found.state, found.position) == (JobState.ACCEPTED, None)
     for call in (lambda: store.create(new_job()), store.health):
         with pytest.raises(JobStoreUnavailable, match="being changed"):
             call()

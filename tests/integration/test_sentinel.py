@@ -13,7 +13,7 @@ import httpx
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from parley_core.errors import JobNotFound
+from parley_core.errors import JobNotFound, JobStoreUnavailable
 from parley_core.job import JobState
 from parley_core.redis import connect
 from parley_core.settings import Settings
@@ -120,7 +120,7 @@ def swap_without_loss(sentinels: Sentinels) -> None:
 def is_recorded(system: System, job_id: str) -> bool:
     try:
         system.store.get(job_id)
-    except JobNotFound:
+    except (JobNotFound, JobStoreUnavailable):
         return False
     return True
 

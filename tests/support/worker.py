@@ -15,6 +15,7 @@ from typing import Any
 
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import JobStoreUnavailable
 from parley_core.job import Job, JobOptions, NewJob, Queue, dispatch_of
 from parley_core.recording import result_folder
 from parley_core.settings import Settings
@@ -140,13 +141,22 @@ class System:
         self.store.mark_queued(dispatch_of(job))
 
     def wait(self, job_id: str, condition: Callable[[Job], bool]) -> Job:
-        """Return the job once it is as the condition says."""
+        """Return the job once it is as the condition says; a Redis that is away for a while is asked again."""
+        seen: list[object] = []
 
         def ask() -> Job | None:
-            job = self.store.get(job_id)
+            try:
+                job = self.store.get(job_id)
+            except JobStoreUnavailable as error:
+                seen[:] = [error]
+                return None
+            seen[:] = [job]
             return job if condition(job) else None
 
-        return until(ask, what=f"job was {self.store.get(job_id)}")
+        try:
+            return until(ask)
+        except TimeoutError as error:
+            raise TimeoutError(f"last seen: {seen}") from error
 
     def wait_for_end(self, job_id: str) -> Job:
         return self.wait(job_id, lambda job: job.state.terminal)

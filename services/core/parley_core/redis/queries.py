@@ -23,7 +23,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Job, JobEvent, JobPage, JobQuery, JobState, LapsedLease, Lease, Phase, Queue
 from parley_core.logs import get_logger
-from parley_core.redis.connection import RIGHTS_CHANGE, require_usable_server, translated_errors
+from parley_core.redis.connection import RIGHTS_CHANGE, RightsChangeError, require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
 from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
@@ -93,9 +93,19 @@ class Queries:
         return jobs
 
     def _positions(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> list[int | None]:
-        """Return the place of each job in its queue, None for one that does not wait."""
+        """Return the place of each job in its queue, None for one that does not wait.
+
+        None for all while an upgrade replaces the access list: versions keep their queues under different keys, and
+        whoever reads a job is not refused for the lack of its place.
+        """
         waiting = [job_id for job_id, record in records if record.get("state") in POSITIONED]
-        found = dict(zip(waiting, self._run("positions", *waiting), strict=True)) if waiting else {}
+        try:
+            found = dict(zip(waiting, self._run("positions", *waiting), strict=True)) if waiting else {}
+        except JobStoreUnavailable as error:
+            if not isinstance(error.__cause__, RightsChangeError):
+                raise
+            log.warning("places in the queue left out: rights in Redis are being changed", jobs=len(waiting))
+            found = {}
         positions = (found.get(job_id, NO_POSITION) for job_id, _ in records)
         return [None if position == NO_POSITION else position for position in positions]
 

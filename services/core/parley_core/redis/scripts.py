@@ -13,6 +13,8 @@ from parley_core.redis.connection import translated_errors
 
 # What takes on work is refused when memory is full; what finishes it never is.
 REFUSED_WHEN_FULL = frozenset({"create", "reserve_key", "enrol_voiceprint"})
+# What only reads also answers where no writes are taken: on a primary without its replicas, and on a replica.
+READS_ONLY = frozenset({"positions"})
 
 
 def in_pairs(fields: Mapping[str, str | int | float]) -> list[str | int | float]:
@@ -22,6 +24,8 @@ def in_pairs(fields: Mapping[str, str | int | float]) -> list[str | int | float]
 
 def header(name: str) -> str:
     """Return the first line of a script, which tells the server how to run it."""
+    if name in READS_ONLY:
+        return "#!lua flags=no-writes\n"
     return "#!lua\n" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
 
 
