@@ -12,6 +12,7 @@ from pathlib import Path
 from chaos.report import markdown, row_of, write_documents, write_json
 from chaos.round import Outcome, run_fault
 from chaos.schedule import Fault, every_fault, scaled
+from chaos.spans import stated
 
 LANES = 2  # faults at a time, since a round mostly waits
 
@@ -23,7 +24,7 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{fault.name:45} {fault.description}" for fault in faults))
         return 0
-    outcomes = run(faults, options.seed, options.lanes)
+    outcomes = run(faults, options.seed, options.lanes, options.beside_celery)
     rows = [row_of(outcome) for outcome in outcomes]
     print(f"\n{markdown(rows)}")
     if options.json:
@@ -40,6 +41,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="FAULT", help="only faults whose name starts with FAULT")
     parser.add_argument("--short", action="store_true", help="only the faults of the short schedule")
     parser.add_argument("--lanes", type=int, default=LANES, help="number of faults at a time, each on its own system")
+    parser.add_argument("--beside-celery", action="store_true", help="count spans of Celery's stock traces, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     parser.add_argument("--write", action="store_true", help="write the table to docs/faults.md")
     parser.add_argument("--list", action="store_true", help="list the faults")
@@ -53,7 +55,7 @@ def _chosen(options: argparse.Namespace) -> list[Fault]:
     return scaled(faults, options.jobs) if options.jobs else faults
 
 
-def run(faults: Sequence[Fault], seed: str, lanes: int) -> list[Outcome]:
+def run(faults: Sequence[Fault], seed: str, lanes: int, beside_celery: bool = False) -> list[Outcome]:
     """Run the faults, `lanes` at a time, and return their outcomes. Prints which faults cannot run here."""
     possible = []
     for fault in faults:
@@ -62,17 +64,18 @@ def run(faults: Sequence[Fault], seed: str, lanes: int) -> list[Outcome]:
         else:
             possible.append(fault)
     with ThreadPoolExecutor(lanes) as pool:
-        return list(pool.map(lambda fault: _run_one(fault, seed), possible))
+        return list(pool.map(lambda fault: _run_one(fault, seed, beside_celery), possible))
 
 
-def _run_one(fault: Fault, seed: str) -> Outcome:
+def _run_one(fault: Fault, seed: str, beside_celery: bool) -> Outcome:
     print(f"{time.strftime('%H:%M:%S')} started {fault.name}", flush=True)
-    outcome = run_fault(fault, seed)
+    outcome = run_fault(fault, seed, beside_celery)
     result = outcome.result
     print(
         f"{time.strftime('%H:%M:%S')} {'BROKEN' if outcome.problems else 'kept  '} {fault.name}: "
         f"{result.accepted} accepted, {len(result.lost)} lost, {len(result.committed_twice)} committed twice, "
-        f"{outcome.seconds:.0f} s",
+        f"spans of {stated(outcome.spans.counts.as_json())} attempts, {outcome.seconds:.0f} s",
+        *([f"\n         stock: {outcome.spans.celery}"] if outcome.spans.celery else []),
         *(f"\n         {problem}" for problem in outcome.problems),
         flush=True,
     )

@@ -96,12 +96,20 @@ def shift_clock(seconds: str) -> None:
     time.time_ns = lambda: true_ns() + int(offset * 1e9)
 
 
+def trace_celery(endpoint: str) -> None:
+    """Trace tasks with the stock instrumentation of Celery, beside Parley's own traces."""
+    from chaos import stock_traces
+
+    stock_traces.install(endpoint)
+
+
 INJECTORS: dict[str, Callable[[str], None]] = {
     "FAULTS_RETRY_SECONDS": shorten_retries,
     "FAULTS_LIMITS": shorten_limits,
     "FAULTS_OBJECTS": disturb_objects,
     "FAULTS_DIE_AFTER": die_after,
     "FAULTS_CLOCK": shift_clock,
+    "FAULTS_CELERY_TRACES": trace_celery,
 }
 
 

@@ -12,12 +12,13 @@ from typing import Any
 from chaos.figures import percentile
 from chaos.round import Outcome
 from chaos.schedule import every_fault
+from chaos.spans import stated
 from chaos.system import ROOT
 
 HEAD = (
     "| fault | accepted | lost | committed twice | executions per job: mean (max) "
-    "| recovery in s: p50 / p95 / max | manual interventions |\n"
-    "|---|---:|---:|---:|---:|---:|---:|\n"
+    "| recovery in s: p50 / p95 / max | manual interventions | attempts with a span |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|\n"
 )
 
 
@@ -38,6 +39,8 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         "manual_interventions": len(outcome.manual_interventions),
         "commits_refused": result.commits_refused,
         "counters_differ": list(result.differences),
+        "spans": outcome.spans.counts.as_json(),
+        "celery_spans": outcome.spans.celery.as_json() if outcome.spans.celery else None,
         "answers": {str(status): count for status, count in sorted(outcome.answers.items())},
         "figures": outcome.figures,
         "problems": list(outcome.problems),
@@ -58,9 +61,11 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     sums = {
         name: sum(row[name] for row in rows) for name in ("accepted", "lost", "committed_twice", "manual_interventions")
     }
+    counted = [row["spans"] for row in rows if row.get("spans")]
+    spans = {name: sum(one[name] for one in counted) for name in ("attempts", "missing", "surplus")}
     total = (
         f"| **all** | **{sums['accepted']}** | **{sums['lost']}** | **{sums['committed_twice']}** | | "
-        f"| **{sums['manual_interventions']}** |\n"
+        f"| **{sums['manual_interventions']}** | **{stated(spans)}** |\n"
     )
     return HEAD + lines + total
 
@@ -70,7 +75,8 @@ def _line(row: dict[str, Any]) -> str:
     recovery = f"{times['p50']:.1f} / {times['p95']:.1f} / {times['max']:.1f}" if times else "-"
     return (
         f"| {row['fault']} | {row['accepted']} | {row['lost']} | {row['committed_twice']} "
-        f"| {runs['mean']:.2f} ({runs['max']}) | {recovery} | {row['manual_interventions'] or 'none'} |\n"
+        f"| {runs['mean']:.2f} ({runs['max']}) | {recovery} | {row['manual_interventions'] or 'none'} "
+        f"| {stated(row.get('spans'))} |\n"
     )
 
 
@@ -110,6 +116,8 @@ counted than jobs have. **Executions**: attempts started, with those that a plan
 end to that of the jobs that were running, to the record of the jobs accepted meanwhile, and to the first attempt.
 **Manual interventions**: jobs and parts that did not recover by themselves. After each fault the counters of
 `/metrics` equal the record exactly.
+**Attempts with a span**: the keeper sends one trace per job to a collector. After each fault every attempt that the
+record counts has one span, every run has one, all are in the trace of their job, and there are no others.
 
 Faults of workers are injected one at a time, eight seconds apart, under a load that one worker can carry alone. Under
 a higher load, a job that lost its worker also waits in the queue behind newer ones: with 3 jobs a second, a kill
@@ -118,8 +126,25 @@ every 3 s and a busy machine, `worker killed` took 27.8 / 30.3 / 30.3 s, above i
 Leases are 3 s unless stated otherwise (the default is 30 s). Where the object store fails, the waits between attempts
 are 1, 2 and 4 s (the defaults are 60, 120 and 240 s).
 
-## Faults
+{_stock(rows)}## Faults
 {what}"""
+
+
+def _stock(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the comparison with the stock instrumentation of Celery, of the faults that ran beside it."""
+    beside = [row for row in rows if row.get("celery_spans")]
+    lines = [f"| {row['fault']} | {stated(row['spans'])} | {stated(row['celery_spans'])} |\n" for row in beside]
+    if not lines:
+        return ""
+    return f"""## Beside the stock instrumentation of Celery
+The same runs with `opentelemetry-instrumentation-celery` in the workers (`python -m chaos --beside-celery`), set up as
+its manual says. Its spans live in the process that runs the task: a killed child takes its open span along, and those
+that wait up to five seconds to be sent. A message that Redis delivers twice is a span, although no attempt began.
+
+| fault | attempts with a span of Parley | with a span of the stock instrumentation |
+|---|---:|---:|
+{"".join(lines)}
+"""
 
 
 def _explained(row: dict[str, Any]) -> str:

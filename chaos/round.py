@@ -15,6 +15,7 @@ from chaos.figures import percentile
 from chaos.ledger import Ledger
 from chaos.parts import until
 from chaos.schedule import Fault
+from chaos.spans import SpanCheck, check_spans
 from chaos.system import System
 from chaos.testbed import Injection, Testbed
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
@@ -40,6 +41,7 @@ class Outcome:
 
     fault: Fault
     result: CheckResult
+    spans: SpanCheck
     recoveries: tuple[float, ...]
     answers: dict[int, int]
     manual_interventions: tuple[str, ...]
@@ -48,22 +50,28 @@ class Outcome:
     figures: dict[str, str]
 
 
-def run_fault(fault: Fault, seed: str) -> Outcome:
-    """Run one fault on a new system and check it."""
+def run_fault(fault: Fault, seed: str, beside_celery: bool = False) -> Outcome:
+    """Run one fault on a new system and check it; `beside_celery` also counts spans of the stock instrumentation."""
     began, rng = time.monotonic(), random.Random(f"{seed}:{fault.name}")
-    with System(fault.layout, f"{seed}:{fault.name}") as system:
+    with System(fault.layout, f"{seed}:{fault.name}", beside_celery) as system:
         ledger = Ledger(system.folder / "ledger.jsonl")
         load = Load(system.urls, ledger, rng, fault.rate)
         testbed = Testbed(system, load, rng)
         _inject(fault, testbed)
         manual_interventions = (*_wait_for_ends(system, ledger), *_not_ready(system))
-        result = compare(system, ledger)
-        recoveries = tuple(recoveries_of(testbed.injections, every_job(system), ledger, system))
-        problems = (*_problems(fault, result, recoveries, load, manual_interventions), *fault.check(testbed))
+        result, jobs = compare(system, ledger), every_job(system)
+        spans = check_spans(system, jobs)
+        recoveries = tuple(recoveries_of(testbed.injections, jobs, ledger, system))
+        problems = (
+            *_problems(fault, result, recoveries, load, manual_interventions),
+            *spans.differences[:5],
+            *fault.check(testbed),
+        )
         ledger.close()
         return Outcome(
             fault=fault,
             result=result,
+            spans=spans,
             recoveries=recoveries,
             answers=dict(load.answers),
             manual_interventions=manual_interventions,

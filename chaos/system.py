@@ -25,8 +25,10 @@ from chaos.proxy import Network
 from chaos.sentinels import ProxiedSentinels
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
+from parley_core.redis.connection import connect
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
+from tests.support.collector import Collector
 from tests.support.s3 import Disk, S3Server
 from tests.support.valkey import Valkey
 
@@ -75,8 +77,10 @@ class Layout:
 class System:
     """A running system. The end of the context ends every process and removes the folder."""
 
-    def __init__(self, layout: Layout, seed: str) -> None:
+    def __init__(self, layout: Layout, seed: str, beside_celery: bool = False) -> None:
         self.layout = layout
+        self.collector = Collector()
+        self.celery_collector = Collector() if beside_celery else None
         self.folder = Path(tempfile.mkdtemp(prefix="parley-faults-"))
         self.objects_folder, self.logs = self.folder / "objects", self.folder / "logs"
         self.logs.mkdir()
@@ -99,6 +103,8 @@ class System:
         self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
         self.objects_folder.mkdir(parents=True)
         self._seed, self._api_ports = seed, api_ports
+        for collector in self._collectors:
+            self._mounts.enter_context(collector)
         self._first_cluster: list[Part] = []
         self._first_valkey = self.valkey
         self._assemble()
@@ -125,7 +131,11 @@ class System:
 
     def _make_part(self, kind: str, name: str, port: int | None) -> Part:
         active = {**self.layout.injected.get(kind, {}), **self.layout.injected.get(name, {})}
+        if kind == "worker" and self.celery_collector:
+            active |= {"FAULTS_CELERY_TRACES": self.celery_collector.endpoint}
         environment = {**self._environment(), **active}
+        if kind == "keeper":
+            environment |= self.collector.environment
         if port is not None:
             environment["PARLEY_PORT"] = str(port)
         launcher = ["-m", "chaos.launch"] if active else ["-m"]
@@ -159,6 +169,10 @@ class System:
         """Return the address that the parts use."""
         links = {"unix": self.valkey.url, "tcp": self._tcp, "proxy": self._proxied, "sentinel": self.sentinels.url}
         return links[self.layout.link]
+
+    @property
+    def _collectors(self) -> tuple[Collector, ...]:
+        return tuple(one for one in (self.collector, self.celery_collector) if one)
 
     def kind(self, kind: str) -> list[Part]:
         """Return the parts of a kind: `api`, `keeper` or `worker`."""
@@ -242,6 +256,11 @@ class System:
             return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
         except httpx.HTTPError:
             return False
+
+    def traces_waiting(self) -> int:
+        """Return the number of traces that the keeper has not sent yet. Raises RedisError."""
+        url = self.settings.redis_url.get_secret_value()
+        return int(connect(url, self.settings.redis_timeout_seconds).zcard("parley:traces"))
 
     def redis_answers(self) -> bool:
         try:

@@ -44,9 +44,14 @@ class Collector(Receiver):
         return Counter(span.name for span in self.spans())
 
     @property
+    def endpoint(self) -> str:
+        """The base of its addresses."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables that make a keeper send here."""
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self.host}:{self.port}"}
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint}
 
 
 def _decoded(headers: Mapping[str, str], body: bytes) -> list[Span]:
