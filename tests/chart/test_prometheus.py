@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parley_core.job import JobState, Queue
+from parley_core.job import DEFAULT_TENANT, JobState, Queue
 from parley_core.settings import Settings
 from tests.chart.rendering import PROMETHEUS, render, tool
 from tests.support.api_process import ApiProcess, free_port
+from tests.support.certificates import make_certificate
 from tests.support.collector import Collector
 from tests.support.prometheus import LABELS, Prometheus
 from tests.support.valkey import Valkey
@@ -22,6 +26,7 @@ from tools.observability import dashboards, expressions, lint, page
 from tools.observability.answers import Answers
 from tools.reference import pages
 
+KEY = "a key of the tests"
 WITHOUT_DATA = {"overview: Alerts that fire A"}  # on a system that is well
 
 
@@ -44,12 +49,13 @@ def prometheus(limited: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
     with (
         Collector() as collector,
         running_system(limited, folder) as system,
-        ApiProcess(limited, folder / "api.log") as api,
+        ApiProcess(limited, folder / "api.log", **expiring(folder)) as api,
     ):
+        api.http.headers["Authorization"] = f"Bearer {KEY}"
         system.keeper(PARLEY_KEEPER_PORT=port, **collector.environment)
         system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_QUEUES="interactive")
         system.submit(Queue.BATCH)  # no worker serves this queue, so the job stays
-        targets = [f"127.0.0.1:{api.port}", f"127.0.0.1:{port}"]
+        targets = [f"127.0.0.1:{api.environment['PARLEY_METRICS_PORT']}", f"127.0.0.1:{port}"]
         server = Prometheus(tool("prometheus"), folder, targets, groups)
         try:
             server.wait_until_it_answers()
@@ -59,6 +65,18 @@ def prometheus(limited: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
             yield server
         finally:
             server.stop()
+
+
+def expiring(folder: Path) -> dict[str, str]:
+    """Return the environment of an API with an API key and a certificate that expire."""
+    hashed, ends = hashlib.sha256(KEY.encode()).hexdigest(), datetime.now(UTC) + timedelta(days=60)
+    (folder / "keys").write_text(f"{DEFAULT_TENANT}:{hashed}::{ends:%Y-%m-%dT%H:%M:%SZ}\n")
+    make_certificate(folder / "certificates" / "parley-tls", 60)
+    return {
+        "PARLEY_API_KEYS_FILE": str(folder / "keys"),
+        "PARLEY_CERTIFICATES_FOLDER": str(folder / "certificates"),
+        "PARLEY_METRICS_PORT": str(free_port()),
+    }
 
 
 def work(system: System, api: ApiProcess) -> None:

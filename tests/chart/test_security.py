@@ -257,3 +257,19 @@ def test_flower_needs_a_password() -> None:
 def test_listed_origins_reach_the_api() -> None:
     pod = render({"api": {"corsOrigins": ["https://a.example", "https://b.example"]}}).pods()["release-parley-api"]
     assert environment(pod)["PARLEY_CORS_ORIGINS"] == "https://a.example,https://b.example"
+
+
+def test_the_api_watches_certificates_without_their_private_keys() -> None:
+    ingress = {"enabled": True, "host": "parley.example", "tlsSecret": "parley-tls"}
+    pod = render({"api": {"ingress": ingress, "certificateSecrets": ["gateway-tls", "parley-tls"]}}).pods()[
+        "release-parley-api"
+    ]
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "certificates"]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": name, "optional": True, "items": [{"key": "tls.crt", "path": f"{name}/tls.crt"}]}}
+        for name in ("parley-tls", "gateway-tls")
+    ]
+    assert environment(pod)["PARLEY_CERTIFICATES_FOLDER"] == "/etc/parley/certificates"
+    without = render().pods()["release-parley-api"]
+    assert "certificates" not in {one["name"] for one in without["volumes"]}
+    assert "PARLEY_CERTIFICATES_FOLDER" not in environment(without)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 
 from prometheus_client.core import Metric
 
 from parley_api.http.middleware import HttpMetrics
+from parley_api.runtime.expiries import Expiries
+from parley_api.runtime.keys import ApiKey
 from parley_api.runtime.record_metrics import RecordCollector, Snapshot
 from parley_core.job import Queue
 from parley_core.settings import Settings
@@ -32,9 +35,19 @@ def of_the_api() -> Iterator[Metric]:
     queues = [QueueStatus(queue, 1, 1, 1.0, 1, 1) for queue in Queue]
     health = StoreHealth(1, 2, "noeviction", True, 1, 0.0, 1)
     yield from RecordCollector(Snapshot(Stats(counters), queues, health), down=()).collect()
+    yield from _expiries()
     http = HttpMetrics()
     http.observe("GET", "/v1/jobs", 200, 0.1)
     yield from http.registry.collect()
+
+
+def _expiries() -> Iterator[Metric]:
+    found = Expiries(None)
+    found.note(ApiKey("clinic", "0" * 64, expires_at=datetime.now(UTC)))
+    for family in found.collect():
+        if not family.samples:
+            family.add_sample(family.name, {"certificate": "parley-tls"}, 0)
+        yield family
 
 
 def of_the_keeper() -> Iterator[Metric]:

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     """File with the issuers of signed tokens that are accepted beside API keys, as JSON: see the page on API keys. It
     needs PARLEY_API_KEYS_FILE."""
 
+    certificates_folder: Path | None = None
+    """Folder with a folder per certificate of the API's addresses, each with a `tls.crt`. `/metrics` says when each
+    expires; the API itself speaks plain HTTP."""
+
     cors_origins: str = ""
     """Origins, separated by commas, whose pages may call the API from a browser, such as `https://clinic.example`. It
     needs PARLEY_API_KEYS_FILE."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import httpx
 import pytest
 
 from parley_api.runtime import stored_keys
+from parley_api.runtime.expiries import Expiries
 from parley_api.runtime.keys import Scope
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem, succeed
+from tests.support.certificates import make_certificate
 from tests.unit.api.test_access import CLOSED, bearer, line
 
 pytestmark = pytest.mark.anyio
@@ -182,3 +184,35 @@ async def test_an_outage_of_the_object_store_locks_no_known_caller_out(keyed: Ap
         assert (await client.get("/v1/jobs", headers=bearer(known["key"]))).status_code == 200
         assert (await client.get("/v1/jobs", headers=bearer(ROOT))).status_code == 200
         assert_problem(await client.get("/v1/jobs", headers=bearer(new["key"])), 503, "object_store_unavailable")
+
+
+async def test_metrics_say_when_keys_in_use_and_certificates_expire(
+    keyed: ApiFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon, short = datetime.now(UTC) + timedelta(days=60), datetime.now(UTC) + timedelta(days=5)
+    hashed = hashlib.sha256(b"of the file").hexdigest()
+    with (tmp_path / "keys").open("a") as file:
+        file.write(f"west:{hashed}:read:2999-01-01T00:00:00Z\n")
+    make_certificate(tmp_path / "certificates" / "parley-tls", 40)
+    (tmp_path / "certificates" / "damaged").mkdir()
+    (tmp_path / "certificates" / "damaged" / "tls.crt").write_text("no certificate")
+    keyed.settings = keyed.settings.model_copy(update={"certificates_folder": tmp_path / "certificates"})
+    async with keyed.client() as client:
+        used = await made(client, "read", expires_at=soon.isoformat())
+        await made(client, "read", expires_at=soon.isoformat())  # nobody uses it
+        for key in (used, await made(client, "read", expires_at=short.isoformat())):
+            assert (await client.get("/v1/jobs", headers=bearer(key["key"]))).status_code == 200
+        await client.get("/v1/jobs", headers=bearer("of the file"))
+        expiries = client._transport.app.state.deps.expiries  # type: ignore[attr-defined]
+        found = samples(expiries)
+        assert found.pop(("north", used["id"])) == pytest.approx(soon.timestamp())
+        assert found.pop(("west", hashed[:12])) == FUTURE.replace(year=2999).timestamp()
+        assert found.pop(("parley-tls",)) == pytest.approx((datetime.now(UTC) + timedelta(days=40)).timestamp(), abs=60)
+        assert found == {}
+        monkeypatch.setattr("parley_api.runtime.expiries.USED_SECONDS", 0.0)
+        assert set(samples(expiries)) == {("parley-tls",)}
+
+
+def samples(expiries: Expiries) -> dict[tuple[str, ...], float]:
+    """Return what expires when, by the labels."""
+    return {tuple(sample.labels.values()): sample.value for family in expiries.collect() for sample in family.samples}

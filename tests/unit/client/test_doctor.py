@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 import parley
+from parley.cli import checks
 from parley.cli.app import app
 from parley.cli.exit_codes import Exit
+from tests.support.certificates import make_certificate
 from tests.unit.client.scripted import Reply, ScriptedServer, problem
 
 IDLE = {"queue": "interactive", "unfinished": 0, "waiting": 0, "running": 0, "oldest_seconds": None, "workers": 1}
@@ -152,3 +158,48 @@ def test_a_machine_without_a_worker_is_a_failure_without_a_traceback(
     healthy(server)
     monkeypatch.setitem(sys.modules, "parley_worker.engines.base", None)
     assert "no worker is installed here" in engine_finding()["detail"]
+
+
+def listed(name: str, days_left: float, used_days_ago: float | None, lifetime: float = 90) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    used = None if used_days_ago is None else (now - timedelta(days=used_days_ago)).isoformat()
+    ends = now + timedelta(days=days_left)
+    times = {"expires_at": ends.isoformat(), "created_at": (ends - timedelta(days=lifetime)).isoformat()}
+    return {"id": name, "name": name, "scopes": ["read"], "last_used_at": used, **times}
+
+
+def test_keys_in_use_that_expire_soon_are_named_with_their_alert(server: ScriptedServer) -> None:
+    healthy(server)
+    keys = [
+        listed("soon", 3, 0.1),
+        listed("over", -1, 0.1),
+        listed("later", 40, 0.1),
+        listed("unused", 3, None),
+        listed("forgotten", 3, 9),
+        listed("renewed daily", 0.5, 0.1, lifetime=1),
+    ]
+    server.on("GET", "/v1/keys", Reply(document={"keys": keys}))
+    code, findings = doctor()
+    assert code == Exit.REFUSED
+    named = {subject: one["alert"] for subject, one in findings.items() if subject.startswith("API key")}
+    assert named == {"API key soon": "ParleyApiKeyExpiring", "API key over": "ParleyApiKeyExpiring"}
+
+
+@pytest.mark.parametrize(("days", "ok"), [(30, True), (3, False)], ids=["in a month", "this week"])
+def test_the_end_of_the_certificate_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, ok: bool
+) -> None:
+    certificate = make_certificate(tmp_path, days)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            context.wrap_socket(connection, server_side=True).close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        [finding] = checks._certificate(f"https://127.0.0.1:{listener.getsockname()[1]}")
+    assert (finding.ok, finding.alert) == (ok, "" if ok else "ParleyCertificateExpiring")
+    assert list(checks._certificate("http://127.0.0.1:1")) == []

@@ -104,4 +104,35 @@ TENANTS = Row(
     ),
 )
 
-BOARD = Board("parley-api", "Parley / API and tenants", "Requests, refusals and tenants.", (REQUESTS, TENANTS))
+EXPIRIES = Row(
+    "What expires",
+    (
+        Panel(
+            "Days until API keys in use expire",
+            (
+                Query(
+                    "bottomk(10, min by (tenant, key) (parley_api_key_expiry_timestamp_seconds{SELECTOR}) - time())"
+                    " / 86400",
+                    "{{tenant}} {{key}}",
+                ),
+            ),
+            minimum=None,
+            alert="ParleyApiKeyExpiring",
+        ),
+        Panel(
+            "Days until certificates expire",
+            (
+                Query(
+                    "(min by (certificate) (parley_certificate_expiry_timestamp_seconds{SELECTOR}) - time()) / 86400",
+                    "{{certificate}}",
+                ),
+            ),
+            minimum=None,
+            alert="ParleyCertificateExpiring",
+        ),
+    ),
+)
+
+BOARD = Board(
+    "parley-api", "Parley / API and tenants", "Requests, refusals and tenants.", (REQUESTS, TENANTS, EXPIRIES)
+)

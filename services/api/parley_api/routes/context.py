@@ -67,6 +67,7 @@ async def authenticate(
         deps.http_metrics.refuse("unknown_key")
         await asyncio.sleep(UNKNOWN_KEY_SECONDS)
         raise UnknownKey("The server does not know this API key.")
+    deps.expiries.note(key)
     if key.expired:
         raise ExpiredKey("The time of this API key is over.")
     bind_contextvars(tenant=key.tenant)

@@ -25,6 +25,7 @@ async def metrics(request: Request, deps: Deps) -> Response:
     snapshot, down = await asyncio.gather(_snapshot(deps), deps.readiness.down())
     registry = CollectorRegistry()
     registry.register(RecordCollector(snapshot, down))
+    registry.register(deps.expiries)
     registry.register(deps.http_metrics.registry)
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), headers={"Content-Type": content_type})

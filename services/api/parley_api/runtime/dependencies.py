@@ -10,6 +10,7 @@ from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.admission import Admission
 from parley_api.runtime.blocking_calls import PROBES, BlockingCalls
 from parley_api.runtime.callbacks import Callbacks
+from parley_api.runtime.expiries import Expiries
 from parley_api.runtime.job_notifications import JobNotifications, RedisJobNotifications
 from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
@@ -45,6 +46,7 @@ class Dependencies:
         rates: where the rates of tenants are counted; None counts in memory.
         limits: of tenants; they count where there is a keys file.
         tokens: signed tokens of other issuers; None where the server has no file of issuers.
+        expiries: API keys in use and certificates that expire.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class Dependencies:
     callbacks: Callbacks = field(init=False)
     limits: TenantLimits = field(init=False)
     tokens: Tokens | None = field(init=False)
+    expiries: Expiries = field(init=False)
 
     def __post_init__(self) -> None:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
@@ -79,6 +82,7 @@ class Dependencies:
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
         self.stored_keys = StoredKeys(self.recordings)
+        self.expiries = Expiries(self.settings.certificates_folder)
         self.callbacks = Callbacks(self.settings)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None

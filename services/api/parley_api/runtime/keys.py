@@ -47,12 +47,16 @@ class ApiKey:
     Attributes:
         sha256: of the whole key, in hex.
         expires_at: from then on it is refused; None is never.
+        id: that of a key which a tenant has made. Empty for a key of the file.
+        created_at: when a tenant has made it. None for a key of the file.
     """
 
     tenant: str
     sha256: str
     scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
+    id: str = ""
+    created_at: datetime | None = None
 
     @property
     def expired(self) -> bool:

@@ -65,10 +65,10 @@ class StoredKeys:
         """
         if len(self.of_tenant(tenant)) >= MOST_KEYS:
             raise TooManyKeys(f"Your tenant has {MOST_KEYS} API keys. Revoke those that nobody uses.")
-        key_id = secrets.token_hex(6)
+        key_id, now = secrets.token_hex(6), datetime.now(UTC)
         text = f"pk_{key_id}_{secrets.token_urlsafe(32)}"
-        key = ApiKey(tenant, hashlib.sha256(text.encode()).hexdigest(), scopes, expires_at)
-        stored = StoredKey(key_id, name, key, datetime.now(UTC))
+        key = ApiKey(tenant, hashlib.sha256(text.encode()).hexdigest(), scopes, expires_at, key_id, now)
+        stored = StoredKey(key_id, name, key, now)
         self._objects.put(f"{FOLDER}/{key_id}.json", _to_json(stored))
         return stored, text
 
@@ -160,5 +160,6 @@ def _from_json(text: bytes) -> StoredKey:
     expires = datetime.fromisoformat(plain["expires_at"]) if plain["expires_at"] else None
     known = {scope.value for scope in Scope}
     scopes = frozenset(Scope(name) for name in plain["scopes"] if name in known)
-    key = ApiKey(plain["tenant"], plain["sha256"], scopes, expires)
-    return StoredKey(plain["id"], plain["name"], key, datetime.fromisoformat(plain["created_at"]))
+    created = datetime.fromisoformat(plain["created_at"])
+    key = ApiKey(plain["tenant"], plain["sha256"], scopes, expires, plain["id"], created)
+    return StoredKey(plain["id"], plain["name"], key, created)

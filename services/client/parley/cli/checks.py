@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import parley
 from parley import Parley, ParleyApiError, ParleyClientError, QueueStatus
@@ -11,6 +15,10 @@ from parley.cli.exit_codes import Exit
 from parley.cli.failures import exit_code_of
 
 STARTING_SECONDS = 60.0  # a queue that scales from zero has no worker until a pod has started
+CONNECT_SECONDS = 5.0
+EXPIRES_SOON = timedelta(days=14)  # as the alerts have it
+USED = timedelta(days=1)  # since its last use: a key in use
+SHORT_LIVED = timedelta(days=30)  # programs renew keys made for less by themselves
 STUCK_SECONDS = 600.0  # a queue without running jobs is stuck if its oldest job is older
 
 
@@ -42,8 +50,10 @@ def check_server(client: Parley) -> Iterator[Finding]:
     version = _version(client)
     yield version
     if version.ok:
+        yield from _certificate(client.url)
         yield from _readiness(client)
         yield from _access_and_queues(client)
+        yield from _keys(client)
 
 
 def _version(client: Parley) -> Finding:
@@ -109,3 +119,41 @@ def _queue(queue: QueueStatus) -> Finding:
     alert = "ParleyNoWorker" if queue.workers == 0 else "ParleyQueueNotMoving"
     advice = "Start a worker for this queue, or read its log. `parley jobs --stuck` lists the jobs."
     return Finding(subject, Exit.UNAVAILABLE, detail, f"{advice} See {alert} in the runbook.", alert)
+
+
+def _certificate(url: str) -> Iterator[Finding]:
+    """Yield when the certificate of a server expires; nothing for plain HTTP, and where only a proxy reaches it."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        return
+    try:
+        with (
+            socket.create_connection((parts.hostname, parts.port or 443), CONNECT_SECONDS) as connection,
+            ssl.create_default_context().wrap_socket(connection, server_hostname=parts.hostname) as secured,
+        ):
+            certificate = secured.getpeercert() or {}
+    except OSError:
+        return
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    detail = f"expires at {ends:%Y-%m-%d %H:%M} UTC"
+    if ends - datetime.now(UTC) > EXPIRES_SOON:
+        yield Finding("certificate", Exit.OK, detail)
+    else:
+        advice = "Renew it. See ParleyCertificateExpiring in the runbook."
+        yield Finding("certificate", Exit.REFUSED, detail, advice, "ParleyCertificateExpiring")
+
+
+def _keys(client: Parley) -> Iterator[Finding]:
+    """Yield the keys in use that expire soon, if this client's key may list them."""
+    try:
+        keys = client.keys()
+    except ParleyClientError:
+        return
+    now = datetime.now(UTC)
+    for key in keys:
+        if key.expires_at is None or key.last_used_at is None or now - key.last_used_at > USED:
+            continue
+        if key.expires_at - now < EXPIRES_SOON and key.expires_at - key.created_at >= SHORT_LIVED:
+            detail = f"`{key.name}` is in use and expires at {key.expires_at:%Y-%m-%d %H:%M} UTC"
+            advice = "Make a new key for its program: `parley keys create`. See ParleyApiKeyExpiring in the runbook."
+            yield Finding(f"API key {key.id}", Exit.REFUSED, detail, advice, "ParleyApiKeyExpiring")
