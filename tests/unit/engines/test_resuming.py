@@ -81,7 +81,7 @@ def test_a_run_that_is_broken_off_again_and_again_computes_the_same(recording: W
 
 
 def test_nothing_that_is_kept_is_computed_again(recording: Waveform) -> None:
-    engine = load_engine("onnx")
+    engine = load_engine("onnx-fast")
     assert isinstance(engine, OnnxEngine)
     undisturbed, disturbed = PartsInMemory(), PartsInMemory()
     run(engine, recording, undisturbed, reports=None)
