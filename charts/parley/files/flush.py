@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 # After an error, the kernel may have dropped what it could not write, and reports it once. Nothing is confirmed for
 # longer than a put waits for its flush; then the container starts again.
 REFUSE_SECONDS = 60.0
+DUAL_STACK = socket.has_dualstack_ipv6()  # calls come over IPv4 or IPv6, as the cluster has it
 WAITING = 256  # connections that may wait to be accepted
 
 
@@ -104,6 +106,12 @@ def server_of(flusher: Flusher, port: int, leave: Callable[[int], object] = os._
     class Server(ThreadingHTTPServer):
         request_queue_size = WAITING
         daemon_threads = True
+        address_family = socket.AF_INET6 if DUAL_STACK else socket.AF_INET
+
+        def server_bind(self) -> None:
+            if DUAL_STACK:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            super().server_bind()
 
     return Server(("", port), Handler)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -17,6 +16,7 @@ from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.job_notifications import JobNotifications
 from parley_audio import require_confinement
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
+from parley_core.listening import listening_socket
 from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
@@ -60,15 +60,8 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    Server(config, deps.notifications).run(sockets=sockets(config, settings.metrics_port))
-
-
-def sockets(config: uvicorn.Config, metrics_port: int) -> list[socket.socket] | None:
-    """Return what to listen on besides the port of metrics, and that port; None leaves the API's port to uvicorn."""
-    if not metrics_port:
-        return None
-    metrics = uvicorn.Config(config.app, host=config.host, port=metrics_port, log_config=None)
-    return [config.bind_socket(), metrics.bind_socket()]
+    ports = [settings.port, settings.metrics_port] if settings.metrics_port else [settings.port]
+    Server(config, deps.notifications).run(sockets=[listening_socket(settings.host, port) for port in ports])
 
 
 def main() -> int:

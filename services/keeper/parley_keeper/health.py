@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -78,8 +79,8 @@ class _QuietHandler(WSGIRequestHandler):
         """Probes come every few seconds; a line for each would bury the rest."""
 
 
-def serve(tasks: Sequence[MaintenanceTask], host: str, port: int, more: Gauges = lambda: ()) -> WSGIServer:
-    """Answer `/healthz` and `/metrics` from a thread; port 0 takes a free one."""
+def serve(tasks: Sequence[MaintenanceTask], listening: socket.socket, more: Gauges = lambda: ()) -> WSGIServer:
+    """Answer `/healthz` and `/metrics` from a thread."""
     registry = CollectorRegistry()
     registry.register(TaskCollector(tasks, more))
     metrics: Any = make_wsgi_app(registry)
@@ -91,7 +92,12 @@ def serve(tasks: Sequence[MaintenanceTask], host: str, port: int, more: Gauges =
         start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]
 
-    server = make_server(host, port, app, ThreadingWSGIServer, handler_class=_QuietHandler)
+    host, port, *_ = listening.getsockname()
+    server = ThreadingWSGIServer((host, port), _QuietHandler, bind_and_activate=False)
+    server.socket.close()
+    server.socket, server.server_name, server.server_port = listening, host, port
+    server.setup_environ()
+    server.set_app(app)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server
 

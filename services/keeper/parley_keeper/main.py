@@ -9,6 +9,7 @@ from parley_core.celery_queue import CeleryJobQueue
 from parley_core.deliveries import read_secrets
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
+from parley_core.listening import listening_socket
 from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
@@ -84,6 +85,7 @@ def main() -> int:
         if settings.webhook_secrets_file:
             read_secrets(settings.webhook_secrets_file)
         tasks, gauges = maintenance_tasks(settings)
+        listening = listening_socket(settings.host, settings.keeper_port) if settings.keeper_port else None
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
@@ -92,8 +94,8 @@ def main() -> int:
         signal.signal(number, lambda *_: keeper.stop())
     if settings.liveness_file:
         health.touch_while_well(keeper.tasks, settings.liveness_file)
-    if settings.keeper_port:
-        health.serve(keeper.tasks, settings.host, settings.keeper_port, gauges)
+    if listening:
+        health.serve(keeper.tasks, listening, gauges)
     keeper.start()
     log.info("keeper ready")
     keeper.wait()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydantic import SecretStr
 from rich.console import Console
 
+from parley_core.errors import UnsafeSettings
+from parley_core.listening import listening_socket
 from parley_core.settings import Settings
 from parley_local import valkey
 from parley_local.errors import PortInUse
@@ -58,16 +58,11 @@ def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: b
 
 def require_free_port(host: str, port: int, variable: str) -> None:
     """Raise PortInUse if another process listens there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortInUse(
-                f"Cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}). "
-                f"Stop the process that uses it, or set {variable} to another port."
-            ) from error
+    try:
+        listening_socket(host, port).close()
+    except UnsafeSettings as error:
+        message = f"{error.detail} Stop the process that uses it, or set {variable} to another port."
+        raise PortInUse(message) from error
 
 
 def stop_on_signals() -> Stop:
