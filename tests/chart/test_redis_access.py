@@ -23,6 +23,7 @@ from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.voiceprints import Consent, NewVoiceprint, Role
 from tests.chart.rendering import render
+from tests.support.access_lists import write_access_lists
 from tests.support.api_process import ApiProcess, free_port
 from tests.support.sounds import wav
 from tests.support.valkey import Valkey
@@ -37,12 +38,12 @@ class Server:
     """A Valkey with the access list of the chart."""
 
     def __init__(self, folder: Path) -> None:
-        self.passwords: dict[str, str] = render().one("Secret", "-redis")["stringData"]
-        self._folder = folder
-        for name, text in self.passwords.items():
-            (folder / name).write_text(text)
+        rendered = render()
+        self.passwords: dict[str, str] = rendered.one("Secret", "-redis")["stringData"]
+        self._folder = folder / "passwords"
+        lists = write_access_lists(rendered.one("ConfigMap", "-redis-config")["data"], self.passwords, folder)
         self._port = free_port()
-        self.valkey = Valkey(folder, "--aclfile", str(folder / "users.acl"), "--port", str(self._port))
+        self.valkey = Valkey(folder, "--aclfile", str(lists / "users.acl"), "--port", str(self._port))
         self.valkey.start_as("probe", self.passwords["probe-password"])
 
     def login(self, role: str) -> dict[str, str]:
@@ -71,8 +72,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_a_process_sees_at_once_when_a_key_of_its_transitions_is_not_in_the_access_list(valkey: Valkey) -> None:
     """After an upgrade Redis may still have the list of the older chart: the new pods must not be ready until then."""
-    users = render().one("Secret", "-redis")["stringData"]["users.acl"].splitlines()
-    rules = {user.split()[1]: user.split()[4:] for user in users}
+    users = render().one("ConfigMap", "-redis-config")["data"]["users.acl"].splitlines()
+    rules = {user.split()[1]: user.split()[2:] for user in users}
     shared = set(rules["api"]) & set(rules["keeper"]) & set(rules["worker"])
     keys = sorted(rule for rule in shared if rule.startswith("~parley:") and rule != "~parley:probe")
     assert len(keys) > 20

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 import yaml
 
 from tests.chart.rendering import KEDA, Manifest, environment, render
 from tests.chart.test_rendered_objects import SHAPES
+from tests.support.access_lists import write_access_lists
 
 COMPONENTS = {"api", "keeper", "worker", "redis", "objects", "flower", "test"}
 
@@ -146,18 +149,31 @@ def test_network_policies_can_be_disabled() -> None:
 
 
 def acl() -> dict[str, str]:
-    secret = render().one("Secret", "-redis")["stringData"]
-    return {line.split()[1]: line for line in secret["users.acl"].splitlines()}
+    lines = render().one("ConfigMap", "-redis-config")["data"]["users.acl"].splitlines()
+    return {line.split()[1]: line for line in lines}
 
 
-def test_each_role_has_a_password_and_the_access_list_only_its_hash() -> None:
-    secret = render().one("Secret", "-redis")["stringData"]
-    passwords = {key.removesuffix("-password"): value for key, value in secret.items() if key.endswith("-password")}
+def test_each_role_has_a_password_and_the_access_list_only_its_hash(tmp_path: Path) -> None:
+    rendered = render()
+    secret = rendered.one("Secret", "-redis")["stringData"]
+    users = (
+        write_access_lists(rendered.one("ConfigMap", "-redis-config")["data"], secret, tmp_path) / "users.acl"
+    ).read_text()
+    passwords = {key.removesuffix("-password"): value for key, value in secret.items()}
     assert len(set(passwords.values())) == len(passwords) == 6
     for role, password in passwords.items():
         assert re.fullmatch(r"[A-Za-z0-9]{32}", password)
-        assert f"user {role} on #{sha256(password.encode()).hexdigest()} " in secret["users.acl"]
-        assert password not in secret["users.acl"]
+        assert f"user {role} on #{sha256(password.encode()).hexdigest()} " in users
+        assert password not in users
+
+
+@pytest.mark.parametrize("found", [{}, {"keda-password": ""}])
+def test_a_secret_of_ones_own_that_lacks_a_password_is_refused(found: dict[str, str], tmp_path: Path) -> None:
+    config = render().one("ConfigMap", "-redis-config")["data"]
+    secret = {f"{role}-password": "right\n" for role in ("probe", "api", "keeper", "worker", "flower")}
+    with pytest.raises(CalledProcessError) as refusal:
+        write_access_lists(config, secret | found, tmp_path)
+    assert "no entry keda-password, or an empty one" in refusal.value.stderr
 
 
 def test_roles_have_only_the_keys_they_need() -> None:

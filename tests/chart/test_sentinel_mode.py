@@ -22,6 +22,7 @@ from parley_core.secret_files import with_password, with_sentinel_password
 from parley_core.settings import Settings
 from parley_local.valkey import find_server
 from tests.chart.rendering import KEDA, Manifest, environment, render, tool
+from tests.support.access_lists import write_access_lists
 from tests.support.api_process import free_port
 from tests.support.fakes import new_job
 from tests.support.waiting import HANG_SECONDS, until
@@ -38,14 +39,16 @@ class Pod:
         self._service = service
         self._running: list[subprocess.Popen[bytes]] = []
         (self._folder / "data").mkdir(parents=True)
+        write_access_lists(service.config, service.secret, self._folder)
         for name, text in service.config.items():
             self._write("config", name, text)
-        for name in ("users.acl", "sentinel.acl", "probe-password", "replica-password", "sentinel-password"):
-            self._write("acl", name, service.secret[name])
+        for role in ("probe", "replica", "sentinel"):
+            self._write("own", f"{role}-password", service.secret[f"{role}-password"])
 
     def _write(self, folder: str, name: str, text: str) -> None:
         """Write a file of the chart with ports and folders of this test."""
         text = text.replace("26379", str(self._service.sentinel_port)).replace("6379", str(self._service.port))
+        text = text.replace("/run/parley", str(self._folder / "lists"))
         text = text.replace("/etc/parley", str(self._folder)).replace("/data", str(self._folder / "data"))
         if name == "redis.conf":
             text += f"bind {self.host}\n"
@@ -247,8 +250,10 @@ def test_keda_asks_the_sentinels_for_the_primary() -> None:
     }
 
 
-def test_every_user_has_its_own_password_and_the_access_lists_only_hashes() -> None:
-    secret: dict[str, str] = render(VALUES).one("Secret", "-redis")["stringData"]
-    passwords = [value for key, value in secret.items() if key.endswith("-password")]
-    assert len(set(passwords)) == len(passwords) == 9
-    assert not any(password in secret["users.acl"] + secret["sentinel.acl"] for password in passwords)
+def test_every_user_has_its_own_password_and_the_access_lists_only_hashes(tmp_path: Path) -> None:
+    rendered = render(VALUES)
+    secret: dict[str, str] = rendered.one("Secret", "-redis")["stringData"]
+    folder = write_access_lists(rendered.one("ConfigMap", "-redis-config")["data"], secret, tmp_path)
+    lists = [(folder / name).read_text() for name in ("users.acl", "sentinel.acl")]
+    assert len(set(secret.values())) == len(secret) == 9
+    assert not any(password in text for password in secret.values() for text in lists)

@@ -15,6 +15,7 @@ from redis import Redis
 
 from parley_core.secret_files import with_password
 from tests.chart.rendering import render
+from tests.support.access_lists import write_access_lists
 
 ON = os.environ.get("PARLEY_TEST_ROLES") == "1"
 OWNER = "user default on nopass ~* &* +@all"  # the tests themselves
@@ -30,9 +31,11 @@ def access_list(folder: Path) -> tuple[str, ...]:
     """Return the options of a server with the access list; none unless roles are tested."""
     if not ON:
         return ()
-    lines = [line for line in _secret()["users.acl"].splitlines() if not line.startswith("user default")]
-    (folder / "users.acl").write_text("\n".join([OWNER, *lines, ""]))
-    return ("--aclfile", str(folder / "users.acl"))
+    config = render().one("ConfigMap", "-redis-config")["data"]
+    lists = write_access_lists(config, _secret(), folder / "acl")
+    lines = [line for line in (lists / "users.acl").read_text().splitlines() if not line.startswith("user default")]
+    (lists / "users.acl").write_text("\n".join([OWNER, *lines, ""]))
+    return ("--aclfile", str(lists / "users.acl"))
 
 
 def as_role(url: str, role: str) -> str:

@@ -39,12 +39,18 @@ annotations:
 {{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ $tag }}
 {{- end -}}
 
-{{/* Security contexts that the Pod Security standard `restricted` requires. */}}
+{{/*
+Security contexts that the Pod Security standard `restricted` requires; takes (dict "root" $). OpenShift gives each
+namespace users of its own, and refuses pods that ask for another one.
+*/}}
 {{- define "parley.podSecurity" -}}
+{{- $user := .root.Values.userId | int64 -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+{{- if and $user (not (.root.Capabilities.APIVersions.Has "security.openshift.io/v1")) }}
+runAsUser: {{ $user }}
+runAsGroup: {{ $user }}
+fsGroup: {{ $user }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}

@@ -2,6 +2,7 @@
 Access list with one line per role, and the fewest commands and keys with which the tests of processes pass
 (PARLEY_TEST_ROLES, see tests/support/roles.py). A script needs the rights of its user for each of its calls.
 Keys of the record are parley:*, the others are queues and keys of Celery's transport. No role may list keys.
+write-acl.sh turns users on, with the hashes of their passwords.
 */}}
 
 {{- define "parley.redis.acl.connection" -}}
@@ -22,14 +23,14 @@ Keys of the record are parley:*, the others are queues and keys of Celery's tran
 {{- $connection := include "parley.redis.acl.connection" . -}}
 {{- $jobs := printf "%s %s %s" $connection (include "parley.redis.acl.transitions" .) (include "parley.redis.acl.publish" .) -}}
 user default off nopass sanitize-payload resetchannels -@all
-user probe on #{{ sha256sum .probe }} resetchannels -@all +ping +info
-user api on #{{ sha256sum .api }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* %R~parley:history ~parley:limits:* +incrby +pttl +rename +zrevrange +subscribe +unsubscribe
-user keeper on #{{ sha256sum .keeper }} {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* +zscan
-user worker on #{{ sha256sum .worker }} {{ $jobs }} ~parley:workers:* %R~parley:removing ~unacked* ~*.celery.pidbox* &/0.celery.pidbox +zremrangebyscore +zrangebyscore +zrevrangebyscore +brpop +rpop +srem +script|exists +subscribe +psubscribe +unsubscribe +punsubscribe
-user flower on #{{ sha256sum .flower }} ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* resetchannels &/0.celery.pidbox &/0.celeryev/* +@all -@admin -@dangerous -@scripting -scan -randomkey +info +evalsha +script|load +script|exists
-user keda on #{{ sha256sum .keda }} ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list
-{{- if hasKey . "replica" }}
-user replica on #{{ sha256sum .replica }} resetchannels -@all +psync +replconf +ping
-user sentinel on #{{ sha256sum .sentinel }} allchannels -@all +multi +exec +ping +info +role +publish +subscribe +slaveof +replicaof +failover +config|rewrite +client|setname +client|kill +client|pause +client|unpause +script|kill
+user probe resetchannels -@all +ping +info
+user api {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* %R~parley:history ~parley:limits:* +incrby +pttl +rename +zrevrange +subscribe +unsubscribe
+user keeper {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* +zscan
+user worker {{ $jobs }} ~parley:workers:* %R~parley:removing ~unacked* ~*.celery.pidbox* &/0.celery.pidbox +zremrangebyscore +zrangebyscore +zrevrangebyscore +brpop +rpop +srem +script|exists +subscribe +psubscribe +unsubscribe +punsubscribe
+user flower ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* resetchannels &/0.celery.pidbox &/0.celeryev/* +@all -@admin -@dangerous -@scripting -scan -randomkey +info +evalsha +script|load +script|exists
+user keda ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list
+{{- if eq .Values.redis.mode "sentinel" }}
+user replica resetchannels -@all +psync +replconf +ping
+user sentinel allchannels -@all +multi +exec +ping +info +role +publish +subscribe +slaveof +replicaof +failover +config|rewrite +client|setname +client|kill +client|pause +client|unpause +script|kill
 {{- end }}
 {{- end -}}

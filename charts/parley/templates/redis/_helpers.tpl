@@ -74,7 +74,7 @@
 
 {{/* A command that asks the server of this container as the user `probe`; takes more words of redis-cli. */}}
 {{- define "parley.redis.ping" -}}
-REDISCLI_AUTH=$(cat /etc/parley/acl/probe-password) redis-cli {{ . }}--user probe --no-auth-warning -e ping >/dev/null 2>&1
+REDISCLI_AUTH=$(cat /etc/parley/own/probe-password) redis-cli {{ . }}--user probe --no-auth-warning -e ping >/dev/null 2>&1
 {{- end -}}
 
 {{/* Names of the users that have a password, as a JSON array. */}}
@@ -87,7 +87,7 @@ REDISCLI_AUTH=$(cat /etc/parley/acl/probe-password) redis-cli {{ . }}--user prob
 {{/* Access list of the Sentinels. A client may ask for the primary and hear of a new one; only Sentinels fail over. */}}
 {{- define "parley.redis.sentinelACL" -}}
 user default off nopass sanitize-payload resetchannels -@all
-user probe on #{{ sha256sum .probe }} resetchannels -@all +ping
-user client on #{{ sha256sum .client }} resetchannels &+switch-master &+slave-reconf-done -@all +@connection -client|kill -client|list +info +role +subscribe +psubscribe +unsubscribe +sentinel|masters +sentinel|master +sentinel|get-master-addr-by-name +sentinel|sentinels +sentinel|replicas +sentinel|slaves
-user sentinel on #{{ sha256sum .sentinel }} allchannels +@all
+user probe resetchannels -@all +ping
+user client resetchannels &+switch-master &+slave-reconf-done -@all +@connection -client|kill -client|list +info +role +subscribe +psubscribe +unsubscribe +sentinel|masters +sentinel|master +sentinel|get-master-addr-by-name +sentinel|sentinels +sentinel|replicas +sentinel|slaves
+user sentinel allchannels +@all
 {{- end -}}
