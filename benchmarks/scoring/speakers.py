@@ -11,6 +11,7 @@ from benchmarks.scoring.der import speaker_mapping
 from parley_core.turns import Turn
 
 MERGED_SHARE = 0.2  # of a person's speech under the label of somebody else who is silent: two people share the label
+MOST = 0.5  # of a turn
 RESOLUTION = 0.01  # seconds
 
 
@@ -33,6 +34,20 @@ def shared_labels(reference: Sequence[Turn], found: Sequence[Turn]) -> dict[str,
         if sharing.any():
             shared[label] = float(others[sharing].sum() * RESOLUTION)
     return shared
+
+
+def foreign_turns(reference: Sequence[Turn], found: Sequence[Turn]) -> list[bool]:
+    """Return for each turn of the result whether somebody else speaks most of it while the label's owner is silent."""
+    people, labels = _names(reference), _names(found)
+    length = max((turn.end for turn in (*reference, *found)), default=0.0)
+    spoken, labelled = _activity(reference, people, length), _activity(found, labels, length)
+    owner = dict(zip(labels, (labelled.astype(np.int64) @ spoken.T.astype(np.int64)).argmax(axis=1), strict=True))
+    foreign = []
+    for turn in found:
+        part = spoken[:, round(turn.start / RESOLUTION) : round(turn.end / RESOLUTION)]
+        others = part.any(axis=0) & ~part[owner[turn.speaker]]
+        foreign.append(bool(others.mean() > MOST) if others.size else False)
+    return foreign
 
 
 def surplus_labels(reference: Sequence[Turn], found: Sequence[Turn]) -> set[str]:

@@ -1,7 +1,7 @@
 """Fits the doubt about speakers: `python -m benchmarks.tuning.doubt TUNING VALIDATION`.
 
 Both arguments are folders that `python -m benchmarks.data.sets` writes, with one folder of labelled recordings per
-condition. Prints the two regressions for engines/onnx/doubt.py, fitted on the first one, and per condition of the
+condition. Prints the regressions for engines/onnx/doubt.py, fitted on the first one, and per condition of the
 second one what the warnings find and miss.
 """
 
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.data.audio import labelled, read_audio
 from benchmarks.scoring.der import miscounted, read_rttm
-from benchmarks.scoring.speakers import shared_labels, surplus_labels
+from benchmarks.scoring.speakers import foreign_turns, shared_labels, surplus_labels
 from benchmarks.tuning.regression import fit_logistic
 from parley_core.job import SpeakerBounds
 from parley_core.turns import Turn
@@ -27,13 +27,13 @@ from parley_worker.engines.onnx import OnnxEngine
 from parley_worker.engines.onnx.clustering import DEFAULT, FoundSpeakers, find_speakers
 from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
-from parley_worker.engines.onnx.doubt import EVIDENCE, SEVERAL, SURPLUS, Regression, speaker_evidence
+from parley_worker.engines.onnx.doubt import EVIDENCE, SEVERAL, SURPLUS, Regression, speaker_evidence, turn_evidence
 from parley_worker.engines.onnx.embedding import Embeddings
-from parley_worker.engines.onnx.frames import segments
+from parley_worker.engines.onnx.frames import frame_segments, segments
 
-OF_SEVERAL = ("joined", "stray", "spread")  # the evidence of each regression
+OF_SEVERAL = ("joined", "stray", "spread", "odd", "crowded")  # the evidence of each regression
 OF_SURPLUS = ("log_seconds", "apart")
-FALSE_ALARMS = {OF_SEVERAL: 0.03, OF_SURPLUS: 0.02}  # share of the sound speakers of the tuning split that are flagged
+FALSE_ALARMS = {OF_SEVERAL: 0.025, OF_SURPLUS: 0.03}  # share of the sound speakers of the tuning split that are flagged
 SAME_PERSON = 0.7  # cosine similarity from which a vector of the cohort is of a speaker of the recording
 COLUMNS = ("condition", "recordings", "merged", "not flagged", "miscounted", "not flagged", "false alarms")
 
@@ -44,12 +44,16 @@ class Case:
 
     Attributes:
         evidence: shape (speakers, numbers).
+        turns: evidence for the turns that can be compared with others, shape (turns, 3).
+        foreign: whether each of these is somebody else's, shape (turns,).
         shared: seconds of other people under the label of each speaker, shape (speakers,).
         surplus: whether each speaker is nobody or has another label, shape (speakers,).
         miscounted: whether the number of speakers is wrong.
     """
 
     evidence: NDArray[np.float64]
+    turns: NDArray[np.float64]
+    foreign: NDArray[np.bool_]
     shared: NDArray[np.float64]
     surplus: NDArray[np.bool_]
     miscounted: bool
@@ -59,7 +63,9 @@ def main(tuning: Path, validation: Path) -> None:
     """Fit on the tuning split, print the regressions, score the validation split with those of the engine."""
     engine = OnnxEngine()
     cases = [case for found in _conditions(engine, tuning).values() for case in found]
-    evidence = np.concatenate([case.evidence for case in cases])
+    turns, foreign = (np.concatenate([getattr(case, name) for case in cases]) for name in ("turns", "foreign"))
+    print("ODD =", fit_logistic(turns, foreign.astype(np.float64), np.ones(len(foreign))))
+    evidence = np.concatenate([case.evidence for case in cases])  # with the ODD of the engine: for a new one, run again
     shared = np.concatenate([case.shared for case in cases])
     print("SEVERAL =", fit(evidence, shared > 0, OF_SEVERAL, 1 + shared))  # a merge weighs as what it costs
     surplus = np.concatenate([case.surplus for case in cases])
@@ -92,8 +98,12 @@ def case_of(reference: list[Turn], decision: Decision) -> Case:
     found = [Turn(one.start, one.end, str(one.speaker)) for one in segments(decision.active)]
     names = [str(speaker) for speaker in range(len(decision.speakers))]
     shared, surplus = shared_labels(reference, found), surplus_labels(reference, found)
+    compared, turns = turn_evidence(decision)
+    foreign = dict(zip(frame_segments(decision.active), foreign_turns(reference, found), strict=True))
     return Case(
         speaker_evidence(decision),
+        turns,
+        np.array([foreign[turn] for turn in compared], np.bool_),
         np.array([shared.get(name, 0.0) for name in names]),
         np.array([name in surplus for name in names]),
         miscounted(reference, found),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.scoring.speakers import shared_labels, surplus_labels
+from benchmarks.scoring.speakers import foreign_turns, shared_labels, surplus_labels
 from parley_core.turns import Turn
 
 REFERENCE = [Turn(0, 10, "ann"), Turn(10, 14, "ben"), Turn(13, 15, "ann")]
@@ -30,3 +30,8 @@ def test_a_second_label_of_a_person_and_one_of_nobody_are_surplus() -> None:
     found = [Turn(0, 6, "a"), Turn(6, 10, "second"), Turn(10, 14, "b"), Turn(20, 21, "nobody")]
     assert surplus_labels(REFERENCE, found) == {"second", "nobody"}
     assert surplus_labels(REFERENCE, found[::2]) == set()
+
+
+def test_a_turn_is_foreign_if_most_of_it_is_somebody_elses_while_the_owner_of_the_label_is_silent() -> None:
+    found = [Turn(0, 9, "a"), Turn(9, 11.5, "a"), Turn(11.5, 13, "a"), Turn(13, 14, "a"), Turn(20, 21, "a")]
+    assert foreign_turns(REFERENCE, found) == [False, True, True, False, False]

@@ -10,7 +10,18 @@ from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx import grid, trunk
 from parley_worker.engines.onnx.clustering import ALONE, FoundSpeakers
 from parley_worker.engines.onnx.decision import Decision
-from parley_worker.engines.onnx.doubt import EVIDENCE, LONGEST_STRAY, SEVERAL, SURPLUS, doubts, speaker_evidence
+from parley_worker.engines.onnx.doubt import (
+    EVIDENCE,
+    LEAST_ODD,
+    LONGEST_STRAY,
+    ODD,
+    OF_TURN,
+    SEVERAL,
+    SURPLUS,
+    doubts,
+    speaker_evidence,
+    turn_evidence,
+)
 from parley_worker.engines.onnx.embedding import Embeddings
 from parley_worker.engines.onnx.segmentation import Segmentation
 
@@ -66,5 +77,32 @@ def test_somebody_with_little_speech_near_another_speaker_may_be_the_same_person
     assert (set(short.doubtful), set(long.doubtful)) == ({0}, set())
 
 
+def test_a_turn_unlike_the_others_of_its_speaker_is_odd() -> None:
+    alike, odd, single = one_speaker(slice(0, 0)), one_speaker(slice(40, 60)), one_speaker(slice(40, 60))
+    for decision in (alike, odd):
+        decision.active[[230, 231, 360, 361], 0] = False  # three turns; the second one is the stranger's
+    assert evidence(odd)["odd"] > 0
+    assert evidence(alike)["odd"] == evidence(single)["odd"] == LEAST_ODD
+
+
+def test_the_odd_turn_is_compared_without_overlapped_and_too_short_speech() -> None:
+    decision = one_speaker(slice(40, 60))
+    decision.active[[230, 231, 360, 361], 0] = False
+    overlapped = np.pad(decision.active, ((0, 0), (0, 1)))
+    overlapped[225:365, 1] = True  # the stranger's turn is not alone
+    decision.active = overlapped
+    assert [turn.first for turn in turn_evidence(decision)[0]] == [0, 362]
+
+
+def test_a_window_that_hears_two_people_under_the_only_label_makes_it_crowded() -> None:
+    decision = one_speaker(slice(40, 60))
+    assert evidence(decision)["crowded"] == 0
+    decision.activity[0, 230:360] = [0, 1, 0]  # the second local speaker has the same label: there is no other one
+    assert evidence(decision)["crowded"] == 1
+    decision.activity[0, 230:360] = [1, 1, 0]  # never alone
+    assert evidence(decision)["crowded"] == 0
+
+
 def test_the_regressions_have_a_weight_for_each_number() -> None:
     assert len(SEVERAL.weights) == len(SURPLUS.weights) == len(EVIDENCE)
+    assert len(ODD.weights) == len(OF_TURN)

@@ -34,13 +34,16 @@ class Assignment:
         segmentation: of the recording.
         embeddings: of the recording.
         speakers: unit vectors, shape (speakers, 192), at least one.
+
+    Attributes:
+        nearest: the speaker of each local speaker, shape (windows, 3).
     """
 
     def __init__(self, segmentation: Segmentation, embeddings: Embeddings, speakers: Floats) -> None:
         self._frames = embeddings.frames
         self._speakers = speakers
-        nearest = nearest_speakers(embeddings.local, speakers)
-        votes = speaker_votes(segmentation.activity, nearest, segmentation.step)
+        self.nearest = nearest_speakers(embeddings.local, speakers)
+        votes = speaker_votes(segmentation.activity, self.nearest, segmentation.step)
         self._votes = np.pad(votes, ((0, 0), (0, len(speakers) - votes.shape[1])))
         self._windows = windows_per_frame(len(segmentation.activity), segmentation.step)
         self._forced: list[tuple[int, slice]] = []

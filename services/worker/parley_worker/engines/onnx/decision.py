@@ -31,6 +31,8 @@ class Decision:
         embedding_frames: as in the embeddings, shape (embedding frames, 192).
         active: shape (frames, speakers or more).
         evidence: for any part of `active`.
+        activity: of the local speakers, shape (windows, 589, 3).
+        nearest: the speaker of each local speaker, shape (windows, 3).
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Decision:
         self._assignment = Assignment(segmentation, embeddings, found.embeddings)
         self._count = np.minimum(segmentation.count, bounds.max or segmentation.count.max())
         self.active = self._with_at_least(bounds.min or 1)
+        self.activity = segmentation.activity
+        self.nearest = self._assignment.nearest
         self.evidence = Evidence(segmentation, self._assignment, self.active)
 
     def similarity_alone(self) -> Iterator[Floats]:
