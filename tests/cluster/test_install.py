@@ -98,7 +98,7 @@ def test_a_second_install_in_another_namespace_works_beside_the_first(
 ) -> None:
     with namespace("e2e-install-other") as other:
         second = Release(other, installed.name)  # the same name, too
-        second.install()
+        second.install({"userId": 1000650000})  # such as OpenShift gives: no image knows it
         second.wait_for_api()
         (job,) = second.finish([second.submit(sample)], 180)
         assert job["state"] == "succeeded", job
@@ -106,7 +106,9 @@ def test_a_second_install_in_another_namespace_works_beside_the_first(
         with_other_key = {"Authorization": f"Bearer {second.key}"}
         assert installed.http.get("/v1/jobs", headers=with_other_key).status_code == 401
     results.add(
-        "second install in another namespace, same name", "both work", "both work, neither takes the other's key"
+        "second install in another namespace, same name, as user 1000650000",
+        "both work",
+        "both work, neither takes the other's key",
     )
 
 
