@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from limits.aio.storage import Storage
 
@@ -18,7 +20,6 @@ from parley_api.runtime.readiness import Readiness
 from parley_api.runtime.stored_keys import StoredKeys
 from parley_api.runtime.tenant_limits import TenantLimits, redis_storage
 from parley_api.runtime.tenant_slots import TenantSlots
-from parley_api.runtime.tokens import Tokens
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.ports import JobQueue, RecordingStore
@@ -27,6 +28,9 @@ from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.storage.objects import ObjectStore
 from parley_core.voiceprints import VoiceprintStore
+
+if TYPE_CHECKING:
+    from parley_api.runtime.tokens import Tokens
 
 
 @dataclass(slots=True)
@@ -86,7 +90,13 @@ class Dependencies:
         self.callbacks = Callbacks(self.settings)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
-        self.tokens = Tokens(self.settings.token_issuers_file) if self.settings.token_issuers_file else None
+        self.tokens = _tokens(self.settings.token_issuers_file) if self.settings.token_issuers_file else None
+
+
+def _tokens(issuers: Path) -> Tokens:
+    from parley_api.runtime.tokens import Tokens  # a tenth of the processor time of a start, for those who have issuers
+
+    return Tokens(issuers)
 
 
 def connect(settings: Settings) -> Dependencies:

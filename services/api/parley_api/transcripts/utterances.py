@@ -6,10 +6,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from parley_api.transcripts.attribution import Attribution
 from parley_api.transcripts.words import Word
 from parley_core.turns import Turn
+
+if TYPE_CHECKING:
+    from parley_api.transcripts.attribution import Attribution
 
 PAUSE = 1000  # milliseconds between two words that end an utterance
 LONG = 10_000  # milliseconds after which the end of a sentence ends an utterance: a few lines of subtitles

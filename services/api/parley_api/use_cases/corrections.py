@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from parley_api.corrections.draft import Draft
 from parley_api.corrections.history import History
 from parley_api.corrections.log import CorrectionLog
-from parley_api.corrections.voiced_draft import VoicedDraft
 from parley_api.http.errors import CorrectionConflict
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas import CorrectionRequest, CorrectionsAnswer, QuestionsAnswer
@@ -16,6 +16,9 @@ from parley_api.use_cases.results import engine_result, require_result
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.result_document import ResultDocument
+
+if TYPE_CHECKING:
+    from parley_api.corrections.voiced_draft import VoicedDraft
 
 log = get_logger(__name__)
 
@@ -49,7 +52,7 @@ def _correct(deps: Dependencies, job: Job, asked: CorrectionRequest) -> Correcti
     )
     document = engine_result(deps.recordings, key)
     draft = _draft(document, History.of(earlier).followed_by(new))
-    voiced = VoicedDraft.read(deps.recordings, key, document, draft) if asked.redecide else None
+    voiced = _by_voice(deps, key, document, draft) if asked.redecide else None
     if voiced is not None:
         new = new.model_copy(update={"redecided": voiced.decided_again()})
     corrections.append(earlier, new, lambda: deps.store.manifests.trace(job.id).purged)
@@ -65,13 +68,19 @@ def _questions(deps: Dependencies, job: Job) -> QuestionsAnswer:
     key = require_result(job).key
     earlier = CorrectionLog(deps.recordings, key).read()
     document = engine_result(deps.recordings, key)
-    voiced = VoicedDraft.read(deps.recordings, key, document, _draft(document, History.of(earlier)))
+    voiced = _by_voice(deps, key, document, _draft(document, History.of(earlier)))
     return QuestionsAnswer(
         job_id=job.id,
         version=len(earlier),
         by_voice=voiced is not None,
         questions=voiced.questions() if voiced is not None else [],
     )
+
+
+def _by_voice(deps: Dependencies, key: str, document: ResultDocument, draft: Draft) -> VoicedDraft | None:
+    from parley_api.corrections.voiced_draft import VoicedDraft  # loads NumPy, a tenth of the processor time of a start
+
+    return VoicedDraft.read(deps.recordings, key, document, draft)
 
 
 def _draft(document: ResultDocument, history: History) -> Draft:

@@ -5,24 +5,18 @@ So a transcript may come before, during or after the work of the engine, and a r
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from parley_api.corrected_result import CorrectedResult
 from parley_api.http.errors import TranscriptNotFound
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas.queries import TranscriptFormat
-from parley_api.transcripts.attribution import attribute
-from parley_api.transcripts.evidence import as_shown, evidence_of_turns
 from parley_api.transcripts.reading import read_transcript, require_within
-from parley_api.transcripts.utterances import SpokenWord, spoken
+from parley_api.transcripts.utterances import SpokenWord
 from parley_api.transcripts.words import Transcript
-from parley_api.use_cases.results import engine_result, require_result
+from parley_api.use_cases.results import require_result
 from parley_core.errors import JobPurged
-from parley_core.frame_evidence import FrameEvidence
 from parley_core.job import Job
 from parley_core.ports import RecordingStore
-from parley_core.recording import evidence_key, transcript_key
+from parley_core.recording import transcript_key
 
 
 async def store_transcript(deps: Dependencies, job: Job, body: bytes, name: TranscriptFormat | None) -> Transcript:
@@ -56,7 +50,15 @@ async def words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tup
         ObjectStoreUnavailable: it cannot be read.
     """
     key = require_result(job).key
-    return await deps.blocking.objects(_words, deps.recordings, job.id, key, result)
+    return await deps.blocking.objects(_spoken_words, deps.recordings, job.id, key, result)
+
+
+def _spoken_words(
+    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult
+) -> tuple[SpokenWord, ...] | None:
+    from parley_api.use_cases.spoken_words import spoken_words  # loads NumPy, a tenth of the processor time of a start
+
+    return spoken_words(recordings, job_id, key, result)
 
 
 async def required_words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tuple[SpokenWord, ...]:
@@ -65,24 +67,3 @@ async def required_words_of(deps: Dependencies, job: Job, result: CorrectedResul
     if words is None:
         raise TranscriptNotFound("This job has no transcript. Send it with `POST` to this path.")
     return words
-
-
-def _words(recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult) -> tuple[SpokenWord, ...] | None:
-    try:
-        transcript = Transcript.from_json(recordings.read(transcript_key(job_id)))
-    except KeyError:
-        return None
-    return spoken(transcript.words, attribute(transcript.words, *_evidence(recordings, key, result)))
-
-
-def _evidence(
-    recordings: RecordingStore, key: str, result: CorrectedResult
-) -> tuple[FrameEvidence, NDArray[np.bool_] | None]:
-    """Return the engine's evidence, as corrected, and where; the turns stand for it where the engine has none."""
-    shown = result.document
-    try:
-        evidence = FrameEvidence.from_bytes(recordings.read(evidence_key(key)))
-    except KeyError:
-        return evidence_of_turns(shown.turns, shown.speakers, shown.recording.seconds), None
-    engine = engine_result(recordings, key) if result.version else shown
-    return as_shown(evidence, engine.turns, shown.turns, shown.speakers)
