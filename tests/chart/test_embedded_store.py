@@ -59,6 +59,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectSto
     process.wait()
 
 
+def test_many_objects_are_stored_listed_and_deleted_together(store: ObjectStore) -> None:
+    keys = [f"jobs/{number}/purged" for number in range(30)]
+    store.put_each(keys, b"x", lambda: None)
+    assert sorted(store.keys_each([f"jobs/{number}/" for number in range(31)], lambda: None)) == sorted(keys)
+    store.delete_each([*keys, "jobs/none"], lambda: None)
+    assert list(store.keys("jobs")) == []
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_outlives_its_last_object(store: ObjectStore, tmp_path: Path, folder: str) -> None:
     """versitygw removes an empty folder, and a put at that moment fails or is lost (5 of 5,800)."""

@@ -101,11 +101,12 @@ def test_a_put_returns_after_its_flush_and_fails_without_one(
         for name, value in environment_of(port).items():
             monkeypatch.setenv(name, value)
         store = ObjectStore("s3://parley", flush_url=url)
-        disk.allowed.release(3)
+        disk.allowed.release(4)
         store.put("results/a", b"x")
         assert store.create("jobs/a", b"x")
         assert not store.create("jobs/a", b"y")
-        assert disk.flushes == 3  # also after the object of another call: the caller relies on it
+        store.put_each(["results/d", "results/e", "results/f"], b"x", lambda: None)
+        assert disk.flushes == 4  # one for those three; also after the object of another call: the caller relies on it
         disk.error = OSError(5, "Input/output error")
         disk.allowed.release()
         with pytest.raises(ObjectStoreUnavailable):

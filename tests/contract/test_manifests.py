@@ -92,7 +92,7 @@ def test_a_purged_job_leaves_a_tombstone_alone(manifests: Manifests, objects: Re
     new = new_job()
     manifests.accept(new, IdempotencyKey("k", "d"))
     manifests.end(new.id, 0, SUCCEEDED)
-    manifests.condemn(new.id, by_hand=True)
+    manifests.condemn(new.id)
     assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, ended=True, purged=True)
     manifests.forget(new.id)
     manifests.forget(new.id)
@@ -116,7 +116,7 @@ def test_a_day_lists_its_jobs_and_its_changes(manifests: Manifests) -> None:
     assert list(manifests.traces("2020-01-01")) == []
     assert list(manifests.changed_on(day)) == []
     manifests.begin_run(ended.id, 1)
-    manifests.condemn(ended.id, by_hand=True)
+    manifests.condemn(ended.id)
     assert list(manifests.changed_on(datetime.now(UTC).date().isoformat())) == [ended.id]
 
 
@@ -221,7 +221,7 @@ def test_members_of_a_newer_version_are_ignored(manifests: Manifests, objects: R
 def test_a_purge_at_the_end_of_its_retention_is_no_change_to_look_for(manifests: Manifests) -> None:
     new = new_job()
     manifests.accept(new, None)
-    manifests.condemn(new.id, by_hand=False)
+    manifests.condemn_each([new.id], lambda: None)
     assert manifests.trace(new.id).purged
     assert list(manifests.changed_on(datetime.now(UTC).date().isoformat())) == []
 

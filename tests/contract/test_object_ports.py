@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from parley_core.errors import RecordingTooLarge
 from parley_core.ports import RecordingStore
+from parley_core.storage import objects
 from parley_core.storage.objects import ObjectStore
 from tests.support.fakes import MemoryRecordingStore
 
@@ -59,6 +61,45 @@ def test_small_objects_are_written_read_listed_and_deleted(store: RecordingStore
     store.delete("results/a/1.json")
     store.delete("results/a/1.json")
     assert list(store.keys("results/")) == []
+
+
+@pytest.mark.parametrize("number", [1, 3, 30])
+def test_many_objects_are_stored_listed_and_deleted_together(store: RecordingStore, number: int) -> None:
+    keys, noted = [f"jobs/a/{place}/purged" for place in range(number)], list[None]()
+    store.put_each(keys, b"", lambda: noted.append(None))
+    assert len(noted) >= number
+    assert sorted(store.keys_each(["jobs/a/", "jobs/none/"], lambda: None)) == sorted(keys)
+    assert store.read(keys[-1]) == b""
+    store.put("jobs/b/kept", b"x")
+    store.delete_each([*keys, "jobs/a/none"], lambda: noted.append(None))
+    assert len(noted) >= 2 * number
+    assert list(store.keys("jobs/")) == ["jobs/b/kept"]
+
+
+def test_a_folder_keeps_no_empty_folders(tmp_path: Path) -> None:
+    store = ObjectStore(f"file://{tmp_path}/objects")
+    for key in ("results/2026-11-27/a/1.json", "results/2026-11-27/b/1.json", "jobs/2026-11-27/a/purged"):
+        store.put(key, b"x")
+    store.delete("results/2026-11-27/a/1.json")
+    store.delete("jobs/2026-11-27/a/purged")
+    assert [path.name for path in (tmp_path / "objects").rglob("*")] == ["results", "2026-11-27", "b", "1.json"]
+    store.put("jobs/2026-11-27/a/purged", b"x")
+    assert store.read("jobs/2026-11-27/a/purged") == b"x"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="syncfs(2) is Linux's")
+def test_many_objects_in_a_folder_share_a_flush_and_a_few_have_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, flushed = ObjectStore(f"file://{tmp_path}/objects"), list[Path]()
+    flush, flush_all = objects._fsync, objects._flush_file_system
+    monkeypatch.setattr(objects, "_fsync", lambda path: flushed.append(path) or flush(path))
+    monkeypatch.setattr(objects, "_flush_file_system", lambda path: flushed.append(path) or flush_all(path))
+    store.put_each(["jobs/a/purged"], b"", lambda: None)
+    assert [path.name for path in flushed] == ["purged", "a", "jobs", "objects"]
+    flushed.clear()
+    store.put_each([f"jobs/{number}/purged" for number in range(objects.FLUSHED_AT_ONCE)], b"", lambda: None)
+    assert [path.name for path in flushed] == ["objects"]
 
 
 def test_what_is_not_there_is_a_key_error(store: RecordingStore) -> None:

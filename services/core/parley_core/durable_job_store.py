@@ -11,6 +11,7 @@ Where the two disagree, the object store is right, and Redis is made to follow.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -223,31 +224,52 @@ class DurableJobStore(IndexedJobStore):
 
         Raises also ObjectStoreUnavailable.
         """
-        self._condemn(job_id, by_hand=True)
+        self._condemn(job_id)
 
-    def remove(self, job: Job, by_hand: bool = True) -> tuple[str, ...]:
-        """Remove an ended job for good; return what was removed: recording, result, transcript, record.
+    def remove(self, job: Job) -> tuple[str, ...]:
+        """Remove an ended job by hand, for good; return what was removed: recording, result, transcript, record.
 
         The tombstone comes first, so that nothing brings the job back, and the record goes last, so that a removal that
         was broken off is done again.
-
-        Args:
-            by_hand: before its retention is over.
 
         Raises:
             JobNotFinished: it has not ended.
             JobPurged, JobNotFound: it is gone already.
             ObjectStoreUnavailable, JobStoreUnavailable: try again.
         """
-        self._condemn(job.id, by_hand)
-        self._objects.delete(job.recording.key)
-        results = self._objects.keys(result_folder(job.id))
-        for key in (*results, *self._objects.keys(checkpoint_folder(job.id))):
-            self._objects.delete(key)
+        self._condemn(job.id)
+        removed = self._remove_objects([job], lambda: None)
         self.purge(job.id)
-        result = ("result",) if any(key.endswith(".json") for key in results) else ()
-        transcript = ("transcript",) if transcript_key(job.id) in results else ()
+        result = ("result",) if any(key.endswith(".json") for key in removed) else ()
+        transcript = ("transcript",) if transcript_key(job.id) in removed else ()
         return ("recording", *result, *transcript, "record")
+
+    def remove_expired(self, jobs: Sequence[Job], note_progress: Callable[[], None]) -> list[Job]:
+        """Remove ended jobs whose retention is over; return those that this call removed.
+
+        The order is that of `remove`. Each step is made for all jobs before the next one begins, so that they share
+        flushes and round trips. A job that is gone already, or was retried, is passed over.
+
+        Args:
+            note_progress: called after each object.
+
+        Raises ObjectStoreUnavailable or JobStoreUnavailable: try again.
+        """
+        condemned = set(self.index.condemn_each([job.id for job in jobs]))
+        jobs = [job for job in jobs if job.id in condemned]
+        ids = [job.id for job in jobs]
+        self.manifests.condemn_each(ids, note_progress)
+        self._remove_objects(jobs, note_progress)
+        self.manifests.forget_each(ids, note_progress)
+        purged = set(self.index.purge_each(ids))
+        return [job for job in jobs if job.id in purged]
+
+    def _remove_objects(self, jobs: Sequence[Job], note_progress: Callable[[], None]) -> Sequence[str]:
+        """Remove recordings, results and checkpoints; return their keys."""
+        folders = [folder(job.id) for folder in (result_folder, checkpoint_folder) for job in jobs]
+        keys = [*(job.recording.key for job in jobs), *self._objects.keys_each(folders, note_progress)]
+        self._objects.delete_each(keys, note_progress)
+        return keys
 
     def purge(self, job_id: str) -> None:
         """See JobRecorder.purge. The manifest goes before the record."""
@@ -295,13 +317,13 @@ class DurableJobStore(IndexedJobStore):
             corrected |= self._end_run(job)
         return corrected
 
-    def _condemn(self, job_id: str, by_hand: bool) -> None:
+    def _condemn(self, job_id: str) -> None:
         try:
             self.index.condemn(job_id)
         except JobNotFound:  # not recorded yet
             self._recorded(job_id)
             self.index.condemn(job_id)
-        self.manifests.condemn(job_id, by_hand)
+        self.manifests.condemn(job_id)
 
     def _recorded(self, job_id: str) -> Job:
         try:

@@ -6,7 +6,7 @@ All methods are synchronous unless marked async: an event loop calls them in a t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -288,6 +288,14 @@ class JobIndex(JobStore, Protocol):
     def history(self) -> History: ...
     def confirm_history(self, seen: History, look_again: bool) -> int | None: ...
 
+    def condemn_each(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Condemn the jobs of these that have ended; return their ids."""
+        ...
+
+    def purge_each(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Purge the jobs of these that have ended; return the ids of those that had a record."""
+        ...
+
     def retry(self, job_id: str, run: int | None = None) -> Job:
         """See SubmitStore.retry. With `run` only if this is the job's run: of two callers, one begins the next."""
         ...
@@ -336,8 +344,20 @@ class RecordingStore(Protocol):
         """Provide the object as a local file while the context lasts. Raises KeyError when there is none."""
         ...
 
+    def put_each(self, keys: Sequence[str], data: bytes, note_progress: Callable[[], None]) -> None:
+        """Store the same small object under many keys, all durable on return. They share a flush.
+
+        Args:
+            note_progress: called after each object; the same for the two calls below.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove the object. No error when there is none."""
+        ...
+
+    def delete_each(self, keys: Sequence[str], note_progress: Callable[[], None]) -> None:
+        """Remove many objects. No error for one that there is not."""
         ...
 
     def create(self, key: str, data: bytes) -> bool:
@@ -346,6 +366,10 @@ class RecordingStore(Protocol):
 
     def keys(self, prefix: str) -> Sequence[str]:
         """Return the names of the objects below a folder (`recordings/`)."""
+        ...
+
+    def keys_each(self, prefixes: Sequence[str], note_progress: Callable[[], None]) -> Sequence[str]:
+        """Return the names of the objects below many folders."""
         ...
 
     def entries(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:

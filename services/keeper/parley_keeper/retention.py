@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobNotFinished, JobNotFound, JobPurged, JobStoreUnusable, RetryableError
+from parley_core.errors import JobStoreUnusable, RetryableError
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.storage.manifests import CLOCKS_APART
 from parley_keeper.loop import NoteProgress
 
-BATCH = 200  # jobs that one call claims: few enough to be removed before the claim lapses
-AT_ONCE = 8  # removals wait for the object store most of the time
+BATCH = 500  # jobs that one call claims: few enough to be removed before the claim lapses
+AT_ONCE = 2  # batches: while one waits for a store, the other goes on
 
 log = get_logger(__name__)
 
@@ -37,27 +37,29 @@ def purge_expired(
     if abs(apart) > CLOCKS_APART:
         hours = apart / timedelta(hours=1)
         raise JobStoreUnusable(f"The clock of Redis is {hours:+.1f} h from the keeper's; nothing is purged meanwhile.")
-    removed = 0
     with ThreadPoolExecutor(AT_ONCE, "purge") as threads:
-        while expired := store.claim_expired(BATCH):
-            for done in threads.map(lambda job: _remove(store, job), expired):
-                note_progress()
-                removed += done
+        return sum(threads.map(lambda _: _purge_due(store, note_progress), range(AT_ONCE)))
+
+
+def _purge_due(store: DurableJobStore, note_progress: NoteProgress) -> int:
+    removed = 0
+    while expired := store.claim_expired(BATCH):
+        removed += _remove(store, expired, note_progress)
     return removed
 
 
-def _remove(store: DurableJobStore, job: Job) -> bool:
+def _remove(store: DurableJobStore, jobs: Sequence[Job], note_progress: NoteProgress) -> int:
+    """Remove jobs together, or one by one where that fails: one of them must not stop everybody's retention."""
     try:
-        store.remove(job, by_hand=False)
+        removed = store.remove_expired(jobs, note_progress)
     except RetryableError:
         raise
-    except (JobNotFound, JobPurged):  # another keeper was first
-        return False
-    except JobNotFinished:
-        log.warning("job retried while it was to be purged", job_id=job.id)
-        return False
-    except Exception as error:  # noqa: BLE001 - one unreadable job must not stop everybody's retention
-        log.error("job cannot be purged", job_id=job.id, error=type(error).__name__)
-        return False
-    log.info("job purged", job_id=job.id, tenant=job.tenant, trace_id=job.trace_id)
-    return True
+    except Exception as error:  # noqa: BLE001 - whatever a damaged job brings
+        if len(jobs) > 1:
+            return sum(_remove(store, [job], note_progress) for job in jobs)
+        log.error("job cannot be purged", job_id=jobs[0].id, error=type(error).__name__)
+        return 0
+    note_progress()
+    for job in removed:
+        log.info("job purged", job_id=job.id, tenant=job.tenant, trace_id=job.trace_id)
+    return len(removed)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -311,6 +311,20 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
             self._removing.pop(job_id, None)
             del self._entries[job_id]
             self._purged.add(job_id)
+
+    def condemn_each(self, job_ids: Sequence[str]) -> Sequence[str]:
+        return self._each(self.condemn, job_ids)
+
+    def purge_each(self, job_ids: Sequence[str]) -> Sequence[str]:
+        return self._each(self.purge, job_ids)
+
+    def _each(self, transition: Callable[[str], None], job_ids: Sequence[str]) -> list[str]:
+        done = []
+        for job_id in job_ids:
+            with suppress(JobNotFinished, JobNotFound, JobPurged):
+                transition(job_id)
+                done.append(job_id)
+        return done
 
     # The keeper's
 

@@ -58,6 +58,23 @@ class MemoryRecordingStore:
         self.put(key, data)
         return True
 
+    def put_each(self, keys: Sequence[str], data: bytes, note_progress: Callable[[], None]) -> None:
+        for key in keys:
+            self.put(key, data)
+            note_progress()
+
+    def delete_each(self, keys: Sequence[str], note_progress: Callable[[], None]) -> None:
+        for key in keys:
+            self.delete(key)
+            note_progress()
+
+    def keys_each(self, prefixes: Sequence[str], note_progress: Callable[[], None]) -> Sequence[str]:
+        found = []
+        for prefix in prefixes:
+            found += self.keys(prefix)
+            note_progress()
+        return found
+
     def delete(self, key: str) -> None:
         self._require_available()
         self.objects.pop(key, None)

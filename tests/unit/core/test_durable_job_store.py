@@ -382,7 +382,7 @@ def test_a_run_whose_end_is_damaged_goes_on(fixture: Fixture) -> None:
 def test_a_retry_in_the_middle_of_a_delete_is_refused(fixture: Fixture) -> None:
     new = fixture.accepted()
     fixture.store.cancel(new.id)
-    fixture.store.manifests.condemn(new.id, by_hand=True)
+    fixture.store.manifests.condemn(new.id)
     with pytest.raises(JobPurged):
         fixture.store.retry(new.id)
 

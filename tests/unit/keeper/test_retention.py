@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from parley_core.errors import JobPurged, JobStoreUnusable, ObjectStoreUnavailab
 from parley_core.job import Job, JobOptions, JobState, NewJob, ResultSummary
 from parley_core.job_id import day_of
 from parley_core.recording import checkpoint_folder, recording_key, result_folder
+from parley_keeper.loop import NoteProgress
 from parley_keeper.orphans import OrphanCollector
 from parley_keeper.retention import purge_expired
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
@@ -117,9 +119,9 @@ def test_a_round_goes_on_until_nothing_is_due_and_two_keepers_share_it(fixture: 
 
 def test_a_job_that_is_tried_again_keeps_its_objects(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     new = fixture.accepted(retain_seconds=0)
-    claims = iter([[fixture.store.cancel(new.id)], []])
+    claims = iter([[fixture.store.cancel(new.id)]])
     fixture.store.retry(new.id)
-    monkeypatch.setattr(fixture.store, "claim_expired", lambda limit: next(claims))
+    monkeypatch.setattr(fixture.store, "claim_expired", lambda limit: next(claims, []))
     assert fixture.purge() == 0
     assert fixture.sounds() == [new.recording.key]
     assert fixture.store.get(new.id).state is JobState.QUEUED
@@ -127,17 +129,42 @@ def test_a_job_that_is_tried_again_keeps_its_objects(fixture: KeeperFixture, mon
 
 def test_one_job_that_cannot_be_purged_delays_no_other(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, sound = fixture.finished(), [fixture.finished() for _ in range(3)]
-    forget = fixture.store.manifests.forget
+    forget = fixture.store.manifests.forget_each
 
-    def fail(job_id: str) -> None:
-        if job_id == broken:
+    def fail(job_ids: Sequence[str], note_progress: NoteProgress) -> None:
+        if broken in job_ids:
             raise RuntimeError("whatever a damaged job brings")
-        forget(job_id)
+        forget(job_ids, note_progress)
 
-    monkeypatch.setattr(fixture.store.manifests, "forget", fail)
+    monkeypatch.setattr(fixture.store.manifests, "forget_each", fail)
     fixture.pass_by(11)
     assert fixture.purge() == 3
     assert all(recording_key(job_id) not in fixture.objects.objects for job_id in sound)
+
+
+@pytest.mark.parametrize("calls", range(12))
+def test_a_purge_that_is_broken_off_has_left_its_tombstone_first_and_is_done_again(
+    fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """Whatever is gone after some calls of the object store, nothing brings the jobs back."""
+    ids = [fixture.finished() for _ in range(2)]
+    before, left = dict(fixture.objects.objects), [calls]
+    fixture.pass_by(11)
+
+    def require_available(store: MemoryRecordingStore) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise ObjectStoreUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryRecordingStore, "_require_available", require_available)
+        with pytest.raises(ObjectStoreUnavailable):
+            fixture.purge()
+    if before.keys() - fixture.objects.objects.keys():
+        assert all(f"jobs/{day_of(job_id)}/{job_id}/purged" in fixture.objects.objects for job_id in ids)
+    fixture.pass_by(61)
+    assert fixture.purge() == 2
+    assert fixture.sounds() == []
 
 
 def test_a_recording_that_no_manifest_knows_is_kept_and_counted(fixture: KeeperFixture) -> None:

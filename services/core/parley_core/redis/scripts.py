@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -45,8 +45,22 @@ class Scripts:
 
     def run(self, name: str, *arguments: str | int | float) -> Any:
         """Raises JobStoreUnavailable or JobStoreFull."""
-        script = self._registered.get(name)
-        if script is None:
-            script = self._registered[name] = self._client.register_script(source(name))
         with translated_errors():
-            return script(keys=[], args=arguments)
+            return self._script(name)(keys=[], args=arguments)
+
+    def run_each(self, name: str, calls: Sequence[Sequence[str | int | float]]) -> list[Any]:
+        """Run a transition once for each of these arguments, in two round trips; return the replies.
+
+        Raises JobStoreUnavailable or JobStoreFull; any number of the calls have run then.
+        """
+        replies = [self.run(name, *arguments) for arguments in calls[:1]]  # loads the script
+        sha = self._script(name).sha
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for arguments in calls[1:]:
+                pipe.evalsha(sha, 0, *arguments)
+            return replies + pipe.execute()
+
+    def _script(self, name: str) -> Any:
+        if name not in self._registered:
+            self._registered[name] = self._client.register_script(source(name))
+        return self._registered[name]

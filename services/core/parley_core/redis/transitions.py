@@ -164,6 +164,16 @@ class RedisJobStore(Restoration, Queries):
         if self._known(self._run("purge", job_id, TOMBSTONE_MS), job_id) == "refused":
             raise JobNotFinished("The job has not ended; cancel it first.")
 
+    def condemn_each(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Condemn the jobs that have ended; return their ids."""
+        replies = self._run_each("condemn", [(job_id, PURGE_CLAIM_MS) for job_id in job_ids])
+        return [job_id for job_id, reply in zip(job_ids, replies, strict=True) if reply == "ok"]
+
+    def purge_each(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Purge the jobs that have ended; return the ids of those that were there."""
+        replies = self._run_each("purge", [(job_id, TOMBSTONE_MS) for job_id in job_ids])
+        return [job_id for job_id, reply in zip(job_ids, replies, strict=True) if reply == "ok"]
+
     def _changed(self, job_id: str) -> Job:
         """Return a job after its transition."""
         try:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -142,22 +142,29 @@ class Manifests:
         """Take the mark off: the end is to be delivered once more."""
         self._objects.delete(_delivered(job_id, run))
 
-    def condemn(self, job_id: str, by_hand: bool) -> None:
-        """Leave the tombstone: the job is being purged, and nothing may bring it back.
+    def condemn(self, job_id: str) -> None:
+        """Leave the tombstone of a job that is purged by hand: nothing may bring it back.
 
-        Args:
-            by_hand: its retention is not over, so a Redis that lost the purge would not purge it again by itself.
+        Its retention is not over, so a Redis that lost the purge would not purge it again by itself.
         """
-        if by_hand:
-            self._objects.put(_change(job_id, PURGED), b"")
+        self._objects.put(_change(job_id, PURGED), b"")
         self._objects.put(f"{_folder(job_id)}/{PURGED}", b"")
+
+    def condemn_each(self, job_ids: Sequence[str], note_progress: Callable[[], None]) -> None:
+        """Leave the tombstones of jobs whose retention is over."""
+        self._objects.put_each([f"{_folder(job_id)}/{PURGED}" for job_id in job_ids], b"", note_progress)
 
     def forget(self, job_id: str) -> None:
         """Remove all but the tombstone. The manifest goes last: broken off, it is done again."""
-        names = [entry.key for entry in self._objects.entries(f"{_folder(job_id)}/")]
-        for name in sorted(names, key=lambda name: name.endswith(f"/{MANIFEST}")):
-            if not name.endswith(f"/{PURGED}"):
-                self._objects.delete(name)
+        self.forget_each([job_id], lambda: None)
+
+    def forget_each(self, job_ids: Sequence[str], note_progress: Callable[[], None]) -> None:
+        """Remove all but the tombstone of each job. The manifests go last: broken off, it is done again."""
+        names = self._objects.keys_each([f"{_folder(job_id)}/" for job_id in job_ids], note_progress)
+        manifests = [name for name in names if name.endswith(f"/{MANIFEST}")]
+        others = [name for name in names if not name.endswith((f"/{MANIFEST}", f"/{PURGED}"))]
+        self._objects.delete_each(others, note_progress)
+        self._objects.delete_each(manifests, note_progress)
 
     def days(self) -> list[str]:
         """Days on which jobs were accepted, oldest first."""
