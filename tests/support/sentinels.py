@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from parley_local.valkey import find_server
 from tests.support.api_process import free_port
@@ -55,7 +55,8 @@ class Sentinels:
             return subprocess.Popen([find_server(), str(config), "--sentinel"], stdout=log, stderr=log)
 
     def _ask(self, port: int) -> Any:
-        return Redis("127.0.0.1", port, socket_timeout=2)
+        """Return a client that waits for a Sentinel on a busy machine. One that is dead refuses the connection."""
+        return Redis("127.0.0.1", port, socket_timeout=HANG_SECONDS)
 
     def _knows_all(self, port: int) -> bool:
         try:
@@ -76,8 +77,16 @@ class Sentinels:
     def fail_over(self, *how: str) -> None:
         """Swap roles on purpose, and wait until another server is the primary."""
         before = self.primary()
-        self._ask(self._sentinel_ports[0]).execute_command("SENTINEL", "FAILOVER", SERVICE, *how)
+        until(lambda: self._begins_failover(how))
         self.wait_for_another(before)
+
+    def _begins_failover(self, how: tuple[str, ...]) -> bool:
+        """Ask for a failover. A Sentinel that has not looked at the replicas yet refuses it (NOGOODSLAVE)."""
+        try:
+            self._ask(self._sentinel_ports[0]).execute_command("SENTINEL", "FAILOVER", SERVICE, *how)
+        except ResponseError:
+            return False
+        return True
 
     def wait_for_another(self, before: int) -> None:
         until(lambda: self.primary() != before)
