@@ -17,6 +17,7 @@ from benchmarks.system.checkpoints import checkpoint_rows
 from benchmarks.system.confinement import confinement_rows
 from benchmarks.system.engine import engine_rows
 from benchmarks.system.held_connections import held_connection_rows
+from benchmarks.system.observation import observation_rows
 from benchmarks.system.recovery import recovery_rows
 from benchmarks.system.redis import redis_rows
 from benchmarks.system.scale import scale_rows
@@ -37,10 +38,11 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "checkpoints": checkpoint_rows,
 }
 LONG: dict[str, Callable[[Console], list[Measure]]] = {
+    "observation": observation_rows,
     "recovery": recovery_rows,
     "scale": scale_rows,
 }
-"""Groups that take ten minutes and more: measured by name only."""
+"""Groups that take five minutes and more: measured by name only."""
 
 
 def main(names: list[str]) -> int:
