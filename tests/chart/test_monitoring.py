@@ -125,8 +125,11 @@ def test_monitors_scrape_existing_ports_and_add_the_release() -> None:
     rendered = render({}, PROMETHEUS)
     for monitor in rendered.of("PodMonitor"):
         (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-        pod = rendered.pods()[monitor["metadata"]["name"]]
-        assert endpoint["port"] in [port["name"] for port in pod["containers"][0]["ports"]]
+        selected = monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
+        pods = [pod for name, pod in rendered.pods().items() if f"-parley-{selected}" in name]
+        assert len(pods) == (2 if selected == "worker" else 1)
+        for pod in pods:
+            assert endpoint["port"] in [port["name"] for port in pod["containers"][0]["ports"]]
         assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "release"}]
 
 
@@ -138,12 +141,13 @@ def test_pods_without_monitors_say_where_to_scrape() -> None:
         }
         return {name: one["prometheus.io/port"] for name, one in annotated.items() if "prometheus.io/port" in one}
 
-    assert ports() == {"release-parley-api": "7003", "release-parley-keeper": "7002"}
+    workers = {f"release-parley-worker-{queue}": "7004" for queue in ("batch", "interactive")}
+    assert ports() == {"release-parley-api": "7003", "release-parley-keeper": "7002", **workers}
     assert ports(PROMETHEUS) == {}
     assert ports(monitors="never") == {}
 
 
-def test_only_prometheus_reaches_the_metrics_of_the_api() -> None:
+def test_only_prometheus_reaches_the_metrics_of_api_and_workers() -> None:
     rendered = render({"networkPolicy": {"monitoringNamespace": "watch"}})
     everybody, prometheus = rendered.one("NetworkPolicy", "-api")["spec"]["ingress"]
     assert everybody == {"ports": [{"port": 7001, "protocol": "TCP"}]}
@@ -151,6 +155,11 @@ def test_only_prometheus_reaches_the_metrics_of_the_api() -> None:
     assert prometheus["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}}]
     assert [port["port"] for port in rendered.one("Service", "-api")["spec"]["ports"]] == [7001]
     assert environment(rendered.pods()["release-parley-api"])["PARLEY_METRICS_PORT"] == "7003"
+    assert rendered.one("NetworkPolicy", "-worker")["spec"]["ingress"] == [
+        {"from": prometheus["from"], "ports": [{"port": 7004, "protocol": "TCP"}]}
+    ]
+    worker = environment(rendered.pods()["release-parley-worker-batch"])
+    assert (worker["PARLEY_HOST"], worker["PARLEY_WORKER_METRICS_PORT"]) == ("0.0.0.0", "7004")
 
 
 def test_panels_do_not_overlap(boards: dict[str, Any]) -> None:

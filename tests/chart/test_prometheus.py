@@ -53,13 +53,18 @@ def prometheus(limited: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
     ):
         api.http.headers["Authorization"] = f"Bearer {KEY}"
         system.keeper(PARLEY_KEEPER_PORT=port, **collector.environment)
-        system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_QUEUES="interactive")
+        worker_port = free_port()
+        system.worker(PARLEY_SCRIPTED_SECONDS=0.5, PARLEY_QUEUES="interactive", PARLEY_WORKER_METRICS_PORT=worker_port)
         system.submit(Queue.BATCH)  # no worker serves this queue, so the job stays
-        targets = [f"127.0.0.1:{api.environment['PARLEY_METRICS_PORT']}", f"127.0.0.1:{port}"]
+        targets = [
+            f"127.0.0.1:{api.environment['PARLEY_METRICS_PORT']}",
+            f"127.0.0.1:{port}",
+            f"127.0.0.1:{worker_port}",
+        ]
         server = Prometheus(tool("prometheus"), folder, targets, groups)
         try:
             server.wait_until_it_answers()
-            until(lambda: len(server.query("up == 1")) == 2, what="both targets are scraped")
+            until(lambda: len(server.query("up == 1")) == 3, what="all targets are scraped")
             for _ in range(2):
                 work(system, api)
             yield server

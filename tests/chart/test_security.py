@@ -67,9 +67,10 @@ def reached(rules: list[Manifest]) -> set[str]:
     return found
 
 
-def test_a_worker_reaches_redis_objects_and_dns_and_accepts_no_connection() -> None:
+def test_a_worker_reaches_redis_objects_and_dns_and_only_prometheus_reaches_it() -> None:
     worker = policies()["release-parley-worker"]
-    assert "ingress" not in worker
+    [allowed] = worker["ingress"]
+    assert allowed["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
     assert reached(worker["egress"]) == {"redis", "objects", "dns"}
     ports = [port["port"] for rule in worker["egress"] for port in rule["ports"]]
     assert sorted(ports) == [53, 53, 6379, 7070, 7071]

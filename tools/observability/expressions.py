@@ -12,7 +12,9 @@ from prometheus_client.samples import Sample
 from tools.observability import metrics
 
 TEMPLATE = Path(__file__).parents[2] / "charts" / "parley" / "templates" / "monitoring" / "objectives.yaml"
-FROM_PROMETHEUS = frozenset({"namespace", "release", "le"})  # labels that scraping adds, and that of histogram buckets
+FROM_PROMETHEUS = frozenset(
+    {"namespace", "release", "pod", "le"}
+)  # labels that scraping adds, and that of histogram buckets
 OF_OBJECTIVES = frozenset({"sloth_slo", "sloth_id", "sloth_service", "queue", "namespace", "release"})
 
 Known = Mapping[str, set[str]]

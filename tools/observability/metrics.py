@@ -1,4 +1,4 @@
-"""Every metric that API and keeper export, taken from the code that exports them."""
+"""Every metric that API, keeper and worker export, taken from the code that exports them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from parley_core.status import QueueStatus, Stats, StoreHealth
 from parley_keeper.health import TaskCollector
 from parley_keeper.main import maintenance_tasks
 from parley_keeper.tracing.sender import trace_metrics
+from parley_worker.celery.metrics import WorkerCollector
+from parley_worker.celery.phase_times import PhaseTimes
+from parley_worker.celery.processes import Process
 
 TENANT_NAMES = ("tenant_jobs_accepted", "tenant_jobs_ended", "tenant_unfinished")
 ON_SCRAPE = frozenset({"namespace", "release", "pod", "job", "instance", "le"})  # labels that no family declares
@@ -27,6 +30,7 @@ def families() -> Iterator[Metric]:
     """Yield every family with at least one sample."""
     yield from of_the_api()
     yield from of_the_keeper()
+    yield from of_the_worker()
 
 
 def of_the_api() -> Iterator[Metric]:
@@ -56,3 +60,9 @@ def of_the_keeper() -> Iterator[Metric]:
         tasks, more = maintenance_tasks(Settings(objects_url=f"file://{folder}"))
         yield from TaskCollector(tasks, more).collect()
     yield from trace_metrics()  # where traces are on
+
+
+def of_the_worker() -> Iterator[Metric]:
+    """Yield the families of `/metrics` of a worker."""
+    process = Process(1, 0, 1.0, 1)
+    yield from WorkerCollector(1, (), PhaseTimes(1), lambda: [process, process]).collect()

@@ -115,9 +115,9 @@ def main() -> int:
     programs = program("prometheus"), program("prometheus-alertmanager", "alertmanager")
     folder = Path(os.environ.get("PARLEY_HOME", ".parley")).absolute() / "observe"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keeper, prometheus, alertmanager = (f"127.0.0.1:{free_port()}" for _ in range(3))
+    keeper, worker, prometheus, alertmanager = (f"127.0.0.1:{free_port()}" for _ in range(4))
     api = f"127.0.0.1:{os.environ.get('PARLEY_PORT', '7001')}"
-    watched = prometheus_configuration([api, keeper], alertmanager)
+    watched = prometheus_configuration([api, keeper, worker], alertmanager)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(watched))
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(alertmanager_configuration()))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -134,7 +134,8 @@ def main() -> int:
         print(f"Prometheus   http://{prometheus}\nAlertmanager http://{alertmanager}", flush=True)
         run = [sys.executable, "-m", "parley_local", "run"]
         try:
-            return start(stack, run, PARLEY_KEEPER_PORT=keeper.partition(":")[2]).wait()
+            ports = {"PARLEY_KEEPER_PORT": keeper, "PARLEY_WORKER_METRICS_PORT": worker}
+            return start(stack, run, **{name: address.partition(":")[2] for name, address in ports.items()}).wait()
         except KeyboardInterrupt:
             return 0
 

@@ -219,6 +219,9 @@ class Settings(BaseSettings):
     child_memory_bytes: int = Field(1024**3, gt=0)
     """Memory of a worker process after which it is replaced at the end of its job."""
 
+    worker_metrics_port: int = Field(0, ge=0, le=65535)
+    """Port of the worker's own `/metrics`; 0 opens none."""
+
     liveness_file: Path | None = None
     """File that keeper and worker touch while they are well, for a probe that costs nothing."""
 

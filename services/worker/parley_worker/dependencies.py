@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,7 @@ class Dependencies:
         engine: returns the engine and loads it at the first call.
         worker: name of this process in the record.
         stopping: says whether this worker was told to stop.
+        note_phases: takes the seconds of an attempt by phase, however it ended.
         publish_next: publishes the next jobs of the queues, once a message was taken.
         levels: returns the levels of the given number of channels of a recording; see parley_audio.levels.
     """
@@ -46,6 +47,7 @@ class Dependencies:
     levels: Callable[[Path, int], NDArray[np.float32]] = parley_audio.levels
     stopping: Callable[[], bool] = lambda: False
     publish_next: Callable[[TurnTaker], None] = lambda store: None
+    note_phases: Callable[[Mapping[str, float]], None] = lambda seconds: None
 
 
 def name_instance() -> None:

@@ -103,6 +103,49 @@ ATTEMPTS = Row(
     ),
 )
 
+WORKERS = Row(
+    "Workers",
+    (
+        Panel(
+            "Slots in use",
+            (
+                Query("sum(parley_worker_slots_busy{SELECTOR})", "busy"),
+                Query("sum(parley_worker_slots{SELECTOR})", "slots"),
+            ),
+        ),
+        Panel(
+            "Processors in use by worker",
+            (Query("topk(10, sum by (pod) (rate(parley_worker_cpu_seconds_total{SELECTOR}[RATE])))", "{{pod}}"),),
+            description="Engines and decoders with them. Compare with the limit of the pod.",
+        ),
+        Panel(
+            "Memory of the largest process, by worker",
+            (
+                Query(
+                    'topk(10, max by (pod) (parley_worker_resident_bytes{SELECTOR,process="largest_child"}))', "{{pod}}"
+                ),
+            ),
+            unit="bytes",
+            alert="ParleyPoisonJobs",
+        ),
+        Panel(
+            "Phases of attempts, 95th percentile",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (phase, le)"
+                    " (rate(parley_worker_phase_seconds_bucket{SELECTOR}[RATE])))",
+                    "{{phase}}",
+                ),
+            ),
+            unit="s",
+            description="Of all attempts, also those that fail.",
+        ),
+    ),
+)
+
 BOARD = Board(
-    "parley-workers", "Parley / Workers and engine", "Attempts, their phases and their cost.", (ENGINE, ATTEMPTS)
+    "parley-workers",
+    "Parley / Workers and engine",
+    "Attempts, their phases and their cost.",
+    (ENGINE, ATTEMPTS, WORKERS),
 )

@@ -96,7 +96,10 @@ class _Attempt:
         try:
             with LeaseRenewal(self._deps.store, self._lease, self._deps.settings, self._deps.stopping) as renewal:
                 self._deps.publish_next(self._deps.store)
-                result = self._work(renewal)
+                try:
+                    result = self._work(renewal)
+                finally:
+                    self._deps.note_phases(renewal.progress.timings())
                 retry_ignoring_soft_limit(lambda: self._deps.store.succeed(self._lease, result))
             self._remove_checkpoint()
             return Outcome.SUCCEEDED

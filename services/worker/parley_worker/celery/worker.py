@@ -25,6 +25,7 @@ from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import RedisJobStore, require_usable_store
 from parley_core.settings import Settings
+from parley_worker.celery import metrics
 from parley_worker.celery.app import worker_app
 from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
 from parley_worker.celery.planned_stop import PlannedStop, listen_in_children
@@ -46,6 +47,8 @@ def main() -> int:
         configure_logs("worker", settings.log_format)
         require_confinement(settings.sandbox_required)
         require_usable_store(settings)
+        if settings.worker_metrics_port:
+            metrics.serve(settings)
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
