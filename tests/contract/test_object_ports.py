@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,15 +77,28 @@ def test_many_objects_are_stored_listed_and_deleted_together(store: RecordingSto
     assert list(store.keys("jobs/")) == ["jobs/b/kept"]
 
 
-def test_a_folder_keeps_no_empty_folders(tmp_path: Path) -> None:
+def test_a_folder_keeps_no_empty_folders_of_jobs(tmp_path: Path) -> None:
     store = ObjectStore(f"file://{tmp_path}/objects")
     for key in ("results/2026-11-27/a/1.json", "results/2026-11-27/b/1.json", "jobs/2026-11-27/a/purged"):
         store.put(key, b"x")
     store.delete("results/2026-11-27/a/1.json")
     store.delete("jobs/2026-11-27/a/purged")
-    assert [path.name for path in (tmp_path / "objects").rglob("*")] == ["results", "2026-11-27", "b", "1.json"]
+    left = sorted(str(path.relative_to(tmp_path / "objects")) for path in (tmp_path / "objects").rglob("*/*"))
+    assert left == ["jobs/2026-11-27", "results/2026-11-27", "results/2026-11-27/b", "results/2026-11-27/b/1.json"]
     store.put("jobs/2026-11-27/a/purged", b"x")
     assert store.read("jobs/2026-11-27/a/purged") == b"x"
+
+
+def test_puts_and_deletes_of_the_only_jobs_of_a_day_do_not_disturb_each_other(tmp_path: Path) -> None:
+    store = ObjectStore(f"file://{tmp_path}/objects")
+
+    def put_and_delete(number: int) -> None:
+        for turn in range(150):
+            store.put(f"jobs/2026-11-27/{number}-{turn}/manifest", b"x")
+            store.delete(f"jobs/2026-11-27/{number}-{turn}/manifest")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(put_and_delete, range(8)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="syncfs(2) is Linux's")

@@ -345,14 +345,15 @@ class _Remembering:
 
 
 def _unlink(root: Path, path: Path) -> None:
-    """Remove a file and the folders that it leaves empty, below `root`. A put that needs one makes it again.
+    """Remove a file, and its folder if that is empty then. A put that needs the folder makes it again.
 
-    obstore does the first alone, and takes four times as long: it hands each call to another thread.
+    Folders above stay: a put that makes two levels fails when another call removes the upper one meanwhile. obstore
+    removes the file alone, and takes four times as long: it hands each call to another thread.
     """
     path.unlink()
-    with suppress(OSError):  # not empty
-        for folder in path.relative_to(root).parents[:-1]:
-            (root / folder).rmdir()
+    if path.parent.parent != root:
+        with suppress(OSError):  # not empty
+            path.parent.rmdir()
 
 
 def _flush_file_system(folder: Path) -> None:
