@@ -39,7 +39,13 @@ from tests.support.waiting import until
 ENGINE = {"name": "onnx", "version": "1", "weights": {"a": "b" * 64}}
 WORKER = "parley-worker-5d8f7c9b4-x2x7k/ab12cd/17"
 BUSY = Failure("engine_error", "It broke.")
-COUNTING_KEYS = {"parley:stats", "parley:tenants", "parley:engines", "parley:started:interactive"}
+COUNTING_KEYS = {
+    "parley:stats",
+    "parley:tenants",
+    "parley:engines",
+    "parley:started:interactive",
+    "parley:pace:interactive",
+}
 FINISHED_KEYS = COUNTING_KEYS | {"parley:expiry", "parley:references:default", "parley:stored_bytes"}
 
 
@@ -333,7 +339,7 @@ def test_neither_a_page_of_a_reference_nor_the_queues_read_the_records_of_others
     assert [status.running for status in store.queues()] == [20, 0]
     calls = redis.info("commandstats")
     assert calls["cmdstat_hgetall"]["calls"] == 2
-    assert "cmdstat_hmget" not in calls
+    assert calls["cmdstat_hmget"]["calls"] <= 4, "of the forecast: one a job, and the pace of the queue"
 
 
 def test_after_a_clock_that_went_back_waiting_jobs_are_not_published_again_and_again(

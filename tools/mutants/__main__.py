@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.mutants import lua, python
-from tools.mutants.mutant import LIBRARY, LUA, ROOT, Mutant
+from tools.mutants.mutant import LIBRARIES, LUA, ROOT, Mutant
 from tools.mutants.runner import load, record, run_all
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
@@ -116,7 +116,7 @@ class Journal:
         self._killed: dict[str, str] = self._content.setdefault("killed", {})
         self._recorded: dict[str, Any] = self._content.setdefault("recorded", {})
         self._tests: dict[str, dict[str, float]] = defaultdict(dict)
-        self._scripts = {file.stem: file.read_text() for file in LUA.glob("*.lua") if file.stem != LIBRARY}
+        self._scripts = {file.stem: file.read_text() for file in LUA.glob("*.lua") if file.stem not in LIBRARIES}
 
     def record_tests(self, ends: float) -> bool:
         """Run each file of tests that has changed, and note what it runs; return whether all are noted."""
@@ -139,8 +139,8 @@ class Journal:
         return dict(sorted(tests.items(), key=lambda test: (test[1], test[0])))
 
     def _targets_of(self, mutant: Mutant) -> list[str]:
-        if Path(mutant.file).stem == LIBRARY:
-            library = (ROOT / mutant.file).read_text()
+        if Path(mutant.file).stem in LIBRARIES:
+            library = "".join((LUA / f"{name}.lua").read_text() for name in LIBRARIES)
             users = lua.users_of(mutant.function, library, self._scripts) if mutant.function else self._scripts
             return [f"{(LUA / f'{name}.lua').relative_to(ROOT)}:" for name in users]
         place = f"{mutant.file}:{mutant.place}"

@@ -16,7 +16,7 @@ CALL = re.compile(r"[a-z_.]+\(")  # a statement that is a call and nothing else
 CONDITION = re.compile(r"(?:else)?if (.*) then")
 ONE_LINE_BODY = re.compile(r" then (.+) end$")
 STRING = re.compile(r"'[^']*'")
-FUNCTION = re.compile(r"local function (\w+)\(")
+FUNCTION = re.compile(r"(?:local function )?(\w+)(?: = function)?\(")
 FIELD_WRITES = {"HSET": 2, "HDEL": 1}  # commands that change several fields, and arguments per field
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LUA = ROOT / "services/core/parley_core/redis/lua"
-LIBRARY = "lib"  # stands in front of every script
+LIBRARIES = ("lib", "estimates")  # stand in front of every script, in this order
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _install_script(script: str, text: str) -> None:
     texts = {file.stem: file.read_text() for file in LUA.glob("*.lua")} | {script: text}
 
     def source(name: str) -> str:
-        return scripts.header(name) + texts[LIBRARY] + texts[name]
+        return scripts.header(name) + "".join(texts[part] for part in (*scripts.LIBRARIES, name))
 
     scripts.source = source  # type: ignore[assignment]
 

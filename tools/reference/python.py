@@ -14,7 +14,7 @@ from tools.reference import markdown
 
 GROUPS = {
     "Clients": ("Parley", "AsyncParley", "SubmitOptions", "RetryPolicy"),
-    "Jobs": ("Job", "Recording", "Attempt", "Failure", "ResultSummary", "QueueStatus"),
+    "Jobs": ("Job", "Recording", "Attempt", "Eta", "Failure", "ResultSummary", "QueueStatus"),
     "Turns": (
         "Turns",
         "Turn",

@@ -15,7 +15,7 @@ from parley.errors import (
     UnexpectedResponse,
     WaitTimedOut,
 )
-from parley.models import Attempt, Failure, Job, QueueStatus, Recording, ResultSummary
+from parley.models import Attempt, Eta, Failure, Job, QueueStatus, Recording, ResultSummary
 from parley.options import SubmitOptions
 from parley.results import SpeakerCount, SpeakerIdentity, SpeakerPurity, SpokenWord, Transcript, Turn, Turns
 from parley.tenant import ApiKey, Consent, Delivery, Usage, UsageOfDay, Voiceprint
@@ -34,6 +34,7 @@ __all__ = [
     "Consent",
     "Correction",
     "Delivery",
+    "Eta",
     "Failure",
     "Job",
     "Parley",

@@ -131,6 +131,25 @@ class ResultSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Eta:
+    """When a job ends, in seconds from the moment of the answer.
+
+    Attributes:
+        seconds: the middle of what is expected.
+        low: 80 % of all jobs end between `low` and `high`.
+        high: see `low`.
+    """
+
+    seconds: float
+    low: float
+    high: float
+
+    @classmethod
+    def from_document(cls, document: Document | None) -> Self | None:
+        return None if document is None else cls(document["seconds"], document["low"], document["high"])
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A request to diarize one recording.
 
@@ -144,7 +163,8 @@ class Job:
         finished_at: end of the job.
         recording: the submitted audio.
         position: number of jobs before this one in its queue, while it waits.
-        eta_seconds: estimated seconds until the job ends.
+        eta_seconds: estimated seconds until the job ends; None if unknown.
+        eta: the same with an interval; None if unknown.
         phase: step of a running job: `decoding`, `segmentation`, `embedding`, `clustering` or `storing`.
         progress: 0 to 1.
         attempts: attempts so far, oldest first.
@@ -163,6 +183,7 @@ class Job:
     recording: Recording
     position: int | None
     eta_seconds: float | None
+    eta: Eta | None
     phase: str | None
     progress: float
     attempts: tuple[Attempt, ...]
@@ -193,6 +214,7 @@ class Job:
             recording=Recording.from_document(document["recording"]),
             position=document.get("position"),
             eta_seconds=document.get("eta_seconds"),
+            eta=Eta.from_document(document.get("eta")),
             phase=document.get("phase"),
             progress=document.get("progress") or 0.0,
             attempts=tuple(Attempt.from_document(attempt) for attempt in document.get("attempts", ())),

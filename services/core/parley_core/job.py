@@ -151,6 +151,23 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds until a job ends, from now on: the middle of what is expected, and an interval for 80 % of all jobs."""
+
+    seconds: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known of the future of a job: its position while it waits, and its end."""
+
+    position: int | None = None
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """The record of a job.
 
@@ -160,6 +177,7 @@ class Job:
         run: number of retries by hand.
         attempts: of the present run; a manual retry begins a new list.
         position: number of jobs before this one in its queue while it is accepted or queued; else None.
+        estimate: when it ends; None if it has ended, if no worker serves its queue, or if too few jobs have ended.
         traceparent: the caller's trace context by W3C Trace Context; None without one.
     """
 
@@ -181,6 +199,7 @@ class Job:
     error: Failure | None = None
     result: ResultSummary | None = None
     position: int | None = None
+    estimate: Estimate | None = None
     traceparent: str | None = None
 
     @property
@@ -330,13 +349,18 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """A change of a job. `id` orders the events of a job, and resumes a stream."""
+    """A change of a job. `id` orders the events of a job, and resumes a stream.
+
+    Attributes:
+        estimate: when the job ends, as seen when the events were read; in the newest event only.
+    """
 
     id: str
     state: JobState
     phase: Phase | None
     progress: float
     at: datetime
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

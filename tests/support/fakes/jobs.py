@@ -30,6 +30,7 @@ from parley_core.job import (
     Attempt,
     Created,
     Dispatch,
+    Estimate,
     Failure,
     GiveUp,
     IdempotencyKey,
@@ -57,7 +58,10 @@ ID_LENGTH = 36
 
 
 class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
-    """JobStore on dicts. `now` is its clock; `available = False` acts like a store that is down."""
+    """JobStore on dicts. `now` is its clock; `available = False` acts like a store that is down.
+
+    It learns no estimates: `estimates` has those of unfinished jobs by their ids.
+    """
 
     def __init__(
         self, now: Callable[[], float] = time.time, retain_seconds: float = 7 * 86400, queue_limit: int = 10_000
@@ -74,6 +78,7 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
         self._removing: dict[str, float] = {}
         self._workers: dict[tuple[Queue, str], tuple[int, float]] = {}
         self.available = True
+        self.estimates: dict[str, Estimate] = {}
 
     @contextmanager
     def _transition(self) -> Iterator[float]:
@@ -376,6 +381,8 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
     def get(self, job_id: str) -> Job:
         with self._transition():
             job = self._entry(job_id).job
+            if not job.state.terminal:
+                job = replace(job, estimate=self.estimates.get(job_id))
             if job.state not in WAITING:
                 return job
             return replace(job, position=self._position(self._entries[job_id]))
@@ -396,7 +403,10 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
             if entry is None:
                 return []
             seen = seen if seen <= entry.events_so_far else 0
-            return [event for event in entry.events if int(event.id) > seen]
+            found = [event for event in entry.events if int(event.id) > seen]
+            if found and not entry.job.state.terminal:
+                found[-1] = replace(found[-1], estimate=self.estimates.get(job_id))
+            return found
 
     def register_worker(self, worker: str, queue: Queue, capacity: int, lasts_seconds: float) -> None:
         with self._transition() as now:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from parley_core.errors import JobPurged
-from parley_core.job import Queue
+from parley_core.job import Estimate, Queue
 from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, ENGINE, TURN, ApiFixture, assert_problem, fail, succeed
 from tests.support.fakes import new_job
 
@@ -308,6 +308,30 @@ async def test_events_come_while_they_happen_and_end_with_the_job(
         whole = await client.get(f"/v1/jobs/{job['id']}/events")
     assert whole.headers["content-type"].startswith("text/event-stream")
     assert states_of(events_in(whole.text)) == ["accepted", "queued", "running", "cancelled"]
+
+
+async def test_the_estimate_is_in_the_job_its_lists_and_its_newest_event(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    assert (job["eta_seconds"], job["eta"]) == (None, None)
+    api.store.estimates[job["id"]] = Estimate(40.0, 30.0, 55.0)
+    expected = {"seconds": 40.0, "low": 30.0, "high": 55.0}
+    seen = (await client.get(f"/v1/jobs/{job['id']}", params={"wait": 0.1})).json()
+    assert (seen["eta_seconds"], seen["eta"]) == (40.0, expected)
+    assert (await client.get("/v1/jobs")).json()["jobs"][0]["eta"] == expected
+    async with anyio.create_task_group() as group:
+
+        async def live() -> None:
+            await anyio.sleep(0.2)
+            succeed(api, job["id"])
+
+        group.start_soon(live)
+        events = events_in((await client.get(f"/v1/jobs/{job['id']}/events")).text)
+    estimates = [json.loads(event["data"])["eta"] for event in events]
+    assert estimates[:2] == [None, expected]
+    assert estimates[-1] is None
+    ended = (await client.get(f"/v1/jobs/{job['id']}")).json()
+    assert (ended["eta_seconds"], ended["eta"]) == (None, None)
 
 
 async def test_events_resume_with_the_end_of_a_job_that_has_ended(

@@ -135,6 +135,7 @@ def job_document(job_id: str = JOB_ID, state: str = "accepted", **changes: Any) 
         "speakers": {"min": None, "max": None},
         "position": None,
         "eta_seconds": None,
+        "eta": None,
         "phase": None,
         "progress": 0.0,
         "attempts": [],

@@ -47,6 +47,23 @@ def test_watch_prints_a_line_per_step_and_the_ends(server: ScriptedServer) -> No
     ]
 
 
+def test_the_estimate_is_shown_while_a_job_waits_and_runs(server: ScriptedServer) -> None:
+    running = job_document(
+        state="running", phase="embedding", progress=0.5, eta={"seconds": 41.6, "low": 9, "high": 59.4}
+    )
+    queued = job_document(state="queued", position=3, eta={"seconds": 4_130, "low": 250, "high": 12_000})
+    server.on("GET", JOB, Reply(document=queued), Reply(document=running), Reply(document=SUCCEEDED))
+    steps = parley("watch", JOB_ID, env={"COLUMNS": "160"}).stderr.splitlines()
+    assert f"({JOB_ID}), 1h 10m (4m 10s to 3h 20m) left" in steps[0]
+    assert f"({JOB_ID}), 42s (9s to 59s) left" in steps[1]
+    server.on("GET", f"/v1/jobs/{OTHER_ID}", Reply(document=running | {"id": OTHER_ID}))
+    shown = parley("job", OTHER_ID).stdout
+    assert "embedding 50%, 42s left" in shown
+    assert [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("eta ")] == ["42s (9s to 59s)"]
+    server.on("GET", "/v1/jobs", Reply(document={"jobs": [queued], "next_cursor": None}))
+    assert "3 ahead, 1h 10m left" in parley("jobs", env={"COLUMNS": "160"}).stdout
+
+
 def test_watch_without_ids_follows_all_unfinished_jobs_once(server: ScriptedServer) -> None:
     page = Reply(document={"jobs": [job_document(state="queued")], "next_cursor": None})
     server.on("GET", "/v1/jobs", page)  # the job changes its state between the lists

@@ -32,7 +32,8 @@ QUEUED_JOB: Example = {
     "speaker_embeddings": False,
     "channels": [],
     "position": 0,
-    "eta_seconds": None,
+    "eta_seconds": 5.2,
+    "eta": {"seconds": 5.2, "low": 4.4, "high": 6.9},
     "phase": None,
     "progress": 0.0,
     "attempts": [],
@@ -50,6 +51,8 @@ JOB: Example = QUEUED_JOB | {
     "started_at": "2025-11-25T05:00:00.041Z",
     "finished_at": "2025-11-25T05:00:04.310Z",
     "position": None,
+    "eta_seconds": None,
+    "eta": None,
     "progress": 1.0,
     "attempts": [
         {
@@ -88,7 +91,13 @@ JOB: Example = QUEUED_JOB | {
     },
 }
 JOB_PAGE: Example = {"jobs": [JOB], "next_cursor": None}
-EVENT: Example = {"state": "running", "phase": "embedding", "progress": 0.42, "at": "2025-11-25T05:00:02.150Z"}
+EVENT: Example = {
+    "state": "running",
+    "phase": "embedding",
+    "progress": 0.42,
+    "eta": {"seconds": 2.5, "low": 2.1, "high": 3.2},
+    "at": "2025-11-25T05:00:02.150Z",
+}
 EVENT_STREAM = f"event: change\ndata: {json.dumps(EVENT)}\nid: 7\n\n"
 RECEIPT: Example = {
     "job_id": JOB_ID,

@@ -87,6 +87,14 @@ class LinksAnswer(Answer):
     )
 
 
+class EstimateAnswer(Answer):
+    """When a job ends, in seconds from now, learned from the jobs of its queue that have ended."""
+
+    seconds: Seconds = Field(description="The middle of what is expected.")
+    low: Seconds = Field(description="80 % of all jobs end between `low` and `high`.")
+    high: Seconds = Field(description="80 % of all jobs end between `low` and `high`.")
+
+
 @with_example(examples.JOB)
 class JobAnswer(Answer):
     """A job. Times are RFC 3339 in UTC, durations are seconds."""
@@ -109,6 +117,10 @@ class JobAnswer(Answer):
         description="Number of jobs before it in its queue, while it waits; an estimate, since tenants take turns."
     )
     eta_seconds: Seconds | None = Field(description="Estimated seconds until its end; null if unknown.")
+    eta: EstimateAnswer | None = Field(
+        description="The same with an interval; null if it has ended, if no worker serves its queue, or before five "
+        "jobs of the queue have ended."
+    )
     phase: Phase | None = Field(description="What the running attempt does.")
     progress: float = Field(
         description="Progress of the running attempt, 0 to 1, over all its phases. It only grows; the next attempt "
@@ -139,7 +151,8 @@ class JobAnswer(Answer):
                 "speaker_embeddings": job.options.speaker_embeddings,
                 "channels": job.options.channels,
                 "position": job.position,
-                "eta_seconds": None,
+                "eta_seconds": job.estimate and job.estimate.seconds,
+                "eta": job.estimate,
                 "phase": job.phase,
                 "progress": job.progress,
                 "attempts": job.attempts,
@@ -170,12 +183,21 @@ class EventAnswer(Answer):
     state: JobState = Field(description="The job's state.")
     phase: Phase | None = Field(description="What the running attempt does.")
     progress: float = Field(description="Progress of the running attempt, 0 to 1.")
+    eta: EstimateAnswer | None = Field(description="When the job ends; in the newest event only, else null.")
     at: Moment = Field(description="When the job changed.")
 
     @classmethod
     def of(cls, event: JobEvent) -> Self:
         """Return the data for an event."""
-        return cls(state=event.state, phase=event.phase, progress=event.progress, at=event.at)
+        return cls.model_validate(
+            {
+                "state": event.state,
+                "phase": event.phase,
+                "progress": event.progress,
+                "eta": event.estimate,
+                "at": event.at,
+            }
+        )
 
 
 @with_example(examples.RECEIPT)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from parley.cli.durations import age, format_duration
 from parley.cli.job_ids import ID_LENGTH, distinct_length
-from parley.cli.progress import describe
+from parley.cli.progress import describe, format_eta
 from parley.cli.terminal import Terminal, printable
 from parley.cli.timeline import clock, render_turns
 from parley.models import Job
@@ -89,9 +89,10 @@ def _outcome(job: Job) -> str:
         doubt = f" ({low} to {high} plausible)" if low < high else ""
         review = f", {result.turns_to_review} to review" if result.turns_to_review else ""
         return f"{result.speakers} speakers{doubt}, {result.turns} turns{review}"
+    left = f", {format_eta(job, interval=False)} left" if job.eta else ""
     if job.state == "running":
-        return f"{describe(job)} {job.progress:.0%}"
-    return f"{job.position} ahead" if job.position is not None else ""
+        return f"{describe(job)} {job.progress:.0%}{left}"
+    return f"{job.position} ahead{left}" if job.position is not None else ""
 
 
 def _job_facts(job: Job) -> dict[str, str | None]:
@@ -106,7 +107,7 @@ def _job_facts(job: Job) -> dict[str, str | None]:
         "recording": f"{clock(recording.seconds)}, {recording.bytes:,} bytes, {recording.media_type}",
         "sha256": recording.sha256,
         "now": None if job.terminal else _outcome(job) or None,
-        "eta": None if job.eta_seconds is None or job.terminal else f"{job.eta_seconds:.0f} s",
+        "eta": format_eta(job) if job.eta else None,
         "result": _outcome(job) if job.result else None,
         "error": f"{job.error.detail} ({job.error.code})" if job.error else None,
     }

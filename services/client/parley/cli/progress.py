@@ -51,7 +51,8 @@ class BarView:
         self._show(path, "uploading", sent / total if total else 1.0)
 
     def watching(self, path: Path, job: Job) -> None:
-        self._show(path, describe(job), job.progress if job.phase else 0.0)
+        left = f", {format_eta(job)} left" if job.eta else ""
+        self._show(path, describe(job) + left, job.progress if job.phase else 0.0)
 
     def ended(self, path: Path, outcome: str) -> None:
         self._show(path, outcome, 1.0)
@@ -76,15 +77,33 @@ class LineView:
 
     def watching(self, path: Path, job: Job) -> None:
         if not job.terminal:  # `ended` shows the end, with the reason
-            self._show(path, f"{describe(job)} ({job.id})")
+            left = f", {format_eta(job)} left" if job.eta else ""
+            self._show(path, f"{describe(job)} ({job.id})", left)
 
     def ended(self, path: Path, outcome: str) -> None:
         self._show(path, outcome)
 
-    def _show(self, path: Path, step: str) -> None:
+    def _show(self, path: Path, step: str, left: str = "") -> None:
         if self._last.get(path) != step:
             self._last[path] = step
-            self._console.print(Text(printable(f"{path.name}: {step}")), soft_wrap=True)
+            self._console.print(Text(printable(f"{path.name}: {step}{left}")), soft_wrap=True)
+
+
+def format_eta(job: Job, *, interval: bool = True) -> str:
+    """Return the time until a job ends, as `4m 10s (3m to 6m)`; empty if unknown."""
+    if job.eta is None:
+        return ""
+    middle, low, high = (_rounded(seconds) for seconds in (job.eta.seconds, job.eta.low, job.eta.high))
+    return f"{middle} ({low} to {high})" if interval and low != high else middle
+
+
+def _rounded(seconds: float) -> str:
+    """Return a duration with no more digits than an estimate is worth: `40s`, `4m 10s`, `3h 20m`."""
+    step = next(step for step, below in ((1, 60), (10, 600), (60, 3_600), (600, float("inf"))) if seconds < below)
+    whole = max(1, round(seconds / step) * step)
+    hours, minutes, rest = whole // 3_600, whole // 60 % 60, whole % 60
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return " ".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def describe(job: Job) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
@@ -21,7 +22,19 @@ from parley_core.errors import (
     JobStoreUnusable,
     RecordUnreadable,
 )
-from parley_core.job import Job, JobEvent, JobPage, JobQuery, JobState, LapsedLease, Lease, Phase, Queue
+from parley_core.job import (
+    Estimate,
+    Forecast,
+    Job,
+    JobEvent,
+    JobPage,
+    JobQuery,
+    JobState,
+    LapsedLease,
+    Lease,
+    Phase,
+    Queue,
+)
 from parley_core.logs import get_logger
 from parley_core.redis.connection import RIGHTS_CHANGE, RightsChangeError, require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
@@ -29,9 +42,8 @@ from parley_core.redis.scripts import Scripts
 from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
 from parley_core.tenants import TenantLoad
 
-NO_POSITION = -1  # of a job that does not wait
+UNKNOWN = -1  # in a forecast
 SCAN_LIMIT = 5_000  # records read per page by reference: then the page ends early, with a cursor
-POSITIONED = frozenset({JobState.ACCEPTED, JobState.QUEUED})
 UNFINISHED = tuple(state for state in JobState if not state.terminal)
 UNREADABLE = (KeyError, TypeError, ValueError)
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -58,7 +70,7 @@ class Queries:
             if not record:
                 self._raise_missing(job_id)
             try:
-                return self._job(job_id, record, self._positions([(job_id, record)])[0])
+                return self._job(job_id, record, self._forecasts([(job_id, record)])[0])
             except UNREADABLE as error:
                 raise RecordUnreadable("This version of Parley cannot read the record of the job.") from error
 
@@ -69,11 +81,11 @@ class Queries:
             raise JobPurged
         raise JobNotFound("There is no job with this id.")
 
-    def _job(self, job_id: str, record: Mapping[str, str], position: int | None) -> Job:
+    def _job(self, job_id: str, record: Mapping[str, str], forecast: Forecast) -> Job:
         name = record.get("engine")
         if name and name not in self._engines:
             self._engines[name] = json.loads(self._client.hget("parley:engines", name) or "{}")
-        return job_from(job_id, record, self._engines.get(name or ""), position)
+        return job_from(job_id, record, self._engines.get(name or ""), forecast)
 
     def _jobs(self, ids: Sequence[str]) -> list[Job]:
         """Return the jobs that have a readable record, in two round trips."""
@@ -88,27 +100,27 @@ class Queries:
             if reply
         ]
         jobs = []
-        for (job_id, record), position in zip(found, self._positions(found), strict=True):
+        for (job_id, record), forecast in zip(found, self._forecasts(found), strict=True):
             with self._skipped_if_unreadable(job_id):
-                jobs.append(self._job(job_id, record, position))
+                jobs.append(self._job(job_id, record, forecast))
         return jobs
 
-    def _positions(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> list[int | None]:
-        """Return the place of each job in its queue, None for one that does not wait.
+    def _forecasts(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> list[Forecast]:
+        """Return the place of each job in its queue, and the estimate of its end, as far as they are known.
 
-        None for all while an upgrade replaces the access list: versions keep their queues under different keys, and
+        Nothing is known while an upgrade replaces the access list: versions keep their queues under different keys, and
         whoever reads a job is not refused for the lack of its place.
         """
-        waiting = [job_id for job_id, record in records if record.get("state") in POSITIONED]
+        unfinished = [job_id for job_id, record in records if record.get("state") in UNFINISHED]
         try:
-            found = dict(zip(waiting, self._run("positions", *waiting), strict=True)) if waiting else {}
+            replies = self._run("forecast", *unfinished) if unfinished else []
         except JobStoreUnavailable as error:
             if not isinstance(error.__cause__, RightsChangeError):
                 raise
-            log.warning("places in the queue left out: rights in Redis are being changed", jobs=len(waiting))
-            found = {}
-        positions = (found.get(job_id, NO_POSITION) for job_id, _ in records)
-        return [None if position == NO_POSITION else position for position in positions]
+            log.warning("forecasts left out: rights in Redis are being changed", jobs=len(unfinished))
+            return [Forecast() for _ in records]
+        found = {job_id: _forecast(*reply) for job_id, reply in zip(unfinished, replies, strict=True)}
+        return [found.get(job_id, Forecast()) for job_id, _ in records]
 
     @contextmanager
     def _skipped_if_unreadable(self, job_id: str) -> Iterator[None]:
@@ -170,7 +182,11 @@ class Queries:
         seen = int(after.partition("-")[0])
         if seen > int(number or 0):
             seen = 0  # the record has been restored, and counts again
-        return [event for event in map(_event, events) if int(event.id) > seen]
+        found = [event for event in map(_event, events) if int(event.id) > seen]
+        if found and not found[-1].state.terminal:
+            estimate = self._forecasts([(job_id, {"state": state})])[0].estimate
+            found[-1] = replace(found[-1], estimate=estimate)
+        return found
 
     def lapsed_leases(self, limit: int) -> Sequence[LapsedLease]:
         lapsed = []
@@ -260,6 +276,11 @@ class Queries:
                 leases=sum(leases),
                 retention_lag_seconds=_lag_seconds(now, [*removing, *expiring]),
             )
+
+
+def _forecast(position: int, seconds: int, low: int, high: int) -> Forecast:
+    estimate = None if seconds == UNKNOWN else Estimate(seconds / 1000, low / 1000, high / 1000)
+    return Forecast(None if position == UNKNOWN else position, estimate)
 
 
 def _milliseconds(server_time: tuple[int, int]) -> int:

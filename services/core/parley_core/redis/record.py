@@ -17,6 +17,7 @@ from typing import Any
 from parley_core.job import (
     Attempt,
     Failure,
+    Forecast,
     Job,
     JobEnd,
     JobOptions,
@@ -35,6 +36,7 @@ Record = Mapping[str, str]
 Fields = dict[str, str | int | float]
 
 TIMING = "timing:"
+NO_FORECAST = Forecast()
 
 
 def known_members(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,7 +189,9 @@ def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSum
     )
 
 
-def job_from(job_id: str, record: Record, engine: dict[str, object] | None = None, position: int | None = None) -> Job:
+def job_from(
+    job_id: str, record: Record, engine: dict[str, object] | None = None, forecast: Forecast = NO_FORECAST
+) -> Job:
     """Return the job that a record's hash holds.
 
     Args:
@@ -224,7 +228,8 @@ def job_from(job_id: str, record: Record, engine: dict[str, object] | None = Non
         attempts=tuple(_attempt(record, number) for number in range(1, int(record.get("attempt", "0")) + 1)),
         error=Failure(code, record["error_detail"]) if code else None,
         result=_result(job_id, record, engine or {}),
-        position=position,
+        position=forecast.position,
+        estimate=forecast.estimate,
         traceparent=record.get("traceparent"),
     )
 

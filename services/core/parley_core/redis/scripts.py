@@ -1,4 +1,4 @@
-"""The Lua transitions, each with the shared library in front."""
+"""The Lua transitions, each with the shared libraries in front."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from parley_core.redis.connection import translated_errors
 # What takes on work is refused when memory is full; what finishes it never is.
 REFUSED_WHEN_FULL = frozenset({"create", "reserve_key", "enrol_voiceprint"})
 # What only reads also answers where no writes are taken: on a primary without its replicas, and on a replica.
-READS_ONLY = frozenset({"positions"})
+READS_ONLY = frozenset({"forecast"})
+
+
+LIBRARIES = ("lib", "estimates")
 
 
 def in_pairs(fields: Mapping[str, str | int | float]) -> list[str | int | float]:
@@ -33,7 +36,7 @@ def header(name: str) -> str:
 def source(name: str) -> str:
     """Return the whole text of one transition."""
     folder = files("parley_core.redis") / "lua"
-    return header(name) + (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return header(name) + "".join((folder / f"{part}.lua").read_text() for part in (*LIBRARIES, name))
 
 
 class Scripts:

@@ -27,6 +27,7 @@ from parley_core.job import (
     Created,
     Dispatch,
     Failure,
+    Forecast,
     GiveUp,
     IdempotencyKey,
     Job,
@@ -114,7 +115,7 @@ class RedisJobStore(Restoration, Queries):
         flat = self._run("start_attempt", job_id, worker, int(lease_seconds * 1000), secrets.token_hex(8))
         if not flat:
             return None
-        job = self._job(job_id, dict(zip(flat[::2], flat[1::2], strict=True)), None)
+        job = self._job(job_id, dict(zip(flat[::2], flat[1::2], strict=True)), Forecast())
         return job, Lease(job.id, job.token, job.nonce)
 
     def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:

@@ -25,6 +25,15 @@ export function spoken(seconds) {
   return parts.map(([number, unit]) => count(Number(number), String(unit))).join(" ") || "0 seconds";
 }
 
+/** Return the time until a job ends as `about 40 s left`; empty if unknown. @param {{seconds: number, high: number} | null} eta */
+export function timeLeft(eta) {
+  if (!eta) return "";
+  const seconds = Math.max(1, Math.round(eta.seconds));
+  if (seconds < 90) return `about ${seconds < 20 ? seconds : Math.round(seconds / 5) * 5} s left`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `about ${minutes} min left` : `about ${(minutes / 60).toFixed(1)} h left`;
+}
+
 /** Return `1 turn` or `7 turns`. @param {number} number @param {string} noun */
 export function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;

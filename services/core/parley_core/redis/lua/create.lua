@@ -18,6 +18,7 @@ if not promised and redis.call('ZCARD', unfinished_key(queue)) >= tonumber(ARGV[
 record(id, tenant, queue, int(promised and math.min(now, tonumber(ARGV[6])) or now), 10)
 redis.call('ZADD', 'parley:due', int(now + ARGV[5]), id)
 line_up(id)
+note_arrival(id, tenant, queue)
 if idempotency ~= '' then
   redis.call('DEL', idempotency)
   redis.call('HSET', idempotency, 'job', id, 'digest', ARGV[8])

@@ -51,6 +51,10 @@ local function usage_key(tenant, day) return 'parley:usage:' .. tenant .. ':' ..
 local STORED_BYTES = 'parley:stored_bytes' -- of recordings, by tenant
 local function trace_key(id, run) return 'parley:trace:' .. id .. ':' .. run end
 local function references_key(tenant) return 'parley:references:' .. tenant end
+local function pace_key(queue) return 'parley:pace:' .. queue end
+local function ratios_key(queue, moment) return 'parley:pace:' .. queue .. ':' .. moment end
+local function arrivals_key(queue) return 'parley:pace:' .. queue .. ':arrivals' end
+local learn, unlearn -- in estimates.lua
 
 -- Jobs of one reference lie side by side, in the order of their ids. queries.py builds the same text.
 local function reference_member(reference, id) return redis.sha1hex(reference):sub(1, 16) .. ':' .. id end
@@ -111,15 +115,20 @@ local function cost(id)
   return math.max(1, math.floor(((tonumber(job[1]) or 0) * 1000 + JOB_COST_MS) / (tonumber(job[2]) or 1)))
 end
 
+-- Note that a line has become longer (1) or shorter (-1) by a job. With a weight, its work is noted beside its cost.
+local function change_line(id, queue, tenant, sign)
+  local own, weight = cost(id), tonumber(read(id, 'weight')[1])
+  redis.call('HINCRBY', line_cost_key(queue), tenant, int(sign * own))
+  if weight then redis.call('HINCRBY', line_cost_key(queue), ':work:' .. tenant, int(sign * math.floor(own * weight))) end
+end
+
 -- The order of a queue. A job without a message stands in the line of its tenant, by the time it was accepted. The tenant
 -- whose virtual time is lowest is next; its virtual time then grows by the cost of the job. A tenant that had no line
 -- begins at the virtual time of the queue: nobody saves up a share, and nobody is behind for what others took.
 local function line_up(id)
   local job = redis.call('HMGET', job_key(id), 'queue', 'tenant', 'accepted_at')
   local queue, tenant = job[1], job[2]
-  if redis.call('ZADD', line_key(queue, tenant), job[3], id) == 1 then
-    redis.call('HINCRBY', line_cost_key(queue), tenant, cost(id))
-  end
+  if redis.call('ZADD', line_key(queue, tenant), job[3], id) == 1 then change_line(id, queue, tenant, 1) end
   local times = redis.call('HMGET', virtual_key(queue), ':now', tenant)
   local begin = math.max(tonumber(times[1] or '0'), tonumber(times[2] or '0'))
   redis.call('ZADD', order_key(queue), 'NX', int(begin), tenant)
@@ -129,19 +138,25 @@ local function leave_line(id, queue, tenant)
   if redis.call('ZREM', line_key(queue, tenant), id) == 0 then return end
   if redis.call('ZCARD', line_key(queue, tenant)) == 0 then
     redis.call('ZREM', order_key(queue), tenant)
-    redis.call('HDEL', line_cost_key(queue), tenant)
+    redis.call('HDEL', line_cost_key(queue), tenant, ':work:' .. tenant)
   else
-    redis.call('HINCRBY', line_cost_key(queue), tenant, -cost(id))
+    change_line(id, queue, tenant, -1)
   end
+end
+
+-- How many jobs the workers of a queue run at a time.
+local function capacity_of(queue)
+  local capacity = 0
+  for _, member in ipairs(redis.call('ZRANGE', 'parley:workers:' .. queue, '(' .. int(now), '+inf', 'BYSCORE')) do
+    capacity = capacity + member:match('^%d+')
+  end
+  return capacity
 end
 
 -- How many messages a queue may have that no worker has taken: one for each job that its workers run at a time. With
 -- more, the order of messages would be that of arrival; with fewer, a worker would wait for its next one.
 local function most_messages(queue)
-  local capacity = 0
-  for _, member in ipairs(redis.call('ZRANGE', 'parley:workers:' .. queue, '(' .. int(now), '+inf', 'BYSCORE')) do
-    capacity = capacity + member:match('^%d+')
-  end
+  local capacity = capacity_of(queue)
   return capacity > 0 and capacity or MESSAGES_WITHOUT_WORKERS
 end
 
@@ -290,13 +305,14 @@ local function finish(id, state, counter, finished_at)
   observe('job_attempts', job[1], tonumber(job[3]))
   if state == 'succeeded' then observe_result(id, job[1], job[3], finished_at or now) end
   count_usage(id, state, finished_at or now)
+  learn(id, state, finished_at or now)
   count_tenant('tenant_jobs_ended', job[4])
   count_tenant('tenant_unfinished', job[4], -1)
   enter(id, state)
   redis.call('HSET', job_key(id), 'finished_at', int(finished_at or now))
   if tonumber(finished_at or now) > now - TRACED_AGAIN_MS then trace_end(id, state) end
   leave_line(id, job[1], job[4])
-  redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before', 'turn')
+  redis.call('HDEL', job_key(id), 'phase', 'published_at', 'accepted_at', 'not_before', 'turn', 'progressed_at')
   redis.call('ZREM', unfinished_key(job[1]), id)
   redis.call('ZREM', waiting_key(job[1]), id)
   redis.call('ZREM', 'parley:due', id)
@@ -322,7 +338,7 @@ end
 -- An engine is kept once for all results that it made; a record names it.
 local function keep_engine(id, name, document)
   if name == '' then return end
-  redis.call('HSETNX', 'parley:engines', name, document)
+  if redis.call('HSETNX', 'parley:engines', name, document) == 1 then unlearn(id) end
   redis.call('HSET', job_key(id), 'engine', name)
 end
 

@@ -19,10 +19,10 @@ end
 -- Every key that a transition may touch: after an upgrade, Redis may still have the access list of before.
 for _, key in ipairs({
   job_key('id'), events_key('id'), unfinished_key('batch'), waiting_key('batch'), order_key('batch'),
-  line_cost_key('batch'), virtual_key('batch'), usage_key('tenant', 0), leases_key('batch'),
-  listed_key('tenant', 'batch', 'queued'), deliveries_key('tenant'), 'parley:outbox', 'parley:engines', 'parley:running',
-  'parley:stats', 'parley:tenants', 'parley:due', 'parley:expiry', 'parley:started:batch', trace_key('id', 0),
-  'parley:traces', 'parley:tracing',
+  line_cost_key('batch'), virtual_key('batch'), pace_key('batch'), ratios_key('batch', 'free'), arrivals_key('batch'),
+  usage_key('tenant', 0), leases_key('batch'), listed_key('tenant', 'batch', 'queued'), deliveries_key('tenant'),
+  'parley:outbox', 'parley:engines', 'parley:running', 'parley:stats', 'parley:tenants', 'parley:due',
+  'parley:expiry', 'parley:started:batch', trace_key('id', 0), 'parley:traces', 'parley:tracing',
 }) do
   if not redis.acl_check_cmd('DEL', key) then table.insert(missing, 'write ' .. key) end
 end

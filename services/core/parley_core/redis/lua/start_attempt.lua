@@ -10,6 +10,7 @@ if job[7] and tonumber(job[7]) > now then return {} end -- waits for its retry
 local queue, field = job[2], 'attempt:' .. redis.call('HINCRBY', key, 'attempt', 1)
 enter(id, 'running')
 redis.call('HINCRBY', key, 'token', 1)
+redis.call('HDEL', key, 'progressed_at')
 redis.call('HSET', key, 'nonce', ARGV[4], 'phase', 'decoding', field .. ':worker', ARGV[2],
   field .. ':started_at', int(now), 'turn', '1')
 leave_line(id, queue, job[8])
@@ -25,6 +26,8 @@ if not job[6] then
   observe('wait_seconds', queue, (now - job[5]) / 1000)
 end
 count('attempts_started|queue=' .. queue)
+local pace = pace_of(queue)
+if pace then note_estimate(id, remaining(pace, id)) end
 trace(id, 'start ' .. int(now) .. ' ' .. ARGV[2])
 changed(id)
 return redis.call('HGETALL', key)

@@ -5,6 +5,8 @@ if id ~= '' and redis.call('HGET', job_key(id), 'state') == 'accepted' then
   redis.call('ZADD', 'parley:due', 'XX', int(now + LINE_MS), id)
   enter(id, 'queued')
   changed(id)
+  local expected_end = outlook(id)
+  if expected_end.seconds then note_estimate(id, expected_end.seconds, expected_end.moment) end
 end
 local found = {}
 for index = 4, #ARGV do take_turns(ARGV[index], tonumber(ARGV[2]), ARGV[3], found) end

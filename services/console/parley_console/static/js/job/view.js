@@ -2,7 +2,7 @@
 
 import { call, events, json, post, Problem } from "../api.js";
 import { fill, h, icon, toast } from "../dom.js";
-import { clock, count, nameOf, percent, size, when } from "../format.js";
+import { clock, count, nameOf, percent, size, timeLeft, when } from "../format.js";
 import { meter, stateMark } from "../recordings/job_list.js";
 import { correctPanel } from "./correct_panel.js";
 import { downloadMenu } from "./downloads.js";
@@ -115,7 +115,8 @@ async function showProgress(main, job, signal) {
     const running = event.state === "running";
     phase.textContent = running ? (PHASES[/** @type {keyof typeof PHASES} */ (event.phase)] ?? "Working") : "Waiting for a worker";
     fill(box, meter(running ? event.progress : 0, "Progress"));
-    note.textContent = running ? percent(event.progress) : "The page shows the turns as soon as they are there.";
+    const done = running ? percent(event.progress) : "The page shows the turns as soon as they are there.";
+    note.textContent = [done, timeLeft(event.eta)].filter(Boolean).join(running ? ", " : " ");
   };
   show(job);
   for await (const event of events(job.id, signal)) show(event);

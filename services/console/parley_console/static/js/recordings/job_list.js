@@ -2,7 +2,7 @@
 
 import { json } from "../api.js";
 import { fill, h, icon } from "../dom.js";
-import { clock, count, nameOf, percent, when } from "../format.js";
+import { clock, count, nameOf, percent, timeLeft, when } from "../format.js";
 
 const STATES = [["", "All"], ["running", "Running"], ["queued", "Waiting"], ["succeeded", "Done"], ["failed", "Failed"], ["cancelled", "Cancelled"]];
 const NAMES = { accepted: "Waiting", queued: "Waiting", running: "Running", succeeded: "Done", failed: "Failed", cancelled: "Cancelled" };
@@ -126,9 +126,9 @@ function speakers(result) {
 /** Return the line below the name: progress, the reason of a failure, or the reference. @param {any} job */
 function second(job) {
   if (job.state === "running")
-    return h("span.progress", {}, meter(job.progress, `Progress of ${nameOf(job)}`));
+    return h("span.progress", {}, meter(job.progress, `Progress of ${nameOf(job)}`), h("span.muted", {}, timeLeft(job.eta)));
   if (job.error) return h("span.muted", {}, job.error.detail);
-  if (job.position !== null && job.state === "queued") return h("span.muted", {}, job.position ? `${count(job.position, "job")} before it` : "Next in its queue");
+  if (job.position !== null && job.state === "queued") return h("span.muted", {}, [job.position ? `${count(job.position, "job")} before it` : "Next in its queue", timeLeft(job.eta)].filter(Boolean).join(", "));
   return h("span.muted", {}, [job.recording.file_name ? job.reference : null, job.queue === "batch" ? "batch" : null].filter(Boolean).join(" · ") || job.id.slice(0, 13));
 }
 
