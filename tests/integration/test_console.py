@@ -449,3 +449,43 @@ def test_a_server_with_keys_asks_for_one_and_plays_with_it(
         assert page.evaluate("Object.values(localStorage).join()") == ""
         page.get_by_role("button", name="Forget key").click()
         expect(field).to_be_visible()
+
+
+def test_a_shared_link_opens_one_recording_without_a_key_until_it_is_revoked(
+    visit: Open, shelf: Shelf, said: Conversation, api_settings: Settings, tmp_path: Path
+) -> None:
+    keys, log = tmp_path / "keys", tmp_path / "api.log"
+    keys.write_text(f"default:{hashlib.sha256(b'secret').hexdigest()}\n")
+    job = shelf.succeeded(said, "A. Patient.flac")
+    with ApiProcess(api_settings, log, PARLEY_API_KEYS_FILE=str(keys)) as server:
+        page = visit(path_of(job), url=server.url)
+        page.get_by_label("Key of your department").fill("secret")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Share").click()
+        page.get_by_role("checkbox").check()
+        page.get_by_role("button", name="Make a link").click()
+        revoke = page.get_by_role("button", name=re.compile("^Revoke"))
+        expect(revoke).to_have_count(1)
+        assert violations(page) == []
+        path, _, secret = page.get_by_label("Link", exact=True).input_value().removeprefix(server.url).partition("#")
+        reader = visit(f"{path}#{secret}", url=server.url, phone=True)
+        sent: list[dict[str, str]] = []
+        reader.on("request", lambda request: sent.append({"url": request.url, **request.headers}))
+        expect(reader.locator(".turn")).to_have_count(len(said.turns))
+        assert reader.url == server.url + path
+        reader.reload()
+        expect(reader.locator(".turn")).to_have_count(len(said.turns))
+        assert "Patient" not in reader.content()
+        assert reader.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        expect(reader.get_by_role("button", name=re.compile("Share|Delete|Correct|Download|Undo"))).to_have_count(0)
+        assert violations(reader) == []
+        reader.keyboard.press("k")
+        reader.wait_for_function("() => Number(document.querySelector('.stage').ariaValueNow) > 0")
+        revoke.click()
+        expect(revoke).to_have_count(0)
+        reader.reload()
+        expect(reader.get_by_role("alert")).to_contain_text("This link opens nothing")
+        reader.get_by_role("link", name="Parley").click()
+        expect(reader.get_by_label("Key of your department")).to_be_visible()
+    assert [one for one in sent if secret in one["url"] or one.get("referer")] == []
+    assert secret not in log.read_text()

@@ -31,7 +31,7 @@ GROUPS = {
         "Voiceprint",
         "Consent",
     ),
-    "Deliveries and keys": ("Delivery", "ApiKey", "Usage", "UsageOfDay"),
+    "Deliveries, keys and links": ("Delivery", "ApiKey", "Share", "Usage", "UsageOfDay"),
     "Errors": (
         "ParleyClientError",
         "ParleyConnectionError",

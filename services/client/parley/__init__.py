@@ -18,7 +18,7 @@ from parley.errors import (
 from parley.models import Attempt, Eta, Failure, Job, QueueStatus, Recording, ResultSummary
 from parley.options import SubmitOptions
 from parley.results import SpeakerCount, SpeakerIdentity, SpeakerPurity, SpokenWord, Transcript, Turn, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Usage, UsageOfDay, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Share, Usage, UsageOfDay, Voiceprint
 
 if TYPE_CHECKING:
     from parley.async_client import AsyncParley
@@ -49,6 +49,7 @@ __all__ = [
     "Redecided",
     "ResultSummary",
     "RetryPolicy",
+    "Share",
     "SpeakerCount",
     "SpeakerIdentity",
     "SpeakerPurity",

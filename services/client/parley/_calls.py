@@ -23,7 +23,7 @@ from parley.errors import WaitTimedOut
 from parley.models import Document, Job, JobPage, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Usage, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Share, Usage, Voiceprint
 
 T = TypeVar("T")
 Read = Callable[[httpx.Response], T]
@@ -235,6 +235,27 @@ def keys() -> Call[list[ApiKey]]:
 def revoke_key(key_id: str) -> Call[Document]:
     """Revoke an API key and get the receipt."""
     return Call("DELETE", f"/v1/keys/{_segment(key_id)}", _document, repeatable=False)
+
+
+def share(job_id: str, seconds: int, audio: bool) -> Call[Share]:
+    """Make a link to the timeline of a job."""
+    body: Document = {"seconds": seconds, "audio": audio}
+    path = f"{_job_path(job_id)}/shares"
+    return Call("POST", path, lambda response: parse(response, Share.from_document), json=body, repeatable=False)
+
+
+def shares(job_id: str) -> Call[list[Share]]:
+    """Get the links of a job."""
+
+    def build(document: Document) -> list[Share]:
+        return [Share.from_document(one) for one in document["shares"]]
+
+    return Call("GET", f"{_job_path(job_id)}/shares", lambda response: parse(response, build))
+
+
+def revoke_share(job_id: str, share_id: str) -> Call[Document]:
+    """Revoke a link and get the receipt."""
+    return Call("DELETE", f"{_job_path(job_id)}/shares/{_segment(share_id)}", _document, repeatable=False)
 
 
 def queues() -> Call[list[QueueStatus]]:

@@ -19,7 +19,7 @@ from parley.corrections import Correction, Questions
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Usage, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Share, Usage, Voiceprint
 
 if TYPE_CHECKING:
     import httpx
@@ -248,6 +248,18 @@ class AsyncParley:
     async def revoke_key(self, key_id: str) -> Document:
         """Revoke an API key and return the receipt."""
         return await self._transport.send(_calls.revoke_key(key_id))
+
+    async def share(self, job_id: str, seconds: int, *, audio: bool = False) -> Share:
+        """Make a link that opens the timeline of a job without an API key, and return it with its secret."""
+        return await self._transport.send(_calls.share(job_id, seconds, audio))
+
+    async def shares(self, job_id: str) -> list[Share]:
+        """Return the links of a job, oldest first."""
+        return await self._transport.send(_calls.shares(job_id))
+
+    async def revoke_share(self, job_id: str, share_id: str) -> Document:
+        """Revoke a link and return the receipt."""
+        return await self._transport.send(_calls.revoke_share(job_id, share_id))
 
     async def queues(self) -> list[QueueStatus]:
         """Return the load of every queue."""

@@ -19,7 +19,7 @@ from parley.corrections import Correction, Questions
 from parley.models import Document, Job, QueueStatus
 from parley.options import SubmitOptions
 from parley.results import Transcript, Turns
-from parley.tenant import ApiKey, Consent, Delivery, Usage, Voiceprint
+from parley.tenant import ApiKey, Consent, Delivery, Share, Usage, Voiceprint
 
 if TYPE_CHECKING:
     import httpx
@@ -308,7 +308,7 @@ class Parley:
 
         Args:
             name: what it is for.
-            scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `export`, `admin`.
+            scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `export`, `share`, `admin`.
             expires_at: a time with a time zone; None is never.
         """
         return self._transport.send(_calls.create_key(name, scopes, expires_at))
@@ -320,6 +320,29 @@ class Parley:
     def revoke_key(self, key_id: str) -> Document:
         """Revoke an API key and return the receipt."""
         return self._transport.send(_calls.revoke_key(key_id))
+
+    def share(self, job_id: str, seconds: int, *, audio: bool = False) -> Share:
+        """Make a link that opens the timeline of a job without an API key, and return it with its secret.
+
+        Whoever has the link reads turns, names and text of this job until it expires; see `revoke_share`.
+
+        Args:
+            job_id: a job that has succeeded.
+            seconds: how long the link works, from 60.
+            audio: whether it plays the recording too.
+
+        Raises:
+            ParleyApiError: by code, `sharing_off`, `too_many_shares`, `invalid_option` and others.
+        """
+        return self._transport.send(_calls.share(job_id, seconds, audio))
+
+    def shares(self, job_id: str) -> list[Share]:
+        """Return the links of a job, oldest first."""
+        return self._transport.send(_calls.shares(job_id))
+
+    def revoke_share(self, job_id: str, share_id: str) -> Document:
+        """Revoke a link and return the receipt."""
+        return self._transport.send(_calls.revoke_share(job_id, share_id))
 
     def queues(self) -> list[QueueStatus]:
         """Return the load of every queue."""

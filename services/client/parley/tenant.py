@@ -127,7 +127,7 @@ class ApiKey:
     Attributes:
         id: a part of the key's text.
         name: what it is for.
-        scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `export`, `admin`.
+        scopes: what it may do: `submit`, `read`, `correct`, `delete`, `voiceprints`, `export`, `share`, `admin`.
         expires_at: from then on it is refused; None is never.
         last_used_at: to ten minutes; None if it was not used.
         key: its text, right after it was made; else None.
@@ -153,6 +153,37 @@ class ApiKey:
             expires_at=optional_time(document["expires_at"]),
             last_used_at=optional_time(document["last_used_at"]),
             key=document.get("key"),
+            document=document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A link that opens the timeline of one job without an API key.
+
+    Attributes:
+        id: to revoke it.
+        audio: whether it plays the recording.
+        expires_at: from then on it opens nothing.
+        link: path of the page and, behind `#`, the secret, right after it was made; else None.
+        document: all members as the server sent them.
+    """
+
+    id: str
+    audio: bool
+    created_at: datetime
+    expires_at: datetime
+    link: str | None = field(repr=False)
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(
+            id=document["id"],
+            audio=document["audio"],
+            created_at=datetime.fromisoformat(document["created_at"]),
+            expires_at=datetime.fromisoformat(document["expires_at"]),
+            link=document.get("link"),
             document=document,
         )
 

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     """Origins, separated by commas, whose pages may call the API from a browser, such as `https://clinic.example`. It
     needs PARLEY_API_KEYS_FILE."""
 
+    longest_share_seconds: int = Field(30 * 86400, ge=0)
+    """Longest life in seconds of a link that shows a job without an API key; 0 makes none, and closes those that there
+    are."""
+
     # Connections of the API
 
     max_connections: int = Field(1000, ge=1)

@@ -77,8 +77,9 @@ async def test_a_server_with_keys_offers_to_authorize(api: ApiFixture, tmp_path:
 
 async def test_a_server_without_keys_says_that_no_key_is_needed(document: Document) -> None:
     assert "no key is needed" in document["info"]["description"]
-    assert "securitySchemes" not in document["components"]
-    assert not [call for _, call in calls(document) if "security" in call or "401" in call["responses"]]
+    assert list(document["components"]["securitySchemes"]) == ["SharedLink"]
+    closed = {name.split()[1] for name, call in calls(document) if "security" in call or "401" in call["responses"]}
+    assert closed == {f"/v1/shared{part}" for part in ("", "/turns", "/peaks", "/audio")}
     assert "421" in document["paths"]["/v1/queues"]["get"]["responses"]
 
 
@@ -144,6 +145,12 @@ EXAMPLES: dict[type[BaseModel], Document] = {
     schemas.DeliveriesAnswer: examples.DELIVERIES,
     schemas.JobEndMessage: examples.MESSAGE,
     schemas.KeyRequest: examples.NEW_KEY,
+    schemas.ShareRequest: examples.NEW_SHARE,
+    schemas.ShareAnswer: examples.SHARE,
+    schemas.CreatedShareAnswer: examples.CREATED_SHARE,
+    schemas.SharesAnswer: examples.SHARES,
+    schemas.ShareReceiptAnswer: examples.SHARE_RECEIPT,
+    schemas.SharedJobAnswer: examples.SHARED_JOB,
     schemas.KeyAnswer: examples.KEY,
     schemas.CreatedKeyAnswer: examples.CREATED_KEY,
     schemas.KeysAnswer: examples.KEYS,

@@ -42,7 +42,8 @@ async def everything_of_the_north(api: ApiFixture, client: httpx.AsyncClient) ->
     enrolment = {"name": SECRET, "job_id": job["id"], "speaker": "SPEAKER_00", "consent": CONSENT}
     voiceprint = (await client.post("/v1/voiceprints", json=enrolment, headers=north)).json()
     key = (await client.post("/v1/keys", json={"name": SECRET, "scopes": ["read"]}, headers=north)).json()
-    return {"job_id": job["id"], "voiceprint_id": voiceprint["id"], "key_id": key["id"]}
+    share = (await client.post(f"/v1/jobs/{job['id']}/shares", json={"seconds": 600}, headers=north)).json()
+    return {"share_id": share["id"], "job_id": job["id"], "voiceprint_id": voiceprint["id"], "key_id": key["id"]}
 
 
 def call(method: str, path: str, ids: dict[str, str], key: str) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def call(method: str, path: str, ids: dict[str, str], key: str) -> dict[str, Any
     bodies: dict[str, Any] = {
         "/v1/voiceprints": {"name": "Kim", "job_id": ids["job_id"], "speaker": "SPEAKER_00", "consent": CONSENT},
         "/v1/keys": {"name": "import", "scopes": ["read"]},
+        "/v1/jobs/{job_id}/shares": {"seconds": 600},
         "/v1/jobs/{job_id}/corrections": {
             "base_version": 0,
             "author": "Kim",

@@ -46,6 +46,8 @@ def keyed(api: ApiFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 def needed(method: str, path: str) -> Scope:
     if (method, path.rpartition("/")[2]) == ("POST", "corrections"):
         return Scope.CORRECT
+    if "/shares" in path:
+        return Scope.SHARE
     return NEEDED[method, re.sub(r"^/(v1|api/workflows)/", "", path).split("/")[0]]
 
 

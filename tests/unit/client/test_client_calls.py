@@ -34,6 +34,7 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "ParleyClientError",
         "ParleyConnectionError",
         "ParleyUnavailable",
+        "Share",
         "SpeakerCount",
         "SpeakerIdentity",
         "SpeakerPurity",

@@ -23,7 +23,13 @@ PermanentError
 ├── NotAcceptable                  `Accept` allows no format of the turns
 ├── Unauthenticated                no API key
 │   ├── UnknownKey                 an API key that the server does not know, or no longer
-│   └── ExpiredKey                 an API key whose time is over
+│   ├── ExpiredKey                 an API key whose time is over
+│   ├── UnknownLink                a shared link that opens nothing, or no longer
+│   └── ExpiredLink                a shared link whose time is over
+├── AudioNotShared                 the shared link does not play the recording
+├── ShareNotFound                  the job has no shared link with this id
+├── TooManyShares                  the job has as many shared links as it may
+├── SharingOff                     the server makes no shared links
 ├── ScopeMissing                   the key may not do this
 ├── KeyNotFound                    the tenant has no API key with this id
 ├── TooManyKeys                    the tenant has as many API keys as it may
@@ -142,6 +148,30 @@ class UnknownKey(Unauthenticated):
 
 class ExpiredKey(Unauthenticated):
     code = "expired_key"
+
+
+class UnknownLink(Unauthenticated):
+    code = "unknown_link"
+
+
+class ExpiredLink(Unauthenticated):
+    code = "expired_link"
+
+
+class AudioNotShared(PermanentError):
+    code = "audio_not_shared"
+
+
+class ShareNotFound(PermanentError):
+    code = "share_not_found"
+
+
+class TooManyShares(PermanentError):
+    code = "too_many_shares"
+
+
+class SharingOff(PermanentError):
+    code = "sharing_off"
 
 
 class ScopeMissing(PermanentError):

@@ -33,6 +33,7 @@ REFUSALS = (
     "too_many_uploads",
     "too_many_waits",
     "unknown_key",
+    "unknown_link",
     "unread_response",
 )
 LOGGED_FRAMES = 12

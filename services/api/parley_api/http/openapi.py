@@ -30,6 +30,7 @@ from parley_api.schemas import (
     KeyRequest,
     Problem,
     Reference,
+    ShareRequest,
     examples,
 )
 from parley_audio.container import FORMATS_READ
@@ -37,6 +38,9 @@ from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable, Parl
 
 Schema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
+
+SHARED, LINK_SCHEME = "/v1/shared", "SharedLink"
+"""Path of the routes that take a link instead of a key, and the name of this access."""
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -53,6 +57,7 @@ TAGS = [
     {"name": "jobs", "description": "Submit recordings, follow their jobs, read results."},
     {"name": "voiceprints", "description": "Enrol the voices of persons, so that their turns get names."},
     {"name": "deliveries", "description": "Ends of jobs, sent to the `callback_url` of their submit."},
+    {"name": "shares", "description": "Links that open the timeline of one job without an API key."},
     {"name": "keys", "description": "API keys of your tenant."},
     {"name": "consult", "description": "The consult workflow: a recording under the caller's session id."},
     {"name": "queues", "description": "How busy the queues are."},
@@ -103,6 +108,7 @@ COMPONENTS: tuple[type[BaseModel], ...] = (
     EnrolRequest,
     JobEndMessage,
     KeyRequest,
+    ShareRequest,
 )
 """Models that no route names, because the framework neither reads nor writes them."""
 
@@ -157,6 +163,9 @@ CORRECTION_CALL: Schema = {
 }
 KEY_CALL: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(KeyRequest)}}}
+}
+SHARE_CALL: Schema = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(ShareRequest)}}}
 }
 TRANSCRIPT_FORM: Schema = {"type": "object", "required": ["transcript"], "properties": {"transcript": TRANSCRIPT}}
 TRANSCRIPT_CALL: Schema = {
@@ -300,8 +309,9 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
         components |= schema.pop("$defs", {}) | {model.__name__: schema}
     components[Problem.__name__]["properties"]["code"]["x-extensible-enum"] = sorted(KINDS)
     impossible = (UnknownHost,) if needs_key else (Unauthenticated, ScopeMissing)
-    for call in (call for path in document["paths"].values() for call in path.values()):
-        for error in impossible:
+    for path, call in ((path, call) for path, calls in document["paths"].items() for call in calls.values()):
+        of_links = path.startswith(SHARED)
+        for error in () if of_links else impossible:
             call["responses"].pop(str(KINDS[error.code].status), None)
         for response in call["responses"].values():
             response.get("content", {}).get("text/event-stream", {}).pop("itemSchema", None)  # of OpenAPI 3.2
@@ -311,9 +321,10 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
             for schemas in (form.get("properties", {}), query):
                 if name in schemas:
                     schemas[name]["maximum"] = max_speakers
-        if not needs_key:
+        if not (needs_key or of_links):
             call.pop("security", None)
     document["webhooks"] = WEBHOOKS
     if not needs_key:
-        document["components"].pop("securitySchemes", None)
+        schemes = document["components"]["securitySchemes"]
+        document["components"]["securitySchemes"] = {LINK_SCHEME: schemes[LINK_SCHEME]}
     return document

@@ -82,6 +82,43 @@ RESULT_KINDS: Mapping[str, Kind] = {
         "Your tenant has as many voiceprints as the server allows.",
         "Delete voiceprints that you no longer need.",
     ),
+    # Shared links
+    api.UnknownLink.code: Kind(
+        401,
+        "Unknown link",
+        "The shared link opens nothing: it is incomplete, it was revoked, or its recording was deleted.",
+        "Copy the whole link, or ask for a new one.",
+    ),
+    api.ExpiredLink.code: Kind(
+        401,
+        "Expired link",
+        "The time of the shared link is over.",
+        "Ask for a new one: `parley share JOB`.",
+    ),
+    api.AudioNotShared.code: Kind(
+        403,
+        "Recording not shared",
+        "The shared link shows the turns and does not play the recording.",
+        "Ask for a link with the recording: `parley share JOB --audio`.",
+    ),
+    api.ShareNotFound.code: Kind(
+        404,
+        "Link not found",
+        "The job has no shared link with this id.",
+        "Check the id: `parley shares JOB` lists them.",
+    ),
+    api.TooManyShares.code: Kind(
+        409,
+        "Too many links",
+        "The job has as many shared links as the server allows.",
+        "Revoke links that nobody uses: `parley shares JOB --revoke LINK`.",
+    ),
+    api.SharingOff.code: Kind(
+        409,
+        "Sharing off",
+        "The server makes no shared links.",
+        "Operators: set `PARLEY_LONGEST_SHARE_SECONDS`.",
+    ),
     # Transcripts
     api.InvalidTranscript.code: Kind(
         422,

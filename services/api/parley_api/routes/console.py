@@ -28,6 +28,7 @@ router = APIRouter(tags=["jobs"])
 
 
 @router.get("/", include_in_schema=False)
+@router.get("/shared", include_in_schema=False)
 @router.get("/v1/jobs/{job_id}/timeline", include_in_schema=False)
 async def page() -> FileResponse:
     """Return the page. It holds no data: its script asks for them, with the key that the user enters."""

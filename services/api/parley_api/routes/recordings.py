@@ -30,13 +30,13 @@ INVALID_RANGES: Responses = {status: problem_response(status, [INVALID_RANGE]) f
 class RecordingResponse(FileResponse):
     """A stored recording. The local file is released when the response ends, however it ends."""
 
-    def __init__(self, deps: Dependencies, job: Job) -> None:
+    def __init__(self, deps: Dependencies, job: Job, file_name: str) -> None:
         self._deps = deps
         self._key = job.recording.key
         self._fetched = ExitStack()
         recording = job.recording
         headers = {"ETag": f'"{recording.sha256}"'}
-        super().__init__("", media_type=recording.media_type, headers=headers, filename=recording.file_name or job.id)
+        super().__init__("", media_type=recording.media_type, headers=headers, filename=file_name)
 
     async def open(self) -> None:
         """Fetch the file. Raises KeyError if the recording is gone."""
@@ -80,7 +80,16 @@ class _RangeProblems:
 )
 async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
     """Return the recording as it was sent, whole or in ranges."""
-    response = RecordingResponse(deps, job)
+    return await recording_of(deps, job)
+
+
+async def recording_of(deps: Dependencies, job: Job, named: bool = True) -> RecordingResponse:
+    """Return the response with a job's recording. Raises JobPurged.
+
+    Args:
+        named: under the file name that the caller gave.
+    """
+    response = RecordingResponse(deps, job, (named and job.recording.file_name) or job.id)
     try:
         await response.open()
     except KeyError:
@@ -100,6 +109,11 @@ async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
 )
 async def peaks(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
     """Return the lowest and highest sample of each part of the waveform, to draw it without the recording."""
+    return await stored_peaks(deps, job)
+
+
+async def stored_peaks(deps: Dependencies, job: Job) -> Response:
+    """Return the response with a job's peaks. Raises PeaksNotKept."""
     key = peaks_key(require_result(job).key)
     try:
         stored = await deps.blocking.objects(deps.recordings.read, key)

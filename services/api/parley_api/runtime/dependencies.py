@@ -17,6 +17,7 @@ from parley_api.runtime.job_notifications import JobNotifications, RedisJobNotif
 from parley_api.runtime.keys import ApiKeys
 from parley_api.runtime.probe import RecordingProbe, SandboxedProbe
 from parley_api.runtime.readiness import Readiness
+from parley_api.runtime.shares import Shares
 from parley_api.runtime.stored_keys import StoredKeys
 from parley_api.runtime.tenant_limits import TenantLimits, redis_storage
 from parley_api.runtime.tenant_slots import TenantSlots
@@ -46,6 +47,7 @@ class Dependencies:
         waits: slots for calls that wait for a job.
         callbacks: checks addresses of deliveries.
         stored_keys: keys that tenants have made; they count where there is a keys file.
+        shares: links that open one job without a key.
         keys: None where the server has no keys file.
         rates: where the rates of tenants are counted; None counts in memory.
         limits: of tenants; they count where there is a keys file.
@@ -71,6 +73,7 @@ class Dependencies:
     waits: TenantSlots = field(init=False)
     keys: ApiKeys | None = field(init=False)
     stored_keys: StoredKeys = field(init=False)
+    shares: Shares = field(init=False)
     callbacks: Callbacks = field(init=False)
     limits: TenantLimits = field(init=False)
     tokens: Tokens | None = field(init=False)
@@ -87,6 +90,7 @@ class Dependencies:
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
         self.stored_keys = StoredKeys(self.recordings)
         self.expiries = Expiries(self.settings.certificates_folder)
+        self.shares = Shares(self.recordings, self.settings.longest_share_seconds)
         self.callbacks = Callbacks(self.settings)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None

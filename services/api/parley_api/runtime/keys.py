@@ -34,6 +34,7 @@ class Scope(StrEnum):
     DELETE = "delete"  # jobs
     VOICEPRINTS = "voiceprints"  # enrol, read, delete
     EXPORT = "export"  # speaker embeddings, which are biometric, with the turns of a job
+    SHARE = "share"  # make, list and revoke links that show a job without a key
     ADMIN = "admin"  # make and revoke keys
 
 

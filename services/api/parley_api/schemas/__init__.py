@@ -15,6 +15,14 @@ from parley_api.schemas.keys import CreatedKeyAnswer, KeyAnswer, KeyReceiptAnswe
 from parley_api.schemas.options import ConsultOptions, SubmitOptions, clean_file_name
 from parley_api.schemas.questions import QuestionsAnswer
 from parley_api.schemas.queues import QueueAnswer, QueuesAnswer
+from parley_api.schemas.shares import (
+    CreatedShareAnswer,
+    ShareAnswer,
+    SharedJobAnswer,
+    ShareReceiptAnswer,
+    ShareRequest,
+    SharesAnswer,
+)
 from parley_api.schemas.transcripts import TranscriptAnswer, TranscriptReceiptAnswer
 from parley_api.schemas.turns import ConsultAccepted, ConsultAnswer, TurnsAnswer
 from parley_api.schemas.usage import UsageAnswer, UsageQuery
@@ -28,6 +36,7 @@ __all__ = [
     "CorrectionRequest",
     "CorrectionsAnswer",
     "CreatedKeyAnswer",
+    "CreatedShareAnswer",
     "DeliveriesAnswer",
     "DeliveryAnswer",
     "EnrolRequest",
@@ -49,6 +58,11 @@ __all__ = [
     "ReceiptAnswer",
     "RecordingAnswer",
     "Reference",
+    "ShareAnswer",
+    "ShareReceiptAnswer",
+    "ShareRequest",
+    "SharedJobAnswer",
+    "SharesAnswer",
     "SubmitOptions",
     "TranscriptAnswer",
     "TranscriptReceiptAnswer",

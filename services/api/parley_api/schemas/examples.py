@@ -290,6 +290,25 @@ CREATED_KEY: Example = {**KEY, "key": "pk_3f9a1c07d2be_" + "0" * 43}
 KEYS: Example = {"keys": [KEY]}
 KEY_RECEIPT: Example = {"key_id": "3f9a1c07d2be", "revoked_at": "2025-11-26T09:30:00.000Z"}
 
+SHARE_ID = "5c1b7f20a9d3e864"
+NEW_SHARE: Example = {"seconds": 604_800, "audio": False}
+SHARE: Example = {
+    "id": SHARE_ID,
+    "audio": False,
+    "created_at": "2025-11-25T05:00:00.000Z",
+    "expires_at": "2025-12-02T05:00:00.000Z",
+}
+CREATED_SHARE: Example = {**SHARE, "link": f"/shared#ps_{JOB_ID.replace('-', '')}_" + "0" * 43}
+SHARES: Example = {"shares": [SHARE]}
+SHARE_RECEIPT: Example = {"share_id": SHARE_ID, "revoked_at": "2025-11-26T09:30:00.000Z"}
+SHARED_JOB: Example = {
+    "created_at": "2025-11-25T05:00:00.000Z",
+    "expires_at": "2025-12-02T05:00:00.000Z",
+    "recording": {"seconds": 612.4, "media_type": "audio/flac"},
+    "speakers": 2,
+    "links": {"turns": "/v1/shared/turns", "peaks": "/v1/shared/peaks", "audio": None},
+}
+
 QUEUES: Example = {
     "queues": [
         {

@@ -10,7 +10,7 @@ from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, GivenTime, Moment, with_example
 from parley_api.schemas.voiceprints import Name
 
-ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "export", "admin"]
+ScopeName = Literal["submit", "read", "correct", "delete", "voiceprints", "export", "share", "admin"]
 WITHOUT_REPEATS = AfterValidator(lambda scopes: list(dict.fromkeys(scopes)))
 
 
@@ -24,7 +24,7 @@ class KeyRequest(BaseModel):
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=20), WITHOUT_REPEATS] = Field(
         description="What the key may do. `submit`: submit, cancel, retry, send deliveries again. `read`: jobs, turns, "
         "recordings, queues, deliveries. `correct`: turns and speakers. `delete`: jobs. `voiceprints`: enrol, read, "
-        "delete. `admin`: keys."
+        "delete. `export`: speaker embeddings. `share`: links that need no key. `admin`: keys."
     )
     expires_at: GivenTime | None = Field(None, description="From then on the key is refused; null is never.")
 

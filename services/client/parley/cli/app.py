@@ -40,6 +40,10 @@ SUBCOMMANDS = {
     "transcript": Subcommand(
         "parley.cli.transcript:transcript", "Send a transcript of a job, or print who said each word."
     ),
+    "share": Subcommand(
+        "parley.cli.shares:share", "Make a link that opens the timeline of a job without a key, and print it."
+    ),
+    "shares": Subcommand("parley.cli.shares:shares", "List or revoke the links of a job."),
     "audio": Subcommand("parley.cli.audio:audio", "Download the recording of a job."),
     "cancel": Subcommand("parley.cli.changes:cancel", "Cancel unfinished jobs."),
     "retry": Subcommand("parley.cli.changes:retry", "Run failed or cancelled jobs again."),

@@ -29,6 +29,7 @@ class Scope(StrEnum):
     DELETE = "delete"
     VOICEPRINTS = "voiceprints"
     EXPORT = "export"
+    SHARE = "share"
     ADMIN = "admin"
 
 
@@ -38,7 +39,7 @@ Scopes = Annotated[
     typer.Option(
         "--scope",
         metavar="SCOPE",
-        help="What the key may do: submit, read, correct, delete, voiceprints, export or admin. Once per scope.",
+        help="What the key may do: submit, read, correct, delete, voiceprints, export, share or admin. Once per scope.",
         show_default=False,
     ),
 ]

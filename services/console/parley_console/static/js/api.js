@@ -1,6 +1,10 @@
-/** Calls of the HTTP API. The key is kept for this browser tab only and sent as a header only. */
+/** Calls of the HTTP API. A key or a shared link is kept for this browser tab only and sent as a header only. */
 
 const KEY = "parley-key";
+const LINK = "parley-link";
+
+/** whether calls send the shared link, and no key */
+let byLink = false;
 
 /** An error that the API answered (RFC 9457), or that no answer came. */
 export class Problem extends Error {
@@ -25,9 +29,26 @@ export function setKey(value) {
   else sessionStorage.removeItem(KEY);
 }
 
+/** Say whether calls send the shared link instead of the key. @param {boolean} shared */
+export function useLink(shared) {
+  byLink = shared;
+}
+
+/** Keep the secret of a shared link, and take it out of the address: it must not stay in the history. */
+export function keepLink() {
+  if (!location.hash) return;
+  sessionStorage.setItem(LINK, decodeURIComponent(location.hash.slice(1)));
+  history.replaceState(null, "", location.pathname);
+}
+
+/** Return what calls send: the key, or the shared link. @returns {string | null} */
+export function secret() {
+  return byLink ? sessionStorage.getItem(LINK) : key();
+}
+
 /** @returns {Record<string, string>} */
 export function authorization() {
-  const value = key();
+  const value = secret();
   return value ? { Authorization: `Bearer ${value}` } : {};
 }
 

@@ -1,13 +1,14 @@
 /**
- * Service worker: adds the key to the requests of the player, which cannot send headers itself. It keeps nothing: the
+ * Service worker: adds the key or the shared link to the requests of the player, which cannot send headers itself. It keeps nothing: the
  * page answers with the key each time, and no response is cached.
  */
 
-const RECORDING = /^\/v1\/jobs\/[^/]+\/audio$/;
+const RECORDING = /^\/v1\/(jobs\/[^/]+|shared)\/audio$/;
 const scope = /** @type {any} */ (self);
 
 scope.addEventListener("install", () => scope.skipWaiting());
 scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(scope.clients.claim()));
+scope.addEventListener("message", (/** @type {any} */ event) => event.data === "claim" && event.waitUntil(scope.clients.claim()));
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
   const { request, clientId } = event;
   const url = new URL(request.url);

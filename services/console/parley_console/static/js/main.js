@@ -1,12 +1,14 @@
 /** The console: shows the view of the path, and the tools of the top bar. */
 
-import { key, setKey } from "./api.js";
+import { keepLink, key, setKey, useLink } from "./api.js";
 import { fill, h, icon, toast } from "./dom.js";
 import { askForKey } from "./key_dialog.js";
 import { showJob } from "./job/view.js";
 import { showRecordings } from "./recordings/view.js";
+import { showShared } from "./shared/view.js";
 
 const JOB_PATH = /^\/v1\/jobs\/([0-9a-fA-F-]{36})\/timeline$/;
+const SHARED_PATH = "/shared";
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 
 /** @type {AbortController} ends what the view of the last path has begun */
@@ -18,9 +20,13 @@ async function show() {
   shown = new AbortController();
   const { signal } = shown;
   const match = JOB_PATH.exec(location.pathname);
+  const shared = location.pathname === SHARED_PATH;
   document.title = "Parley";
+  useLink(shared);
+  if (shared) keepLink();
   try {
-    if (match) await showJob(main, match[1].toLowerCase(), signal);
+    if (shared) await showShared(main, signal);
+    else if (match) await showJob(main, match[1].toLowerCase(), signal);
     else await showRecordings(main, signal);
   } catch (error) {
     if (!signal.aborted) await failed(/** @type {any} */ (error));
@@ -29,7 +35,7 @@ async function show() {
 
 /** @param {any} problem */
 async function failed(problem) {
-  if (problem.status === 401) {
+  if (problem.status === 401 && location.pathname !== SHARED_PATH) {
     setKey(null);
     if (await askForKey()) {
       showTools();
@@ -84,5 +90,6 @@ function showTools() {
 
 document.addEventListener("click", follow);
 addEventListener("popstate", show);
+addEventListener("hashchange", () => location.pathname === SHARED_PATH && location.hash && show());
 showTools();
 show();

@@ -1,19 +1,20 @@
 /** Plays the recording. The browser asks for it in ranges, so that hours start at once. */
 
-import { authorization, call, key } from "../api.js";
+import { authorization, call, secret } from "../api.js";
 
 export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5];
 const WORKER = "/console/js/audio_worker.js";
 
 /** Events: `time` at every frame while it plays and after a seek, `state` when it starts or stops, `fault`. */
 export class Player extends EventTarget {
-  /** @param {string} path of the recording @param {AbortSignal} signal */
+  /** @param {string | null} path of the recording, null without sound @param {AbortSignal} signal */
   constructor(path, signal) {
     super();
     this.audio = new Audio();
     this.audio.preload = "metadata";
     this.path = path;
     this.frame = 0;
+    this.loading = Promise.resolve(); // until the browser knows where the recording is
     /** @type {number | null} where to begin when the recording is there */
     this.wanted = null;
     /** @type {number | null} where a part ends that is played alone */
@@ -28,11 +29,18 @@ export class Player extends EventTarget {
     signal.addEventListener("abort", () => this.close());
   }
 
-  /** Begin to load. A media element sends no key; a service worker adds it, where browsers allow one. */
-  async load() {
-    if (!key()) this.audio.src = this.path;
-    else if (await keyIsAdded()) this.audio.src = this.path;
-    else this.audio.src = URL.createObjectURL(await (await call(this.path, { headers: authorization() })).blob());
+  /** Begin to load. */
+  load() {
+    this.loading = this.begin();
+    return this.loading;
+  }
+
+  /** A media element sends no key; a service worker adds it, where browsers allow one. */
+  async begin() {
+    const path = this.path ?? "";
+    if (!secret()) this.audio.src = path;
+    else if (await keyIsAdded()) this.audio.src = path;
+    else this.audio.src = URL.createObjectURL(await (await call(path, { headers: authorization() })).blob());
   }
 
   get time() {
@@ -69,8 +77,9 @@ export class Player extends EventTarget {
   }
 
   toggle() {
+    if (!this.path) return;
     if (this.playing) this.audio.pause();
-    else this.audio.play().catch(() => this.audio.error && this.tell("fault"));
+    else this.loading.then(() => this.audio.play()).catch(() => this.audio.error && this.tell("fault"));
   }
 
   close() {
@@ -104,10 +113,14 @@ async function keyIsAdded() {
   const workers = navigator.serviceWorker; // absent without HTTPS
   if (!workers) return false;
   try {
-    workers.onmessage = ({ ports: [port] }) => port.postMessage(key());
+    workers.onmessage = ({ ports: [port] }) => port.postMessage(secret());
     await workers.register(WORKER, { scope: "/" });
-    await workers.ready;
-    if (!workers.controller) await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
+    const { active } = await workers.ready;
+    if (!workers.controller) {
+      const controlled = new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
+      active?.postMessage("claim"); // a page that was loaded while the worker started is not controlled by itself
+      await controlled;
+    }
     return true;
   } catch {
     return false;

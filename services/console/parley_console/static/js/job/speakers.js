@@ -4,10 +4,10 @@ import { fill, h, icon } from "../dom.js";
 import { clock, percent } from "../format.js";
 import { correctSpeaker } from "./speaker_dialog.js";
 
-/** @param {import("./session.js").Session} session @param {import("./editor.js").Editor} editor */
+/** @param {import("./session.js").Session} session @param {import("./editor.js").Editor | null} editor null where nothing can be corrected */
 export function speakerTable(session, editor) {
   const body = h("tbody");
-  const titles = [["Speaker", ""], ["Time", "amount"], ["Share", "amount"], ["Turns", "amount"], ["", ""]];
+  const titles = [["Speaker", ""], ["Time", "amount"], ["Share", "amount"], ["Turns", "amount"], ...(editor ? [["", ""]] : [])];
   const head = h("thead", {}, h("tr", {}, titles.map(([title, classes]) => title ? h("th", { scope: "col", class: classes || null }, title) : h("td"))));
   const table = h("table.speakers", {}, h("caption.visually-hidden", {}, "Totals of each speaker"), head, body);
 
@@ -25,7 +25,7 @@ export function speakerTable(session, editor) {
         h("td.amount", {}, clock(speaker.seconds)),
         h("td.amount", {}, percent(share)),
         h("td.amount", {}, speaker.turns.length.toLocaleString("en")),
-        h("td", {}, h("button.button.quiet.icon-only", { type: "button", "aria-label": `Correct ${speaker.name}`, title: "Name, role, the same person as another", onclick: () => correctSpeaker(session, editor, speaker) }, icon("edit"))),
+        editor && h("td", {}, h("button.button.quiet.icon-only", { type: "button", "aria-label": `Correct ${speaker.name}`, title: "Name, role, the same person as another", onclick: () => correctSpeaker(session, editor, speaker) }, icon("edit"))),
       );
     }));
   }

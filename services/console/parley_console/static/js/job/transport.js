@@ -54,7 +54,7 @@ export function transport(session, showHelp) {
 
   function showFault() {
     fault.hidden = false;
-    fault.textContent = "This browser cannot play the recording. The turns can be read; the download has the original.";
+    fault.textContent = `This browser cannot play the recording. The turns can be read${session.job.links.self ? "; the download has the original" : ""}.`;
     /** @type {HTMLButtonElement} */ (play).disabled = true;
   }
 
@@ -66,6 +66,7 @@ export function transport(session, showHelp) {
   session.on(view, "change", () => (zoom.textContent = `${view.zoom < 10 ? view.zoom.toFixed(1) : Math.round(view.zoom)}×`));
   follow.setAttribute("aria-pressed", String(session.following));
   zoom.textContent = "1.0×";
+  for (const control of /** @type {(HTMLButtonElement | HTMLSelectElement)[]} */ ([play, speed])) control.disabled = !player.path;
   showState();
   showTime();
   return { element: h("div", {}, bar, fault), zoomBy };

@@ -11,6 +11,7 @@ import { Model } from "./model.js";
 import { Peaks } from "./peaks.js";
 import { Player } from "./player.js";
 import { Session } from "./session.js";
+import { shareButton } from "./share_dialog.js";
 import { shortcuts } from "./shortcuts.js";
 import { speakerTable } from "./speakers.js";
 import { timeline } from "./timeline.js";
@@ -30,7 +31,7 @@ export async function showJob(main, jobId, signal) {
 }
 
 /** Return the peaks, or null for a job of an earlier version. @param {any} job @param {AbortSignal} signal */
-async function peaksOf(job, signal) {
+export async function peaksOf(job, signal) {
   try {
     return new Peaks(await (await call(job.links.peaks, { signal })).arrayBuffer());
   } catch (problem) {
@@ -60,7 +61,7 @@ function showResult(main, job, model, peaks, signal) {
   const keys = shortcuts(session, editor, bar.zoomBy);
   const stage = h("section.panel.player", { "aria-label": "Timeline" }, bar.element, timeline(session, peaks));
   const side = h("div.job-side", {}, correctPanel(session, editor), speakerTable(session, editor), engineFacts(job));
-  fill(main, heading(job, copyLink(), downloadMenu(job), removeButton(job)), stage, h("div.job-columns", {}, turnList(session).element, side));
+  fill(main, heading(job, copyLink(), shareButton(job), downloadMenu(job), removeButton(job)), stage, h("div.job-columns", {}, turnList(session).element, side));
   player.load().catch(() => player.tell("fault"));
 }
 
