@@ -15,7 +15,7 @@ import pytest
 
 import parley_audio
 from parley_audio import DecodeLimits, decode, probe
-from parley_audio.sandbox.sandbox import SANDBOX, anonymous_file
+from parley_audio.sandbox.sandbox import PROBING, SANDBOX, Sandbox, anonymous_file
 from parley_core.errors import DecodingInterrupted, UnreadableRecording
 from tests.support.containers import flac, pcm
 from tests.support.waiting import HANG_SECONDS, until
@@ -51,6 +51,21 @@ def test_a_decoder_gone_wild_is_the_recordings_fault(function: str, told: str, f
     limits = DecodeLimits(cpu_seconds=1, memory_bytes=64 * 1024**2)
     with pytest.raises(UnreadableRecording, match=told):
         run(function, file, limits)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_fork_server_that_only_measures_is_small(file: Path) -> None:
+    """The API's own. Each fork copies the page tables of what is loaded."""
+    sandbox = Sandbox()
+    maps = Path(f"/proc/{sandbox.warm(PROBING)}/maps")
+    with file.open("rb") as source, anonymous_file() as sink:
+        arguments = {"container": "FLAC", "max_seconds": 60.0}
+        measure = "parley_audio.reading.measure:measure"
+        assert sandbox.run(measure, arguments, DecodeLimits(), source.fileno(), sink, 0)["seconds"] == 1.0
+    loaded = maps.read_text()
+    sandbox.close()
+    assert "libavformat" in loaded
+    assert "numpy" not in loaded
 
 
 def test_a_failure_that_nobody_expects_is_logged_with_its_place(file: Path, caplog: pytest.LogCaptureFixture) -> None:

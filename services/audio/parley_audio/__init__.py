@@ -7,13 +7,14 @@ from parley_audio.limits import LEVEL_SAMPLES, SAMPLE_RATE, DecodeLimits
 from parley_audio.probe import Probe, probe
 from parley_audio.sandbox.confinement import missing as missing_confinement
 from parley_audio.sandbox.confinement import require_confinement
-from parley_audio.sandbox.sandbox import SANDBOX
+from parley_audio.sandbox.sandbox import PROBING, SANDBOX
 
 warm = SANDBOX.warm
 close = SANDBOX.close
 
 __all__ = [
     "LEVEL_SAMPLES",
+    "PROBING",
     "SAMPLE_RATE",
     "Container",
     "DecodeLimits",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+from functools import cache
 
 PR_SET_DUMPABLE = 4
 
@@ -20,7 +21,12 @@ def keep_memory_private() -> None:
         set_process_attribute(PR_SET_DUMPABLE, 0)
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def set_process_attribute(option: int, value: int) -> None:
     """Call prctl(2) with one argument. Raises OSError."""
-    if ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if _libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")

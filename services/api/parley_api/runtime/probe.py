@@ -44,4 +44,4 @@ class SandboxedProbe:
         return parley_audio.probe(path, self._limits)
 
     def warm(self) -> None:
-        parley_audio.warm()
+        parley_audio.warm(parley_audio.PROBING)

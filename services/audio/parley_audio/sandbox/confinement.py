@@ -21,6 +21,13 @@ def missing() -> tuple[str, ...]:
     )
 
 
+def prepare() -> None:
+    """Compute once, for all forks of this process, what does not depend on the fork."""
+    landlock.version()
+    if SECCOMP not in missing():
+        seccomp.own_filter()
+
+
 def require_confinement(required: bool) -> None:
     """Say at start that this system cannot confine decoders fully.
 

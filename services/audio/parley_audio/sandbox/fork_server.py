@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from parley_audio.sandbox.confinement import give_up_reach, missing
+from parley_audio.sandbox.confinement import give_up_reach, prepare
 from parley_audio.sandbox.protocol import receive_request, send
 from parley_audio.sandbox.rlimits import die_with_parent, limit
 from parley_core.errors import ParleyError
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     owner, control = int(arguments[0]), socket.socket(fileno=int(arguments[1]))
     for module in arguments[2:]:
         importlib.import_module(module)
-    missing()  # asked once, for all forks
+    prepare()
     gc.collect()
     gc.freeze()  # a collection in a forked process would copy every page it touches
     ForkServer(owner, control).serve()

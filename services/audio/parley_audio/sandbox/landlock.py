@@ -6,6 +6,7 @@ import ctypes
 import os
 import struct
 import sys
+from functools import cache
 
 from parley_audio.sandbox.system_call import system_call
 
@@ -17,6 +18,7 @@ CONNECT_AND_BIND_TCP = 0b11  # from version 4 on
 ABSTRACT_SOCKETS_AND_SIGNALS = 0b11  # from version 6 on
 
 
+@cache
 def version() -> int:
     """Return the version of Landlock that this kernel has, 0 if it has none or does not use it."""
     if sys.platform != "linux":

@@ -60,5 +60,6 @@ def _lower(kind: int, soft: int, hard: int | None = None) -> None:
 def _limit_memory(memory_bytes: int) -> None:
     """Limit the address space; macOS has no working RLIMIT_AS, there only the sizes that the readers check count."""
     if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+        with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123  # each object costs a fork pages
+            pages = int(statm.read().split()[0])
         _lower(resource.RLIMIT_AS, pages * PAGE_BYTES + memory_bytes)

@@ -37,12 +37,11 @@ from parley_core.errors import (
 
 FORK_SERVER = "parley_audio.sandbox.fork_server"
 FLAGS = ("-P", "-B")  # -B: a bytecode file that a confined process writes would be cut off at its limit
-PRELOADED = (
+PROBING = (
     "parley_audio.reading.measure",
-    "parley_audio.reading.render",
-    "parley_audio.reading.loudness",
     "av.subtitles.stream",  # PyAV imports it when it opens a file, and then files are out of reach
 )
+PRELOADED = (*PROBING, "parley_audio.reading.render", "parley_audio.reading.loudness")
 CONCURRENT = 2 * (os.cpu_count() or 1)  # more would only share the processors and add up their memory
 STOP_SECONDS = 5.0  # the fork server needs milliseconds to end
 
@@ -132,8 +131,15 @@ class Sandbox:
             self._server.forget()
             self._server = None
 
-    def warm(self) -> int:
-        """Start the fork server now rather than at the first call; return its process id."""
+    def warm(self, preloaded: Sequence[str] | None = None) -> int:
+        """Start the fork server now rather than at the first call; return its process id.
+
+        Args:
+            preloaded: modules that it imports instead of all. Less memory makes each fork cheaper. A call that needs
+                another module imports it in its own process.
+        """
+        if preloaded is not None:
+            self._preloaded = tuple(preloaded)
         return self._running_server().pid
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import errno
 import platform
 import struct
 import sys
+from functools import cache
 
 from parley_audio.sandbox.system_call import system_call
 
@@ -73,9 +74,15 @@ def restrict() -> None:
 
     Needs `PR_SET_NO_NEW_PRIVS`. Raises OSError.
     """
-    column, audit_name = ARCHITECTURES[platform.machine()]
-    code = filter_code(column, audit_name)
+    column, _ = ARCHITECTURES[platform.machine()]
+    code = own_filter()
     system_call(SECCOMP[column], SET_MODE_FILTER, 0, Program(len(code) // 8, code))
+
+
+@cache
+def own_filter() -> bytes:
+    """Return the filter for this processor's architecture."""
+    return filter_code(*ARCHITECTURES[platform.machine()])
 
 
 def filter_code(column: int, audit_name: int) -> bytes:
