@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tools.weights.quantization import quantized_segmentation, quantized_trunk
+from tools.weights.segmentation import split_segmentation
 from tools.weights.trunk import split_trunk
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
@@ -23,7 +24,7 @@ def main() -> None:
     trunk = split_trunk(MODELS / "wespeaker-campplus.onnx")
     made = {
         "campplus-trunk.int8.onnx": quantized_trunk(trunk, CONVERSATION),
-        "segmentation.int8.onnx": quantized_segmentation(MODELS / "segmentation.onnx"),
+        "segmentation.int8.onnx": quantized_segmentation(split_segmentation(MODELS / "segmentation.onnx")),
     }
     for name, data in made.items():
         (MODELS / name).write_bytes(data)

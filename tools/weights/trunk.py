@@ -44,13 +44,13 @@ def split_trunk(released: Path) -> onnx.ModelProto:
     head = [tensor for tensor in graph.initializer if tensor.name in HEAD]
     outputs = [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, CHANNELS, "frames"])]
     outputs += [helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims) for tensor in head]
-    _fill(graph.output, outputs)
-    nodes = _leading_to({OUTPUT}, [made for node in graph.node for made in _rewritten(node)])
+    fill(graph.output, outputs)
+    nodes = leading_to({OUTPUT}, [made for node in graph.node for made in _rewritten(node)])
     needed = {name for node in nodes for name in node.input} | set(HEAD)
     tensors = [tensor for tensor in (*graph.initializer, *shapes) if tensor.name in needed]
-    _fill(graph.node, _ordered(nodes, {tensor.name for tensor in tensors} | {"feats", ""}))
-    _fill(graph.initializer, tensors)
-    _fill(graph.value_info, [])
+    fill(graph.node, _ordered(nodes, {tensor.name for tensor in tensors} | {"feats", ""}))
+    fill(graph.initializer, tensors)
+    fill(graph.value_info, [])
     onnx.checker.check_model(trunk)
     return trunk
 
@@ -94,17 +94,18 @@ def _node(operation: str, inputs: list[str], output: str, **attributes: Any) -> 
     return helper.make_node(operation, inputs, [output], name=output, **attributes)
 
 
-def _fill(field: Any, values: Iterable[Any]) -> None:
+def fill(field: Any, values: Iterable[Any]) -> None:
     """Replace the values of a repeated field."""
     kept = list(values)
     del field[:]
     field.extend(kept)
 
 
-def _leading_to(wanted: set[str], nodes: list[NodeProto]) -> list[NodeProto]:
+def leading_to(wanted: set[str], nodes: list[NodeProto]) -> list[NodeProto]:
+    """Return the nodes on which tensors depend, in order."""
     needed = [node for node in nodes if wanted & set(node.output)]
     inputs = {name for node in needed for name in node.input} - wanted
-    return needed if not inputs else _leading_to(wanted | inputs, nodes)
+    return needed if not inputs else leading_to(wanted | inputs, nodes)
 
 
 def _ordered(nodes: Iterable[NodeProto], known: set[str]) -> Iterator[NodeProto]:

@@ -20,6 +20,7 @@ from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.doubt import PURITY_BOUND, doubts
 from parley_worker.engines.onnx.embedding import Embeddings, embed
+from parley_worker.engines.onnx.filter_bank import SharedFilterBank
 from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
 from parley_worker.engines.onnx.levels import speaker_levels
@@ -50,7 +51,8 @@ class OnnxEngine:
         segmentation, embedding = (models.read_model(name) for name in setting.files)
         if models.EMBEDDING in setting.files:
             embedding = models.with_outputs(embedding, trunk.INNER_TENSORS)
-        self._segmentation = models.open_session(segmentation, threads)
+        session = models.open_session(segmentation, threads)
+        self._segmentation = SharedFilterBank(session) if models.SEGMENTATION_INT8 in setting.files else session
         self._trunk = models.open_session(embedding, threads)
         self._head = trunk.Head(self._trunk)
         self._cohort = cohort()

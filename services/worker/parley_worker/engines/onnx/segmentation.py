@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint, Part
+from parley_worker.engines.onnx.filter_bank import FilteredRecording, SharedFilterBank
 from parley_worker.engines.onnx.grid import (
     FRAMES,
     LOCAL_SPEAKERS,
@@ -39,6 +41,7 @@ _SPEAKERS_IN_CLASS = POWERSET.sum(axis=1).astype(np.float32)
 _WEIGHTS = np.clip((np.minimum(np.arange(FRAMES), np.arange(FRAMES)[::-1]) + 1) / RAMP, MIN_WEIGHT, 1)
 
 Progress = Callable[[float], None]
+Model: TypeAlias = "onnxruntime.InferenceSession | SharedFilterBank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Segmentation:
 
 
 def segment(
-    session: onnxruntime.InferenceSession,
+    model: Model,
     waveform: NDArray[np.float32],
     step: int,
     progress: Progress,
@@ -70,7 +73,7 @@ def segment(
     """Run the segmentation model over a recording.
 
     Args:
-        session: segmentation-3.0.
+        model: segmentation-3.0.
         waveform: shape (samples,), at least one sample.
         step: samples between window starts.
         progress: called with 0 to 1 before each batch; its exceptions pass through.
@@ -78,7 +81,7 @@ def segment(
     """
 
     def compute(first: int) -> Iterator[Part]:
-        for windows, scores in class_scores(session, waveform, step, progress, first):
+        for windows, scores in class_scores(model, waveform, step, progress, first):
             classes, speakers = scores.argmax(axis=2), np.rint(np.exp(scores) @ _SPEAKERS_IN_CLASS * EXPECTED_STEPS)
             found = {"classes": classes.astype(np.uint8), "speakers": speakers.astype(np.uint8)}
             yield Part(windows.start, windows.stop, found)
@@ -103,7 +106,7 @@ def speaker_count(expected: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def class_scores(
-    session: onnxruntime.InferenceSession,
+    model: Model,
     waveform: NDArray[np.float32],
     step: int,
     progress: Progress,
@@ -115,6 +118,7 @@ def class_scores(
 
     Arguments are those of `segment`, and `begin`, the first window of the first batch: a multiple of BATCH.
     """
+    run = _batches(model, waveform, step)
     of_silence: NDArray[np.float32] | None = None
     total = window_count(len(waveform), step)
     for first in range(begin, total, BATCH):
@@ -125,8 +129,22 @@ def class_scores(
         if silent and of_silence is not None:
             yield windows, of_silence
             continue
-        audio = np.stack([padded(waveform, start, start + WINDOW) for start in starts])
-        options = last_call() if windows.stop == total else None
-        scores = session.run(None, {"x": audio[:, None]}, options)[0]
+        scores = run(starts, last_call() if windows.stop == total else None)
         of_silence = scores if silent else of_silence
         yield windows, scores
+
+
+def _batches(
+    model: Model, waveform: NDArray[np.float32], step: int
+) -> Callable[[range, onnxruntime.RunOptions | None], NDArray[np.float32]]:
+    """Return what computes the scores of the windows with some starts, shape (windows, 589, 7)."""
+    if isinstance(model, SharedFilterBank):
+        filtered = FilteredRecording(model, waveform, step, BATCH)
+        return lambda starts, options: model.scores(filtered.windows(starts), options)
+
+    def run(starts: range, options: onnxruntime.RunOptions | None) -> NDArray[np.float32]:
+        audio = np.stack([padded(waveform, start, start + WINDOW) for start in starts])
+        scores: NDArray[np.float32] = model.run(None, {"x": audio[:, None]}, options)[0]
+        return scores
+
+    return run
