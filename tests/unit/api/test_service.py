@@ -171,3 +171,12 @@ async def test_openmetrics_by_accept(client: httpx.AsyncClient) -> None:
     response = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
+
+
+async def test_a_bucket_of_requests_names_the_trace_of_one_of_its_jobs(client: httpx.AsyncClient) -> None:
+    job = (await client.post("/v1/jobs", content=AUDIO, headers={"Content-Type": "audio/flac"})).json()["id"]
+    await client.get("/v1/queues")
+    text = (await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})).text
+    found = dict(re.findall(r'http_request_seconds_bucket{.*?route="(.*?)".*} \S+ # {trace_id="(\w+)"}', text))
+    assert found == {"/v1/jobs": job.replace("-", "")}
+    assert "trace_id" not in (await client.get("/metrics")).text  # the older format has no exemplars

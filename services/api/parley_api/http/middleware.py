@@ -84,11 +84,19 @@ class HttpMetrics:
         """Count one refusal."""
         self._refused.labels(reason).inc()
 
-    def observe(self, method: str, route: str, status: int, seconds: float, problem: str | None = None) -> None:
-        """Count one request. Status 0 means that no response was sent."""
+    def observe(
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        problem: str | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Count one request. Status 0 means that no response was sent; the trace is an exemplar of its bucket."""
         method = method if method in METHODS else "other"  # callers may send any text; labels must stay few
         self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        self._seconds.labels(method, route).observe(seconds, {"trace_id": trace_id} if trace_id else None)
         if problem is not None:
             self._problems.labels(problem).inc()
 
@@ -105,6 +113,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
+        structlog.contextvars.clear_contextvars()  # what runs before in the same task must not name its job here
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
                 await self._app(scope, receive, exchange.send)
@@ -119,7 +128,8 @@ class RequestMiddleware:
     def _record(self, exchange: _Exchange) -> None:
         method, route, status = exchange.scope["method"], exchange.route, exchange.status or 0
         seconds = time.perf_counter() - exchange.began
-        self._metrics.observe(method, exchange.measured_route, status, seconds, exchange.scope.get(SCOPE_KEY))
+        problem, trace_id = exchange.scope.get(SCOPE_KEY), structlog.contextvars.get_contextvars().get("trace_id")
+        self._metrics.observe(method, exchange.measured_route, status, seconds, problem, trace_id)
         if status not in QUIET_STATUSES and (route not in QUIET_ROUTES or status >= 500):
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
