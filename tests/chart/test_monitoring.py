@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import PROMETHEUS, Manifest, environment, refusal, render, tool
+from tests.cluster import watched
 from tools.observability import dashboards, lint
 from tools.observability.expressions import Known, known, selectors, unknown
 
@@ -131,6 +132,35 @@ def test_monitors_scrape_existing_ports_and_add_the_release() -> None:
         for pod in pods:
             assert endpoint["port"] in [port["name"] for port in pod["containers"][0]["ports"]]
         assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "release"}]
+
+
+def test_the_tests_of_the_cluster_read_monitors_as_prometheus_takes_them(tmp_path: Path) -> None:
+    rendered = render({}, PROMETHEUS)
+    monitors = rendered.of("PodMonitor")
+    scraped = [watched.scrape(monitor, tmp_path) for monitor in monitors]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": scraped}))
+    command = [tool("promtool"), "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pods = [
+        {
+            "metadata": {"name": one["metadata"]["name"], "namespace": "space"} | one["spec"]["template"]["metadata"],
+            "spec": one["spec"]["template"]["spec"],
+            "status": {"phase": "Running", "podIP": "10.0.0.1"},
+        }
+        for one in rendered.of("Deployment")
+    ]
+    found = {
+        (target["labels"]["pod"], target["labels"]["release"], *target["targets"])
+        for monitor in monitors
+        for target in watched.targets(monitor, pods)
+    }
+    assert found == {
+        ("release-parley-api", "release", "10.0.0.1:7003"),
+        ("release-parley-keeper", "release", "10.0.0.1:7002"),
+        ("release-parley-worker-batch", "release", "10.0.0.1:7004"),
+        ("release-parley-worker-interactive", "release", "10.0.0.1:7004"),
+    }
 
 
 def test_pods_without_monitors_say_where_to_scrape() -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.cluster.conftest import Results
 from tests.cluster.kubernetes import Manifest, Namespace, run, tool, until
 from tests.cluster.release import Release
 from tests.cluster.test_faults import WORKING, check, succeeded
+from tests.cluster.watched import UNWATCHED, Watch, watched
 
 pytestmark = pytest.mark.timeout(900)
 KILL = os.environ.get("PARLEY_E2E_KILL_NODE")  # a command that kills the node in its last argument
@@ -48,13 +50,25 @@ def spread(release: Release) -> Release:
     if len(nodes(release)) < 2:
         pytest.skip("the cluster has one node")
     keep_dns_from(nodes(release)[-1])
-    kept: Manifest = {"nodeSelector": {HOST: nodes(release)[0]}}
-    release.install({**WORKING, "redis": kept, "objects": kept}, "--wait", "--timeout", "5m")
+    release.install(on_the_first_of(nodes(release)), "--wait", "--timeout", "5m")
     release.wait_for_api()
     return release
 
 
-def test_the_loss_of_a_node_loses_no_job_and_runs_none_twice(spread: Release, short: bytes, results: Results) -> None:
+def on_the_first_of(names: list[str]) -> Manifest:
+    kept: Manifest = {"nodeSelector": {HOST: names[0]}}
+    return {**WORKING, **UNWATCHED, "redis": kept, "objects": kept}
+
+
+@pytest.fixture(scope="module")
+def watch(spread: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    with watched(spread, tmp_path_factory.mktemp("prometheus"), on_the_first_of(nodes(spread))) as found:
+        yield found
+
+
+def test_the_loss_of_a_node_loses_no_job_and_runs_none_twice(
+    spread: Release, watch: Watch, short: bytes, results: Results
+) -> None:
     victim = nodes(spread)[-1]
     before = succeeded(spread)
     ids = spread.submit_many(JOBS, short, "batch")
@@ -69,6 +83,15 @@ def test_the_loss_of_a_node_loses_no_job_and_runs_none_twice(spread: Release, sh
         "node loss: one of two, with busy workers, an API and a keeper",
         "0 lost, 0 doubled",
         f"0 lost, 0 doubled; {again} attempts repeated, all done {time.monotonic() - started:.0f} s later",
+    )
+    until("Prometheus counts every end", 60, lambda: watch.ends() >= len(ids))
+    watch.wait_until_it_sees_all(pods=2)
+    budgets = watch.budgets()
+    assert (budgets["completion"], watch.fired("critical")) == (1.0, set())
+    results.add(
+        "objectives over the loss of a node",
+        "completion keeps its whole budget, nobody is paged",
+        f"kept; retries have {budgets['retries']:.0%} of their budget; warnings: {watch.fired('warning') or 'none'}",
     )
 
 

@@ -17,14 +17,24 @@ LABELS: Mapping[str, str] = {"namespace": "space", "release": "release"}  # adde
 
 
 class Prometheus:
-    """One Prometheus that scrapes these addresses and evaluates these groups of rules every second."""
+    """One Prometheus that scrapes these addresses and evaluates these groups of rules every second.
+
+    Args:
+        scraped: further `scrape_configs`.
+    """
 
     def __init__(
-        self, program: str, folder: Path, targets: Sequence[str], groups: Sequence[Any] = (), alertmanager: str = ""
+        self,
+        program: str,
+        folder: Path,
+        targets: Sequence[str],
+        groups: Sequence[Any] = (),
+        alertmanager: str = "",
+        scraped: Sequence[Any] = (),
     ) -> None:
         rules = [group | {"interval": "1s"} for group in groups]
         (folder / "rules.yml").write_text(yaml.safe_dump({"groups": rules}))
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(targets, alertmanager)))
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(_configuration(targets, alertmanager, scraped)))
         address = f"127.0.0.1:{free_port()}"
         command = [program, f"--web.listen-address={address}", f"--storage.tsdb.path={folder}/data"]
         command += [f"--config.file={folder}/prometheus.yml", "--alertmanager.notification-queue-capacity=100"]
@@ -62,11 +72,11 @@ class Prometheus:
         self._process.wait(HANG_SECONDS)
 
 
-def _configuration(targets: Sequence[str], alertmanager: str) -> dict[str, Any]:
+def _configuration(targets: Sequence[str], alertmanager: str, scraped: Sequence[Any]) -> dict[str, Any]:
     job = {"job_name": "parley", "static_configs": [{"targets": list(targets), "labels": dict(LABELS)}]}
     found: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "scrape_configs": [job],
+        "scrape_configs": [job, *scraped],
         "rule_files": ["rules.yml"],
     }
     if alertmanager:
