@@ -117,7 +117,8 @@ end to that of the jobs that were running, to the record of the jobs accepted me
 **Manual interventions**: jobs and parts that did not recover by themselves. After each fault the counters of
 `/metrics` equal the record exactly.
 **Attempts with a span**: the keeper sends one trace per job to a collector. After each fault every attempt that the
-record counts has one span, every run has one, all are in the trace of their job, and there are no others.
+record counts has one span, every run has one, all are in the trace of their job, and there are no others. A
+row whose machine was too busy for the bound of the recovery has its times from an earlier run.
 
 Faults of workers are injected one at a time, eight seconds apart, under a load that one worker can carry alone. Under
 a higher load, a job that lost its worker also waits in the queue behind newer ones: with 3 jobs a second, a kill

@@ -37,6 +37,8 @@ from parley_keeper.reconciliation import Reconciler
 from parley_keeper.retention import purge_expired
 from parley_keeper.tracing.sender import TraceSender
 
+TRACES_SECONDS = 5.0  # a request costs as much as the spans of several jobs, and nobody waits for a trace
+
 log = get_logger(__name__)
 
 
@@ -69,7 +71,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     if pods:
         tasks.append(MaintenanceTask("pod_deletion_costs", 2.0, PodDeletionCosts(store, pods).run_once))
     if traces:
-        tasks.append(MaintenanceTask("send_traces", 1.0, traces.run_once))
+        tasks.append(MaintenanceTask("send_traces", TRACES_SECONDS, traces.run_once))
     watched = [one for one in (reconciler, orphans, inventory, traces) if one]
     return tasks, lambda: [metric for one in watched for metric in one.metrics()]
 
