@@ -59,6 +59,7 @@ def every_fault() -> Sequence[Fault]:
         faults_failover,
         faults_job,
         faults_keeper,
+        faults_links,
         faults_mixed,
         faults_network,
         faults_process,
@@ -69,6 +70,7 @@ def every_fault() -> Sequence[Fault]:
     groups = (
         faults_process,
         faults_keeper,
+        faults_links,
         faults_redis,
         faults_failover,
         faults_cluster,

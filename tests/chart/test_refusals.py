@@ -42,6 +42,8 @@ SCHEMA: list[tuple[Manifest, str]] = [
     ({"limits": {"longestAttemptSeconds": 60}}, "longestAttemptSeconds"),
     ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
     ({"webhooks": {"networks": ["10.20.0.0"]}}, "networks"),
+    ({"links": {"hosts": ["pacs.example"]}}, "hosts"),
+    ({"links": {"buckets": ["calls"]}}, "buckets"),
     ({"workerDefaults": {"autoscaling": {"keda": "yes"}}}, "keda"),
 ]
 

@@ -95,6 +95,26 @@ def test_deliveries_are_off_until_there_are_secrets(pods: dict[str, Manifest]) -
     assert "WEBHOOK" not in str(pods)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"links": {"hosts": ["https://pacs.example"]}}, {"tenants": {"north": {"linkBuckets": "s3://calls"}}}],
+    ids=["all tenants", "one tenant"],
+)
+def test_only_an_api_with_links_reaches_their_hosts(values: Manifest, pods: dict[str, Manifest]) -> None:
+    assert "LINK" not in str(pods)
+    assert 443 not in [port["port"] for rule in policies()["release-parley-api"]["egress"] for port in rule["ports"]]
+    links = {"networks": ["10.30.0.0/16"], "existingSecret": "pacs", **values.get("links", {})}
+    values = values | {"links": links}
+    allowed, pod = policies(values), render(values).pods()["release-parley-api"]
+    assert {"to": [{"ipBlock": {"cidr": "10.30.0.0/16"}}]} in allowed["release-parley-api"]["egress"]
+    assert [443] in [
+        [port["port"] for port in rule.get("ports", ())] for rule in allowed["release-parley-api"]["egress"]
+    ]
+    assert environment(pod)["PARLEY_LINK_SECRETS_FOLDER"] == "/etc/parley/links"
+    assert {"name": "links", "secret": {"secretName": "pacs", "defaultMode": 0o440}} in pod["volumes"]
+    assert "10.30.0.0" not in str(allowed["release-parley-worker"]) + str(allowed["release-parley-keeper"])
+
+
 def test_only_the_keeper_reaches_receivers() -> None:
     values: Manifest = {"webhooks": {"existingSecret": "hooks", "networks": ["10.20.0.0/16"]}}
     rendered = render(values)

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 from parley_api.main import create_app
 from parley_core import deliveries as schedule
+from parley_core import targets
 from parley_core.deliveries import Delivery, DeliveryState, DueDelivery, delivery_id, read_secrets
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import DeliveryNotFound, UnsafeSettings
@@ -217,7 +218,7 @@ def answers_of_dns(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str
         address = addresses[min(len(asked), len(addresses)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
-    monkeypatch.setattr(http.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(targets.socket, "getaddrinfo", look_up)
     return asked
 
 
@@ -235,7 +236,7 @@ def test_a_name_with_one_private_address_among_others_gets_nothing(
     monkeypatch: pytest.MonkeyPatch, receiver: Receiver
 ) -> None:
     both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in ("8.8.8.8", "127.0.0.1")]
-    monkeypatch.setattr(http.socket, "getaddrinfo", lambda *_, **__: both)
+    monkeypatch.setattr(targets.socket, "getaddrinfo", lambda *_, **__: both)
     assert http.post("http://records.example/", b"{}", {}, AddressGuard()) == "address_not_allowed"
 
 
@@ -272,7 +273,7 @@ def test_what_cannot_be_reached_is_an_outcome(receiver: Receiver, monkeypatch: p
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror
 
-    monkeypatch.setattr(http.socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(targets.socket, "getaddrinfo", unknown)
     assert http.post("http://records.example/", b"{}", {}, guard) == "name_not_resolved"
 
 

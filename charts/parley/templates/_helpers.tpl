@@ -162,6 +162,32 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* Links: environment, mount and volume of the API; empty while no tenant may give any. */}}
+{{- define "parley.links.environment" -}}
+{{- $links := .Values.links -}}
+{{- $own := false -}}
+{{- range .Values.tenants }}{{ if or .linkHosts .linkBuckets }}{{ $own = true }}{{ end }}{{ end -}}
+{{- if or $links.hosts $links.buckets $own -}}
+- {name: PARLEY_TENANT_LINK_HOSTS, value: {{ join "," $links.hosts | quote }}}
+- {name: PARLEY_TENANT_LINK_BUCKETS, value: {{ join "," $links.buckets | quote }}}
+- {name: PARLEY_LINK_NETWORKS, value: {{ join "," $links.networks | quote }}}
+{{- if $links.existingSecret }}
+- {name: PARLEY_LINK_SECRETS_FOLDER, value: /etc/parley/links}
+{{- end }}
+{{- end -}}
+{{- end -}}
+{{- define "parley.links.mount" -}}
+{{- if .Values.links.existingSecret -}}
+- {name: links, mountPath: /etc/parley/links, readOnly: true}
+{{- end -}}
+{{- end -}}
+{{- define "parley.links.volume" -}}
+{{- with .Values.links.existingSecret -}}
+- name: links
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end -}}
+{{- end -}}
+
 {{/* The value of an existing Secret, else a random one; takes (dict "old" <data> "key" "..." "length" 32). */}}
 {{- define "parley.kept" -}}
 {{- $old := .old | default dict -}}

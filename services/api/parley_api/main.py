@@ -44,6 +44,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await deps.blocking.probe(deps.probe.warm)
     async with deps.notifications.running():
         yield
+    deps.fetcher.close()
 
 
 def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ T = TypeVar("T")
 Read = Callable[[httpx.Response], T]
 
 READ_SECONDS = 60.0  # an upload is answered after the server has stored it durably
+LINK_SECONDS = 330.0  # the server fetches for five minutes at most, by default
+URL_SCHEMES, BUCKET_SCHEMES = ("https", "http"), ("s3", "gs", "az")
 LONG_POLL_SECONDS = 30.0  # the server answers earlier if the job changes
 LONG_POLL_MARGIN = 15.0  # seconds for network and server on top of a long poll
 PAGE_SIZE = 100
@@ -65,10 +68,11 @@ class Call(Generic[T]):
 
 
 def submit(
-    recording: Path,
+    recording: str | os.PathLike[str],
     transcript: Path | None,
     idempotency_key: str | None,
     on_bytes: OnBytes | None,
+    conditions: Mapping[str, str | None],
     options: SubmitOptions,
 ) -> Call[Job]:
     """Submit a recording. One idempotency key for all tries makes the call repeatable."""
@@ -77,12 +81,37 @@ def submit(
     channels = options.get("channels")
     params: dict[str, object] = dict(options)
     params["channels"] = ",".join(channels) if channels else None
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    if is_link(recording):
+        return _submit_link(str(recording), transcript, headers, conditions, params)
+    if any(conditions.values()):
+        raise TypeError("submit() takes sha256 and etag with a link only")
     params["speaker_embeddings"] = "true" if options.get("speaker_embeddings") else None
+    path = Path(recording)
     # A name with bytes that are not UTF-8 (surrogates in Python) cannot be part of a URL.
-    params["file_name"] = options.get("file_name") or recording.name.encode(errors="replace").decode()
-    upload = Upload(recording, on_bytes, transcript)
-    headers = upload.headers | {"Idempotency-Key": idempotency_key or str(uuid4())}
-    return Call("POST", "/v1/jobs", _job, params=params, headers=headers, upload=upload)
+    params["file_name"] = options.get("file_name") or path.name.encode(errors="replace").decode()
+    upload = Upload(path, on_bytes, transcript)
+    return Call("POST", "/v1/jobs", _job, params=params, headers=upload.headers | headers, upload=upload)
+
+
+def is_link(recording: str | os.PathLike[str]) -> bool:
+    """Return whether a recording is a link instead of a path."""
+    return isinstance(recording, str) and recording.partition("://")[0] in (*URL_SCHEMES, *BUCKET_SCHEMES)
+
+
+def _submit_link(
+    link: str,
+    transcript: Path | None,
+    headers: Mapping[str, str],
+    conditions: Mapping[str, str | None],
+    options: Mapping[str, object],
+) -> Call[Job]:
+    if transcript is not None:
+        raise TypeError("submit() takes a transcript with a file only; send it with send_transcript()")
+    place = "url" if link.partition("://")[0] in URL_SCHEMES else "object"
+    given = {place: link, **conditions, **options}
+    body = {name: value for name, value in given.items() if value not in (None, False)}
+    return Call("POST", "/v1/jobs", _job, headers=headers, json=body, read_seconds=LINK_SECONDS)
 
 
 def job(job_id: str, wait: float) -> Call[Job]:

@@ -82,11 +82,14 @@ class AsyncParley:
         transcript: str | os.PathLike[str] | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
+        sha256: str | None = None,
+        etag: str | None = None,
         **options: Unpack[SubmitOptions],
     ) -> Job:
-        """Submit the recording in a file and return its job."""
+        """Submit the recording in a file, or behind a link, and return its job; see Parley.submit."""
         words = None if transcript is None else Path(transcript)
-        call = _calls.submit(Path(recording), words, idempotency_key, on_bytes, options)
+        conditions = {"sha256": sha256, "etag": etag}
+        call = _calls.submit(recording, words, idempotency_key, on_bytes, conditions, options)
         return await self._transport.send(call)
 
     async def job(self, job_id: str, *, wait: float = 0.0) -> Job:

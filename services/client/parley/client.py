@@ -85,25 +85,34 @@ class Parley:
         transcript: str | os.PathLike[str] | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
+        sha256: str | None = None,
+        etag: str | None = None,
         **options: Unpack[SubmitOptions],
     ) -> Job:
-        """Submit the recording in a file and return its job. An accepted job always reaches a terminal state.
+        """Submit the recording in a file, or behind a link, and return its job.
+
+        An accepted job always reaches a terminal state.
 
         The file is streamed, so that its size costs no memory. All tries of one submit have the same idempotency key,
         so that they make one job.
 
         Args:
-            recording: path of the file.
-            transcript: path of what a recogniser has written about it; the turns will have text.
+            recording: path of the file; or a link that the server fetches, such as `https://pacs.example/visit.wav` or
+                `s3://calls/visit.wav`. The operator allows its host or bucket.
+            transcript: path of what a recogniser has written about the file; the turns will have text.
             idempotency_key: your own key, to get the same job again from another process; by default a random one.
             on_bytes: called with the number of bytes sent so far and the total.
+            sha256: with a link: SHA-256 of the recording, in hex. Another recording is refused.
+            etag: with a link: `ETag` of the recording. A recording with another one is refused.
             options: see SubmitOptions.
 
         Raises:
             OSError: the file cannot be read.
+            TypeError: a link has a transcript, or a file has a condition.
         """
         words = None if transcript is None else Path(transcript)
-        call = _calls.submit(Path(recording), words, idempotency_key, on_bytes, options)
+        conditions = {"sha256": sha256, "etag": etag}
+        call = _calls.submit(recording, words, idempotency_key, on_bytes, conditions, options)
         return self._transport.send(call)
 
     def job(self, job_id: str, *, wait: float = 0.0) -> Job:

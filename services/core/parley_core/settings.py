@@ -196,6 +196,26 @@ class Settings(BaseSettings):
     webhook_networks: str = ""
     """Networks in CIDR notation, separated by commas, to which deliveries may go though they are not public."""
 
+    # Links: recordings that the API fetches for a caller
+
+    tenant_link_hosts: str = ""
+    """Hosts, separated by commas, from which a tenant may have recordings fetched: `https://pacs.clinic.example`,
+    `https://*.recordings.example`, `http://recorder:8080`. Empty: submits with a `url` are refused."""
+
+    tenant_link_buckets: str = ""
+    """Buckets, separated by commas, from which a tenant may have recordings fetched: `s3://calls/2026`, `gs://...`,
+    `az://...`. Not the bucket of PARLEY_OBJECTS_URL. Empty: submits with an `object` are refused."""
+
+    link_networks: str = ""
+    """Networks in CIDR notation, separated by commas, in which the hosts of links may be though they are not public."""
+
+    link_secrets_folder: Path | None = None
+    """Folder with the secrets that read the buckets of links, like PARLEY_OBJECTS_SECRETS_FOLDER; by default the
+    secrets of the object store are used."""
+
+    link_seconds: float = Field(300.0, gt=0)
+    """Longest time in which a recording is fetched. The caller waits for as long."""
+
     # Redis
 
     redis_timeout_seconds: float = Field(5.0, gt=0)
@@ -233,6 +253,7 @@ class Settings(BaseSettings):
     """Queues that a worker serves, separated by commas, most urgent first."""
 
     _objects_secrets: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
+    _link_secrets: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -254,14 +275,19 @@ class Settings(BaseSettings):
         self.redis_url = SecretStr(url)
         if self.objects_secrets_folder:
             self._objects_secrets = secrets_of(self.objects_secrets_folder, "PARLEY_OBJECTS_SECRETS_FOLDER")
+        self._link_secrets = self._objects_secrets
+        if self.link_secrets_folder:
+            self._link_secrets = secrets_of(self.link_secrets_folder, "PARLEY_LINK_SECRETS_FOLDER")
         return self
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
-        try:
-            AddressGuard(self.webhook_networks)
-        except ValueError as error:
-            raise ValueError(f"PARLEY_WEBHOOK_NETWORKS: {error}") from error
+        networks = {"PARLEY_WEBHOOK_NETWORKS": self.webhook_networks, "PARLEY_LINK_NETWORKS": self.link_networks}
+        for name, value in networks.items():
+            try:
+                AddressGuard(value)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         if not all(map(ORIGIN.fullmatch, self.allowed_origins)):
             raise ValueError(
                 "PARLEY_CORS_ORIGINS has origins like `https://clinic.example`, in lower case, without a path"
@@ -284,6 +310,11 @@ class Settings(BaseSettings):
     def objects_secrets(self) -> Mapping[str, SecretStr]:
         """Options of the object store that are not in the environment, by the name of their variable."""
         return self._objects_secrets
+
+    @property
+    def link_secrets(self) -> Mapping[str, SecretStr]:
+        """Options of the buckets of links that are not in the environment, by the name of their variable."""
+        return self._link_secrets
 
     @property
     def retention_limit(self) -> int:

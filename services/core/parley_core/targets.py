@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -55,13 +56,33 @@ class AddressGuard:
             return True
         return found.is_global and not found.is_multicast and not found.is_reserved
 
-    def require(self, url: str) -> Target:
+    def resolve(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a host, looked up once: connect to these, since another look-up may give others.
+
+        Raises:
+            OSError: the name does not resolve.
+            UnsafeTarget: one of the addresses is not allowed.
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # a label of more than 63 characters
+            raise OSError("no name of a host") from error
+        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+        if not all(map(self.allows, addresses)):
+            raise UnsafeTarget("The host has an address that is not public.")
+        return addresses
+
+    def require(self, url: str, longest: int = MAX_URL) -> Target:
         """Return the parsed URL. Names are not resolved here: that happens when the connection is made.
+
+        Args:
+            url: as the caller sent it.
+            longest: largest number of characters.
 
         Raises:
             UnsafeTarget: it is not a plain `http` or `https` URL, or its host is an address that is not allowed.
         """
-        target = _parse(url)
+        target = _parse(url, longest)
         if THIS_MACHINE.fullmatch(target.host) and not self.allows("127.0.0.1"):
             raise UnsafeTarget("The URL leads to the server itself.")
         if _is_address(target.host) and not self.allows(target.host):
@@ -69,9 +90,9 @@ class AddressGuard:
         return target
 
 
-def _parse(url: str) -> Target:
-    if len(url) > MAX_URL or not VISIBLE.fullmatch(url):
-        raise UnsafeTarget(f"The URL must have at most {MAX_URL} characters, all of them visible ASCII characters.")
+def _parse(url: str, longest: int) -> Target:
+    if len(url) > longest or not VISIBLE.fullmatch(url):
+        raise UnsafeTarget(f"The URL must have at most {longest} characters, all of them visible ASCII characters.")
     try:
         parts = urlsplit(url)
         port = parts.port

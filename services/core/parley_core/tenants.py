@@ -11,6 +11,8 @@ class TenantQuota(BaseModel):
     """What one tenant may use, where it differs from the settings `PARLEY_TENANT_...`; 0 is without a limit.
 
     Attributes:
+        link_hosts: see PARLEY_TENANT_LINK_HOSTS.
+        link_buckets: see PARLEY_TENANT_LINK_BUCKETS.
         weight: its share of the workers, relative to the other tenants that have jobs waiting.
     """
 
@@ -21,6 +23,8 @@ class TenantQuota(BaseModel):
     unfinished_jobs: int | None = Field(None, ge=0)
     audio_hours_per_day: float | None = Field(None, ge=0)
     stored_bytes: int | None = Field(None, ge=0)
+    link_hosts: str | None = None
+    link_buckets: str | None = None
     weight: float = Field(1.0, gt=0, le=1000)
 
 

@@ -178,11 +178,13 @@ def test_every_model_of_a_response_has_an_example() -> None:
 async def test_a_submit_is_described_with_its_limits(document: Document) -> None:
     submit = document["paths"]["/v1/jobs"]["post"]
     content = submit["requestBody"]["content"]
-    assert set(content) == {"multipart/form-data", "application/octet-stream"}
+    assert set(content) == {"multipart/form-data", "application/json", "application/octet-stream"}
     form = content["multipart/form-data"]["schema"]["properties"]
     query = {one["name"]: one["schema"] for one in submit["parameters"] if one["in"] == "query"}
     assert set(form) - {"audio", "transcript"} == set(query) == set(schemas.SubmitOptions.model_fields)
-    for described in (form, query):
+    link = document["components"]["schemas"]["SubmitLink"]["properties"]
+    assert set(link) - set(query) == {"url", "object", "sha256", "etag"}
+    for described in (form, link, query):
         assert (described["num_speakers"]["minimum"], described["num_speakers"]["maximum"]) == (1, 50)
         assert described["speaker_embeddings"]["type"] == "boolean"
         assert described["reference"]["maxLength"] == 200

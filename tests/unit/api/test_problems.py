@@ -66,7 +66,7 @@ def test_every_error_that_an_attempt_can_end_with_has_a_meaning() -> None:
 
 def test_only_what_can_succeed_later_says_when() -> None:
     for code, kind in KINDS.items():
-        retryable = kind.status in (408, 429, 503) or code == errors.IdempotencyKeyInUse.code
+        retryable = kind.status in (408, 424, 429, 503) or code == errors.IdempotencyKeyInUse.code
         assert (kind.retry_after is not None) == retryable, code
 
 

@@ -131,7 +131,7 @@ BAD_BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
         422,
         "malformed_body",
     ),
-    "JSON": (b"{}", {"Content-Type": "application/json"}, 415, "unsupported_media_type"),
+    "JSON without a link": (b"{}", {"Content-Type": "application/json"}, 422, "invalid_option"),
     "URL-encoded form": (
         b"num_speakers=2",
         {"Content-Type": "application/x-www-form-urlencoded"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tracemalloc
 from pathlib import Path
@@ -99,6 +100,27 @@ def test_the_file_name_can_be_another_one_and_need_not_be_unicode(
     client.submit(recording)
     client.submit(recording, file_name="café.wav")
     assert [request.query["file_name"] for request in server.requests] == ["caf?.wav", "café.wav"]
+
+
+@pytest.mark.parametrize(
+    ("link", "place"), [("https://pacs.example/a.wav?sig=1", "url"), ("s3://calls/a b.wav", "object")]
+)
+def test_a_link_is_sent_instead_of_bytes(server: ScriptedServer, client: Parley, link: str, place: str) -> None:
+    server.on("POST", "/v1/jobs", Reply(202, job_document()))
+    client.submit(link, num_speakers=2, channels=["clinician", "patient"], speaker_embeddings=True, etag="v1")
+    (request,) = server.requests
+    assert json.loads(request.body) == {
+        place: link, "etag": "v1", "num_speakers": 2, "channels": "clinician,patient", "speaker_embeddings": True
+    }  # fmt: skip
+    assert (request.query, request.headers["Content-Type"]) == ({}, "application/json")
+    assert request.headers["Idempotency-Key"]
+
+
+def test_what_goes_with_files_or_links_alone_is_a_type_error(client: Parley, recording: Path) -> None:
+    with pytest.raises(TypeError, match="transcript"):
+        client.submit("https://pacs.example/a.wav", transcript=recording)
+    with pytest.raises(TypeError, match="etag"):
+        client.submit(recording, etag="v1")
 
 
 def test_an_unknown_option_is_a_type_error(client: Parley, recording: Path) -> None:

@@ -48,6 +48,17 @@ def test_submit_sends_speaker_embeddings_and_channels(server: ScriptedServer, re
     assert (query["speaker_embeddings"], query["channels"]) == ("true", "clinician,patient")
 
 
+def test_a_link_is_fetched_by_the_server_and_its_signature_is_not_shown(server: ScriptedServer) -> None:
+    every_submit_ends_as(server, SUCCEEDED)
+    result = parley("submit", "https://pacs.example/calls/visit%204711.wav?sig=secret", "--json", "--speakers", 2)
+    assert result.exit_code == Exit.OK
+    assert json.loads(server.requests[0].body)["url"].endswith("?sig=secret")
+    (entry,) = json.loads(result.stdout)
+    assert entry["file"] == "https://pacs.example/calls/visit%204711.wav"
+    assert "visit 4711.wav: fetched by the server" in result.stderr
+    assert "secret" not in result.stdout + result.stderr
+
+
 def test_submit_prints_why_a_job_failed(server: ScriptedServer, recording: Path) -> None:
     every_submit_ends_as(server, FAILED)
     result = parley("submit", recording)

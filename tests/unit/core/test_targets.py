@@ -56,7 +56,14 @@ def test_a_url_is_taken_apart() -> None:
     assert guard.require("http://8.8.8.8:8080") == Target("http", "8.8.8.8", 8080, "/")
 
 
-def test_networks_that_are_none_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARLEY_WEBHOOK_NETWORKS", "10.0.0.0/33")
-    with pytest.raises(UnsafeSettings, match="PARLEY_WEBHOOK_NETWORKS"):
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", "nowhere.invalid"], ids=["a long label", "no such name"])
+def test_a_name_that_does_not_resolve_is_an_error_of_the_network(host: str) -> None:
+    with pytest.raises(OSError):
+        AddressGuard().resolve(host, 80)
+
+
+@pytest.mark.parametrize("name", ["PARLEY_WEBHOOK_NETWORKS", "PARLEY_LINK_NETWORKS"])
+def test_networks_that_are_none_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "10.0.0.0/33")
+    with pytest.raises(UnsafeSettings, match=name):
         Settings.from_environment()

@@ -12,6 +12,9 @@ PermanentError
 │   ├── InvalidTranscript          a transcript that cannot be read, or of another recording
 │   ├── SpeakerWithoutEmbedding    this speaker says too little alone for an embedding
 │   └── InvalidCorrection          a correction that does not fit its version of the result
+├── LinkNotAllowed                 a link to a host or bucket that the tenant may not name
+├── LinkUnusable                   the host of a link answers with something else than the recording
+├── LinkChanged                    the recording behind a link is not the one that the caller means
 ├── CorrectionConflict             another correction was made in the meantime
 ├── TooManyCorrections             the result has as many corrections as it may
 ├── VersionNotFound                the result has no such version
@@ -41,6 +44,7 @@ PermanentError
     └── NoTurns                    with the job's state and error
 RetryableError
 ├── BodyStalled                    the body stopped arriving, or arrives too slowly
+├── LinkUnreachable                the host of a link does not answer now
 ├── TooManyUploads                 no slot for another upload
 ├── TenantLimited                  a limit of the tenant
 │   ├── RateLimited                too many calls in a minute
@@ -98,6 +102,22 @@ class SpeakerWithoutEmbedding(InvalidRequest):
 
 class InvalidCorrection(InvalidRequest):
     code = "invalid_correction"
+
+
+class LinkNotAllowed(PermanentError):
+    code = "link_not_allowed"
+
+
+class LinkUnusable(PermanentError):
+    code = "link_unusable"
+
+
+class LinkChanged(PermanentError):
+    code = "link_changed"
+
+
+class LinkUnreachable(RetryableError):
+    code = "link_unreachable"
 
 
 class CorrectionConflict(PermanentError):

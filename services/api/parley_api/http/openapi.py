@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -31,8 +32,10 @@ from parley_api.schemas import (
     Problem,
     Reference,
     ShareRequest,
+    SubmitOptions,
     examples,
 )
+from parley_api.schemas.links import LinkBody
 from parley_audio.container import FORMATS_READ
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable, ParleyError
 
@@ -42,6 +45,7 @@ Responses = dict[int | str, dict[str, Any]]
 SHARED, LINK_SCHEME = "/v1/shared", "SharedLink"
 """Path of the routes that take a link instead of a key, and the name of this access."""
 
+CODE_OF_LIST = re.compile(r"^- `(\w+)`", re.MULTILINE)  # in the description of a problem response
 REFERENCE = "#/components/schemas/{model}"
 
 DESCRIPTION = f"""Parley takes recordings of conversations and finds out who spoke when (speaker diarization).
@@ -118,7 +122,7 @@ def reference_to(model: type[BaseModel]) -> Schema:
     return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
-def options_of(model: type[ConsultOptions]) -> dict[str, Schema]:
+def options_of(model: type[BaseModel]) -> dict[str, Schema]:
     """Return a schema per option, as forms and queries can express it: absent instead of null."""
     schemas = {}
     for name, schema in model.model_json_schema(ref_template=REFERENCE)["properties"].items():
@@ -128,8 +132,22 @@ def options_of(model: type[ConsultOptions]) -> dict[str, Schema]:
     return schemas
 
 
+LINK_BODY = "SubmitLink"  # name of its schema
+
+
+def link_body() -> Schema:
+    """Return the schema of a submit by link."""
+    return {
+        "type": "object",
+        "description": "A link to the recording, in `url` or `object`, and the options.",
+        "additionalProperties": False,
+        "properties": options_of(LinkBody) | options_of(SubmitOptions),
+        "examples": [examples.LINK],
+    }
+
+
 def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
-    """Return the request of a submit: a form, or the recording itself with options in the query."""
+    """Return the request of a submit: a form, the recording itself with options in the query, or a link."""
     options = options_of(model)
     files = {"audio": AUDIO, "transcript": TRANSCRIPT}
     form = {"type": "object", "required": ["audio"], "properties": {**files, **options}}
@@ -144,14 +162,16 @@ def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
         }
         for name, schema in options.items()
     ]
-    content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": AUDIO}}
-    body = {
-        "required": True,
-        # Generators of clients refuse media ranges in a request, so that `audio/*` stands in the text alone.
-        "description": "A form with the recording in the part `audio`; or the recording itself, as "
-        "`application/octet-stream`, `audio/*` or `video/*`, with the options in the query.",
-        "content": content,
-    }
+    content: Schema = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": AUDIO}}
+    # Generators of clients refuse media ranges in a request, so that `audio/*` stands in the text alone.
+    description = (
+        "A form with the recording in the part `audio`; or the recording itself, as `application/octet-stream`, "
+        "`audio/*` or `video/*`, with the options in the query"
+    )
+    if model is SubmitOptions:
+        content["application/json"] = {"schema": {"$ref": REFERENCE.format(model=LINK_BODY)}}
+        description += "; or JSON with a link to the recording, and the options"
+    body = {"required": True, "description": f"{description}.", "content": content}
     return {"requestBody": body, "parameters": [*headers, *query]}
 
 
@@ -307,18 +327,22 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
     for model in COMPONENTS:
         schema = model.model_json_schema(ref_template=REFERENCE)
         components |= schema.pop("$defs", {}) | {model.__name__: schema}
+    components[LINK_BODY] = link_body()
     components[Problem.__name__]["properties"]["code"]["x-extensible-enum"] = sorted(KINDS)
-    impossible = (UnknownHost,) if needs_key else (Unauthenticated, ScopeMissing)
+    without_keys = {error.code for error in (Unauthenticated, UnknownKey, ExpiredKey, ScopeMissing)}
+    impossible = {UnknownHost.code} if needs_key else without_keys
     for path, call in ((path, call) for path, calls in document["paths"].items() for call in calls.values()):
         of_links = path.startswith(SHARED)
-        for error in () if of_links else impossible:
-            call["responses"].pop(str(KINDS[error.code].status), None)
+        for status, response in list(call["responses"].items()):
+            codes = set(CODE_OF_LIST.findall(response["description"]))
+            if codes and codes <= impossible and not of_links:
+                del call["responses"][status]
         for response in call["responses"].values():
             response.get("content", {}).get("text/event-stream", {}).pop("itemSchema", None)  # of OpenAPI 3.2
         form = call.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
         query = {one["name"]: one["schema"] for one in call.get("parameters", ())}
         for name in ("num_speakers", "min_speakers", "max_speakers"):
-            for schemas in (form.get("properties", {}), query):
+            for schemas in (form.get("properties", {}), query, components[LINK_BODY]["properties"]):
                 if name in schemas:
                     schemas[name]["maximum"] = max_speakers
         if not (needs_key or of_links):

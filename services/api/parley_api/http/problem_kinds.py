@@ -60,7 +60,8 @@ KINDS: Mapping[str, Kind] = {
         415,
         "Unsupported media type",
         "The call does not take a body of this `Content-Type`.",
-        "Send `multipart/form-data` or `audio/*` to submit, `application/json` to enrol, JSON or text as a transcript.",
+        "Send `multipart/form-data`, `audio/*` or JSON with a link to submit, `application/json` to enrol, JSON or "
+        "text as a transcript.",
     ),
     api.BodyTooLarge.code: Kind(
         413,
@@ -102,6 +103,31 @@ KINDS: Mapping[str, Kind] = {
         "Your tenant has as many jobs, hours of audio or bytes of recordings as it may. `limit` names which.",
         "Send the request again after `Retry-After`, or delete what you no longer need.",
         retry_after=10,
+    ),
+    api.LinkNotAllowed.code: Kind(
+        403,
+        "Link not allowed",
+        "Your tenant may not have recordings fetched from this host or bucket.",
+        "Send the recording itself, or ask the operator to add the host or bucket.",
+    ),
+    api.LinkUnreachable.code: Kind(
+        424,
+        "Link unreachable",
+        "The host of the link does not answer in time, or says that it cannot answer now.",
+        "Send the request again after `Retry-After`.",
+        retry_after=30,
+    ),
+    api.LinkUnusable.code: Kind(
+        422,
+        "Link unusable",
+        "The host of the link answers with something else than the recording.",
+        "Do what `detail` says. A signed link may have expired: make a new one.",
+    ),
+    api.LinkChanged.code: Kind(
+        422,
+        "Recording changed",
+        "The recording behind the link has another `sha256` or `ETag` than the request says.",
+        "Look which recording you mean, and send its digest.",
     ),
     api.AmbiguousLength.code: Kind(
         400,

@@ -17,6 +17,11 @@ MAX_BYTES = 16 * 1024  # the largest honest body is a name and two ids
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def is_json(request: Request) -> bool:
+    """Return whether the body is announced as JSON."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == MEDIA_TYPE
+
+
 async def read_json(request: Request, model: type[Model]) -> Model:
     """Return the body as a model.
 
@@ -26,7 +31,7 @@ async def read_json(request: Request, model: type[Model]) -> Model:
         BodyStalled: nothing comes any more.
         RequestValidationError: it is no JSON, or not what the model says.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+    if not is_json(request):
         raise UnsupportedBody(f"Send the body as {MEDIA_TYPE}.")
     body = b""
     async for chunk in arriving(request.stream()):

@@ -22,6 +22,8 @@ from parley_api.http.errors import (
     BodyStalled,
     BodyTooLarge,
     InvalidOption,
+    LinkChanged,
+    TooManyUploads,
     UnknownOption,
     UnsupportedBody,
 )
@@ -29,6 +31,7 @@ from parley_api.http.validation import SHOWN_NAME, validated
 from parley_api.intake.multipart import MultipartBody, Part
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas import ConsultOptions, clean_file_name
+from parley_api.schemas.links import LinkBody, options_in
 from parley_api.transcripts.reading import MAX_TRANSCRIPT_BYTES, read_transcript
 from parley_api.transcripts.words import Transcript
 from parley_core.errors import (
@@ -50,6 +53,7 @@ RAW_TYPE = "application/octet-stream"
 STALLED_SECONDS = 30.0  # without a byte: an idle caller must not keep an upload open
 LEAST_BYTES_PER_SECOND = 1000  # over STALLED_SECONDS of waiting; the slowest mobile networks have twice as much
 FORM_OVERHEAD_BYTES = 64 * 1024  # what a form may add to the recording: boundaries, headers, options
+FETCH_WAIT_SECONDS = 10.0  # for a slot
 COPY_BYTES = 1024 * 1024
 HEAD_BYTES = 4096  # enough to recognise a container, and less than the smallest network chunk
 MAX_OPTION_BYTES = 2048  # the longest value of any option in a form
@@ -133,24 +137,26 @@ class Upload:
 
 @asynccontextmanager
 async def received(
-    request: Request, key: str, deps: Dependencies, tenant: str, model: type[Options]
+    request: Request, key: str, deps: Dependencies, tenant: str, model: type[Options], body: LinkBody | None = None
 ) -> AsyncIterator[tuple[Upload, Options]]:
     """Receive a body; discard its recording at the end unless a job owns it.
 
     Args:
         key: where to store the recording.
         model: the options that this call takes.
+        body: a body that was read already, which names the recording instead of holding it.
 
     Raises:
         InvalidRequest, RequestValidationError: the form or an option is wrong. Raised as early as possible.
         QueueFull: before the recording is received.
         RecordingError: by its subclasses; see `stored`.
+        LinkNotAllowed, LinkUnreachable, LinkUnusable, LinkChanged: the recording cannot be fetched.
         UnsupportedBody: the body is neither a form nor a recording.
         BodyStalled: nothing arrives.
         ObjectStoreUnavailable: the recording cannot be stored.
     """
     values: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in (*request.query_params.multi_items(), *(options_in(body) if body else ())):
         _add_option(values, name, value, model)
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
@@ -169,7 +175,15 @@ async def received(
             await deps.admission.require_room(options().queue)
             return await stack.enter_async_context(stored(recording, key, file_name, deps))
 
-        if media_type == FORM:
+        if body is not None:
+            options()  # before anything is fetched
+            await stack.enter_async_context(_fetch_slot(deps, tenant))
+            link = await deps.blocking.objects(deps.links.of, tenant, body)
+            recording = await stack.enter_async_context(deps.fetcher.opened(link))
+            upload = await store(recording, link.name)
+            if link.sha256 not in (None, upload.sha256):
+                raise LinkChanged("The recording has another SHA-256 than `sha256`.")
+        elif media_type == FORM:
             _require_announced_size(request, deps, FORM_OVERHEAD_BYTES + MAX_TRANSCRIPT_BYTES)
             parts = MultipartBody(chunks, content_type).parts()
             upload = await _receive_form(parts, values, model, store, deps)
@@ -179,6 +193,18 @@ async def received(
         else:
             raise UnsupportedBody(f"Send {FORM} with an `{AUDIO}` part, or the recording itself as audio/*.")
         yield upload, options()
+
+
+@asynccontextmanager
+async def _fetch_slot(deps: Dependencies, tenant: str) -> AsyncIterator[None]:
+    """Hold a slot for a recording that is fetched. Raises TooManyUploads."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(deps.fetches.slot(tenant, FETCH_WAIT_SECONDS))
+        except TimeoutError:
+            deps.http_metrics.refuse("too_many_uploads")
+            raise TooManyUploads("Too many recordings are fetched at a time. Send this link again later.") from None
+        yield
 
 
 def _add_option(values: dict[str, str], name: str, value: str, model: type[ConsultOptions]) -> None:

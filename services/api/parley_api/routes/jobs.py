@@ -12,6 +12,10 @@ from parley_api.http.errors import (
     BodyStalled,
     BodyTooLarge,
     InvalidTranscript,
+    LinkChanged,
+    LinkNotAllowed,
+    LinkUnreachable,
+    LinkUnusable,
     MalformedBody,
     QuotaExceeded,
     TooManyUploads,
@@ -54,7 +58,7 @@ SUBMIT_ERRORS = (
     errors.ObjectStoreUnavailable,
     errors.DecodingInterrupted,
 )
-"""Errors of a submit, besides those of every call."""
+"""Errors of a submit, besides those of every call and those of links."""
 
 
 @router.post(
@@ -63,7 +67,7 @@ SUBMIT_ERRORS = (
     summary="Submit a recording",
     response_model=JobAnswer,
     openapi_extra=submit_call(SubmitOptions, IDEMPOTENCY_KEY),
-    responses={**ACCEPTED, **problems(*SUBMIT_ERRORS)},
+    responses={**ACCEPTED, **problems(*SUBMIT_ERRORS, LinkNotAllowed, LinkUnusable, LinkChanged, LinkUnreachable)},
     dependencies=needs(Scope.SUBMIT),
 )
 async def submit_job(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:

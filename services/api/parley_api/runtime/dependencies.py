@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from limits.aio.storage import Storage
 
 from parley_api.http.middleware import HttpMetrics
+from parley_api.links import fetching
+from parley_api.links.link import LinkPolicy
 from parley_api.runtime.admission import Admission
 from parley_api.runtime.blocking_calls import PROBES, BlockingCalls
 from parley_api.runtime.callbacks import Callbacks
@@ -45,6 +47,9 @@ class Dependencies:
         uploads: slots for recordings that are received.
         probes: slots for recordings that are measured.
         waits: slots for calls that wait for a job.
+        links: which links a tenant may give.
+        fetcher: fetches recordings by links.
+        fetches: slots for recordings that are fetched.
         callbacks: checks addresses of deliveries.
         stored_keys: keys that tenants have made; they count where there is a keys file.
         shares: links that open one job without a key.
@@ -75,6 +80,9 @@ class Dependencies:
     stored_keys: StoredKeys = field(init=False)
     shares: Shares = field(init=False)
     callbacks: Callbacks = field(init=False)
+    links: LinkPolicy = field(init=False)
+    fetcher: fetching.LinkFetcher = field(init=False)
+    fetches: TenantSlots = field(init=False)
     limits: TenantLimits = field(init=False)
     tokens: Tokens | None = field(init=False)
     expiries: Expiries = field(init=False)
@@ -92,6 +100,9 @@ class Dependencies:
         self.expiries = Expiries(self.settings.certificates_folder)
         self.shares = Shares(self.recordings, self.settings.longest_share_seconds)
         self.callbacks = Callbacks(self.settings)
+        self.links = LinkPolicy(self.settings)
+        self.fetcher = fetching.LinkFetcher(self.settings)
+        self.fetches = TenantSlots(fetching.AT_ONCE, fetching.AT_ONCE // 2)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
         self.tokens = _tokens(self.settings.token_issuers_file) if self.settings.token_issuers_file else None

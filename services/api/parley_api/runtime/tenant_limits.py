@@ -34,6 +34,7 @@ PAUSE_SECONDS = 1.0  # after a failure of Redis, in which nothing is counted
 UNFINISHED_RETRY_SECONDS = 10  # about as long as a few jobs need to leave a queue
 STORED_RETRY_SECONDS = 600  # recordings leave by deletion and by retention
 SECONDS_PER_HOUR = 3600
+NOT_COUNTED = {"weight", "link_hosts", "link_buckets"}  # what a tenant may do, but not how often
 
 
 class Rate(StrEnum):
@@ -69,7 +70,9 @@ class TenantLimits:
             settings.tenant_stored_bytes,
         )
         self._quotas = {
-            tenant: replace(self._default, **given.model_dump(exclude_none=True, exclude={"weight"}))
+            tenant: replace(
+                self._default, **given.model_dump(exclude_none=True, exclude={"weight", "link_hosts", "link_buckets"})
+            )
             for tenant, given in settings.tenants.items()
         }
         self._limiter = SlidingWindowCounterRateLimiter(storage or MemoryStorage())

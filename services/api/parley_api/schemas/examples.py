@@ -348,3 +348,5 @@ USAGE: Example = {
     "total": USED,
     "days": [{"day": "2025-11-25", "queue": "interactive", **USED}],
 }
+
+LINK: Example = {"url": "https://pacs.clinic.example/calls/visit-4711.wav", "queue": "batch"}

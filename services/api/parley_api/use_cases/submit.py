@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,10 +19,12 @@ from fastapi import Request
 from structlog.contextvars import bind_contextvars
 
 from parley_api.http.errors import InvalidOption, TooManyUploads
+from parley_api.intake.json_body import is_json, read_json
 from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.tenant_limits import Rate
 from parley_api.schemas import ConsultOptions, SubmitOptions
+from parley_api.schemas.links import LinkBody
 from parley_api.transcripts.reading import require_within
 from parley_api.transcripts.words import Transcript
 from parley_audio import Probe
@@ -67,20 +70,24 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     key = _idempotency_key(request)
     job_id = new_id()
     await _within_limits(deps, tenant, request)
+    body = await read_json(request, LinkBody) if session_id is None and is_json(request) else None
+    sent = None if body is None else _fingerprint(body, request)
     reservable = await deps.admission.require_memory() and key is not None
     model = SubmitOptions if session_id is None else ConsultOptions
-    async with (
-        _reserved(deps, tenant, key if reservable else None, job_id),
-        _upload_slot(deps, tenant),
-        received(request, recording_key(job_id), deps, tenant, model) as (upload, options),
-    ):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_reserved(deps, tenant, key if reservable else None, job_id))
+        if key is not None and sent is not None and (earlier := await _made_before(deps, tenant, key, sent)):
+            return Submitted(earlier, replayed=True)
+        await stack.enter_async_context(_upload_slot(deps, tenant))
+        receiving = received(request, recording_key(job_id), deps, tenant, model, body)
+        upload, options = await stack.enter_async_context(receiving)
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
         new = replace(new, traceparent=accepted_traceparent(request.headers.getlist("traceparent")))
         if deps.keys is not None:
             await deps.limits.require_audio(tenant, new.recording.seconds, request.scope)
         idempotency = IdempotencyKey(key, digest(new, upload.transcript)) if key else None
         if idempotency is not None:
-            bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id)
+            bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id, sent)
             if bound_id != job_id:
                 earlier = await deps.blocking.objects(deps.store.find_accepted, bound_id)
                 if earlier is not None:
@@ -94,6 +101,18 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
             await deps.limits.count_audio(tenant, new.recording.seconds)
         bind_contextvars(job_id=job.id, trace_id=job.trace_id)
         return Submitted(job, replayed=not upload.owned)
+
+
+def _fingerprint(body: LinkBody, request: Request) -> str:
+    """Return a digest of a submit by link, as it was sent."""
+    sent = [body.model_dump(mode="json"), sorted(request.query_params.multi_items())]
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
+
+
+async def _made_before(deps: Dependencies, tenant: str, key: str, sent: str) -> Job | None:
+    """Return the job that the same request made, which need not be fetched again: its link may have expired."""
+    bound_id = await deps.blocking.objects(deps.store.manifests.find_bound, tenant, key, sent)
+    return None if bound_id is None else await deps.blocking.objects(deps.store.find_accepted, bound_id)
 
 
 async def _within_limits(deps: Dependencies, tenant: str, request: Request) -> None:

@@ -25,7 +25,8 @@ def prepare() -> None:
     """Compute once, for all forks of this process, what does not depend on the fork."""
     landlock.version()
     if SECCOMP not in missing():
-        seccomp.own_filter()
+        for streams in (False, True):
+            seccomp.own_filter(streams)
 
 
 def require_confinement(required: bool) -> None:
@@ -46,8 +47,11 @@ def require_confinement(required: bool) -> None:
     logger.warning("Decoders run without %s: set PARLEY_SANDBOX_REQUIRED=true to refuse that.", lacking)
 
 
-def give_up_reach() -> None:
+def give_up_reach(streams: bool = False) -> None:
     """Keep the open descriptors and memory, and give up everything else for good, as far as this system can.
+
+    Args:
+        streams: the open descriptors are connections and pipes, which are read.
 
     Needs `PR_SET_NO_NEW_PRIVS`. Standard error becomes standard output, which leads nowhere: it is the owner's log.
     """
@@ -55,4 +59,4 @@ def give_up_reach() -> None:
     if LANDLOCK not in missing():
         landlock.restrict()
     if SECCOMP not in missing():
-        seccomp.restrict()
+        seccomp.restrict(streams)

@@ -146,11 +146,12 @@ def keep_only(descriptor: int) -> None:
 def answer(call: socket.socket) -> None:
     """Read a request, confine this process, run the function and send what it returns or raises."""
     request, source, sink = receive_request(call)
-    os.ftruncate(sink, 0)  # a second try after a lost fork server finds it as the first one left it
-    os.lseek(sink, 0, os.SEEK_SET)
+    if not request["streams"]:
+        os.ftruncate(sink, 0)  # a second try after a lost fork server finds it as the first one left it
+        os.lseek(sink, 0, os.SEEK_SET)
     function = resolve(request["function"])  # an import opens files, so it comes before
     limit(request["cpu_seconds"], request["memory_bytes"], request["output_bytes"])
-    give_up_reach()
+    give_up_reach(request["streams"])
     try:
         reply = {"result": function(source, sink, **request["arguments"])}
     except ParleyError as error:

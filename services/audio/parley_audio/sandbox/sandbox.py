@@ -47,7 +47,10 @@ STOP_SECONDS = 5.0  # the fork server needs milliseconds to end
 
 CRASHED = "The decoder crashed on this recording. Convert it to WAV or FLAC and send that."
 ERRORS = {error.code: error for error in (EmptyRecording, NotAudio, RecordingTooLong, UnreadableRecording)}
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")  # of the environment
+PASSED_ON = (  # of the environment
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # authorities of a hospital
+)
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
 
 
@@ -150,7 +153,14 @@ class Sandbox:
             server.stop()
 
     def run(
-        self, function: str, arguments: dict[str, Any], limits: DecodeLimits, source: int, sink: int, output_bytes: int
+        self,
+        function: str,
+        arguments: dict[str, Any],
+        limits: DecodeLimits,
+        source: int,
+        sink: int,
+        output_bytes: int,
+        streams: bool = False,
     ) -> dict[str, Any]:
         """Return what `function(source, sink, **arguments)` returned in a process of its own.
 
@@ -159,7 +169,8 @@ class Sandbox:
             arguments: plain data (JSON).
             source: descriptor of the recording, opened for this call alone: its offset is shared.
             sink: descriptor that the function may write.
-            output_bytes: most that it may write there.
+            output_bytes: most that it may write there, if it is a file.
+            streams: `source` and `sink` are connections or pipes instead of files.
 
         Raises:
             RecordingError: what the function raised; UnreadableRecording for a limit and for a crash of the decoder.
@@ -171,6 +182,7 @@ class Sandbox:
             "cpu_seconds": limits.cpu_seconds,
             "memory_bytes": limits.memory_bytes,
             "output_bytes": output_bytes,
+            "streams": streams,
         }
         with self._places:
             return _judge(self._call(request, (source, sink), limits.wall_seconds), limits)

@@ -11,6 +11,7 @@ import errno
 import platform
 import struct
 import sys
+from collections.abc import Mapping
 from functools import cache
 
 from parley_audio.sandbox.system_call import system_call
@@ -38,6 +39,7 @@ ALLOWED = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
+FOR_STREAMS = {"read": (0, 63)}  # where a process gets connections and pipes instead of files
 WITHOUT_EXECUTION = {"mmap": (9, 222), "mprotect": (10, 226)}  # allowed for memory that is not executable
 SECCOMP = (317, 277)
 
@@ -69,25 +71,28 @@ def available() -> bool:
         return False
 
 
-def restrict() -> None:
+def restrict(streams: bool = False) -> None:
     """Refuse every system call that is not in the list to this process for good.
+
+    Args:
+        streams: the process reads from a stream.
 
     Needs `PR_SET_NO_NEW_PRIVS`. Raises OSError.
     """
     column, _ = ARCHITECTURES[platform.machine()]
-    code = own_filter()
+    code = own_filter(streams)
     system_call(SECCOMP[column], SET_MODE_FILTER, 0, Program(len(code) // 8, code))
 
 
 @cache
-def own_filter() -> bytes:
-    """Return the filter for this processor's architecture."""
-    return filter_code(*ARCHITECTURES[platform.machine()])
+def own_filter(streams: bool) -> bytes:
+    """Return the filter for this processor's architecture; for `streams` see `restrict`."""
+    return filter_code(*ARCHITECTURES[platform.machine()], ALLOWED | FOR_STREAMS if streams else ALLOWED)
 
 
-def filter_code(column: int, audit_name: int) -> bytes:
-    """Return the filter for one architecture."""
-    allowed = [numbers[column] for numbers in ALLOWED.values()]
+def filter_code(column: int, audit_name: int, calls: Mapping[str, tuple[int, int]]) -> bytes:
+    """Return the filter for one architecture that allows these calls."""
+    allowed = [numbers[column] for numbers in calls.values()]
     mapping = [numbers[column] for numbers in WITHOUT_EXECUTION.values()]
     to_mapping = len(allowed) + len(mapping) + 1  # behind the checks and their refusal
     to_allow = to_mapping + 3

@@ -12,6 +12,7 @@ from parley import AsyncParley, Job, ParleyClientError, SubmitOptions, Turns
 from parley.cli.display import turns_json
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import error_document, exit_code_of
+from parley.cli.links import Link, Source
 from parley.cli.options import TurnFormat
 from parley.cli.progress import ProgressView
 
@@ -24,7 +25,7 @@ WATCH_SECONDS = 1.0  # between two looks at the progress of a job
 class Outcome:
     """The outcome of one file: `job` is None if it was not accepted, `turns` is None unless the job succeeded."""
 
-    path: Path
+    path: Source
     job: Job | None = None
     turns: Turns | None = None
     error: Exception | None = None
@@ -63,10 +64,10 @@ class TurnFiles:
     folder: Path
     format: TurnFormat
 
-    def path(self, recording: Path) -> Path:
+    def path(self, recording: Source) -> Path:
         return self.folder / f"{recording.stem}.{self.format.extension}"
 
-    async def write(self, parley: AsyncParley, recording: Path, turns: Turns) -> None:
+    async def write(self, parley: AsyncParley, recording: Source, turns: Turns) -> None:
         """Write the turns of a recording."""
         text = turns_json(turns) if self.format is TurnFormat.JSON else await parley.export(turns.job_id, self.format)
         await asyncio.to_thread(self.path(recording).write_bytes, text.encode())
@@ -94,11 +95,11 @@ class Batch:
     _uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
     _watches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WATCHES))
 
-    async def run(self, paths: Sequence[Path]) -> list[Outcome]:
+    async def run(self, paths: Sequence[Source]) -> list[Outcome]:
         """Return the outcome of each file, in the given order. The failure of one file does not stop the others."""
         return await asyncio.gather(*(self._run_one(path) for path in paths))
 
-    async def _run_one(self, path: Path) -> Outcome:
+    async def _run_one(self, path: Source) -> Outcome:
         job: Job | None = None
         turns: Turns | None = None
         error: Exception | None = None
@@ -119,10 +120,12 @@ class Batch:
         self.view.ended(path, outcome.summary)
         return outcome
 
-    async def _submit(self, path: Path) -> Job:
+    async def _submit(self, path: Source) -> Job:
         async with self._uploads:
+            if isinstance(path, Link):
+                self.view.fetching(path)
             job = await self.parley.submit(
-                path,
+                path.url if isinstance(path, Link) else path,
                 transcript=self.transcript,
                 on_bytes=lambda sent, total: self.view.uploading(path, sent, total),
                 **self.options,

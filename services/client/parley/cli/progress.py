@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from parley.cli.links import Source
 from parley.cli.terminal import printable
 from parley.models import Job
 
@@ -20,11 +20,13 @@ MAX_BARS = 20  # with more files, bars of finished files are hidden
 class ProgressView(Protocol):
     """Shows every step of every file."""
 
-    def uploading(self, path: Path, sent: int, total: int) -> None: ...
+    def fetching(self, path: Source) -> None: ...
 
-    def watching(self, path: Path, job: Job) -> None: ...
+    def uploading(self, path: Source, sent: int, total: int) -> None: ...
 
-    def ended(self, path: Path, outcome: str) -> None: ...
+    def watching(self, path: Source, job: Job) -> None: ...
+
+    def ended(self, path: Source, outcome: str) -> None: ...
 
 
 @contextmanager
@@ -45,21 +47,24 @@ class BarView:
     def __init__(self, progress: Progress, *, keep: bool) -> None:
         self._progress = progress
         self._keep = keep
-        self._bars: dict[Path, TaskID] = {}
+        self._bars: dict[Source, TaskID] = {}
 
-    def uploading(self, path: Path, sent: int, total: int) -> None:
+    def fetching(self, path: Source) -> None:
+        self._show(path, "fetched by the server", 0.0)
+
+    def uploading(self, path: Source, sent: int, total: int) -> None:
         self._show(path, "uploading", sent / total if total else 1.0)
 
-    def watching(self, path: Path, job: Job) -> None:
+    def watching(self, path: Source, job: Job) -> None:
         left = f", {format_eta(job)} left" if job.eta else ""
         self._show(path, describe(job) + left, job.progress if job.phase else 0.0)
 
-    def ended(self, path: Path, outcome: str) -> None:
+    def ended(self, path: Source, outcome: str) -> None:
         self._show(path, outcome, 1.0)
         self._progress.stop_task(self._bars[path])
         self._progress.update(self._bars[path], visible=self._keep)
 
-    def _show(self, path: Path, description: str, share: float) -> None:
+    def _show(self, path: Source, description: str, share: float) -> None:
         if path not in self._bars:
             self._bars[path] = self._progress.add_task(description, total=1.0, name=printable(path.name))
         self._progress.update(self._bars[path], description=printable(description), completed=share)
@@ -70,20 +75,23 @@ class LineView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last: dict[Path, str] = {}
+        self._last: dict[Source, str] = {}
 
-    def uploading(self, path: Path, sent: int, total: int) -> None:
+    def fetching(self, path: Source) -> None:
+        self._show(path, "fetched by the server")
+
+    def uploading(self, path: Source, sent: int, total: int) -> None:
         self._show(path, "uploading")
 
-    def watching(self, path: Path, job: Job) -> None:
+    def watching(self, path: Source, job: Job) -> None:
         if not job.terminal:  # `ended` shows the end, with the reason
             left = f", {format_eta(job)} left" if job.eta else ""
             self._show(path, f"{describe(job)} ({job.id})", left)
 
-    def ended(self, path: Path, outcome: str) -> None:
+    def ended(self, path: Source, outcome: str) -> None:
         self._show(path, outcome)
 
-    def _show(self, path: Path, step: str, left: str = "") -> None:
+    def _show(self, path: Source, step: str, left: str = "") -> None:
         if self._last.get(path) != step:
             self._last[path] = step
             self._console.print(Text(printable(f"{path.name}: {step}{left}")), soft_wrap=True)

@@ -16,6 +16,7 @@ from parley.cli.batch import Batch, Outcome, TurnFiles
 from parley.cli.display import show_turns
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
+from parley.cli.links import Link, Source, source_of
 from parley.cli.options import AsJson, QueueOption, Reference, TurnFormat, terminal_of
 from parley.cli.progress import progress_view
 from parley.cli.terminal import Terminal, printable
@@ -23,8 +24,11 @@ from parley.cli.terminal import Terminal, printable
 MAX_IDS_SHOWN = 5  # after Ctrl-C; more would scroll the reason off the screen
 
 Files = Annotated[
-    list[Path],
-    typer.Argument(metavar="FILE", help="Recordings.", exists=True, dir_okay=False, readable=True),
+    list[str],
+    typer.Argument(
+        metavar="FILE|LINK",
+        help="Recordings: files, or links such as `https://...` and `s3://...` that the server fetches.",
+    ),
 ]
 Wait = Annotated[bool, typer.Option(help="Wait for the turns. With --no-wait, print the job ids instead.")]
 Speakers = Annotated[int | None, typer.Option("--speakers", metavar="N", help="Number of speakers, if known.")]
@@ -87,9 +91,12 @@ def submit(
     """Submit recordings, wait for their jobs and print the turns."""
     if not wait and (turns_format or output):
         raise typer.BadParameter("--format and --output need the turns; --no-wait does not wait for them.")
+    sources = [source_of(text) for text in files]
     if transcript and len(files) > 1:
         raise typer.BadParameter("--transcript goes with one recording.")
-    turn_files = _turn_files(output, turns_format, files) if output else None
+    if transcript and isinstance(sources[0], Link):
+        raise typer.BadParameter("--transcript goes with a file. Send it later: `parley transcript ID FILE`.")
+    turn_files = _turn_files(output, turns_format, sources) if output else None
     terminal = terminal_of(ctx)
     options = SubmitOptions(
         queue=queue,
@@ -101,7 +108,7 @@ def submit(
         channels=channels.split(",") if channels else None,
         callback_url=callback_url,
     )
-    outcomes = submit_files(terminal, files, options, wait=wait, turn_files=turn_files, transcript=transcript)
+    outcomes = submit_files(terminal, sources, options, wait=wait, turn_files=turn_files, transcript=transcript)
     if as_json:
         terminal.print_json([outcome.document() for outcome in outcomes])
     elif not wait:
@@ -113,7 +120,7 @@ def submit(
 
 def submit_files(
     terminal: Terminal,
-    files: Sequence[Path],
+    files: Sequence[Source],
     options: SubmitOptions,
     *,
     wait: bool,
@@ -149,7 +156,7 @@ def _interrupted(accepted: Sequence[str]) -> str:
     return "\n  ".join([f"Interrupted. {jobs}. To see what becomes of it:", *commands])
 
 
-def _turn_files(folder: Path, turns_format: TurnFormat | None, recordings: Sequence[Path]) -> TurnFiles:
+def _turn_files(folder: Path, turns_format: TurnFormat | None, recordings: Sequence[Source]) -> TurnFiles:
     """Return the files for the turns. Raises BadParameter if two recordings would share a file."""
     if turns_format is TurnFormat.TABLE:
         raise typer.BadParameter("--output writes files; `table` is for the terminal.")

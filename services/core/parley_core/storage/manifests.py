@@ -230,14 +230,22 @@ class Manifests:
         """Take the mark off; no error when there is none."""
         self._objects.delete(f"unrecorded/{job_id}")
 
-    def bind_key(self, tenant: str, idempotency: IdempotencyKey, job_id: str) -> str:
+    def bind_key(self, tenant: str, idempotency: IdempotencyKey, job_id: str, request: str | None = None) -> str:
         """Bind an idempotency key to a job id for 24 hours; return the id that it is bound to.
+
+        Args:
+            tenant: whose key it is.
+            idempotency: the key, and the digest of recording and options.
+            job_id: of the job that will be accepted.
+            request: digest of the request, for `find_bound`; None where it holds the recording.
 
         Raises IdempotencyKeyReused when the digest differs.
         """
-        name = f"idempotency/{hashlib.sha256(f'{tenant}:{idempotency.key}'.encode()).hexdigest()}.json"
+        name = _binding_key(tenant, idempotency.key)
         expires = (datetime.now(UTC) + IDEMPOTENCY_LIFE).isoformat()
         entry = {"job_id": job_id, "digest": idempotency.digest, "expires": expires}
+        if request is not None:
+            entry["request"] = request
         if self._objects.create(name, dump(entry).encode()):
             return job_id
         known = _binding(self._objects.read(name))
@@ -247,6 +255,17 @@ class Manifests:
         if known["digest"] != idempotency.digest:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         return known["job_id"]
+
+    def find_bound(self, tenant: str, key: str, request: str) -> str | None:
+        """Return the job id that an idempotency key was bound to by the same request, None without one."""
+        try:
+            found = self._objects.read(_binding_key(tenant, key))
+        except KeyError:
+            return None
+        known = _binding(found)
+        if known is None or datetime.fromisoformat(known["expires"]) < datetime.now(UTC):
+            return None
+        return known["job_id"] if known["request"] == request else None
 
     def forget_purged(self, day: str, before: datetime, note_progress: Callable[[], None]) -> None:
         """Remove the tombstones of a day that were left before then, and the day's notes on changes of that time.
@@ -276,6 +295,10 @@ def _folder(job_id: str) -> str:
     return f"jobs/{day_of(job_id)}/{job_id}"
 
 
+def _binding_key(tenant: str, key: str) -> str:
+    return f"idempotency/{hashlib.sha256(f'{tenant}:{key}'.encode()).hexdigest()}.json"
+
+
 def _delivered(job_id: str, run: int) -> str:
     return f"{_folder(job_id)}/delivered-{run}"
 
@@ -294,6 +317,7 @@ def _binding(text: bytes) -> dict[str, str] | None:
     """Return what a key is bound to, None for a document that is damaged."""
     try:
         plain = plain_object(text)
-        return {name: str(plain[name]) for name in ("job_id", "digest", "expires")}
+        known = {name: str(plain[name]) for name in ("job_id", "digest", "expires")}
+        return known | {"request": str(plain.get("request", ""))}
     except (KeyError, ValueError):
         return None

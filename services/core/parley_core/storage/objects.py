@@ -241,6 +241,16 @@ class ObjectStore:
                 file.write(chunk)
             file.flush()
 
+    def sign(self, key: str, seconds: float) -> str:
+        """Return a URL that gives an object without further rights for a while. Only stores outside have such URLs.
+
+        Raises:
+            ValueError: no object can have this key.
+            ObjectStoreUnavailable: the rights of this process could not be found out.
+        """
+        with _translated_errors():
+            return str(obstore.sign(self._store, "GET", key, timedelta(seconds=seconds)))
+
     def delete(self, key: str) -> None:
         with suppress(KeyError), _translated_errors():  # gone is gone
             if self._folder is not None:

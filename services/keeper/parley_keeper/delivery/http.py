@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpcore
 
+from parley_core.errors import UnsafeTarget
 from parley_core.targets import AddressGuard
 
 TOTAL_SECONDS = 20.0  # for a whole attempt; the specification proposes 15 to 30
@@ -48,12 +48,11 @@ class GuardedNetwork(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first address of a name that answers. Raises Refused if one of them is not allowed."""
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = self._guard.resolve(host, port)
         except OSError:
             raise Refused("name_not_resolved") from None
-        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-        if not all(self._guard.allows(address) for address in addresses):
-            raise Refused("address_not_allowed")
+        except UnsafeTarget:
+            raise Refused("address_not_allowed") from None
         for address in addresses[:-1]:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
                 return self._connect(address, port, socket_options)

@@ -1,0 +1,1 @@
+"""Links to recordings: which are allowed, and how a confined process fetches one."""
