@@ -302,6 +302,12 @@ def usage(first: date | None, last: date | None) -> Call[Usage]:
     return Call("GET", "/v1/usage", lambda response: parse(response, Usage.from_document), params=params)
 
 
+def focus_usage(first: date | None, last: date | None) -> Call[str]:
+    """Get what the tenant has used as CSV by FOCUS."""
+    params = {"first": first and first.isoformat(), "last": last and last.isoformat(), "format": "csv"}
+    return Call("GET", "/v1/usage", lambda response: response.text, params=params)
+
+
 def ready() -> Call[Document]:
     """Get the readiness of the server; 503 is a result here, not an error."""
 

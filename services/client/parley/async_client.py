@@ -277,6 +277,10 @@ class AsyncParley:
         """
         return await self._transport.send(_calls.usage(first, last))
 
+    async def focus_usage(self, first: date | None = None, last: date | None = None) -> str:
+        """Get the same as CSV by FOCUS, the FinOps Open Cost and Usage Specification."""
+        return await self._transport.send(_calls.focus_usage(first, last))
+
     async def ready(self) -> Document:
         """Return the readiness of the server."""
         return await self._transport.send(_calls.ready())

@@ -366,6 +366,10 @@ class Parley:
         """
         return self._transport.send(_calls.usage(first, last))
 
+    def focus_usage(self, first: date | None = None, last: date | None = None) -> str:
+        """Get the same as CSV by FOCUS, the FinOps Open Cost and Usage Specification."""
+        return self._transport.send(_calls.focus_usage(first, last))
+
     def ready(self) -> Document:
         """Return the readiness of the server. `status` is `ok`, or `detail` names the component that is down."""
         return self._transport.send(_calls.ready())

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
+from datetime import date
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
+from parley_api.formats.focus import to_focus
 from parley_core.errors import JobPurged
 from parley_core.job import Estimate, Queue
+from parley_core.status import Usage
 from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, ENGINE, TURN, ApiFixture, assert_problem, fail, succeed
 from tests.support.fakes import new_job
 
@@ -19,6 +24,13 @@ pytestmark = pytest.mark.anyio
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 SOON = 25.0  # seconds: an answer that was not waited for, where the call would wait for 30
+
+FOCUS_MANDATORY = {  # by version 1.2 of the specification
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart",
+    "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodEnd", "ChargePeriodStart", "ContractedCost",
+    "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName",
+    "ServiceCategory", "ServiceName",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -232,6 +244,32 @@ async def test_usage_is_the_tenants_own_by_day_and_in_each_result(
     assert found["total"].items() <= found["days"][0].items()
     before = {"first": "2020-01-01", "last": "2020-12-31"}
     assert (await client.get("/v1/usage", params=before)).json()["days"] == []
+
+
+async def test_usage_by_focus_has_the_mandatory_columns_and_the_sums_of_the_json(
+    api: ApiFixture, client: httpx.AsyncClient, job: dict[str, Any]
+) -> None:
+    succeed(api, job["id"])
+    used = (await client.get("/v1/usage")).json()["days"][0]
+    answers = [
+        await client.get("/v1/usage", headers={"Accept": "text/csv"}),
+        await client.get("/v1/usage", params={"format": "csv"}),
+    ]
+    assert answers[0].text == answers[1].text
+    assert {answer.headers["content-type"] for answer in answers} == {"text/csv; charset=utf-8"}
+    (row,) = csv.DictReader(io.StringIO(answers[0].text))
+    assert row.keys() >= FOCUS_MANDATORY
+    assert {name for name in FOCUS_MANDATORY if not row[name]} == {"ChargeClass"}
+    assert float(row["ConsumedQuantity"]) * 3600 == pytest.approx(used["audio_seconds"], abs=1e-3)
+    assert float(row["x_EngineHours"]) * 3600 == pytest.approx(used["engine_seconds"], abs=1e-3)
+    assert (row["SubAccountId"], row["x_Queue"], row["x_Succeeded"]) == ("default", used["queue"], "1")
+    assert row["ChargePeriodStart"] == f"{used['day']}T00:00:00Z" < row["ChargePeriodEnd"]
+    assert row["BillingPeriodStart"] == f"{used['day'][:7]}-01T00:00:00Z" < row["BillingPeriodEnd"]
+    december = to_focus("default", [Usage(date(2024, 12, 31), Queue.BATCH, succeeded=1)])
+    assert "2025-01-01T00:00:00Z,2024-12-01T00:00:00Z" in december
+    both = await client.get("/v1/usage", headers={"Accept": "text/csv"}, params={"format": "json"})
+    assert both.json()["days"] == [used]
+    assert (await client.get("/v1/usage", headers={"Accept": "*/*"})).json()["days"] == [used]
 
 
 async def test_each_turn_says_whether_it_needs_review_by_the_bound_of_its_engine(

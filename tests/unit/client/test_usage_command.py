@@ -36,6 +36,16 @@ def used(server: ScriptedServer) -> ScriptedServer:
     return server
 
 
+def test_focus_is_printed_as_the_server_sends_it(server: ScriptedServer, client: Parley) -> None:
+    server.on("GET", "/v1/usage", Reply(text="BilledCost\r\n0\r\n"))
+    result = parley("usage", "--first", "2025-11-01", "--format", "focus")
+    assert (result.exit_code, result.stdout_bytes) == (Exit.OK, b"BilledCost\r\n0\r\n")
+    assert server.requests[-1].query == {"first": "2025-11-01", "format": "csv"}
+    assert client.focus_usage() == "BilledCost\r\n0\r\n"
+    assert parley("usage", "--format", "excel").exit_code == Exit.USAGE
+    assert parley("usage", "--format", "focus", "--json").exit_code == Exit.USAGE
+
+
 def test_the_client_gets_days_and_their_sum(used: ScriptedServer, client: Parley) -> None:
     found = client.usage(date(2025, 11, 1), date(2025, 11, 30))
     assert used.requests[0].query == {"first": "2025-11-01", "last": "2025-11-30"}

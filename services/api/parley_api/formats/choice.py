@@ -80,6 +80,12 @@ def negotiated(accept: str) -> Format:
     return best
 
 
+def prefers(accept: str, media_type: str, default: str) -> bool:
+    """Return whether an `Accept` header prefers a media type to the default."""
+    ranges = _ranges(accept)
+    return _quality(media_type, ranges) > _quality(default, ranges)
+
+
 def _ranges(accept: str) -> dict[str, float]:
     """Return quality by media range, from an `Accept` header (RFC 9110, section 12.5.1)."""
     ranges = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
@@ -39,6 +39,10 @@ class UsageQuery(NoParameters):
         None, description="First day. The default is the first of the month of `last`.", examples=["2025-11-01"]
     )
     last: Day | None = Field(None, description="Last day. The default is today.", examples=["2025-11-30"])
+
+    format: Literal["json", "csv"] | None = Field(
+        None, description="`csv` is FOCUS 1.2. The default follows from `Accept`.", examples=["json"]
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -26,15 +26,35 @@ Last = Annotated[
 ]
 
 
-def usage(ctx: typer.Context, first: First = None, last: Last = None, as_json: AsJson = False) -> None:
+FileFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="FORMAT", help="`focus`: CSV by FOCUS 1.2, for tools that report costs."),
+]
+
+
+def usage(
+    ctx: typer.Context,
+    first: First = None,
+    last: Last = None,
+    file_format: FileFormat = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what your tenant has used in a period.
 
     That is: by day and queue the jobs that ended, the length of the recordings of those that succeeded, and the time of
     the engine on them.
     """
     terminal = terminal_of(ctx)
+    if file_format not in (None, "focus"):
+        raise typer.BadParameter("The only format is `focus`.", param_hint="--format")
+    if file_format and as_json:
+        raise typer.BadParameter("--json and --format do not go together.", param_hint="--format")
+    period = (first.date() if first else None, last.date() if last else None)
     with terminal.parley() as parley:
-        found = parley.usage(first.date() if first else None, last.date() if last else None)
+        if file_format:
+            typer.echo(parley.focus_usage(*period), nl=False)
+            return
+        found = parley.usage(*period)
     if as_json:
         terminal.print_json(found.document)
     elif not found.days:
