@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -285,7 +286,8 @@ def main() -> None:
     if options.real:
         with one_machine() as system:
             measured = RealRun(system, options.real, options.seed)
-            measured.run()
+            with suppress(KeyboardInterrupt):  # what has ended counts
+                measured.run()
     else:
         measured = simulated_day(options.seed)
     spent = time.perf_counter() - began

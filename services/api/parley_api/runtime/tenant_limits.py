@@ -142,13 +142,12 @@ class TenantLimits:
         if item is None:
             return
         try:
-            allowed = await self._limiter.test(item, Rate.AUDIO, tenant, cost=math.ceil(seconds))
             allowance = await self._allowance(item, Rate.AUDIO, tenant)
         except (RedisError, OSError, TimeoutError) as error:
             self._pause(error)
             return
         note(scope, allowance)
-        if not allowed:
+        if math.ceil(seconds) > allowance.remaining:
             raise QuotaExceeded(
                 f"Your tenant may submit {item.amount / SECONDS_PER_HOUR:g} hours of audio in 24 hours. "
                 f"{allowance.remaining} s are left, and this recording has {math.ceil(seconds)} s.",
