@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from parley_core.errors import JobPurged
 from parley_core.job import (
     Attempt,
     Failure,
@@ -23,6 +24,7 @@ from parley_core.job import (
     ResultSummary,
     RetryIn,
 )
+from parley_core.job_id import new_id
 from parley_core.ports import JobIndex
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
@@ -242,6 +244,25 @@ def test_retention_that_is_over_shows_until_the_job_is_purged(store: JobIndex) -
     assert store.health().retention_lag_seconds >= 0.02
     store.purge(kept.id)
     assert store.health().retention_lag_seconds == 0
+
+
+def test_many_jobs_are_condemned_and_purged_together(store: JobIndex) -> None:
+    """As one by one: what has not ended, or is not there, is left out."""
+    ended = [store.cancel(job_of_age(store, 0).id).id for _ in range(3)]
+    waiting = job_of_age(store, 0).id
+    assert list(store.condemn_each([])) == list(store.purge_each([])) == []
+    assert list(store.condemn_each([ended[0]])) == ended[:1]
+    assert list(store.condemn_each([new_id(), *ended, waiting])) == ended
+    for job_id in ended:
+        with pytest.raises(JobPurged):
+            store.retry(job_id)
+    assert list(store.purge_each([waiting, *ended, new_id()])) == ended
+    assert list(store.purge_each(ended)) == []
+    for job_id in ended:
+        with pytest.raises(JobPurged):
+            store.get(job_id)
+    assert store.get(waiting).state is JobState.ACCEPTED
+    assert Counts(store)["jobs_purged|queue=interactive"] == 3
 
 
 def test_a_retry_by_hand_ends_the_retention(store: JobIndex) -> None:

@@ -59,7 +59,6 @@ def _remove(store: DurableJobStore, jobs: Sequence[Job], note_progress: NoteProg
             return sum(_remove(store, [job], note_progress) for job in jobs)
         log.error("job cannot be purged", job_id=jobs[0].id, error=type(error).__name__)
         return 0
-    note_progress()
     for job in removed:
         log.info("job purged", job_id=job.id, tenant=job.tenant, trace_id=job.trace_id)
     return len(removed)

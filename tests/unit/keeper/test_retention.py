@@ -142,6 +142,21 @@ def test_one_job_that_cannot_be_purged_delays_no_other(fixture: KeeperFixture, m
     assert all(recording_key(job_id) not in fixture.objects.objects for job_id in sound)
 
 
+def test_a_job_that_another_keeper_removes_meanwhile_is_counted_there(
+    fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [fixture.finished() for _ in range(3)]
+    fixture.pass_by(11)
+    forget = fixture.store.manifests.forget_each
+
+    def forget_slowly(job_ids: Sequence[str], note_progress: NoteProgress) -> None:
+        forget(job_ids, note_progress)
+        fixture.index.purge(ids[0])
+
+    monkeypatch.setattr(fixture.store.manifests, "forget_each", forget_slowly)
+    assert fixture.purge() == 2
+
+
 @pytest.mark.parametrize("calls", range(12))
 def test_a_purge_that_is_broken_off_has_left_its_tombstone_first_and_is_done_again(
     fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch, calls: int
