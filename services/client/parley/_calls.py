@@ -143,6 +143,12 @@ def export(job_id: str, file_format: str, speakers: str | None, version: int | N
     return Call("GET", path, lambda response: response.content.decode(), params=params)
 
 
+def picture(job_id: str, version: int | None) -> Call[bytes]:
+    """Get the timeline of a job as PNG."""
+    path = f"{_job_path(job_id)}/timeline.png"
+    return Call("GET", path, lambda response: response.content, params={"version": version})
+
+
 def correct(
     job_id: str, operations: Sequence[Document], author: str, base_version: int, redecide: bool
 ) -> Call[Correction]:

@@ -140,6 +140,10 @@ class AsyncParley:
         """Return the turns of a job as a file for other programs."""
         return await self._transport.send(_calls.export(job_id, file_format, speakers, version))
 
+    async def picture(self, job_id: str, *, version: int | None = None) -> bytes:
+        """Return the timeline of a job that succeeded as PNG."""
+        return await self._transport.send(_calls.picture(job_id, version))
+
     async def correct(
         self,
         job_id: str,

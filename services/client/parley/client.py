@@ -188,6 +188,10 @@ class Parley:
         """
         return self._transport.send(_calls.export(job_id, file_format, speakers, version))
 
+    def picture(self, job_id: str, *, version: int | None = None) -> bytes:
+        """Return the timeline of a job that succeeded as PNG. `version` is as in `turns`."""
+        return self._transport.send(_calls.picture(job_id, version))
+
     def correct(
         self,
         job_id: str,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from parley_console import CONTENT_SECURITY_POLICY, FILES
+from parley_console.image import png_of
 from parley_core.recording import peaks_key
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem, fail, succeed
 
@@ -78,10 +79,15 @@ async def test_the_picture_is_the_result(api: ApiFixture, client: httpx.AsyncCli
     picture = await client.get(f"/v1/jobs/{job_id}/timeline.svg")
     assert picture.headers["content-type"] == "image/svg+xml"
     assert "SPEAKER_00" in picture.text
+    image = await client.get(f"/v1/jobs/{job_id}/timeline.png")
+    assert (image.headers["content-type"], image.headers["result-version"]) == ("image/png", "0")
+    assert image.content == png_of(picture.text)
 
 
 async def test_a_job_without_turns_has_no_picture(api: ApiFixture, client: httpx.AsyncClient) -> None:
     job_id = await submitted(client)
-    assert_problem(await client.get(f"/v1/jobs/{job_id}/timeline.svg"), 409, "job_not_finished")
+    for ending in ("svg", "png"):
+        answer = await client.get(f"/v1/jobs/{job_id}/timeline.{ending}")
+        assert_problem(answer, 409, "job_not_finished")
     fail(api, job_id)
     assert_problem(await client.get(f"/v1/jobs/{job_id}/timeline.svg"), 409, "job_not_succeeded")

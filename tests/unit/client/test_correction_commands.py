@@ -95,7 +95,11 @@ def test_a_version_of_the_turns_can_be_asked_for(server: ScriptedServer, client:
     turns = client.turns(JOB_ID, version=4)
     assert (turns.version, turns.turns[0].id, turns.turns[0].confirmed) == (4, "1", True)
     assert client.export(JOB_ID, "svg", version=0) == "<svg/>"
-    assert [request.query["version"] for request in server.requests] == ["4", "0"]
+    server.on("GET", f"/v1/jobs/{JOB_ID}/timeline.png", Reply(text="PNG"))
+    assert client.picture(JOB_ID) == b"PNG"
+    shown = parley("turns", JOB_ID, "--format", "png", "--result-version", "7")
+    assert (shown.exit_code, shown.stdout) == (Exit.OK, "PNG")
+    assert [request.query.get("version") for request in server.requests] == ["4", "0", None, "7"]
 
 
 def test_the_command_makes_one_correction_of_all_options(corrected: ScriptedServer, tmp_path: Path) -> None:

@@ -229,13 +229,6 @@ PEAKS: Responses = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     },
 }
-PICTURE: Responses = {
-    200: {
-        "description": "The picture",
-        "headers": VERSION_HEADERS,
-        "content": {"image/svg+xml": {"schema": {"type": "string"}}},
-    },
-}
 ACCEPTED: Responses = {
     202: {
         "headers": {
@@ -273,6 +266,14 @@ WEBHOOKS: Schema = {
         }
     }
 }
+
+
+def picture(media_type: str) -> Responses:
+    """Return the response with a picture."""
+    schema = {"type": "string"} if media_type.endswith("+xml") else {"type": "string", "format": "binary"}
+    return {
+        200: {"description": "The picture", "headers": VERSION_HEADERS, "content": {media_type: {"schema": schema}}}
+    }
 
 
 def problems(*errors: type[ParleyError]) -> Responses:

@@ -69,8 +69,13 @@ class TurnFiles:
 
     async def write(self, parley: AsyncParley, recording: Source, turns: Turns) -> None:
         """Write the turns of a recording."""
-        text = turns_json(turns) if self.format is TurnFormat.JSON else await parley.export(turns.job_id, self.format)
-        await asyncio.to_thread(self.path(recording).write_bytes, text.encode())
+        if self.format is TurnFormat.JSON:
+            content = turns_json(turns).encode()
+        elif self.format is TurnFormat.PNG:
+            content = await parley.picture(turns.job_id)
+        else:
+            content = (await parley.export(turns.job_id, self.format)).encode()
+        await asyncio.to_thread(self.path(recording).write_bytes, content)
 
 
 @dataclass

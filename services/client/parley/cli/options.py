@@ -54,6 +54,7 @@ class TurnFormat(StrEnum):
     AUDACITY = "audacity"
     DIARIZED_JSON = "diarized_json"
     SVG = "svg"
+    PNG = "png"
 
     @property
     def extension(self) -> str:

@@ -179,4 +179,7 @@ def _print_turns(terminal: Terminal, outcomes: Sequence[Outcome], turns_format: 
     else:
         with terminal.parley() as parley:
             for _, turns in succeeded:
-                terminal.print_text(parley.export(turns.job_id, turns_format))
+                if turns_format is TurnFormat.PNG:
+                    terminal.print_bytes(parley.picture(turns.job_id))
+                else:
+                    terminal.print_text(parley.export(turns.job_id, turns_format))

@@ -63,6 +63,13 @@ class Terminal:
         """Print text for programs to stdout, unchanged."""
         self.out.file.write(text)
 
+    def print_bytes(self, content: bytes) -> None:
+        """Write a file to stdout. Raises CommandFailed if stdout is a terminal."""
+        if self.out.file.isatty():
+            raise CommandFailed(Exit.USAGE, "invalid_usage", "This format is for files: add `> timeline.png`.")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+
     def print_list(
         self,
         found: Sequence[Any],

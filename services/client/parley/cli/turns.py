@@ -36,8 +36,8 @@ def turns(
     as_json: AsJson = False,
 ) -> None:
     """Print the turns of a job that succeeded."""
-    if labels and (as_json or turns_format in (TurnFormat.TABLE, TurnFormat.JSON)):
-        raise typer.BadParameter("--labels goes with the formats of other programs; `table` and `json` have both.")
+    if labels and (as_json or turns_format in (TurnFormat.TABLE, TurnFormat.JSON, TurnFormat.PNG)):
+        raise typer.BadParameter("--labels goes with the text formats of other programs; `table` and `json` have both.")
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         job_id = resolve(parley, job_id)
@@ -45,6 +45,8 @@ def turns(
             terminal.print_json(parley.turns(job_id, version=version).document)
         elif turns_format is TurnFormat.TABLE:
             show_turns(terminal, parley.turns(job_id, version=version))
+        elif turns_format is TurnFormat.PNG:
+            terminal.print_bytes(parley.picture(job_id, version=version))
         else:
             speakers = "labels" if labels else None
             terminal.print_text(parley.export(job_id, turns_format, speakers=speakers, version=version))

@@ -17,7 +17,7 @@ export function downloadMenu(job) {
     if (!items.hidden) return close(true);
     const formats = await formatsOfApi();
     const turns = formats.map((format) => entry(title(format), `${job.links.turns}?format=${format}`, ENDINGS[/** @type {keyof typeof ENDINGS} */ (format)] ?? format));
-    const pictures = [entry("Picture, SVG", `${job.links.timeline}.svg`, "svg"), entry("Picture, PNG", `${job.links.timeline}.svg`, "png", drawn)];
+    const pictures = [entry("Picture, SVG", `${job.links.timeline}.svg`, "svg"), entry("Picture, PNG", `${job.links.timeline}.png`, "png")];
     fill(items, turns, pictures, entry("Recording", job.links.audio, job.recording.media_type.split("/")[1]));
     items.hidden = false;
     button.setAttribute("aria-expanded", "true");
@@ -33,9 +33,9 @@ export function downloadMenu(job) {
     if (focus) button.focus();
   }
 
-  /** @param {string} name @param {string} path @param {string} ending @param {(file: Blob) => Promise<Blob>} [convert] */
-  function entry(name, path, ending, convert) {
-    return h("button", { type: "button", onclick: () => (close(true), save(job, path, ending, convert)) }, name, h("span.muted", {}, `.${ending}`));
+  /** @param {string} name @param {string} path @param {string} ending */
+  function entry(name, path, ending) {
+    return h("button", { type: "button", onclick: () => (close(true), save(job, path, ending)) }, name, h("span.muted", {}, `.${ending}`));
   }
 
   return element;
@@ -54,26 +54,11 @@ async function formatsOfApi() {
   return (schema.anyOf ?? [schema]).flatMap((/** @type {any} */ one) => one.enum ?? []);
 }
 
-/** Return a picture in SVG as PNG, with twice its pixels. @param {Blob} svg @returns {Promise<Blob>} */
-async function drawn(svg) {
-  const url = URL.createObjectURL(svg);
-  try {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { width: 2 * image.naturalWidth, height: 2 * image.naturalHeight }));
-    /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise((resolve, reject) => canvas.toBlob((png) => (png ? resolve(png) : reject(new Error("This browser cannot make the picture.")))));
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-
-/** @param {any} job @param {string} path @param {string} ending @param {(file: Blob) => Promise<Blob>} [convert] */
-async function save(job, path, ending, convert) {
+/** @param {any} job @param {string} path @param {string} ending */
+async function save(job, path, ending) {
   try {
     const file = await (await call(path)).blob();
-    const url = URL.createObjectURL(convert ? await convert(file) : file);
+    const url = URL.createObjectURL(file);
     const base = (job.recording.file_name ?? job.reference ?? job.id).replace(/\.[A-Za-z0-9]{1,5}$/, "");
     h("a", { href: url, download: `${base}.${ending}` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
