@@ -107,6 +107,7 @@ def test_the_command_makes_one_correction_of_all_options(corrected: ScriptedServ
     file.write_text('[{"operation": "remove_turns", "turns": ["9"]}]')
     options = ("--rename", "SPEAKER_00=Dr. Weber", "--rename", "SPEAKER_01=", "--role", "SPEAKER_01=patient")
     more = ("--merge", "SPEAKER_02=SPEAKER_00", "--reassign", "4=SPEAKER_01", "--confirm", "5", "--confirm", "6")
+    more += ("--new-speaker", "7", "--new-speaker", "8")
     made = parley("correct", JOB_ID, *options, *more, "--file", str(file), "--author", "A. Weber")
     assert made.exit_code == Exit.OK, made.stderr
     assert sent(corrected)["author"] == "A. Weber"
@@ -116,6 +117,7 @@ def test_the_command_makes_one_correction_of_all_options(corrected: ScriptedServ
         {"operation": "set_role", "speaker": "SPEAKER_01", "role": "patient"},
         {"operation": "merge_speakers", "speaker": "SPEAKER_02", "into": "SPEAKER_00"},
         {"operation": "reassign_turns", "turns": ["4"], "speaker": "SPEAKER_01"},
+        {"operation": "split_speaker", "turns": ["7", "8"]},
         {"operation": "confirm_turns", "turns": ["5", "6"]},
         {"operation": "remove_turns", "turns": ["9"]},
     ]
@@ -129,9 +131,22 @@ def test_the_command_says_how_many_turns_followed(server: ScriptedServer) -> Non
     assert sent(server)["redecide"] is True
 
 
+def test_the_version_that_was_seen_is_sent_and_not_asked_for(server: ScriptedServer) -> None:
+    server.on("POST", PATH, Reply(201, MADE))
+    assert parley("correct", JOB_ID, "--confirm", "5", "--base-version", "2").exit_code == Exit.OK
+    assert [(request.method, sent(server)["base_version"]) for request in server.requests] == [("POST", 2)]
+
+
 @pytest.mark.parametrize(
     "options",
-    [(), ("--rename", "SPEAKER_00"), ("--merge", "=SPEAKER_00"), ("--redecide",), ("--undo", "--redecide")],
+    [
+        (),
+        ("--base-version", "-1", "--undo"),
+        ("--rename", "SPEAKER_00"),
+        ("--merge", "=SPEAKER_00"),
+        ("--redecide",),
+        ("--undo", "--redecide"),
+    ],
 )
 def test_wrong_options_send_nothing(corrected: ScriptedServer, options: tuple[str, ...]) -> None:
     assert parley("correct", JOB_ID, *options).exit_code == Exit.USAGE

@@ -37,6 +37,10 @@ Rename = Annotated[list[str] | None, _pairs("--rename", "LABEL=NAME", "Name a sp
 Role = Annotated[list[str] | None, _pairs("--role", "LABEL=ROLE", "Give a speaker a role.")]
 Merge = Annotated[list[str] | None, _pairs("--merge", "LABEL=LABEL", "Give the turns of the first to the second.")]
 Reassign = Annotated[list[str] | None, _pairs("--reassign", "TURN=LABEL", "Give a turn to a speaker.")]
+NewSpeaker = Annotated[
+    list[str] | None,
+    _pairs("--new-speaker", "TURN", "Give a turn to a new speaker; all that are given to the same one."),
+]
 Confirm = Annotated[list[str] | None, _pairs("--confirm", "TURN", "Say that the speaker of a turn is right.")]
 File = Annotated[
     typer.FileText | None,
@@ -45,6 +49,16 @@ File = Annotated[
         metavar="FILE",
         help="A JSON list of operations, for all that the API knows; `-` reads from stdin.",
         encoding="utf-8",
+        show_default=False,
+    ),
+]
+BaseVersion = Annotated[
+    int | None,
+    typer.Option(
+        "--base-version",
+        metavar="NUMBER",
+        min=0,
+        help="Version of the turns that you saw: a newer one refuses the correction. By default the newest.",
         show_default=False,
     ),
 ]
@@ -62,11 +76,13 @@ def correct(
     role: Role = None,
     merge: Merge = None,
     reassign: Reassign = None,
+    new_speaker: NewSpeaker = None,
     confirm: Confirm = None,
     file: File = None,
     undo: Undo = False,
     redo: Redo = False,
     redecide: Redecide = False,
+    base_version: BaseVersion = None,
     author: Author = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,6 +95,7 @@ def correct(
         *_named(role, lambda label, name: {"operation": "set_role", "speaker": label, "role": name or None}),
         *_named(merge, lambda label, into: {"operation": "merge_speakers", "speaker": label, "into": into}),
         *_named(reassign, lambda turn, label: {"operation": "reassign_turns", "turns": [turn], "speaker": label}),
+        *([{"operation": "split_speaker", "turns": new_speaker}] if new_speaker else []),
         *([{"operation": "confirm_turns", "turns": confirm}] if confirm else []),
         *(_operations(file) if file else []),
         *([{"operation": "undo"}] if undo else []),
@@ -91,7 +108,9 @@ def correct(
     terminal = terminal_of(ctx)
     author = author or getpass.getuser()
     with terminal.parley() as parley:
-        made = parley.correct(resolve(parley, job_id), operations, author=author, redecide=redecide)
+        made = parley.correct(
+            resolve(parley, job_id), operations, author=author, base_version=base_version, redecide=redecide
+        )
     if as_json:
         terminal.print_json(made.document)
         return
