@@ -59,6 +59,30 @@ def test_a_link_is_fetched_by_the_server_and_its_signature_is_not_shown(server: 
     assert "secret" not in result.stdout + result.stderr
 
 
+def test_a_folder_is_submitted_under_keys_that_a_second_run_repeats(
+    server: ScriptedServer, recording: Path, tmp_path: Path
+) -> None:
+    every_submit_ends_as(server, SUCCEEDED)
+    folder = tmp_path / "calls"
+    (folder / "monday").mkdir(parents=True)
+    for name in ("a.flac", "monday/b.FLAC", "notes.txt", ".hidden.flac"):
+        (folder / name).write_bytes(b"fLaC" + name[:1].encode())
+
+    def keys(*arguments: object) -> list[str]:
+        server.requests.clear()
+        assert parley("submit", "--no-wait", *arguments).exit_code == Exit.OK
+        return sorted(request.headers["Idempotency-Key"] for request in server.requests)
+
+    first = keys(folder)
+    assert (len(set(first)), keys(folder)) == (2, first)
+    assert not set(keys(folder, "--speakers", 2)) & set(first)
+    (folder / "a.flac").write_bytes(b"fLaC another")
+    assert len(set(keys(folder)) & set(first)) == 1
+    assert keys(recording) != keys(recording)  # whoever names a file twice means two jobs
+    (tmp_path / "empty").mkdir()
+    assert "has no recordings" in parley("submit", tmp_path / "empty").stderr
+
+
 def test_submit_prints_why_a_job_failed(server: ScriptedServer, recording: Path) -> None:
     every_submit_ends_as(server, FAILED)
     result = parley("submit", recording)

@@ -12,7 +12,7 @@ from parley import AsyncParley, Job, ParleyClientError, SubmitOptions, Turns
 from parley.cli.display import turns_json
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import error_document, exit_code_of
-from parley.cli.links import Link, Source
+from parley.cli.links import Link, Source, key_of
 from parley.cli.options import TurnFormat
 from parley.cli.progress import ProgressView
 
@@ -87,6 +87,7 @@ class Batch:
         wait: follow every job to its end and get its turns; else the accepted job is the outcome.
         turn_files: where the turns of each file are written as soon as they are there.
         transcript: of the recording, if there is one recording.
+        repeatable: files whose idempotency key depends on their content, so that a second run makes no second job.
         accepted: the jobs so far, also if the batch is interrupted.
     """
 
@@ -96,6 +97,7 @@ class Batch:
     wait: bool
     turn_files: TurnFiles | None = None
     transcript: Path | None = None
+    repeatable: frozenset[Source] = frozenset()
     accepted: list[Job] = field(default_factory=list)
     _uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
     _watches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WATCHES))
@@ -129,9 +131,13 @@ class Batch:
         async with self._uploads:
             if isinstance(path, Link):
                 self.view.fetching(path)
+            key = None
+            if isinstance(path, Path) and path in self.repeatable:
+                key = await asyncio.to_thread(key_of, path, self.options)
             job = await self.parley.submit(
                 path.url if isinstance(path, Link) else path,
                 transcript=self.transcript,
+                idempotency_key=key,
                 on_bytes=lambda sent, total: self.view.uploading(path, sent, total),
                 **self.options,
             )

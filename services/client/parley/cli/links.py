@@ -1,8 +1,11 @@
-"""Recordings on the command line: files, and links that the server fetches."""
+"""Recordings on the command line: files, folders, and links that the server fetches."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -10,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from parley._calls import is_link
+from parley._upload import MEDIA_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,38 @@ Source = Path | Link
 """Where a recording is."""
 
 
-def source_of(text: str) -> Source:
-    """Return the file or the link that an argument means. Raises BadParameter if there is no such file."""
+def sources_of(text: str) -> list[Source]:
+    """Return the link or the file that an argument means, or the recordings in its folder.
+
+    Raises:
+        BadParameter: there is no such file, or the folder has no recording.
+    """
     if is_link(text):
-        return Link(text)
+        return [Link(text)]
     path = Path(text)
+    if path.is_dir():
+        found: list[Source] = [*sorted(filter(_is_recording, path.rglob("*")))]
+        if not found:
+            raise typer.BadParameter(f"Folder '{text}' has no recordings ({', '.join(sorted(MEDIA_TYPES))}).")
+        return found
     if not path.exists():
         raise typer.BadParameter(f"File '{text}' does not exist.")
-    if path.is_dir():
-        raise typer.BadParameter(f"File '{text}' is a directory.")
     if not os.access(path, os.R_OK):
         raise typer.BadParameter(f"File '{text}' is not readable.")
-    return path
+    return [path]
+
+
+def _is_recording(path: Path) -> bool:
+    return path.suffix.lower() in MEDIA_TYPES and not path.name.startswith(".") and path.is_file()
+
+
+def key_of(path: Path, options: Mapping[str, object]) -> str:
+    """Return an idempotency key that depends on the file and the options: a second run gets the same job.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps([str(path.resolve()), options], sort_keys=True).encode(errors="replace"))
+    return f"parley-submit-{digest.hexdigest()}"

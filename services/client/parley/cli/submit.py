@@ -16,7 +16,7 @@ from parley.cli.batch import Batch, Outcome, TurnFiles
 from parley.cli.display import show_turns
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
-from parley.cli.links import Link, Source, source_of
+from parley.cli.links import Link, Source, sources_of
 from parley.cli.options import AsJson, QueueOption, Reference, TurnFormat, terminal_of
 from parley.cli.progress import progress_view
 from parley.cli.terminal import Terminal, printable
@@ -26,8 +26,8 @@ MAX_IDS_SHOWN = 5  # after Ctrl-C; more would scroll the reason off the screen
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE|LINK",
-        help="Recordings: files, or links such as `https://...` and `s3://...` that the server fetches.",
+        metavar="FILE|FOLDER|LINK",
+        help="Recordings: files, folders, or links such as `https://...` and `s3://...` that the server fetches.",
     ),
 ]
 Wait = Annotated[bool, typer.Option(help="Wait for the turns. With --no-wait, print the job ids instead.")]
@@ -91,8 +91,10 @@ def submit(
     """Submit recordings, wait for their jobs and print the turns."""
     if not wait and (turns_format or output):
         raise typer.BadParameter("--format and --output need the turns; --no-wait does not wait for them.")
-    sources = [source_of(text) for text in files]
-    if transcript and len(files) > 1:
+    given = [(text, sources_of(text)) for text in files]
+    sources = [source for _, found in given for source in found]
+    repeatable = frozenset(source for text, found in given if Path(text).is_dir() for source in found)
+    if transcript and len(sources) > 1:
         raise typer.BadParameter("--transcript goes with one recording.")
     if transcript and isinstance(sources[0], Link):
         raise typer.BadParameter("--transcript goes with a file. Send it later: `parley transcript ID FILE`.")
@@ -108,7 +110,9 @@ def submit(
         channels=channels.split(",") if channels else None,
         callback_url=callback_url,
     )
-    outcomes = submit_files(terminal, sources, options, wait=wait, turn_files=turn_files, transcript=transcript)
+    outcomes = submit_files(
+        terminal, sources, options, wait=wait, turn_files=turn_files, transcript=transcript, repeatable=repeatable
+    )
     if as_json:
         terminal.print_json([outcome.document() for outcome in outcomes])
     elif not wait:
@@ -126,6 +130,7 @@ def submit_files(
     wait: bool,
     turn_files: TurnFiles | None = None,
     transcript: Path | None = None,
+    repeatable: frozenset[Source] = frozenset(),
 ) -> list[Outcome]:
     """Submit files with their progress on stderr, and return their outcomes.
 
@@ -137,7 +142,7 @@ def submit_files(
     async def run() -> list[Outcome]:
         async with terminal.async_parley() as parley:
             with progress_view(terminal.err, len(files)) as view:
-                return await Batch(parley, view, options, wait, turn_files, transcript, accepted).run(files)
+                return await Batch(parley, view, options, wait, turn_files, transcript, repeatable, accepted).run(files)
 
     try:
         return asyncio.run(run())
