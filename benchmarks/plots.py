@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ STYLE = {
     "grid.color": "#d5dbe1",
 }
 OURS, OTHERS = "#0b7285", "#868e96"
+COLUMNS = 5  # of small diagrams
 NEAR = 0.05  # of the threshold, on either side: the shaded band
 
 
@@ -101,6 +102,25 @@ def plot_reliability(turns: ScoredTurns, title: str) -> str:
         axes.plot([0, 1], [0, 1], linestyle="--", color=OTHERS)
         weight, confidence, right = turns.bins(turns.seconds / turns.seconds.sum()).T
         axes.scatter(confidence, right, s=20 + 900 * weight, color=OURS, alpha=0.6, zorder=3, gid="bins")
+        return _svg(figure)
+
+
+def plot_reliability_by_condition(conditions: Mapping[str, ScoredTurns]) -> str:
+    """Return an SVG with a reliability diagram per condition, as `plot_reliability` draws one."""
+    columns = min(len(conditions), COLUMNS)
+    rows = -(-len(conditions) // columns)
+    with rc_context(STYLE):
+        figure = Figure((2.1 * columns, 2.3 * rows), layout="constrained")
+        for place, (name, turns) in enumerate(conditions.items(), 1):
+            weight, confidence, right = turns.bins(turns.seconds / turns.seconds.sum()).T
+            error = turns.calibration_error(turns.seconds)
+            axes = figure.add_subplot(rows, columns, place, aspect="equal", xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
+            axes.set_title(f"{name}: {error:.3f}", fontsize="small")
+            axes.tick_params(labelsize="small")
+            axes.plot([0, 1], [0, 1], linestyle="--", color=OTHERS)
+            axes.scatter(confidence, right, s=10 + 300 * weight, color=OURS, alpha=0.6, zorder=3, gid="bins")
+        figure.supxlabel("confidence", fontsize="medium")
+        figure.supylabel("share of the time with the right speaker label", fontsize="medium")
         return _svg(figure)
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.plots import Line, Point, plot_errors_against_cost, plot_errors_by_threshold, plot_reliability
+from benchmarks.plots import (
+    Line,
+    Point,
+    plot_errors_against_cost,
+    plot_errors_by_threshold,
+    plot_reliability,
+    plot_reliability_by_condition,
+)
 from benchmarks.scoring.reliability import ScoredTurns
 
 Places = NDArray[np.float64]
@@ -61,6 +68,13 @@ def test_the_reliability_diagram_has_a_point_per_bin_on_the_diagonal_if_the_conf
     assert len(points) == 3
     assert "three turns" in texts_of(picture)
     assert all(point.sum() == pytest.approx(points[0].sum(), abs=0.2) for point in points)
+
+
+def test_each_condition_has_its_reliability_with_its_calibration_error() -> None:
+    values = np.array([0.05, 0.55, 1.0])
+    right, wrong = ScoredTurns(values, values, np.ones(3)), ScoredTurns(np.ones(2), np.zeros(2), np.ones(2))
+    picture = ElementTree.fromstring(plot_reliability_by_condition({"calm": right, "noise": wrong}))
+    assert {"calm: 0.000", "noise: 1.000"} <= texts_of(picture)
 
 
 def test_the_same_figures_give_the_same_picture() -> None:
