@@ -52,7 +52,7 @@ local function remaining(pace, id)
   local since = tonumber(job[5] or began or now) -- what has happened since is not known
   local speed = 1
   if job[4] == '1' and progress > 0 then
-    speed = math.max(0.5, math.min(3, (since - (began or since)) / 1000 / (progress * whole))) ^ progress
+    speed = math.max(0.5, math.min(20, (since - (began or since)) / 1000 / (progress * whole))) ^ progress
   end
   return (1 - progress) * whole * speed, 'part:' .. part_of(progress), (now - since) / 1000
 end
