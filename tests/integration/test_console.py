@@ -485,6 +485,8 @@ def test_a_shared_link_opens_one_recording_without_a_key_until_it_is_revoked(
         expect(revoke).to_have_count(0)
         reader.reload()
         expect(reader.get_by_role("alert")).to_contain_text("This link opens nothing")
+        reader.goto(f"{server.url}{path}#%zz")
+        expect(reader.get_by_role("alert")).to_contain_text("This link opens nothing")
         reader.get_by_role("link", name="Parley").click()
         expect(reader.get_by_label("Key of your department")).to_be_visible()
     assert [one for one in sent if secret in one["url"] or one.get("referer")] == []

@@ -37,7 +37,7 @@ export function useLink(shared) {
 /** Keep the secret of a shared link, and take it out of the address: it must not stay in the history. */
 export function keepLink() {
   if (!location.hash) return;
-  sessionStorage.setItem(LINK, decodeURIComponent(location.hash.slice(1)));
+  sessionStorage.setItem(LINK, location.hash.slice(1)); // its letters need no escape
   history.replaceState(null, "", location.pathname);
 }
 
