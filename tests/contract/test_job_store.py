@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import (
@@ -40,7 +41,7 @@ from parley_core.job import (
     RetryIn,
     dispatch_of,
 )
-from parley_core.ports import JobStore
+from parley_core.ports import JobIndex, JobStore
 from parley_core.redis import RedisJobStore, transitions
 from parley_core.settings import Settings
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
@@ -50,6 +51,15 @@ from tests.support.waiting import HANG_SECONDS, until
 RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
 LOST = Failure(WorkerLost.code, "The worker was not heard of.")
 BUSY = Failure("object_store_unavailable", "down")
+
+
+@pytest.fixture(params=["redis", "memory"])
+def index(request: pytest.FixtureRequest) -> JobIndex:
+    if request.param == "memory":
+        return MemoryJobStore()
+    valkey: Valkey = request.getfixturevalue("valkey")
+    Redis.from_url(valkey.url).flushall()
+    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
 
 
 @pytest.fixture(params=["redis", "memory", "durable"])
@@ -639,6 +649,33 @@ def test_retention_ends_by_option_then_by_default(make_store: Callable[..., JobS
         store.succeed(lease, RESULT)
     time.sleep(0.005)
     assert [job.options.retain_seconds for job in store.claim_expired(10)] == [0]
+
+
+def test_a_recording_goes_before_the_rest_and_takes_its_retry_with_it(index: JobIndex) -> None:
+    kept, lease = running(index, queued(index))
+    index.succeed(lease, RESULT)
+    job = index.cancel(accepted(index, retain_audio_seconds=0).id)
+    later = index.cancel(accepted(index, retain_audio_seconds=600).id)
+    time.sleep(0.005)
+    assert [one.id for one in index.claim_recordings(10)] == [job.id]
+    assert list(index.claim_recordings(10)) == [], "claimed by one keeper"
+    time.sleep(0.005)
+    assert 0.004 < index.health().retention_lag_seconds < HANG_SECONDS
+    before = index.tenant_load(job.tenant).stored_bytes
+    for _ in range(2):
+        index.note_recording_removed(job.id)
+    assert index.tenant_load(job.tenant).stored_bytes == before - job.recording.bytes
+    assert index.health().retention_lag_seconds == 0
+    assert index.get(job.id).recording_removed
+    with pytest.raises(JobNotRetryable, match="recording"):
+        index.retry(job.id)
+    assert index.retry(later.id).state is JobState.QUEUED, "its recording waits for the next end"
+    for one in (job.id, kept.id):
+        index.condemn(one)
+        index.purge(one)
+    index.note_recording_removed(job.id)
+    assert index.tenant_load(job.tenant).stored_bytes == later.recording.bytes
+    assert index.stats().counters["stored_recording_bytes|queue=interactive"] == later.recording.bytes
 
 
 def test_an_expired_job_is_claimed_by_one_keeper_only(store: JobStore) -> None:

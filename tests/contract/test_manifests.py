@@ -55,7 +55,9 @@ def manifests(objects: RecordingStore) -> Manifests:
 
 
 def test_what_was_accepted_is_given_back_whole(manifests: Manifests) -> None:
-    options = JobOptions(SpeakerBounds(2, 3), Queue.BATCH, "consult 7", None, 60, True, (Role.CLINICIAN, Role.PATIENT))
+    options = JobOptions(
+        SpeakerBounds(2, 3), Queue.BATCH, "consult 7", None, 60, 0, True, (Role.CLINICIAN, Role.PATIENT)
+    )
     new, key = new_job(options=options), IdempotencyKey("k", "d")
     assert manifests.accept(new, key) == new
     assert manifests.find(new.id) == (new, key)
@@ -86,6 +88,23 @@ def test_a_retry_by_hand_begins_a_run_with_an_end_of_its_own(manifests: Manifest
     assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, run=1, ended=False)
     assert manifests.end(new.id, 1, SUCCEEDED) == SUCCEEDED
     assert manifests.trace(new.id) == JobTrace(new.id, accepted=True, run=1, ended=True)
+
+
+def test_after_a_run_comes_a_retry_or_no_recording_and_never_both(manifests: Manifests) -> None:
+    retried, removed = (new_job(options=JobOptions(retain_audio_seconds=0)) for _ in range(2))
+    for new in (retried, removed):
+        manifests.accept(new, None)
+        manifests.end(new.id, 0, CANCELLED)
+    now = datetime.now(UTC)
+    assert manifests.begin_run(retried.id, 1)
+    assert manifests.condemn_recording(retried.id, now) is None
+    for _ in range(2):  # once more, after a keeper that was killed
+        assert manifests.condemn_recording(removed.id, now) == removed.recording
+    assert not manifests.begin_run(removed.id, 1)
+    assert manifests.trace(retried.id) == JobTrace(retried.id, accepted=True, run=1)
+    assert manifests.trace(removed.id) == JobTrace(removed.id, accepted=True, ended=True, recording_removed=True)
+    manifests.end(retried.id, 1, SUCCEEDED)
+    assert manifests.condemn_recording(retried.id, now) == retried.recording
 
 
 def test_a_purged_job_leaves_a_tombstone_alone(manifests: Manifests, objects: RecordingStore) -> None:

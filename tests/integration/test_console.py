@@ -152,6 +152,22 @@ def test_a_failed_job_says_why_and_can_be_tried_again(visit: Open, shelf: Shelf,
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
 
 
+def test_a_job_without_its_recording_shows_its_turns_and_says_so(visit: Open, shelf: Shelf, said: Conversation) -> None:
+    done, failed = shelf.succeeded(said, "visit.flac"), shelf.accepted(said, "other.flac")
+    shelf.store.cancel(failed.id)
+    for job in (done, failed):
+        shelf.store.index.note_recording_removed(job.id)
+    page = visit(path_of(done))
+    expect(page.get_by_text("The recording is no longer kept.")).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_disabled()
+    page.locator(".turn").nth(2).click()
+    expect(page.locator(".turn.selected")).to_have_attribute("data-index", "2")
+    page.get_by_role("button", name="Download").click()
+    expect(page.locator(".menu-items button", has_text="RTTM")).to_be_visible()
+    expect(page.locator(".menu-items button", has_text="Recording")).to_have_count(0)
+    expect(visit(path_of(failed)).get_by_text("cannot be tried again")).to_be_visible()
+
+
 def test_a_click_on_the_timeline_seeks_and_selects_the_turn(visit: Open, shelf: Shelf, said: Conversation) -> None:
     page = visit(path_of(shelf.succeeded(said, "visit.flac")))
     stage = page.get_by_role("slider")

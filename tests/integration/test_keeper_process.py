@@ -119,10 +119,15 @@ def test_a_job_whose_retention_is_over_is_gone_with_its_objects(system: System) 
     system.worker()
     new = system.upload()
     brief = replace(new, options=replace(new.options, retain_seconds=0))
-    system.publish(system.store.create(brief).job)
-    system.wait_for_end(brief.id)
+    silent = system.upload()
+    silent = replace(silent, options=replace(silent.options, retain_audio_seconds=0))
+    for job in (brief, silent):
+        system.publish(system.store.create(job).job)
+        system.wait_for_end(job.id)
     system.keeper()
-    until(lambda: not system.objects.keys("recordings") and not system.objects.keys("results"))
+    until(lambda: not system.objects.keys("recordings"))
+    until(lambda: not any(brief.id in key for key in system.objects.keys("results")))
+    assert any(silent.id in key for key in system.objects.keys("results")), "the result stays without its recording"
 
 
 def test_it_shows_its_health_and_stops_promptly(system: System, tmp_path: Path) -> None:

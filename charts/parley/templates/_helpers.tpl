@@ -120,6 +120,9 @@ annotations:
 - {name: PARLEY_QUEUE_LIMIT, value: {{ .root.Values.limits.queueLimit | int64 | quote }}}
 - {name: PARLEY_SANDBOX_REQUIRED, value: {{ .root.Values.sandbox.required | quote }}}
 - {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
+{{- if ne (toString .root.Values.limits.retainAudioSeconds) "" }}
+- {name: PARLEY_RETAIN_AUDIO_SECONDS, value: {{ .root.Values.limits.retainAudioSeconds | int64 | quote }}}
+{{- end }}
 {{- end -}}
 
 {{/* What tenants may use, as the environment of the API. */}}

@@ -27,6 +27,7 @@ class Recording:
         seconds: length.
         media_type: such as `audio/flac`.
         file_name: name of the submitted file; None if it was submitted without a name.
+        kept: whether the server has it still; it may go before the result.
     """
 
     sha256: str
@@ -34,6 +35,7 @@ class Recording:
     seconds: float
     media_type: str
     file_name: str | None = None
+    kept: bool = True
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
@@ -43,6 +45,7 @@ class Recording:
             seconds=document["seconds"],
             media_type=document["media_type"],
             file_name=document.get("file_name"),
+            kept=document.get("kept", True),
         )
 
 

@@ -17,6 +17,7 @@ class SubmitOptions(TypedDict, total=False):
         reference: your own name for the conversation.
         callback_url: where the server delivers the end of the job.
         retain_seconds: how long recording and result are kept after the end of the job.
+        retain_audio_seconds: how long the recording alone is kept after the end of the job; 0 removes it at the end.
         speaker_embeddings: keep an embedding of each speaker, to enrol voiceprints and to identify speakers.
         channels: role per channel, in order: `clinician`, `patient` or `other`.
         file_name: name that is shown with the job; by default the name of the submitted file.
@@ -29,6 +30,7 @@ class SubmitOptions(TypedDict, total=False):
     reference: str | None
     callback_url: str | None
     retain_seconds: int | None
+    retain_audio_seconds: int | None
     speaker_embeddings: bool
     channels: Sequence[str] | None
     file_name: str | None

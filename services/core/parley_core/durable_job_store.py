@@ -22,16 +22,17 @@ from parley_core.errors import (
     JobAlreadyTerminal,
     JobCancelled,
     JobNotFound,
+    JobNotRetryable,
     JobPurged,
     JobStoreUnavailable,
     LeaseLost,
     ObjectStoreUnavailable,
     ParleyError,
-    RecordUnreadable,
     WorkerLost,
 )
 from parley_core.indexed_job_store import IndexedJobStore
 from parley_core.job import (
+    RECORDING_REMOVED,
     Created,
     Failure,
     GiveUp,
@@ -51,9 +52,10 @@ from parley_core.ports import JobIndex, RecordingStore
 from parley_core.recording import checkpoint_folder, result_folder, result_key, transcript_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.storage.job_documents import as_accepted, as_ended, end_of
+from parley_core.storage.job_documents import as_accepted, end_of
 from parley_core.storage.manifests import Manifests
 from parley_core.storage.objects import ObjectStore
+from parley_core.storage.stored_job import stored_job
 
 log = get_logger(__name__)
 
@@ -216,7 +218,8 @@ class DurableJobStore(IndexedJobStore):
         if job.state in (JobState.FAILED, JobState.CANCELLED):
             if self.manifests.trace(job_id).purged:
                 raise JobPurged("This job is being deleted.")
-            self.manifests.begin_run(job_id, job.run + 1)
+            if not self.manifests.begin_run(job_id, job.run + 1):
+                raise JobNotRetryable(RECORDING_REMOVED)
         return self.index.retry(job_id, job.run)
 
     def condemn(self, job_id: str) -> None:
@@ -242,7 +245,20 @@ class DurableJobStore(IndexedJobStore):
         self.purge(job.id)
         result = ("result",) if any(key.endswith(".json") for key in removed) else ()
         transcript = ("transcript",) if transcript_key(job.id) in removed else ()
-        return ("recording", *result, *transcript, "record")
+        recording = () if job.recording_removed else ("recording",)
+        return (*recording, *result, *transcript, "record")
+
+    def remove_recording(self, job_id: str, now: datetime) -> bool:
+        """Remove the recording of an ended job, and keep the rest; return whether it is gone.
+
+        Raises ValueError for a manifest that cannot be read, ObjectStoreUnavailable or JobStoreUnavailable.
+        """
+        recording = self.manifests.condemn_recording(job_id, now)
+        if recording is None:
+            return False
+        self._objects.delete(recording.key)
+        self.index.note_recording_removed(job_id)
+        return True
 
     def remove_expired(self, jobs: Sequence[Job], note_progress: Callable[[], None]) -> list[Job]:
         """Remove ended jobs whose retention is over; return those that this call removed.
@@ -289,7 +305,7 @@ class DurableJobStore(IndexedJobStore):
         try:
             return self.index.get(job_id)
         except (JobNotFound, JobStoreUnavailable) as error:
-            return self._stored(job_id, error)
+            return stored_job(self.manifests, job_id, error)
 
     # Where the two disagree
 
@@ -333,28 +349,6 @@ class DurableJobStore(IndexedJobStore):
             if job is None:
                 raise error from None
             return job
-
-    def _stored(self, job_id: str, error: JobNotFound | JobStoreUnavailable) -> Job:
-        try:
-            trace = self.manifests.trace(job_id)
-            if trace.purged:
-                raise JobPurged from None
-            found = self.manifests.find(job_id)  # also when not listed: some stores list what they took with a delay
-            end = self.manifests.find_end(job_id, trace.run) if trace.ended else None
-            unrecorded = self.manifests.is_unrecorded(job_id)
-        except ObjectStoreUnavailable:
-            # "Not found" would be a guess: an accepted job may be in the object store that cannot be read.
-            raise JobStoreUnavailable("Neither the job store nor the object store answers.") from error
-        except ValueError:
-            raise RecordUnreadable("The manifest of this job cannot be read.") from error
-        if found is None:
-            raise error
-        job = as_accepted(found[0], trace.run)
-        if end is not None:
-            return as_ended(job, end)
-        if isinstance(error, JobStoreUnavailable) and not unrecorded:
-            raise error  # it may be running: only Redis knows
-        return job
 
     def _show_lost_commit(self, lease: Lease) -> None:
         """Show the end of a silent attempt's run, if there is one: Redis has lost it. Raises LeaseLost then.

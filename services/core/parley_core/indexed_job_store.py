@@ -65,6 +65,9 @@ class IndexedJobStore:
     def claim_expired(self, limit: int) -> Sequence[Job]:
         return self.index.claim_expired(limit)
 
+    def claim_recordings(self, limit: int) -> Sequence[Job]:
+        return self.index.claim_recordings(limit)
+
     def note_stopped(self, job_id: str, nonce: str) -> None:
         self.index.note_stopped(job_id, nonce)
 

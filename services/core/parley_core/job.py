@@ -53,6 +53,9 @@ class Phase(StrEnum):
     STORING = "storing"
 
 
+RECORDING_REMOVED = "The recording of this job is no longer kept, so it cannot be tried again. Submit it as a new job."
+
+
 @dataclass(frozen=True, slots=True)
 class SpeakerBounds:
     """Bounds of the number of speakers, both inclusive. None leaves a bound to the engine."""
@@ -69,6 +72,7 @@ class JobOptions:
         reference: the caller's own name for the conversation (`X-Session-ID` of a consult).
         callback_url: where the delivery goes when the job ends.
         retain_seconds: how long recording and result are kept after the end; None is the deployment's default.
+        retain_audio_seconds: how long the recording is kept after the end; None is as long as the result.
         speaker_embeddings: keep the embedding of each speaker in the result. It is biometric data.
         channels: role of the speaker on each channel of the recording, in order; empty if unknown.
     """
@@ -78,6 +82,7 @@ class JobOptions:
     reference: str | None = None
     callback_url: str | None = None
     retain_seconds: int | None = None
+    retain_audio_seconds: int | None = None
     speaker_embeddings: bool = False
     channels: tuple[Role, ...] = ()
 
@@ -179,6 +184,7 @@ class Job:
         position: number of jobs before this one in its queue while it is accepted or queued; else None.
         estimate: when it ends; None if it has ended, if no worker serves its queue, or if too few jobs have ended.
         traceparent: the caller's trace context by W3C Trace Context; None without one.
+        recording_removed: the recording is gone, and the rest is kept.
     """
 
     id: str
@@ -201,6 +207,7 @@ class Job:
     position: int | None = None
     estimate: Estimate | None = None
     traceparent: str | None = None
+    recording_removed: bool = False
 
     @property
     def trace_id(self) -> str:
@@ -236,6 +243,7 @@ class JobTrace:
         run: number of retries by hand.
         ended: the present run has an end.
         purged: its tombstone is there.
+        recording_removed: that of its recording is there.
     """
 
     job_id: str
@@ -243,6 +251,7 @@ class JobTrace:
     run: int = 0
     ended: bool = False
     purged: bool = False
+    recording_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,9 @@ class MaintenanceStore(JobReader, JobRecorder, AttemptEnder, Protocol):
         """Return ended jobs whose retention is over. Each is claimed for a minute."""
         ...
 
+    def claim_recordings(self, limit: int) -> Sequence[Job]:
+        """Return ended jobs whose recording is to go before the rest. Each is claimed for a minute."""
+
     def measure_service(self, start_seconds: float, longest_seconds: float) -> None:
         """Count the time since the last call for each queue: with unfinished jobs, and of it with workers.
 
@@ -287,6 +290,7 @@ class JobIndex(JobStore, Protocol):
     def unfinished_ids(self) -> Iterator[str]: ...
     def history(self) -> History: ...
     def confirm_history(self, seen: History, look_again: bool) -> int | None: ...
+    def note_recording_removed(self, job_id: str) -> None: ...
 
     def condemn_each(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Condemn the jobs of these that have ended; return their ids."""

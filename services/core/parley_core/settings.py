@@ -176,6 +176,10 @@ class Settings(BaseSettings):
     longest_retain_seconds: int | None = Field(None, ge=0)
     """Longest time that a caller may ask for; by default PARLEY_RETAIN_SECONDS, which then nobody can exceed."""
 
+    retain_audio_seconds: int | None = Field(None, ge=0)
+    """How long a recording is kept after its job has ended, where it goes before the result; 0 is at the end. The
+    shortest of job, tenant and this one counts, for jobs submitted from then on. By default as long as the result."""
+
     # Voiceprints
 
     voiceprints_per_tenant: int = Field(1_000, ge=1)
@@ -320,6 +324,12 @@ class Settings(BaseSettings):
     def retention_limit(self) -> int:
         """Longest time in seconds that a caller may have recording, result and record kept."""
         return self.retain_seconds if self.longest_retain_seconds is None else self.longest_retain_seconds
+
+    def audio_retention(self, tenant: str) -> int | None:
+        """Return how long a tenant's recordings are kept at most; None is as long as their results."""
+        quota = self.tenants.get(tenant)
+        given = (self.retain_audio_seconds, quota.retain_audio_seconds if quota else None)
+        return min((seconds for seconds in given if seconds is not None), default=None)
 
     def require_safe_address(self) -> None:
         """Raise UnsafeSettings when the API would serve other machines without keys."""

@@ -13,6 +13,7 @@ class TenantQuota(BaseModel):
     Attributes:
         link_hosts: see PARLEY_TENANT_LINK_HOSTS.
         link_buckets: see PARLEY_TENANT_LINK_BUCKETS.
+        retain_audio_seconds: how long its recordings are kept after the end of their jobs, where that is shorter.
         weight: its share of the workers, relative to the other tenants that have jobs waiting.
     """
 
@@ -25,6 +26,7 @@ class TenantQuota(BaseModel):
     stored_bytes: int | None = Field(None, ge=0)
     link_hosts: str | None = None
     link_buckets: str | None = None
+    retain_audio_seconds: int | None = Field(None, ge=0)
     weight: float = Field(1.0, gt=0, le=1000)
 
 

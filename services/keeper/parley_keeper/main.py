@@ -34,7 +34,7 @@ from parley_keeper.maintenance import (
 from parley_keeper.orphans import OrphanCollector
 from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
 from parley_keeper.reconciliation import Reconciler
-from parley_keeper.retention import purge_expired
+from parley_keeper.retention import purge_expired, remove_recordings
 from parley_keeper.tracing.sender import TraceSender
 
 TRACES_SECONDS = 5.0  # a request costs as much as the spans of several jobs, and nobody waits for a trace
@@ -61,6 +61,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
         MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
         MaintenanceTask("purge", 5.0, partial(purge_expired, store)),
+        MaintenanceTask("remove_recordings", 5.0, partial(remove_recordings, store)),
         MaintenanceTask("end_voiceprints", 5.0, ended.run_once),
         MaintenanceTask("deliver", 1.0, sender.run_once),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),

@@ -15,6 +15,7 @@ from parley_keeper.loop import NoteProgress
 
 BATCH = 500  # jobs that one call claims: few enough to be removed before the claim lapses
 AT_ONCE = 2  # batches: while one waits for a store, the other goes on
+RECORDINGS_AT_ONCE = 8  # each waits for the object store most of the time
 
 log = get_logger(__name__)
 
@@ -33,12 +34,33 @@ def purge_expired(
         JobStoreUnusable: the clock of Redis, by which jobs are due, is another one than the keeper's.
         JobStoreUnavailable, ObjectStoreUnavailable: the rest is due again once the claims have lapsed.
     """
-    apart = store.index.history().now - now()
+    _require_one_clock(store, now())
+    with ThreadPoolExecutor(AT_ONCE, "purge") as threads:
+        return sum(threads.map(lambda _: _purge_due(store, note_progress), range(AT_ONCE)))
+
+
+def remove_recordings(
+    store: DurableJobStore, note_progress: NoteProgress, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> int:
+    """Remove recordings that go before their results, until none is due; return how many were removed.
+
+    Arguments and errors are those of `purge_expired`.
+    """
+    _require_one_clock(store, now())
+    removed = 0
+    with ThreadPoolExecutor(RECORDINGS_AT_ONCE, "recordings") as threads:
+        while due := store.claim_recordings(BATCH):
+            for done in threads.map(lambda job: _remove_recording(store, job, now()), due):
+                note_progress()
+                removed += done
+    return removed
+
+
+def _require_one_clock(store: DurableJobStore, now: datetime) -> None:
+    apart = store.index.history().now - now
     if abs(apart) > CLOCKS_APART:
         hours = apart / timedelta(hours=1)
         raise JobStoreUnusable(f"The clock of Redis is {hours:+.1f} h from the keeper's; nothing is purged meanwhile.")
-    with ThreadPoolExecutor(AT_ONCE, "purge") as threads:
-        return sum(threads.map(lambda _: _purge_due(store, note_progress), range(AT_ONCE)))
 
 
 def _purge_due(store: DurableJobStore, note_progress: NoteProgress) -> int:
@@ -62,3 +84,16 @@ def _remove(store: DurableJobStore, jobs: Sequence[Job], note_progress: NoteProg
     for job in removed:
         log.info("job purged", job_id=job.id, tenant=job.tenant, trace_id=job.trace_id)
     return len(removed)
+
+
+def _remove_recording(store: DurableJobStore, job: Job, now: datetime) -> bool:
+    try:
+        removed = store.remove_recording(job.id, now)
+    except RetryableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one unreadable job must not stop everybody's retention
+        log.error("recording cannot be removed", job_id=job.id, error=type(error).__name__)
+        return False
+    if removed:
+        log.info("recording removed", job_id=job.id, tenant=job.tenant, trace_id=job.trace_id)
+    return removed

@@ -27,6 +27,7 @@ from parley_core.errors import (
     WorkerLost,
 )
 from parley_core.job import (
+    RECORDING_REMOVED,
     Attempt,
     Created,
     Dispatch,
@@ -263,6 +264,8 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
         entry.due, entry.published_at, entry.turn = None, None, False
         self._leave_line(entry)
         entry.expires = now + (self._retain if retain is None else retain)
+        retain_audio = entry.job.options.retain_audio_seconds
+        entry.audio_expires = None if retain_audio is None else now + retain_audio
         self._change(entry, state=state, finished_at=_moment(now), phase=None, **changes)
         self._observe_end(entry, now)
 
@@ -287,6 +290,9 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
                 raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
             if entry.condemned:
                 raise JobPurged("This job is being purged.")
+            if entry.job.recording_removed:
+                raise JobNotRetryable(RECORDING_REMOVED)
+            entry.audio_expires = None
             entry.due, entry.accepted_at, entry.not_before, entry.expires = now, now, 0.0, None
             entry.turn = False
             self._line_up(entry)
@@ -294,7 +300,8 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
             self._change(entry, state=JobState.QUEUED, run=entry.job.run + 1, progress=0.0, **changes)
             self._count("jobs_retried", entry.job)
             self._count_tenant("tenant_unfinished", entry.job)
-            self._removing.pop(job_id, None)
+            for name in (job_id, f"{job_id}:audio"):
+                self._removing.pop(name, None)
             self._stopped.discard(job_id)
             return self.get(job_id)
 
@@ -312,8 +319,10 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
             if not entry.job.state.terminal:
                 raise JobNotFinished("The job has not ended; cancel it first.")
             self._count("jobs_purged", entry.job)
-            self._count("stored_recording_bytes", entry.job, -entry.job.recording.bytes)
-            self._removing.pop(job_id, None)
+            if not entry.job.recording_removed:
+                self._count("stored_recording_bytes", entry.job, -entry.job.recording.bytes)
+            for name in (job_id, f"{job_id}:audio"):
+                self._removing.pop(name, None)
             del self._entries[job_id]
             self._purged.add(job_id)
 
@@ -376,6 +385,14 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
                 entry.expires = now + transitions.PURGE_CLAIM_MS / 1000
             return [entry.job for entry in due]
 
+    def claim_recordings(self, limit: int) -> Sequence[Job]:
+        with self._transition() as now:
+            due = [e for e in self._entries.values() if e.audio_expires is not None and e.audio_expires <= now][:limit]
+            for entry in due:
+                self._removing.setdefault(f"{entry.job.id}:audio", entry.audio_expires or now)
+                entry.audio_expires = now + transitions.PURGE_CLAIM_MS / 1000
+            return [entry.job for entry in due]
+
     # Looking
 
     def get(self, job_id: str) -> Job:
@@ -435,7 +452,8 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
         with self._transition() as now:
             due = [e.due for e in self._entries.values() if e.due is not None]
             lag = max(0.0, now - min(due)) if due else 0.0
-            expired = [*self._removing.values(), *(e.expires for e in self._entries.values() if e.expires is not None)]
+            dates = [date for e in self._entries.values() for date in (e.expires, e.audio_expires)]
+            expired = [*self._removing.values(), *(date for date in dates if date is not None)]
             late = max((0.0, *(now - since for since in expired)))
             return StoreHealth(0, 0, "noeviction", True, len(due), lag, len(self._running()), late)
 

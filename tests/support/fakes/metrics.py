@@ -39,7 +39,7 @@ class MemoryMetrics:
         with self._transition():
             jobs = [entry.job for entry in self._entries.values() if entry.job.tenant == tenant]
             unfinished = sum(not job.state.terminal for job in jobs)
-            return TenantLoad(unfinished, sum(job.recording.bytes for job in jobs))
+            return TenantLoad(unfinished, sum(job.recording.bytes for job in jobs if not job.recording_removed))
 
     def _count(self, what: str, job: Job, by: int = 1, **labels: str) -> None:
         pairs = "|".join(f"{name}={value}" for name, value in sorted({**labels, "queue": job.options.queue}.items()))

@@ -27,6 +27,7 @@ class Entry:
     published_at: float | None = None
     lease_until: float = 0.0
     expires: float | None = None
+    audio_expires: float | None = None
     condemned: bool = False
     lined: bool = False
     turn: bool = False
@@ -40,6 +41,7 @@ class MemoryRestoration:
     _entries: dict[str, Entry]
     _purged: set[str]
     _counters: Counter[str]
+    _removing: dict[str, float]
     _lock: threading.RLock
     _retain: float
     _order: defaultdict[Queue, dict[str, float]]
@@ -96,11 +98,21 @@ class MemoryRestoration:
             if entry and entry.job.run == run and not entry.job.state.terminal:
                 self._show(entry, end)
 
+    def note_recording_removed(self, job_id: str) -> None:
+        with self._transition():
+            entry = self._entries.get(job_id)
+            if entry and not entry.job.recording_removed:
+                entry.audio_expires, entry.job = None, replace(entry.job, recording_removed=True)
+                self._removing.pop(f"{job_id}:audio", None)
+                self._count("stored_recording_bytes", entry.job, -entry.job.recording.bytes)
+
     def _show(self, entry: Entry, end: JobEnd) -> None:
         retain = entry.job.options.retain_seconds
         entry.due, entry.published_at, entry.turn = None, None, False
         self._leave_line(entry)
         entry.expires = end.finished_at.timestamp() + (self._retain if retain is None else retain)
+        retain_audio = entry.job.options.retain_audio_seconds
+        entry.audio_expires = None if retain_audio is None else end.finished_at.timestamp() + retain_audio
         self._counters[f"attempts_started|queue={entry.job.options.queue}"] += max(0, end.token - entry.job.token)
         labels = {"code": end.error.code} if end.state is JobState.FAILED and end.error else {}
         self._count(f"jobs_{end.state}", entry.job, **labels)

@@ -92,7 +92,10 @@ RAW = {"Content-Type": "audio/flac"}
 JSON = {"Content-Type": "application/json"}
 CONSULT = "/api/workflows/aurity/consult"
 ENROL = {"name": "Dr. Weber", "role": "clinician", "job_id": ID, "speaker": "SPEAKER_00"}
-OPTIONS = ("num_speakers", "min_speakers", "max_speakers", "queue", "retain_seconds", "speaker_embeddings", "channels")
+OPTIONS = (
+    *("num_speakers", "min_speakers", "max_speakers", "queue", "retain_seconds", "retain_audio_seconds"),
+    *("speaker_embeddings", "channels"),
+)
 VALUES = ("", " ", "0", "-1", "1.5", "9" * 30, "x" * 300, "nan", "a\nb", "\u0662", "None", "true,", "clinician,doctor")
 QUERIES: list[tuple[str, str, dict[str, Any]]] = [
     *[("POST", "/v1/jobs", {name: value}) for name in (*OPTIONS, "reference") for value in VALUES],

@@ -42,6 +42,7 @@ async def test_a_form_is_accepted_stored_hashed_and_published(api: ApiFixture, c
         "seconds": 3.0,
         "media_type": "audio/flac",
         "file_name": "patient name.flac",
+        "kept": True,
     }
     assert (job["state"], job["reference"], job["speakers"]) == ("queued", "consult-4711", {"min": 2, "max": 2})
     assert list(api.sounds.values()) == [AUDIO]

@@ -85,10 +85,13 @@ def test_a_secret_is_new_and_good_for_the_library() -> None:
     assert Webhook(first).sign("msg_1_0", datetime.now(UTC), BODY).startswith("v1,")
 
 
-def test_a_submit_names_where_its_end_is_delivered(server: ScriptedServer, recording: Any) -> None:
+def test_a_submit_names_where_its_end_is_delivered_and_how_long_its_recording_stays(
+    server: ScriptedServer, recording: Any
+) -> None:
     server.on("POST", "/v1/jobs", problem(422, "invalid_option", "No."))
-    parley("submit", recording, "--no-wait", "--callback-url", "https://records.example/parley")
-    assert server.requests[0].query["callback_url"] == "https://records.example/parley"
+    parley("submit", recording, "--no-wait", "--callback-url", "https://records.example/parley", "--retain-audio", "2m")
+    query = server.requests[0].query
+    assert (query["callback_url"], query["retain_audio_seconds"]) == ("https://records.example/parley", "120")
 
 
 def test_listening_prints_what_verifies_and_refuses_the_rest() -> None:

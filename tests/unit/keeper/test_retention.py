@@ -8,13 +8,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.errors import JobPurged, JobStoreUnusable, ObjectStoreUnavailable, RecordUnreadable
+from parley_core.errors import (
+    JobNotRetryable,
+    JobPurged,
+    JobStoreUnavailable,
+    JobStoreUnusable,
+    ObjectStoreUnavailable,
+    RecordUnreadable,
+)
 from parley_core.job import Job, JobOptions, JobState, NewJob, ResultSummary
 from parley_core.job_id import day_of
 from parley_core.recording import checkpoint_folder, recording_key, result_folder
+from parley_core.storage.manifests import BEGINNING
 from parley_keeper.loop import NoteProgress
 from parley_keeper.orphans import OrphanCollector
-from parley_keeper.retention import purge_expired
+from parley_keeper.reconciliation import Reconciler
+from parley_keeper.retention import purge_expired, remove_recordings
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 
 RETAIN = 7 * 86400
@@ -39,15 +48,18 @@ class KeeperFixture:
     def pass_by(self, seconds: float) -> None:
         self.moved += timedelta(seconds=seconds)
 
-    def accepted(self, retain_seconds: int | None = 10) -> NewJob:
-        new = new_job(options=JobOptions(retain_seconds=retain_seconds))
+    def accepted(self, retain_seconds: int | None = 10, retain_audio_seconds: int | None = None) -> NewJob:
+        options = JobOptions(retain_seconds=retain_seconds, retain_audio_seconds=retain_audio_seconds)
+        new = new_job(options=options)
         self.objects.put(new.recording.key, b"sound")
         self.store.create(new)
         return new
 
-    def finished(self, retain_seconds: int | None = 10, results: int = 1) -> str:
+    def finished(
+        self, retain_seconds: int | None = 10, results: int = 1, retain_audio_seconds: int | None = None
+    ) -> str:
         """A succeeded job with its recording and a result of each attempt."""
-        new = self.accepted(retain_seconds)
+        new = self.accepted(retain_seconds, retain_audio_seconds)
         started = self.store.start_attempt(new.id, "w", 30)
         assert started
         for number in range(1, results + 1):
@@ -61,6 +73,9 @@ class KeeperFixture:
 
     def purge(self) -> int:
         return purge_expired(self.store, nothing, self.now)
+
+    def remove_recordings(self) -> int:
+        return remove_recordings(self.store, nothing, self.now)
 
     def collect(self) -> int:
         return self.collector.collect(nothing)
@@ -290,3 +305,86 @@ def test_a_job_whose_record_cannot_be_read_is_kept(fixture: KeeperFixture, monke
     fixture.moved = LATER
     assert fixture.collect() == 0
     assert len(fixture.sounds()) == 2
+
+
+HOUR = 3600
+
+
+def test_a_recording_goes_when_its_own_time_is_over_and_the_rest_stays(fixture: KeeperFixture) -> None:
+    at_once, later = fixture.finished(HOUR, retain_audio_seconds=0), fixture.finished(HOUR, retain_audio_seconds=60)
+    whole = fixture.finished(HOUR)
+    assert fixture.remove_recordings() == 1
+    assert fixture.store.get(at_once).recording_removed
+    fixture.pass_by(61)
+    assert fixture.remove_recordings() == 1
+    job = fixture.store.get(later)
+    assert (job.recording_removed, job.state) == (True, JobState.SUCCEEDED)
+    assert fixture.sounds() == sorted(
+        [recording_key(whole), *(f"{result_folder(job_id)}/1.json" for job_id in (at_once, later, whole))]
+    )
+    assert fixture.store.remove(job) == ("result", "record")
+    fixture.pass_by(HOUR)
+    assert fixture.purge() == 2
+    assert fixture.sounds() == []
+
+
+def test_a_lost_redis_neither_keeps_nor_brings_back_a_recording(fixture: KeeperFixture) -> None:
+    gone, due = fixture.finished(HOUR, retain_audio_seconds=0), fixture.finished(HOUR, retain_audio_seconds=60)
+    fixture.remove_recordings()
+    fixture.index.available = False
+    assert fixture.store.get(gone).recording_removed
+    with pytest.raises(JobStoreUnavailable):
+        fixture.remove_recordings()
+    fixture.index.available = True
+    fixture.index.roll_back(MemoryJobStore().snapshot())
+    fixture.pass_by(61)
+    Reconciler(fixture.store).reconcile(BEGINNING, nothing)
+    assert fixture.remove_recordings() == 2, "the keeper looks again after those that it may have left half removed"
+    assert all(fixture.store.get(job_id).recording_removed for job_id in (gone, due))
+    assert fixture.index.tenant_load(fixture.store.get(due).tenant).stored_bytes == 0
+
+
+def test_a_retry_that_redis_has_forgotten_keeps_its_recording(fixture: KeeperFixture) -> None:
+    new = fixture.accepted(HOUR, retain_audio_seconds=60)
+    fixture.store.cancel(new.id)
+    before = fixture.index.snapshot()
+    fixture.store.retry(new.id)
+    fixture.index.roll_back(before)
+    fixture.pass_by(61)
+    assert fixture.remove_recordings() == 0
+    assert fixture.sounds() == [new.recording.key]
+
+
+def test_the_record_alone_condemns_no_recording(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that lists jobs too early, or jobs without that option, costs nothing."""
+    whole, later = fixture.finished(HOUR), fixture.finished(HOUR, retain_audio_seconds=3 * HOUR)
+    claims = iter([[fixture.store.get(whole), fixture.store.get(later)], []])
+    monkeypatch.setattr(fixture.store, "claim_recordings", lambda limit: next(claims))
+    assert fixture.remove_recordings() == 0
+    assert len(fixture.sounds()) == 4
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["recorded", "forgotten by Redis"])
+def test_a_job_without_its_recording_is_not_tried_again(fixture: KeeperFixture, forgotten: bool) -> None:
+    new = fixture.accepted(HOUR, retain_audio_seconds=0)
+    fixture.store.cancel(new.id)
+    before = fixture.index.snapshot()
+    assert fixture.remove_recordings() == 1
+    if forgotten:
+        fixture.index.roll_back(before)
+    with pytest.raises(JobNotRetryable, match="Submit it as a new job"):
+        fixture.store.retry(new.id)
+    assert fixture.store.get(new.id).state is JobState.CANCELLED
+    assert fixture.store.manifests.trace(new.id).run == 0, "nothing was begun"
+
+
+def test_a_removal_that_was_broken_off_is_done_again(fixture: KeeperFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = fixture.finished(HOUR, retain_audio_seconds=0)
+    monkeypatch.setattr(fixture.objects, "delete", lambda key: (_ for _ in ()).throw(ObjectStoreUnavailable("away")))
+    with pytest.raises(ObjectStoreUnavailable):
+        fixture.remove_recordings()
+    monkeypatch.undo()
+    assert recording_key(job_id) in fixture.sounds()
+    fixture.pass_by(61)
+    assert fixture.remove_recordings() == 1
+    assert recording_key(job_id) not in fixture.sounds()

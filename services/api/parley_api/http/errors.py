@@ -21,6 +21,7 @@ PermanentError
 ├── UnsupportedBody                a body of a media type that the call does not take
 ├── BodyTooLarge                   a JSON body over the limit
 ├── SpeakerEmbeddingsNotKept       the job was submitted without `speaker_embeddings=true`
+├── RecordingRemoved               the recording went before the result
 ├── PeaksNotKept                   the job ended before workers kept the peaks of waveforms
 ├── TranscriptNotFound             the job has no transcript
 ├── NotAcceptable                  `Accept` allows no format of the turns
@@ -140,6 +141,10 @@ class VersionNotFound(PermanentError):
 
 class SpeakerEmbeddingsNotKept(PermanentError):
     code = "speaker_embeddings_not_kept"
+
+
+class RecordingRemoved(PermanentError):
+    code = "recording_removed"
 
 
 class PeaksNotKept(PermanentError):

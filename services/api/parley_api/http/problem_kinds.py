@@ -232,7 +232,7 @@ KINDS: Mapping[str, Kind] = {
     core.JobNotRetryable.code: Kind(
         409,
         "Job not retryable",
-        "Only a failed or cancelled job can be retried.",
+        "Only a failed or cancelled job whose recording is kept can be retried.",
         "Wait until the job has ended, or submit the recording again.",
     ),
     core.DeliveryNotFound.code: Kind(

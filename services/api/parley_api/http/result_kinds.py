@@ -34,6 +34,12 @@ RESULT_KINDS: Mapping[str, Kind] = {
         "The job was submitted without `speaker_embeddings=true`.",
         "Submit the recording again with `speaker_embeddings=true`.",
     ),
+    api.RecordingRemoved.code: Kind(
+        410,
+        "Recording removed",
+        "The recording is kept for a shorter time than the result (`retain_audio_seconds`), and that time is over.",
+        "Read the turns; `recording.kept` of a job says whether its recording is there.",
+    ),
     api.PeaksNotKept.code: Kind(
         404,
         "Peaks not kept",

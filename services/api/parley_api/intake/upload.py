@@ -165,7 +165,12 @@ async def received(
 
         def options() -> Options:
             settings = deps.settings
-            limits = {"max_speakers": settings.max_speakers, "retain_seconds": settings.retention_limit}
+            audio = settings.audio_retention(tenant)
+            limits = {
+                "max_speakers": settings.max_speakers,
+                "retain_seconds": settings.retention_limit,
+                "retain_audio_seconds": settings.retention_limit if audio is None else audio,
+            }
             found = validated(model, values, limits)
             if found.callback_url is not None:
                 deps.callbacks.require(found.callback_url, tenant)

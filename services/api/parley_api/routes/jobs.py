@@ -25,7 +25,7 @@ from parley_api.http.errors import (
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant, needs
 from parley_api.runtime.keys import Scope
-from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, SubmitOptions
+from parley_api.schemas import JobAnswer, JobPageAnswer, ReceiptAnswer, RecordingAnswer, SubmitOptions
 from parley_api.schemas.queries import ListQuery, WaitQuery
 from parley_api.use_cases import submit as submitting
 from parley_api.use_cases.watching import next_state, wait_slot
@@ -142,5 +142,10 @@ async def retry_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
 async def delete_job(query: NoQuery, deps: Deps, job: FoundJob) -> ReceiptAnswer:
     """Delete an ended job's recording, result and record; return a receipt."""
     removed = list(await deps.blocking.objects(deps.store.remove, job))
-    receipt = {"job_id": job.id, "deleted_at": datetime.now(UTC), "recording": job.recording, "removed": removed}
+    receipt = {
+        "job_id": job.id,
+        "deleted_at": datetime.now(UTC),
+        "recording": RecordingAnswer.of(job, kept=False),
+        "removed": removed,
+    }
     return ReceiptAnswer.model_validate(receipt)

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from parley_api.http.errors import PeaksNotKept
+from parley_api.http.errors import PeaksNotKept, RecordingRemoved
 from parley_api.http.openapi import PEAKS, RECORDING, Responses, problem_response, problems
 from parley_api.http.problem_kinds import INVALID_RANGE
 from parley_api.http.problems import problem
@@ -75,7 +75,11 @@ class _RangeProblems:
     "/audio",
     summary="Read the recording",
     response_class=FileResponse,
-    responses={**RECORDING, **problems(JobNotFound, JobPurged, ObjectStoreUnavailable), **INVALID_RANGES},
+    responses={
+        **RECORDING,
+        **problems(JobNotFound, JobPurged, RecordingRemoved, ObjectStoreUnavailable),
+        **INVALID_RANGES,
+    },
     dependencies=needs(KeyScope.READ),
 )
 async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
@@ -84,7 +88,7 @@ async def audio(query: NoQuery, deps: Deps, job: FoundJob) -> Response:
 
 
 async def recording_of(deps: Dependencies, job: Job, named: bool = True) -> RecordingResponse:
-    """Return the response with a job's recording. Raises JobPurged.
+    """Return the response with a job's recording. Raises RecordingRemoved or JobPurged.
 
     Args:
         named: under the file name that the caller gave.
@@ -93,6 +97,8 @@ async def recording_of(deps: Dependencies, job: Job, named: bool = True) -> Reco
     try:
         await response.open()
     except KeyError:
+        if job.options.retain_audio_seconds is not None:
+            raise RecordingRemoved("The recording is no longer kept. The turns are.") from None
         raise JobPurged("The recording is gone: the job is being deleted.") from None
     return response
 

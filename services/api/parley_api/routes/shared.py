@@ -20,6 +20,7 @@ from parley_api.http.errors import (
     ExpiredLink,
     PeaksNotKept,
     RateLimited,
+    RecordingRemoved,
     Unauthenticated,
     UnknownLink,
     UnknownOption,
@@ -100,7 +101,7 @@ async def shared_job(query: NoQuery, link: Link) -> SharedJobAnswer:
             "expires_at": link.share.expires_at,
             "recording": {"seconds": recording.seconds, "media_type": recording.media_type},
             "speakers": result.speakers,
-            "links": paths if link.share.audio else paths | {"audio": None},
+            "links": paths if link.share.audio and not link.job.recording_removed else paths | {"audio": None},
         }
     )
 
@@ -131,7 +132,7 @@ async def shared_peaks(query: NoQuery, deps: Deps, link: Link) -> Response:
     "/audio",
     summary="Read the recording by link",
     response_class=FileResponse,
-    responses={**RECORDING, **_problems(AudioNotShared, JobPurged), **INVALID_RANGES},
+    responses={**RECORDING, **_problems(AudioNotShared, RecordingRemoved, JobPurged), **INVALID_RANGES},
 )
 async def shared_audio(query: NoQuery, deps: Deps, link: Link) -> Response:
     """Return the recording, whole or in ranges, if the link plays it."""

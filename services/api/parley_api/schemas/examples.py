@@ -18,6 +18,7 @@ RECORDING: Example = {
     "seconds": 61.2,
     "media_type": "audio/flac",
     "file_name": "visit-4711.flac",
+    "kept": True,
 }
 QUEUED_JOB: Example = {
     "id": JOB_ID,
@@ -102,7 +103,7 @@ EVENT_STREAM = f"event: change\ndata: {json.dumps(EVENT)}\nid: 7\n\n"
 RECEIPT: Example = {
     "job_id": JOB_ID,
     "deleted_at": "2025-11-26T09:30:00.000Z",
-    "recording": RECORDING,
+    "recording": RECORDING | {"kept": False},
     "removed": ["recording", "result", "record"],
 }
 

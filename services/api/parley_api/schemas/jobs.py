@@ -21,6 +21,13 @@ class RecordingAnswer(Answer):
     seconds: Seconds = Field(description="Its length in seconds, measured from the audio packets.")
     media_type: str = Field(description="Its media type, found from its content.")
     file_name: str | None = Field(description="The file name that was sent with it; null without one.")
+    kept: bool = Field(description="Whether it is stored still. It may go before the result.")
+
+    @classmethod
+    def of(cls, job: Job, kept: bool) -> Self:
+        """Return the response for the recording of a job."""
+        values = {name: getattr(job.recording, name) for name in cls.model_fields if name != "kept"}
+        return cls(**values, kept=kept)
 
 
 class SpeakersAnswer(Answer):
@@ -81,7 +88,9 @@ class LinksAnswer(Answer):
     events: str = Field(description="Its events.")
     turns: str | None = Field(None, exclude_if=lambda path: path is None, description="Its turns, after success.")
     timeline: str = Field(description="The page that shows it.")
-    audio: str = Field(description="The recording.")
+    audio: str | None = Field(
+        None, exclude_if=lambda path: path is None, description="The recording, while it is kept."
+    )
     peaks: str | None = Field(
         None, exclude_if=lambda path: path is None, description="The peaks of its waveform, after success."
     )
@@ -135,7 +144,8 @@ class JobAnswer(Answer):
     def of(cls, job: Job) -> Self:
         """Return the response for a job."""
         path = f"/v1/jobs/{job.id}"
-        always = {"self": path} | {name: f"{path}/{name}" for name in ("events", "timeline", "audio")}
+        always = {"self": path} | {name: f"{path}/{name}" for name in ("events", "timeline")}
+        recording = {} if job.recording_removed else {"audio": f"{path}/audio"}
         after_success = {name: f"{path}/{name}" for name in ("turns", "peaks")}
         return cls.model_validate(
             {
@@ -146,7 +156,7 @@ class JobAnswer(Answer):
                 "created_at": job.created_at,
                 "started_at": job.started_at,
                 "finished_at": job.finished_at,
-                "recording": job.recording,
+                "recording": RecordingAnswer.of(job, not job.recording_removed),
                 "speakers": job.options.speakers,
                 "speaker_embeddings": job.options.speaker_embeddings,
                 "channels": job.options.channels,
@@ -158,7 +168,7 @@ class JobAnswer(Answer):
                 "attempts": job.attempts,
                 "error": job.error,
                 "result": ResultAnswer.of(job),
-                "links": always | (after_success if job.state is JobState.SUCCEEDED else {}),
+                "links": always | recording | (after_success if job.state is JobState.SUCCEEDED else {}),
             }
         )
 

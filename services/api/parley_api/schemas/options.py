@@ -39,7 +39,8 @@ FileName = Annotated[str, BeforeValidator(clean_file_name)]
 class ConsultOptions(BaseModel):
     """Options of a consult, whose session id is the reference.
 
-    Validation takes limits from the context: `{"max_speakers": 50, "retain_seconds": 604800}`.
+    Validation takes limits from the context: `{"max_speakers": 50, "retain_seconds": 604800}`, and
+    `retain_audio_seconds`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -61,6 +62,12 @@ class ConsultOptions(BaseModel):
         description="How long recording, result and record are kept after the job has ended. By default, and at most, "
         "as long as the server is configured to keep them.",
         examples=[604800],
+    )
+    retain_audio_seconds: RetainSeconds | None = Field(
+        None,
+        description="How long the recording alone is kept after the job has ended; 0 removes it at the end. By default "
+        "and at most as long as the server is configured to keep it. A job without its recording cannot be retried.",
+        examples=[0],
     )
     speaker_embeddings: Flag = Field(
         False,
@@ -98,10 +105,10 @@ class ConsultOptions(BaseModel):
             )
         return text
 
-    @field_validator("num_speakers", "min_speakers", "max_speakers", "retain_seconds")
+    @field_validator("num_speakers", "min_speakers", "max_speakers", "retain_seconds", "retain_audio_seconds")
     @classmethod
     def _within_limit(cls, number: int | None, info: ValidationInfo) -> int | None:
-        limit = "retain_seconds" if info.field_name == "retain_seconds" else "max_speakers"
+        limit = str(info.field_name) if str(info.field_name).startswith("retain") else "max_speakers"
         most = info.context[limit] if info.context else None
         if number is not None and most is not None and number > most:
             raise PydanticKnownError("less_than_equal", {"le": most})
@@ -126,6 +133,7 @@ class ConsultOptions(BaseModel):
             speakers=SpeakerBounds(low, high),
             queue=self.queue,
             retain_seconds=self.retain_seconds,
+            retain_audio_seconds=self.retain_audio_seconds,
             speaker_embeddings=self.speaker_embeddings,
             callback_url=self.callback_url,
             channels=tuple(Role(name) for name in self.channels.split(",")) if self.channels else (),

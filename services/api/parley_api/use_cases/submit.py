@@ -95,12 +95,20 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
                 # An earlier request bound the key and made no job: make it now, with this recording.
                 await upload.move(recording_key(bound_id, again=new.id))
                 new = replace(new, id=bound_id, recording=replace(new.recording, key=upload.key))
+        new = _with_audio_retention(deps, new)  # after the digest: the server's setting is not what the caller sent
         await upload.keep_transcript(new.id)
         job = await upload.hand_over(_accept(deps, new, idempotency))
         if deps.keys is not None and upload.owned:
             await deps.limits.count_audio(tenant, new.recording.seconds)
         bind_contextvars(job_id=job.id, trace_id=job.trace_id)
         return Submitted(job, replayed=not upload.owned)
+
+
+def _with_audio_retention(deps: Dependencies, new: NewJob) -> NewJob:
+    if new.options.retain_audio_seconds is not None:
+        return new
+    shortest = deps.settings.audio_retention(new.tenant)
+    return replace(new, options=replace(new.options, retain_audio_seconds=shortest))
 
 
 def _fingerprint(body: LinkBody, request: Request) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from parley.cli.display import show_turns
 from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
 from parley.cli.links import Link, Source, sources_of
-from parley.cli.options import AsJson, QueueOption, Reference, TurnFormat, terminal_of
+from parley.cli.options import AsJson, QueueOption, Reference, TurnFormat, duration_option, terminal_of
 from parley.cli.progress import progress_view
 from parley.cli.terminal import Terminal, printable
 
@@ -48,6 +49,16 @@ CallbackUrl = Annotated[
     str | None,
     typer.Option(
         "--callback-url", metavar="URL", help="Where the server delivers the end of each job.", show_default=False
+    ),
+]
+RetainAudio = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--retain-audio",
+        parser=duration_option,
+        metavar="DURATION",
+        help="Keep the recording for this long after the job has ended; `0s` removes it at the end.",
+        show_default=False,
     ),
 ]
 TranscriptFile = Annotated[
@@ -83,6 +94,7 @@ def submit(
     speaker_embeddings: SpeakerEmbeddings = False,
     channels: Channels = None,
     callback_url: CallbackUrl = None,
+    retain_audio: RetainAudio = None,
     transcript: TranscriptFile = None,
     turns_format: Format = None,
     output: Output = None,
@@ -109,6 +121,7 @@ def submit(
         speaker_embeddings=speaker_embeddings,
         channels=channels.split(",") if channels else None,
         callback_url=callback_url,
+        retain_audio_seconds=None if retain_audio is None else int(retain_audio.total_seconds()),
     )
     outcomes = submit_files(
         terminal, sources, options, wait=wait, turn_files=turn_files, transcript=transcript, repeatable=repeatable

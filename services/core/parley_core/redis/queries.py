@@ -261,10 +261,11 @@ class Queries:
                 pipe.zcard("parley:due")
                 pipe.zrange("parley:due", 0, 0, withscores=True)
                 pipe.zrange("parley:removing", 0, 0, withscores=True)
-                pipe.zrange("parley:expiry", 0, 0, withscores=True)
+                for expiry in ("parley:expiry", "parley:audio_expiry"):
+                    pipe.zrange(expiry, 0, 0, withscores=True)
                 for queue in Queue:
                     pipe.zcard(f"parley:leases:{queue}")
-                time, due, oldest, removing, expiring, *leases = pipe.execute()
+                time, due, oldest, removing, expiring, audio, *leases = pipe.execute()
                 now = _milliseconds(time)
             return StoreHealth(
                 used_memory=int(info["used_memory"]),
@@ -274,7 +275,7 @@ class Queries:
                 due=int(due),
                 lag_seconds=_lag_seconds(now, oldest),
                 leases=sum(leases),
-                retention_lag_seconds=_lag_seconds(now, [*removing, *expiring]),
+                retention_lag_seconds=_lag_seconds(now, [*removing, *expiring, *audio]),
             )
 
 

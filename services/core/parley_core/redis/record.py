@@ -96,6 +96,8 @@ def fields_of_new_job(new: NewJob, default_retain_seconds: int) -> Fields:
         "limits": dump(asdict(new.limits)),
         **recording,
     }
+    if options.retain_audio_seconds is not None:
+        kept["retain_audio_seconds"] = options.retain_audio_seconds
     if options.reference:
         kept["reference"] = options.reference
     if new.traceparent:
@@ -231,6 +233,7 @@ def job_from(
         position=forecast.position,
         estimate=forecast.estimate,
         traceparent=record.get("traceparent"),
+        recording_removed="recording_removed" in record,
     )
 
 

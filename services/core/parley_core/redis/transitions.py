@@ -24,6 +24,7 @@ from parley_core.errors import (
     WorkerLost,
 )
 from parley_core.job import (
+    RECORDING_REMOVED,
     Created,
     Dispatch,
     Failure,
@@ -155,6 +156,8 @@ class RedisJobStore(Restoration, Queries):
             raise JobNotRetryable("Only a failed or cancelled job can be tried again.")
         if outcome == "condemned":
             raise JobPurged("This job is being purged.")
+        if outcome == "no_recording":
+            raise JobNotRetryable(RECORDING_REMOVED)
         return self._changed(job_id)
 
     def condemn(self, job_id: str) -> None:
@@ -209,6 +212,13 @@ class RedisJobStore(Restoration, Queries):
     def claim_expired(self, limit: int) -> Sequence[Job]:
         with translated_errors():
             return self._jobs(self._run("claim_expired", limit, PURGE_CLAIM_MS))
+
+    def claim_recordings(self, limit: int) -> Sequence[Job]:
+        with translated_errors():
+            return self._jobs(self._run("claim_recordings", limit, PURGE_CLAIM_MS))
+
+    def note_recording_removed(self, job_id: str) -> None:
+        self._run("note_recording_removed", job_id)
 
     def republish_lost(self, waiting: dict[Queue, int], grace_seconds: float) -> Sequence[str]:
         grace = int(grace_seconds * 1000)

@@ -4,6 +4,8 @@
     jobs/<day>/<job id>/end-<run>.json   how a run ended; written before the record shows it
     jobs/<day>/<job id>/retry-<run>      a retry by hand began this run
     jobs/<day>/<job id>/delivered-<run>  the end of this run was delivered to the caller's address
+    jobs/<day>/<job id>/after-<run>      what follows a run, created conditionally: a retry, or no recording any more
+    jobs/<day>/<job id>/recording-removed  tombstone of the recording: it is gone, or on its way; the rest is kept
     jobs/<day>/<job id>/purged           tombstone: recording and results are gone, or on their way
     changes/<day>/<job id>.<what>        index of retries and purges by the day on which they happened
     unrecorded/<job id>                  accepted while Redis did not answer; the keeper records it
@@ -36,6 +38,7 @@ from parley_core.job import (
 from parley_core.job_id import UNDATED, accepted_at, day_of, first_id_of
 from parley_core.logs import get_logger
 from parley_core.ports import RecordingStore
+from parley_core.recording import Recording
 from parley_core.redis.record import dump
 from parley_core.storage.job_documents import (
     end_from_json,
@@ -50,7 +53,8 @@ IDEMPOTENCY_LIFE = timedelta(hours=24)
 CLOCKS_APART = timedelta(hours=1)  # at most, those of two processes: ids carry the time of one, entries that of a store
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 RETRY = re.compile(r"retry-(\d+)")
-MANIFEST, PURGED = "manifest.json", "purged"
+MANIFEST, PURGED, RECORDING_REMOVED = "manifest.json", "purged", "recording-removed"
+RETRIED, REMOVAL = b"retry", b"removal"
 
 log = get_logger(__name__)
 
@@ -121,10 +125,17 @@ class Manifests:
             log.error("damaged end: the job runs again", job_id=job_id, run=run)
             return None
 
-    def begin_run(self, job_id: str, run: int) -> None:
-        """Keep that a retry by hand began this run; once more is no error."""
+    def begin_run(self, job_id: str, run: int) -> bool:
+        """Keep that a retry by hand began this run; once more is no error.
+
+        Returns:
+            False when the recording is gone, or on its way.
+        """
+        if not self._decide_after(job_id, run - 1, RETRIED):
+            return False
         self._objects.put(_change(job_id, f"retry-{run}"), b"")
         self._objects.create(f"{_folder(job_id)}/retry-{run}", b"")
+        return True
 
     def mark_delivered(self, job_id: str, run: int) -> None:
         """Keep that the end of a run was delivered, so that a Redis that was lost brings no flood of deliveries."""
@@ -153,6 +164,34 @@ class Manifests:
     def condemn_each(self, job_ids: Sequence[str], note_progress: Callable[[], None]) -> None:
         """Leave the tombstones of jobs whose retention is over."""
         self._objects.put_each([f"{_folder(job_id)}/{PURGED}" for job_id in job_ids], b"", note_progress)
+
+    def condemn_recording(self, job_id: str, now: datetime) -> Recording | None:
+        """Leave the tombstone of a recording whose own retention is over: from now on no run of its job begins.
+
+        Manifest and end decide, not the record: a Redis that is behind may not know of a retry.
+
+        Returns:
+            the recording to remove; None when it is to be kept. Raises ValueError for a manifest that cannot be read.
+        """
+        trace, found = self.trace(job_id), self.find(job_id)
+        end = self.find_end(job_id, trace.run) if trace.ended else None
+        retain = found[0].options.retain_audio_seconds if found else None
+        if found is None or end is None or retain is None or trace.purged:
+            return None
+        if end.finished_at + timedelta(seconds=retain) > now + CLOCKS_APART:
+            return None
+        if not self._decide_after(job_id, trace.run, REMOVAL):
+            return None
+        self._objects.put(f"{_folder(job_id)}/{RECORDING_REMOVED}", b"")
+        return found[0].recording
+
+    def _decide_after(self, job_id: str, run: int, decision: bytes) -> bool:
+        """Decide what follows a run, once and for all; return whether it is this."""
+        key = f"{_folder(job_id)}/after-{run}"
+        try:
+            return self._objects.create(key, decision) or self._objects.read(key) == decision
+        except KeyError:  # purged meanwhile
+            return False
 
     def forget(self, job_id: str) -> None:
         """Remove all but the tombstone. The manifest goes last: broken off, it is done again."""
@@ -310,7 +349,8 @@ def _change(job_id: str, what: str) -> str:
 def _trace(job_id: str, names: list[str]) -> JobTrace:
     retries = (RETRY.fullmatch(name) for name in names)
     run = max((int(retry.group(1)) for retry in retries if retry), default=0)
-    return JobTrace(job_id, MANIFEST in names, run, f"end-{run}.json" in names, PURGED in names)
+    ended = f"end-{run}.json" in names
+    return JobTrace(job_id, MANIFEST in names, run, ended, PURGED in names, RECORDING_REMOVED in names)
 
 
 def _binding(text: bytes) -> dict[str, str] | None:

@@ -49,6 +49,7 @@ local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
 local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
 local function usage_key(tenant, day) return 'parley:usage:' .. tenant .. ':' .. int(day) end
 local STORED_BYTES = 'parley:stored_bytes' -- of recordings, by tenant
+local AUDIO_EXPIRY = 'parley:audio_expiry' -- when the recording of an ended job goes before the rest
 local function trace_key(id, run) return 'parley:trace:' .. id .. ':' .. run end
 local function references_key(tenant) return 'parley:references:' .. tenant end
 local function pace_key(queue) return 'parley:pace:' .. queue end
@@ -227,6 +228,21 @@ local function enter(id, state)
   redis.call('HSET', job_key(id), 'state', state)
 end
 
+-- Member of `parley:removing` for the recording of a job; the whole job has its id.
+local function audio_member(id) return id .. ':audio' end
+
+-- The recording of a job is not to be removed any more before the rest.
+local function unlist_recording(id)
+  redis.call('ZREM', AUDIO_EXPIRY, id)
+  redis.call('ZREM', 'parley:removing', audio_member(id))
+end
+
+-- A recording leaves the store: of a queue and a tenant, so many bytes.
+local function uncount_recording(queue, tenant, bytes)
+  count('stored_recording_bytes|queue=' .. queue, -bytes)
+  if redis.call('HINCRBY', STORED_BYTES, tenant, -bytes) == 0 then redis.call('HDEL', STORED_BYTES, tenant) end
+end
+
 -- End the running attempt: its lease is over. An error is kept with it.
 local function end_attempt(id, code, detail)
   local job = redis.call('HMGET', job_key(id), 'queue', 'attempt')
@@ -301,7 +317,7 @@ end
 
 -- End the job: state, indexes, retention, counters and samples in one.
 local function finish(id, state, counter, finished_at)
-  local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant')
+  local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant', 'retain_audio_seconds')
   observe('job_attempts', job[1], tonumber(job[3]))
   if state == 'succeeded' then observe_result(id, job[1], job[3], finished_at or now) end
   count_usage(id, state, finished_at or now)
@@ -317,6 +333,7 @@ local function finish(id, state, counter, finished_at)
   redis.call('ZREM', waiting_key(job[1]), id)
   redis.call('ZREM', 'parley:due', id)
   redis.call('ZADD', 'parley:expiry', int((finished_at or now) + job[2] * 1000), id)
+  if job[5] then redis.call('ZADD', AUDIO_EXPIRY, int((finished_at or now) + job[5] * 1000), id) end
   queue_delivery(id)
   count(counter)
   changed(id)

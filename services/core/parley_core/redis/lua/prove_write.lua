@@ -22,7 +22,7 @@ for _, key in ipairs({
   line_cost_key('batch'), virtual_key('batch'), pace_key('batch'), ratios_key('batch', 'free'), arrivals_key('batch'),
   usage_key('tenant', 0), leases_key('batch'), listed_key('tenant', 'batch', 'queued'), deliveries_key('tenant'),
   'parley:outbox', 'parley:engines', 'parley:running', 'parley:stats', 'parley:tenants', 'parley:due',
-  'parley:expiry', 'parley:started:batch', trace_key('id', 0), 'parley:traces', 'parley:tracing',
+  'parley:expiry', 'parley:started:batch', trace_key('id', 0), 'parley:traces', 'parley:tracing', AUDIO_EXPIRY,
 }) do
   if not redis.acl_check_cmd('DEL', key) then table.insert(missing, 'write ' .. key) end
 end

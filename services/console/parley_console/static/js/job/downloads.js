@@ -18,7 +18,7 @@ export function downloadMenu(job) {
     const formats = await formatsOfApi();
     const turns = formats.map((format) => entry(title(format), `${job.links.turns}?format=${format}`, ENDINGS[/** @type {keyof typeof ENDINGS} */ (format)] ?? format));
     const pictures = [entry("Picture, SVG", `${job.links.timeline}.svg`, "svg"), entry("Picture, PNG", `${job.links.timeline}.png`, "png")];
-    fill(items, turns, pictures, entry("Recording", job.links.audio, job.recording.media_type.split("/")[1]));
+    fill(items, turns, pictures, job.links.audio && entry("Recording", job.links.audio, job.recording.media_type.split("/")[1]));
     items.hidden = false;
     button.setAttribute("aria-expanded", "true");
     document.addEventListener("pointerdown", outside);

@@ -7,7 +7,7 @@ const WORKER = "/console/js/audio_worker.js";
 
 /** Events: `time` at every frame while it plays and after a seek, `state` when it starts or stops, `fault`. */
 export class Player extends EventTarget {
-  /** @param {string | null} path of the recording, null without sound @param {AbortSignal} signal */
+  /** @param {string | null | undefined} path of the recording, none without sound @param {AbortSignal} signal */
   constructor(path, signal) {
     super();
     this.audio = new Audio();

@@ -67,6 +67,10 @@ export function transport(session, showHelp) {
   follow.setAttribute("aria-pressed", String(session.following));
   zoom.textContent = "1.0×";
   for (const control of /** @type {(HTMLButtonElement | HTMLSelectElement)[]} */ ([play, speed])) control.disabled = !player.path;
+  if (session.job.recording.kept === false) {
+    fault.hidden = false;
+    fault.textContent = "The recording is no longer kept. The turns are, and they can be corrected.";
+  }
   showState();
   showTime();
   return { element: h("div", {}, bar, fault), zoomBy };

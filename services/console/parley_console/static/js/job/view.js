@@ -62,7 +62,7 @@ function showResult(main, job, model, peaks, signal) {
   const stage = h("section.panel.player", { "aria-label": "Timeline" }, bar.element, timeline(session, peaks));
   const side = h("div.job-side", {}, correctPanel(session, editor), speakerTable(session, editor), engineFacts(job));
   fill(main, heading(job, copyLink(), shareButton(job), downloadMenu(job), removeButton(job)), stage, h("div.job-columns", {}, turnList(session).element, side));
-  player.load().catch(() => player.tell("fault"));
+  if (job.links.audio) player.load().catch(() => player.tell("fault"));
 }
 
 function copyLink() {
@@ -133,5 +133,6 @@ function ended(job, main, signal) {
   const failed = job.state === "failed";
   const text = failed ? (job.error?.detail ?? "The job failed.") : "The job was cancelled.";
   const title = h("strong", {}, failed ? "There are no turns" : "Cancelled");
-  return h("section.panel.waiting", { "aria-label": "State" }, h("div.problem", {}, icon("warn"), h("div", {}, title, text)), h("p", {}, h("button.button", { type: "button", onclick: retry }, icon("retry"), "Try again"), removeButton(job)));
+  const again = job.recording.kept ? h("button.button", { type: "button", onclick: retry }, icon("retry"), "Try again") : h("span.muted", {}, "The recording is no longer kept, so the job cannot be tried again. ");
+  return h("section.panel.waiting", { "aria-label": "State" }, h("div.problem", {}, icon("warn"), h("div", {}, title, text)), h("p", {}, again, removeButton(job)));
 }
