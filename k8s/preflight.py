@@ -154,8 +154,11 @@ def secrets(values: Values, namespace: str) -> Iterator[Finding]:
         "redis.existingSecret": values.get("redis", {}).get("existingSecret"),
         "redis.external.existingSecret": values.get("redis", {}).get("external", {}).get("existingSecret"),
         "objects.existingSecret": values.get("objects", {}).get("existingSecret"),
+        "objects.embedded.existingSecret": values.get("objects", {}).get("embedded", {}).get("existingSecret"),
         "flower.existingSecret": values.get("flower", {}).get("existingSecret"),
     }
+    by_role = values.get("objects", {}).get("existingSecrets") or {}
+    named |= {f"objects.existingSecrets.{role}": name for role, name in by_role.items()}
     for key, name in named.items():
         if name:
             there = exists(namespace, name)

@@ -1,65 +1,121 @@
-"""The embedded S3 server keeps what it acknowledged: a real versitygw, set up as in the chart."""
+"""The embedded S3 server: a real versitygw, set up as in the chart, with the keys and the policy of each role."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from parley_api.corrections.log import CorrectionLog
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import ObjectStoreUnavailable
+from parley_core.job import IdempotencyKey, JobOptions, JobState, ResultSummary
+from parley_core.recording import checkpoint_folder, peaks_key, result_key, transcript_key
+from parley_core.storage.manifests import HistoryMarker
 from parley_core.storage.objects import ObjectStore
-from tests.chart.rendering import render, tool
+from parley_keeper.inventory import Inventory
+from parley_keeper.orphans import OrphanCollector
+from parley_keeper.retention import purge_expired, remove_recordings
+from tests.chart.rendering import CHART, render, tool
+from tests.support.fakes import MemoryJobStore, new_job
+from tests.support.waiting import until
 
+RIGHTS = CHART / "files" / "object_rights.py"
 # Every prefix that core writes to.
 FOLDERS = (
-    "recordings",
-    "results",
-    "jobs",
-    "changes",
-    "unrecorded",
-    "history",
-    "idempotency",
-    "checks",
-    "checkpoints",
-    "keys",
+    *("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks", "checkpoints"),
+    *("keys", "voiceprints", "voiceprints/ending"),
 )
+Login = Callable[[str], ObjectStore]
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    """The bucket as the init container leaves it, served by the command of the pod."""
+def pod() -> dict[str, Any]:
+    return dict(render().pods()["release-parley-objects"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def login(folder: Path) -> Iterator[Login]:
+    """The bucket as the init containers leave it, served by the command of the pod; gives the store of a role."""
     program = tool("versitygw")
-    pod: dict[str, Any] = render().pods()["release-parley-objects"]
-    bucket, server = pod["initContainers"][0], pod["containers"][0]
-    assert bucket["image"] == server["image"]  # a new version of Parley must not restart the store
-    subprocess.run([word.replace("/data", str(tmp_path / "data")) for word in bucket["command"]], check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    keys = tmp_path / "root"
-    keys.mkdir()
-    for name in ("access-key", "secret-key"):
-        (keys / name).write_text("k" * 20)
-    places = {"/data": str(tmp_path / "data"), "/etc/parley/root": str(keys), ":7070": f"127.0.0.1:{port}"}
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    words = server["command"]
-    for place, here in places.items():
-        words = [word.replace(place, here) for word in words]
-    process = subprocess.Popen(words, env=os.environ | {"PATH": f"{Path(program).parent}:{os.environ['PATH']}"})
-    login = {name: SecretStr("k" * 20) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    yield ObjectStore("s3://parley", login)
+    keys, users = folder / "root", folder / "users"
+    for made in (keys, users):
+        made.mkdir()
+    for role in ("", "api-", "keeper-", "worker-"):
+        for name in ("access-key", "secret-key"):
+            (keys / f"{role}{name}").write_text(f"{role}{name}".ljust(20, "k"))
+    places = {
+        "/data": str(folder / "data"),
+        "/etc/parley/root": str(keys),
+        "/etc/parley/users": str(users),
+        ":7070": f"127.0.0.1:{port}",
+    }
+
+    def here(words: list[str]) -> list[str]:
+        for place, moved in places.items():
+            words = [word.replace(place, moved) for word in words]
+        return [sys.executable if word == "python" else word for word in words]
+
+    for container in pod()["initContainers"]:
+        subprocess.run(here(container["command"]), check=True)
+    environment = os.environ | {"PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
+    process = subprocess.Popen(here(pod()["containers"][0]["command"]), env=environment)
+
+    def store(role: str) -> ObjectStore:
+        prefix = "" if role == "root" else f"{role}-"
+        files = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
+        secrets = {name: SecretStr((keys / f"{prefix}{file}").read_text()) for name, file in files.items()}
+        return ObjectStore("s3://parley", secrets)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        patch.setenv("AWS_ALLOW_HTTP", "true")
+        patch.setenv("AWS_REGION", "us-east-1")
+        until(lambda: listens(port), what="the S3 server did not start")
+        yield store
     process.kill()
     process.wait()
 
 
-def test_many_objects_are_stored_listed_and_deleted_together(store: ObjectStore) -> None:
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def sound(chunks: int = 1) -> AsyncIterator[bytes]:
+    for _ in range(chunks):
+        yield b"s" * 1024 * 1024
+
+
+def nothing() -> None:
+    """No progress to note."""
+
+
+def test_a_new_version_of_parley_does_not_restart_the_store() -> None:
+    bucket, rights = pod()["initContainers"]
+    server, flush = pod()["containers"]
+    assert (bucket["image"], rights["image"]) == (server["image"], flush["image"])
+
+
+def test_many_objects_are_stored_listed_and_deleted_together(login: Login) -> None:
+    store = login("keeper")
     keys = [f"jobs/{number}/purged" for number in range(30)]
     store.put_each(keys, b"x", lambda: None)
     assert sorted(store.keys_each([f"jobs/{number}/" for number in range(31)], lambda: None)) == sorted(keys)
@@ -67,10 +123,102 @@ def test_many_objects_are_stored_listed_and_deleted_together(store: ObjectStore)
     assert list(store.keys("jobs")) == []
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folder_outlives_its_last_object(store: ObjectStore, tmp_path: Path, folder: str) -> None:
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_outlives_its_last_object(login: Login, folder: Path, name: str) -> None:
     """versitygw removes an empty folder, and a put at that moment fails or is lost (5 of 5,800)."""
-    store.put(f"{folder}/a", b"x")
-    store.delete(f"{folder}/a")
-    assert (tmp_path / "data" / "parley" / folder).is_dir()
-    assert list(store.keys(folder)) == []
+    store = login("root")
+    store.put(f"{name}/a", b"x")
+    store.delete(f"{name}/a")
+    assert (folder / "data" / "parley" / name).is_dir()
+    assert list(store.keys(name)) == []
+
+
+def test_each_role_does_its_part_of_a_job_with_its_own_key(login: Login) -> None:
+    api, keeper, worker = (login(role) for role in ("api", "keeper", "worker"))
+    for store in (api, keeper, worker):
+        store.check()
+    index = MemoryJobStore()
+    at_api, at_keeper, at_worker = (DurableJobStore(index, store) for store in (api, keeper, worker))
+    new = new_job(options=JobOptions(retain_seconds=0, retain_audio_seconds=0))
+    again = new_job(options=JobOptions(retain_seconds=86400))
+    for one in (new, again):
+        asyncio.run(api.save(one.recording.key, sound(12)))  # in parts
+        at_api.manifests.bind_key(one.tenant, IdempotencyKey(one.id, "d"), one.id)
+        at_api.create(one, IdempotencyKey(one.id, "d"))
+        at_api.manifests.mark_unrecorded(one.id)
+        at_keeper.manifests.mark_recorded(one.id)
+    at_api.cancel(again.id)
+    at_api.retry(again.id)
+    for one in (new, again):
+        job, lease = at_worker.start_attempt(one.id, "w/1", 30) or pytest.fail("the job does not start")
+        with worker.fetch(job.recording.key) as path:
+            assert path.stat().st_size == 12 * 1024**2
+        worker.put(f"{checkpoint_folder(job.id)}/a", b"c")
+        assert [worker.read(key) for key in worker.keys(f"{checkpoint_folder(job.id)}/")] == [b"c"]
+        worker.delete(f"{checkpoint_folder(job.id)}/a")
+        key = result_key(job.id, lease.nonce)
+        for stored in (key, peaks_key(key)):
+            worker.put(stored, b"{}")
+        at_worker.succeed(lease, ResultSummary(key, 0, 0, 0.0, {}, {}))
+        assert api.read(key) == b"{}"
+        assert CorrectionLog(api, key).read() == ()
+        api.put(transcript_key(job.id), b"{}")
+        api.put(f"keys/{job.id}.json", b"{}")
+        api.put(f"voiceprints/ending/{job.id}", b"x")
+        keeper.read(f"voiceprints/ending/{job.id}")
+        keeper.delete(f"voiceprints/ending/{job.id}")
+        at_keeper.manifests.mark_delivered(job.id, 0)
+        at_api.manifests.mark_undelivered(job.id, 0)
+    at_keeper.manifests.mark(HistoryMarker("h", 1))
+    assert remove_recordings(at_keeper, nothing) == 1
+    assert purge_expired(at_keeper, nothing) == 1
+    OrphanCollector(at_keeper, keeper, 0, lambda: datetime.now(UTC)).collect(nothing)
+    Inventory(keeper).find_oldest(nothing)
+    assert index.get(again.id).state is JobState.SUCCEEDED
+    assert set(at_api.remove(at_api.get(again.id))) == {"recording", "result", "transcript", "record"}
+    left = [key for prefix in ("recordings/", "results/", "checkpoints/") for key in login("root").keys(prefix)]
+    assert left == []
+
+
+REFUSED = {
+    "a worker changes a recording": ("worker", "put", "recordings/d/a"),
+    "a worker removes a recording": ("worker", "delete", "recordings/d/a"),
+    "a worker changes what was accepted": ("worker", "put", "jobs/d/a/manifest.json"),
+    "a worker says that a job is purged": ("worker", "put", "jobs/d/a/purged"),
+    "a worker removes an end": ("worker", "delete", "jobs/d/a/end-0.json"),
+    "a worker begins a run": ("worker", "put", "jobs/d/a/retry-1"),
+    "a worker makes itself an API key": ("worker", "put", "keys/a.json"),
+    "a worker reads API keys": ("worker", "read", "keys/a.json"),
+    "a worker reads voiceprints that end": ("worker", "read", "voiceprints/ending/a"),
+    "a worker reads results": ("worker", "read", "results/d/a/1.json"),
+    "a worker makes a link to a job": ("worker", "put", "results/d/a/shares/b.json"),
+    "a worker corrects a result": ("worker", "put", "results/d/a/1.corrections/00000001.json"),
+    "a worker removes a transcript": ("worker", "delete", "results/d/a/transcript"),
+    "a worker writes elsewhere": ("worker", "put", "anything"),
+    "a keeper reads a recording": ("keeper", "read", "recordings/d/a"),
+    "a keeper changes a recording": ("keeper", "put", "recordings/d/a"),
+    "a keeper makes itself an API key": ("keeper", "put", "keys/a.json"),
+    "a keeper reads API keys": ("keeper", "read", "keys/a.json"),
+    "an API moves the marker of history": ("api", "put", "history/marker.json"),
+    "an API reads checkpoints": ("api", "read", "checkpoints/d/a/1"),
+}
+
+
+@pytest.mark.parametrize(("role", "call", "key"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_a_role_does_not_need_is_refused(login: Login, role: str, call: str, key: str) -> None:
+    root, store = login("root"), login(role)
+    root.put(key, b"kept")
+    with pytest.raises(ObjectStoreUnavailable):
+        getattr(store, call)(*((key, b"other") if call == "put" else (key,)))
+    assert root.read(key) == b"kept"
+    root.delete(key)
+
+
+def test_a_policy_for_a_bucket_of_ones_own_names_the_prefix_and_the_role() -> None:
+    command = [sys.executable, str(RIGHTS), "policy", "records/parley", "worker=arn:aws:iam::1:role/worker"]
+    policy = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert all(statement["Principal"] == {"AWS": ["arn:aws:iam::1:role/worker"]} for statement in policy["Statement"])
+    listing, *others = [statement["Resource"] for statement in policy["Statement"]]
+    assert listing == ["arn:aws:s3:::records"]
+    assert all(one.startswith("arn:aws:s3:::records/parley/") for resources in others for one in resources)
+    assert subprocess.run([sys.executable, str(RIGHTS), "policy", "b", "other=x"], check=False).returncode == 2

@@ -53,6 +53,11 @@ def test_the_page_of_platforms_makes_every_secret_that_the_chart_would_make() ->
         one["metadata"]["name"]: one["stringData"] for one in render({"redis": {"mode": "sentinel"}}).of("Secret")
     }
     assert roles == set(secrets.pop("release-parley-redis"))
+    prefixes = re.search(r"parley-objects \$\(for role in (.+?);", page)
+    assert prefixes
+    names = [prefix.strip('"') for prefix in prefixes[1].split()]
+    keys = {f"{name}{part}" for name in names for part in ("access-key", "secret-key")}
+    assert keys == set(secrets.pop("release-parley-objects"))
     for name, entries in secrets.items():
         assert name.removeprefix("release-") in page
         assert all(f"--from-literal={entry}=" in page for entry in entries)
@@ -61,9 +66,9 @@ def test_the_page_of_platforms_makes_every_secret_that_the_chart_would_make() ->
 def test_the_folders_for_a_versitygw_of_ones_own_are_those_of_the_chart() -> None:
     (pod,) = [one for name, one in render().pods().items() if name.endswith("-objects")]
     (command,) = [one["command"] for one in pod["initContainers"] if one["command"][0] == "mkdir"]
-    made = {Path(folder).parent.name for folder in command if folder.endswith("/.kept")}
+    made = {str(Path(folder).parent).removeprefix("/data/parley/") for folder in command if folder.endswith("/.kept")}
     sentence = re.search(
         r"a folder `\.kept` in each of (.+?)\. No listing", (ROOT / "docs/kubernetes.md").read_text(), re.DOTALL
     )
     assert sentence
-    assert set(re.findall(r"`(\w+)`", sentence[1])) == made
+    assert set(re.findall(r"`([\w/]+)`", sentence[1])) == made

@@ -11,31 +11,41 @@
 {{- else -}}
 - {name: PARLEY_OBJECTS_URL, value: "file:///var/lib/parley/objects"}
 {{- end }}
-{{- if include "parley.objects.login" .root }}
+{{- if include "parley.objects.login" . }}
 - {name: PARLEY_OBJECTS_SECRETS_FOLDER, value: /etc/parley/objects}
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret whose entries become files with the names of variables; empty without one. */}}
+{{/* "true" where each role has a key of its own in the embedded store. */}}
+{{- define "parley.objects.embeddedRoles" -}}
+{{- if and (eq .Values.objects.kind "embedded") .Values.objects.embedded.roles -}}true{{- end -}}
+{{- end -}}
+
+{{/* The Secret whose entries become files with the names of variables; empty without one. The four helpers from here on take
+(dict "root" $ "role" "api"). */}}
 {{- define "parley.objects.login" -}}
-{{- if eq .Values.objects.kind "embedded" -}}
-{secretName: {{ include "parley.objects.secret" . }}, defaultMode: 0440, items: [{key: access-key, path: AWS_ACCESS_KEY_ID}, {key: secret-key, path: AWS_SECRET_ACCESS_KEY}]}
-{{- else if and (eq .Values.objects.kind "url") .Values.objects.existingSecret -}}
-{secretName: {{ .Values.objects.existingSecret }}, defaultMode: 0440}
+{{- $objects := .root.Values.objects -}}
+{{- if eq $objects.kind "embedded" -}}
+{{- $prefix := ternary (printf "%s-" .role) "" (eq (include "parley.objects.embeddedRoles" .root) "true") -}}
+{secretName: {{ include "parley.objects.secret" .root }}, defaultMode: 0440, items: [{key: {{ $prefix }}access-key, path: AWS_ACCESS_KEY_ID}, {key: {{ $prefix }}secret-key, path: AWS_SECRET_ACCESS_KEY}]}
+{{- else if eq $objects.kind "url" -}}
+{{- with get $objects.existingSecrets .role | default $objects.existingSecret -}}
+{secretName: {{ . }}, defaultMode: 0440}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "parley.objects.volume" -}}
-{{- if eq .Values.objects.kind "volume" -}}
+{{- if eq .root.Values.objects.kind "volume" -}}
 - name: objects
-  persistentVolumeClaim: {claimName: {{ include "parley.objects.claim" . }}}
+  persistentVolumeClaim: {claimName: {{ include "parley.objects.claim" .root }}}
 {{- else if include "parley.objects.login" . -}}
 - name: objects-login
   secret: {{ include "parley.objects.login" . }}
 {{- end -}}
 {{- end -}}
 {{- define "parley.objects.mount" -}}
-{{- if eq .Values.objects.kind "volume" -}}
+{{- if eq .root.Values.objects.kind "volume" -}}
 - {name: objects, mountPath: /var/lib/parley/objects}
 {{- else if include "parley.objects.login" . -}}
 - {name: objects-login, mountPath: /etc/parley/objects, readOnly: true}

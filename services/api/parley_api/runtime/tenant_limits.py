@@ -34,10 +34,7 @@ PAUSE_SECONDS = 1.0  # after a failure of Redis, in which nothing is counted
 UNFINISHED_RETRY_SECONDS = 10  # about as long as a few jobs need to leave a queue
 STORED_RETRY_SECONDS = 600  # recordings leave by deletion and by retention
 SECONDS_PER_HOUR = 3600
-NO_LIMITS = frozenset(
-    {"weight", "link_hosts", "link_buckets", "retain_audio_seconds"}
-)  # of a TenantQuota, kept elsewhere
-NOT_COUNTED = {"weight", "link_hosts", "link_buckets"}  # what a tenant may do, but not how often
+NOT_COUNTED = {"weight", "link_hosts", "link_buckets", "retain_audio_seconds"}  # what a tenant has, but no limit
 
 
 class Rate(StrEnum):
@@ -73,7 +70,7 @@ class TenantLimits:
             settings.tenant_stored_bytes,
         )
         self._quotas = {
-            tenant: replace(self._default, **given.model_dump(exclude_none=True, exclude=NO_LIMITS))
+            tenant: replace(self._default, **given.model_dump(exclude_none=True, exclude=NOT_COUNTED))
             for tenant, given in settings.tenants.items()
         }
         self._limiter = SlidingWindowCounterRateLimiter(storage or MemoryStorage())
