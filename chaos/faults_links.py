@@ -46,14 +46,23 @@ def _kill_api(testbed: Testbed, host: Host, key: str) -> None:
     """Submit a link, and kill the API when the host has sent half of the recording."""
     apis = testbed.system.kind("api")
     index, asked = testbed.rng.randrange(len(apis)), len(host.heads)
+    url = testbed.system.urls[index]
+    assert until(lambda: _answers(url), WAIT_SECONDS), "an API that was killed is not back"
     host.left.clear()
-    call = (testbed.system.urls[index], host.origin, key)
+    call = (url, host.origin, key)
     threading.Thread(target=_submit, args=call, daemon=True).start()
     assert until(lambda: len(host.heads) > asked, WAIT_SECONDS), "no fetch has begun"
     testbed.pause(0.1, 0.5)
     apis[index].kill()
     testbed.note()
     assert host.left.wait(WAIT_SECONDS), "the process that fetches has outlived the API"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").is_success
+    except httpx.TransportError:
+        return False
 
 
 def _submit(url: str, origin: str, key: str) -> httpx.Response | None:
