@@ -83,6 +83,13 @@ def test_a_folder_is_submitted_under_keys_that_a_second_run_repeats(
     assert "has no recordings" in parley("submit", tmp_path / "empty").stderr
 
 
+def test_several_pictures_need_a_folder(server: ScriptedServer, recording: Path) -> None:
+    result = parley("submit", recording, recording, "--format", "png")
+    assert result.exit_code == Exit.USAGE
+    assert "--output FOLDER" in result.stderr
+    assert not server.requests
+
+
 def test_submit_prints_why_a_job_failed(server: ScriptedServer, recording: Path) -> None:
     every_submit_ends_as(server, FAILED)
     result = parley("submit", recording)

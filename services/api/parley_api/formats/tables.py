@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 from parley_api.formats.conversation import Conversation, decimal_seconds
 from parley_core.turns import to_rttm as rttm_lines
 
 COLUMNS = ("start", "end", "speaker", "role", "confidence", "needs_review", "text")
-FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
-"""A cell that begins with one of these is a formula to a spreadsheet (OWASP, CSV injection)."""
+FORMULA = re.compile(r"[\s\u200b\ufeff]*[=+\-@＝＋－＠]| *[\t\r\n]")
+"""A cell that begins like this is a formula to a spreadsheet (OWASP, CSV injection)."""
 
 
 def to_csv(conversation: Conversation) -> str:
@@ -50,4 +51,4 @@ def to_audacity(conversation: Conversation) -> str:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+    return f"'{text}" if FORMULA.match(text) else text

@@ -110,6 +110,8 @@ def submit(
         raise typer.BadParameter("--transcript goes with one recording.")
     if transcript and isinstance(sources[0], Link):
         raise typer.BadParameter("--transcript goes with a file. Send it later: `parley transcript ID FILE`.")
+    if turns_format is TurnFormat.PNG and len(sources) > 1 and not output:
+        raise typer.BadParameter("--format png writes one picture. Add --output FOLDER for several recordings.")
     turn_files = _turn_files(output, turns_format, sources) if output else None
     terminal = terminal_of(ctx)
     options = SubmitOptions(
