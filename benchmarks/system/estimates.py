@@ -25,7 +25,8 @@ from typing import Any
 from benchmarks.data.audio import flac
 from benchmarks.measure import processor
 from benchmarks.system.one_machine import System, one_machine
-from parley_core.job import Estimate, Failure, JobOptions, Lease, Phase, Queue, ResultSummary, RetryIn
+from parley_core.forecast import Estimate
+from parley_core.job import Failure, JobOptions, Lease, Phase, Queue, ResultSummary, RetryIn
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from tests.support.fakes import new_job

@@ -169,7 +169,9 @@ class DurableJobStore(IndexedJobStore):
                 self._follow(job, winner)
             return self.index.succeed(lease, result)
         except AttemptEnded:
-            if not self._has_committed(lease):
+            end = self.manifests.find_end(lease.job_id, self.manifests.trace(lease.job_id).run)
+            own = result_key(lease.job_id, lease.nonce)
+            if end is None or end.result is None or end.result.key != own:
                 return self.index.succeed(lease, result)  # refuses and counts, or knows this commit already
         return self._show_commit(lease.job_id)
 
@@ -359,11 +361,6 @@ class DurableJobStore(IndexedJobStore):
         with suppress(ObjectStoreUnavailable):
             if self.follow(job, self.manifests.trace(job.id)):
                 raise LeaseLost("The job has ended; Redis has lost its end.")
-
-    def _has_committed(self, lease: Lease) -> bool:
-        """Return whether the end of the job's present run names the result of this attempt."""
-        end = self.manifests.find_end(lease.job_id, self.manifests.trace(lease.job_id).run)
-        return end is not None and end.result is not None and end.result.key == result_key(lease.job_id, lease.nonce)
 
     def _show_commit(self, job_id: str) -> Job:
         """Show an end that Redis does not have: it has lost the attempt between the two stores."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, WorkerLost
+from parley_core.forecast import Estimate
 from parley_core.recording import Recording
 from parley_core.trace_context import trace_id_of
 from parley_core.voiceprints import Role
@@ -153,23 +154,6 @@ class NewJob:
     options: JobOptions
     limits: TimeLimits
     traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Seconds until a job ends, from now on: the middle of what is expected, and an interval for 80 % of all jobs."""
-
-    seconds: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What is known of the future of a job: its position while it waits, and its end."""
-
-    position: int | None = None
-    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

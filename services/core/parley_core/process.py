@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
-from functools import cache
 
 PR_SET_DUMPABLE = 4
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def keep_memory_private() -> None:
@@ -21,12 +21,7 @@ def keep_memory_private() -> None:
         set_process_attribute(PR_SET_DUMPABLE, 0)
 
 
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
 def set_process_attribute(option: int, value: int) -> None:
     """Call prctl(2) with one argument. Raises OSError."""
-    if _libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")

@@ -26,12 +26,12 @@ from parley_core.errors import (
     QueueFull,
     WorkerLost,
 )
+from parley_core.forecast import Estimate
 from parley_core.job import (
     RECORDING_REMOVED,
     Attempt,
     Created,
     Dispatch,
-    Estimate,
     Failure,
     GiveUp,
     IdempotencyKey,

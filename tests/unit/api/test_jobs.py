@@ -15,7 +15,8 @@ import pytest
 
 from parley_api.formats.focus import to_focus
 from parley_core.errors import JobPurged
-from parley_core.job import Estimate, Queue
+from parley_core.forecast import Estimate
+from parley_core.job import Queue
 from parley_core.status import Usage
 from tests.support.api_fixture import ANSWERED_TURNS, AUDIO, ENGINE, TURN, ApiFixture, assert_problem, fail, succeed
 from tests.support.fakes import new_job

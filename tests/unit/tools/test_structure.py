@@ -71,3 +71,10 @@ def test_a_second_file_that_reads_the_name_is_a_second_caller(file: Path, tmp_pa
 
 def test_lines_are_counted_over_all_files(file: Path) -> None:
     assert code.count_lines([file, file]) == 2 * len(SOURCE.splitlines())
+
+
+def test_the_services_keep_what_they_have_reached() -> None:
+    files = code.python_files(Path(__file__).parents[3] / "services")
+    assert [str(file) for file in files if code.count_lines([file]) > code.LONG_FILE] == []
+    assert [str(one) for one in code.functions(files) if one.lines > code.LONG_FUNCTION] == []
+    assert len(code.short_helpers(files)) <= 25, "see `python -m tools.structure --list`"

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from email.message import Message
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -162,19 +163,7 @@ async def received(
     media_type = content_type.partition(";")[0].strip().lower()
     chunks = arriving(request.stream())
     async with AsyncExitStack() as stack:
-
-        def options() -> Options:
-            settings = deps.settings
-            audio = settings.audio_retention(tenant)
-            limits = {
-                "max_speakers": settings.max_speakers,
-                "retain_seconds": settings.retention_limit,
-                "retain_audio_seconds": settings.retention_limit if audio is None else audio,
-            }
-            found = validated(model, values, limits)
-            if found.callback_url is not None:
-                deps.callbacks.require(found.callback_url, tenant)
-            return found
+        options = partial(_valid_options, deps, tenant, model, values)
 
         async def store(recording: AsyncIterator[bytes], file_name: str | None) -> Upload:
             await deps.admission.require_room(options().queue)
@@ -198,6 +187,19 @@ async def received(
         else:
             raise UnsupportedBody(f"Send {FORM} with an `{AUDIO}` part, or the recording itself as audio/*.")
         yield upload, options()
+
+
+def _valid_options(deps: Dependencies, tenant: str, model: type[Options], values: dict[str, str]) -> Options:
+    audio = deps.settings.audio_retention(tenant)
+    limits = {
+        "max_speakers": deps.settings.max_speakers,
+        "retain_seconds": deps.settings.retention_limit,
+        "retain_audio_seconds": deps.settings.retention_limit if audio is None else audio,
+    }
+    found = validated(model, values, limits)
+    if found.callback_url is not None:
+        deps.callbacks.require(found.callback_url, tenant)
+    return found
 
 
 @asynccontextmanager

@@ -117,7 +117,9 @@ class LinkPolicy:
         if not buckets:
             raise LinkNotAllowed("The server fetches no objects for your tenant (PARLEY_TENANT_LINK_BUCKETS).")
         scheme, _, path = address.partition("://")
-        if scheme not in BUCKET_SCHEMES or not _is_key(path) or len(address) > MAX_LINK:
+        parts = path.split("/")
+        is_key = len(parts) > 1 and path.isprintable() and not any(part in ("", ".", "..") for part in parts)
+        if scheme not in BUCKET_SCHEMES or not is_key or len(address) > MAX_LINK:
             raise InvalidOption("`object` must be the address of an object, such as `s3://bucket/folder/visit.wav`.")
         bucket = next((one for one in buckets if address.startswith(one.address)), None)
         if bucket is None:
@@ -159,9 +161,3 @@ def _rules(origins: str) -> tuple[_HostRule, ...]:
             )
         rules.append(_HostRule(parts.scheme, host, port or PORTS[parts.scheme]))
     return tuple(rules)
-
-
-def _is_key(path: str) -> bool:
-    """Return whether a path is a bucket and a key that a store takes as it is."""
-    parts = path.split("/")
-    return len(parts) > 1 and path.isprintable() and not any(part in ("", ".", "..") for part in parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limits.aio.storage import Storage
@@ -105,13 +104,13 @@ class Dependencies:
         self.fetches = TenantSlots(fetching.AT_ONCE, fetching.AT_ONCE // 2)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
-        self.tokens = _tokens(self.settings.token_issuers_file) if self.settings.token_issuers_file else None
+        self.tokens = None
+        if self.settings.token_issuers_file:
+            from parley_api.runtime.tokens import (
+                Tokens,  # a tenth of the processor time of a start, for those who use it
+            )
 
-
-def _tokens(issuers: Path) -> Tokens:
-    from parley_api.runtime.tokens import Tokens  # a tenth of the processor time of a start, for those who have issuers
-
-    return Tokens(issuers)
+            self.tokens = Tokens(self.settings.token_issuers_file)
 
 
 def connect(settings: Settings) -> Dependencies:

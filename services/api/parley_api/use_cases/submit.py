@@ -71,13 +71,16 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     job_id = new_id()
     await _within_limits(deps, tenant, request)
     body = await read_json(request, LinkBody) if session_id is None and is_json(request) else None
-    sent = None if body is None else _fingerprint(body, request)
+    sent = None if body is None else _as_sent(body, request)
     reservable = await deps.admission.require_memory() and key is not None
     model = SubmitOptions if session_id is None else ConsultOptions
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_reserved(deps, tenant, key if reservable else None, job_id))
-        if key is not None and sent is not None and (earlier := await _made_before(deps, tenant, key, sent)):
-            return Submitted(earlier, replayed=True)
+        if key is not None and sent is not None:  # the same request is not fetched again: its link may have expired
+            known_id = await deps.blocking.objects(deps.store.manifests.find_bound, tenant, key, sent)
+            earlier = None if known_id is None else await deps.blocking.objects(deps.store.find_accepted, known_id)
+            if earlier is not None:
+                return Submitted(earlier, replayed=True)
         await stack.enter_async_context(_upload_slot(deps, tenant))
         receiving = received(request, recording_key(job_id), deps, tenant, model, body)
         upload, options = await stack.enter_async_context(receiving)
@@ -111,16 +114,10 @@ def _with_audio_retention(deps: Dependencies, new: NewJob) -> NewJob:
     return replace(new, options=replace(new.options, retain_audio_seconds=shortest))
 
 
-def _fingerprint(body: LinkBody, request: Request) -> str:
+def _as_sent(body: LinkBody, request: Request) -> str:
     """Return a digest of a submit by link, as it was sent."""
     sent = [body.model_dump(mode="json"), sorted(request.query_params.multi_items())]
     return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
-
-
-async def _made_before(deps: Dependencies, tenant: str, key: str, sent: str) -> Job | None:
-    """Return the job that the same request made, which need not be fetched again: its link may have expired."""
-    bound_id = await deps.blocking.objects(deps.store.manifests.find_bound, tenant, key, sent)
-    return None if bound_id is None else await deps.blocking.objects(deps.store.find_accepted, bound_id)
 
 
 async def _within_limits(deps: Dependencies, tenant: str, request: Request) -> None:

@@ -49,7 +49,8 @@ def sources_of(text: str) -> list[Source]:
         return [Link(text)]
     path = Path(text)
     if path.is_dir():
-        found: list[Source] = [*sorted(filter(_is_recording, path.rglob("*")))]
+        shown = sorted(one for one in path.rglob("*") if not one.name.startswith(".") and one.is_file())
+        found: list[Source] = [one for one in shown if one.suffix.lower() in MEDIA_TYPES]
         if not found:
             raise typer.BadParameter(f"Folder '{text}' has no recordings ({', '.join(sorted(MEDIA_TYPES))}).")
         return found
@@ -58,10 +59,6 @@ def sources_of(text: str) -> list[Source]:
     if not os.access(path, os.R_OK):
         raise typer.BadParameter(f"File '{text}' is not readable.")
     return [path]
-
-
-def _is_recording(path: Path) -> bool:
-    return path.suffix.lower() in MEDIA_TYPES and not path.name.startswith(".") and path.is_file()
 
 
 def key_of(path: Path, options: Mapping[str, object]) -> str:

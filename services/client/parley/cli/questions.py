@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import typer
 
-from parley import Candidate, Question
+from parley import Question
 from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, JobId, terminal_of
 from parley.cli.timeline import clock
@@ -39,11 +39,15 @@ def questions(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> Non
 
 def _row(question: Question, starts: Mapping[str, str]) -> tuple[str, ...]:
     what = ASKED.get(question.kind, question.kind)
-    candidates = ", ".join(_candidate(one, starts) for one in question.candidates)
-    return question.turn, starts[question.turn], f"{question.seconds:.1f}", question.speaker, what, candidates
-
-
-def _candidate(candidate: Candidate, starts: Mapping[str, str]) -> str:
-    if candidate.example is None:
-        return candidate.speaker
-    return f"{candidate.speaker} (turn {candidate.example}, {starts[candidate.example]})"
+    candidates = [
+        one.speaker if one.example is None else f"{one.speaker} (turn {one.example}, {starts[one.example]})"
+        for one in question.candidates
+    ]
+    return (
+        question.turn,
+        starts[question.turn],
+        f"{question.seconds:.1f}",
+        question.speaker,
+        what,
+        ", ".join(candidates),
+    )

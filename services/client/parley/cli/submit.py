@@ -102,16 +102,11 @@ def submit(
 ) -> None:
     """Submit recordings, wait for their jobs and print the turns."""
     if not wait and (turns_format or output):
-        raise typer.BadParameter("--format and --output need the turns; --no-wait does not wait for them.")
+        raise typer.BadParameter("--format and --output need the turns, which --no-wait does not wait for.")
     given = [(text, sources_of(text)) for text in files]
     sources = [source for _, found in given for source in found]
     repeatable = frozenset(source for text, found in given if Path(text).is_dir() for source in found)
-    if transcript and len(sources) > 1:
-        raise typer.BadParameter("--transcript goes with one recording.")
-    if transcript and isinstance(sources[0], Link):
-        raise typer.BadParameter("--transcript goes with a file. Send it later: `parley transcript ID FILE`.")
-    if turns_format is TurnFormat.PNG and len(sources) > 1 and not output:
-        raise typer.BadParameter("--format png writes one picture. Add --output FOLDER for several recordings.")
+    _require_fitting(sources, transcript, one_picture=turns_format is TurnFormat.PNG and not output)
     turn_files = _turn_files(output, turns_format, sources) if output else None
     terminal = terminal_of(ctx)
     options = SubmitOptions(
@@ -174,6 +169,16 @@ def _interrupted(accepted: Sequence[str]) -> str:
     if len(accepted) > MAX_IDS_SHOWN:
         commands = ["parley jobs"]
     return "\n  ".join([f"Interrupted. {jobs}. To see what becomes of it:", *commands])
+
+
+def _require_fitting(sources: Sequence[Source], transcript: Path | None, *, one_picture: bool) -> None:
+    """Raise BadParameter if a transcript cannot go with these, or they do not make one picture."""
+    if one_picture and len(sources) > 1:
+        raise typer.BadParameter("--format png writes one picture. Add --output FOLDER for several recordings.")
+    if transcript and len(sources) > 1:
+        raise typer.BadParameter("--transcript goes with one recording.")
+    if transcript and isinstance(sources[0], Link):
+        raise typer.BadParameter("--transcript goes with a file. Send it later: `parley transcript ID FILE`.")
 
 
 def _turn_files(folder: Path, turns_format: TurnFormat | None, recordings: Sequence[Source]) -> TurnFiles:

@@ -22,19 +22,8 @@ from parley_core.errors import (
     JobStoreUnusable,
     RecordUnreadable,
 )
-from parley_core.job import (
-    Estimate,
-    Forecast,
-    Job,
-    JobEvent,
-    JobPage,
-    JobQuery,
-    JobState,
-    LapsedLease,
-    Lease,
-    Phase,
-    Queue,
-)
+from parley_core.forecast import Estimate, Forecast
+from parley_core.job import Job, JobEvent, JobPage, JobQuery, JobState, LapsedLease, Lease, Phase, Queue
 from parley_core.logs import get_logger
 from parley_core.redis.connection import RIGHTS_CHANGE, RightsChangeError, require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
@@ -119,7 +108,10 @@ class Queries:
                 raise
             log.warning("forecasts left out: rights in Redis are being changed", jobs=len(unfinished))
             return [Forecast() for _ in records]
-        found = {job_id: _forecast(*reply) for job_id, reply in zip(unfinished, replies, strict=True)}
+        found = {}
+        for job_id, (position, *milliseconds) in zip(unfinished, replies, strict=True):
+            estimate = None if milliseconds[0] == UNKNOWN else Estimate(*(one / 1000 for one in milliseconds))
+            found[job_id] = Forecast(None if position == UNKNOWN else position, estimate)
         return [found.get(job_id, Forecast()) for job_id, _ in records]
 
     @contextmanager
@@ -277,11 +269,6 @@ class Queries:
                 leases=sum(leases),
                 retention_lag_seconds=_lag_seconds(now, [*removing, *expiring, *audio]),
             )
-
-
-def _forecast(position: int, seconds: int, low: int, high: int) -> Forecast:
-    estimate = None if seconds == UNKNOWN else Estimate(seconds / 1000, low / 1000, high / 1000)
-    return Forecast(None if position == UNKNOWN else position, estimate)
 
 
 def _milliseconds(server_time: tuple[int, int]) -> int:

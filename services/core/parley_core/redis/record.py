@@ -14,10 +14,10 @@ from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from parley_core.forecast import Forecast
 from parley_core.job import (
     Attempt,
     Failure,
-    Forecast,
     Job,
     JobEnd,
     JobOptions,

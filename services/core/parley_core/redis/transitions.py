@@ -23,12 +23,12 @@ from parley_core.errors import (
     QueueFull,
     WorkerLost,
 )
+from parley_core.forecast import Forecast
 from parley_core.job import (
     RECORDING_REMOVED,
     Created,
     Dispatch,
     Failure,
-    Forecast,
     GiveUp,
     IdempotencyKey,
     Job,
