@@ -441,6 +441,15 @@ def test_four_hours_of_twenty_speakers_open_zoom_and_list_every_turn(visit: Open
     expect(page.locator(".zoom")).to_have_text(re.compile(r"^\d{3}×$"))
 
 
+def test_the_text_follows_the_turns(visit: Open, shelf: Shelf, api: ApiProcess, said: Conversation) -> None:
+    job = shelf.succeeded(said, "visit.flac")
+    words = [{"word": f"<b>{n}</b>", "start": turn.start, "end": turn.end} for n, turn in enumerate(said.turns)]
+    api.http.post(f"/v1/jobs/{job.id}/transcript", json=words).raise_for_status()
+    texts = [str(turn["text"]) for turn in turns_of(api, job) if turn["text"]]
+    assert "<b>0</b>" in texts
+    expect(visit(path_of(job)).locator(".turn-text")).to_have_text(texts)
+
+
 def test_a_server_with_keys_asks_for_one_and_plays_with_it(
     visit: Open, shelf: Shelf, said: Conversation, api_settings: Settings, tmp_path: Path
 ) -> None:

@@ -63,7 +63,7 @@ async def get_turns(
         require_speaker_embeddings(job)
     named = query.speakers == "names" if query.speakers else chosen.names
     identities = await identities_of(deps, job, result) if named else None
-    words = await words_of(deps, job, result)
+    words = await words_of(deps, job, result) if query.text else None
     headers = {"Vary": "Accept", VERSION_HEADER: str(result.version)}
     if chosen.write is None:
         content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings, words)
@@ -79,5 +79,7 @@ def _require_allowed(query: TurnsQuery, chosen: Format) -> None:
     """Raise InvalidOption for an option that the format does not have."""
     if query.embeddings and chosen.write is not None:
         raise InvalidOption("`embeddings` requires the format `json`.")
+    if not query.text and chosen.write is not None:
+        raise InvalidOption("`text` requires the format `json`.")
     if query.speakers and chosen.write is None:
         raise InvalidOption("`speakers` does not go with the format `json`: it has labels and names.")

@@ -84,6 +84,12 @@ class TurnsQuery(VersionQuery):
     embeddings: Flag = Field(
         False, description="Add the speaker embeddings; `json` only. Needs the scope `export`.", examples=[True]
     )
+    text: Flag = Field(
+        True,
+        description="Whether turns have their text, if the job has a transcript. Without it, hours of talk are read in "
+        "half the time; `json` only.",
+        examples=[False],
+    )
 
 
 class TranscriptQuery(NoParameters):

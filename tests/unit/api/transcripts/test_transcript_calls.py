@@ -51,6 +51,10 @@ async def test_a_transcript_is_sent_after_the_end_of_the_job(api: ApiFixture, cl
     turns = (await client.get(f"/v1/jobs/{job['id']}/turns")).json()
     assert [turn["text"] for turn in turns["turns"]] == ["Good morning.", "<b>Hello.</b>"]
     assert "text" not in turns["exclusive_turns"][0]
+    bare = (await client.get(f"/v1/jobs/{job['id']}/turns?text=false")).json()
+    assert bare == turns | {"turns": [{key: turn[key] for key in turn if key != "text"} for turn in turns["turns"]]}
+    refused = await client.get(f"/v1/jobs/{job['id']}/turns?text=false&format=srt")
+    assert_problem(refused, 422, "invalid_option")
 
 
 @pytest.mark.parametrize("order", [1, -1])

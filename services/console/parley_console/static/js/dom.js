@@ -81,6 +81,9 @@ export function icon(name) {
   return svg;
 }
 
+/** Run a step when the browser is idle. @type {(step: () => void) => unknown} */
+export const later = window.requestIdleCallback ?? ((/** @type {() => void} */ step) => setTimeout(step, 30));
+
 /** Tell the user something that needs no answer; screen readers read it. @param {string} text */
 export function toast(text) {
   const note = h("div.toast", {}, text);

@@ -38,7 +38,6 @@ export class Model {
     /** @type {{start: number, end: number}[]} */
     this.overlaps = document.overlaps;
     this.talk = this.speakers.reduce((sum, { seconds }) => sum + seconds, 0);
-    this.hasText = this.turns.some(({ text }) => text);
     this.rated = this.turns.some(({ confidence }) => confidence !== null);
   }
 

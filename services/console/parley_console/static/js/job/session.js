@@ -2,7 +2,7 @@
 
 import { Viewport } from "./viewport.js";
 
-/** Events: `model` when the turns change, `select`, `filter`, `follow`. The player and the viewport have their own. */
+/** Events: `model` when the turns change, `texts` when they have got their texts, `select`, `filter`, `follow`. The player and the viewport have their own. */
 export class Session extends EventTarget {
   /**
    * @param {any} job
@@ -32,6 +32,13 @@ export class Session extends EventTarget {
     this.selected = model.turns.findIndex(({ id }) => id === turn);
     this.speaker = model.speakers.findIndex(({ label }) => label === speaker);
     this.tell("model");
+  }
+
+  /** Add the texts of the turns, unless a correction has brought them meanwhile. @param {any} document what `GET /v1/jobs/{id}/turns` answers */
+  addTexts(document) {
+    if ((document.version ?? 0) !== this.model.version || !document.turns.some((/** @type {any} */ { text }) => text)) return;
+    document.turns.forEach((/** @type {any} */ { text }, /** @type {number} */ index) => (this.model.turns[index].text = text ?? ""));
+    this.tell("texts");
   }
 
   /** The turn that is selected, if there is one. */

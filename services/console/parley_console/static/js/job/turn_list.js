@@ -3,12 +3,11 @@
  * out when they come into view, so that thousands of turns cost as much as a screen of them.
  */
 
-import { fill, h, icon } from "../dom.js";
+import { fill, h, icon, later } from "../dom.js";
 import { count, fineClock, percent } from "../format.js";
 
 const BLOCK = 40; // turns
 const AT_ONCE = 4; // blocks before the first paint; the rest follow when the browser is idle
-const later = window.requestIdleCallback ?? ((/** @type {() => void} */ step) => setTimeout(step, 30));
 
 /** @param {import("./session.js").Session} session */
 export function turnList(session) {
@@ -79,6 +78,17 @@ export function turnList(session) {
     return h("div", { role: "listitem" }, button);
   }
 
+  /** Add the texts to the rows that are there, a block at a time. */
+  function addTexts() {
+    const { turns } = session.model;
+    const left = [...rows];
+    const add = () => {
+      for (const [index, button] of left.splice(0, BLOCK * AT_ONCE)) if (turns[index].text && !button.querySelector(".turn-text")) button.append(h("span.turn-text", {}, turns[index].text));
+      if (left.length && !signal.aborted) later(add);
+    };
+    add();
+  }
+
   /** Make one row reachable with Tab: the selected one, or the first. */
   function roving() {
     const wanted = rows.get(session.selected) ?? rows.values().next().value;
@@ -125,6 +135,7 @@ export function turnList(session) {
     rows.get(keys[Math.min(keys.length - 1, Math.max(0, place + step))])?.focus();
   });
   session.on(session, "model", () => show(true));
+  session.on(session, "texts", addTexts);
   session.on(session, "filter", () => show());
   session.on(session, "select", showSelected);
   session.on(player, "time", follow);

@@ -1,7 +1,7 @@
 /** The page of one job: its state while it runs, then timeline, player, turns and totals. */
 
 import { call, events, json, post, Problem } from "../api.js";
-import { fill, h, icon, toast } from "../dom.js";
+import { fill, h, icon, later, toast } from "../dom.js";
 import { clock, count, nameOf, percent, size, timeLeft, when } from "../format.js";
 import { meter, stateMark } from "../recordings/job_list.js";
 import { correctPanel } from "./correct_panel.js";
@@ -26,7 +26,7 @@ export async function showJob(main, jobId, signal) {
   document.title = `${nameOf(job)} · Parley`;
   if (!job.finished_at) return showProgress(main, job, signal);
   if (job.state !== "succeeded") return fill(main, heading(job), ended(job, main, signal));
-  const [turns, peaks] = await Promise.all([json(`${job.links.turns}?format=json`, { signal }), peaksOf(job, signal)]);
+  const [turns, peaks] = await Promise.all([json(`${job.links.turns}?format=json&text=false`, { signal }), peaksOf(job, signal)]);
   return showResult(main, job, new Model(turns), peaks, signal);
 }
 
@@ -63,6 +63,12 @@ function showResult(main, job, model, peaks, signal) {
   const side = h("div.job-side", {}, correctPanel(session, editor), speakerTable(session, editor), engineFacts(job));
   fill(main, heading(job, copyLink(), shareButton(job), downloadMenu(job), removeButton(job)), stage, h("div.job-columns", {}, turnList(session).element, side));
   if (job.links.audio) player.load().catch(() => player.tell("fault"));
+  later(() => bringTexts(session).catch((problem) => signal.aborted || toast(problem.message)));
+}
+
+/** Read the turns once more, with their texts: with hours of them the page would open late. @param {Session} session */
+async function bringTexts(session) {
+  session.addTexts(await json(`${session.job.links.turns}?format=json`, { signal: session.signal }));
 }
 
 function copyLink() {
