@@ -21,6 +21,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import ObjectStoreUnavailable
 from parley_core.job import IdempotencyKey, JobOptions, JobState, ResultSummary
 from parley_core.recording import checkpoint_folder, peaks_key, result_key, transcript_key
+from parley_core.storage import objects
 from parley_core.storage.manifests import HistoryMarker
 from parley_core.storage.objects import ObjectStore
 from parley_keeper.inventory import Inventory
@@ -212,6 +213,31 @@ def test_what_a_role_does_not_need_is_refused(login: Login, role: str, call: str
         getattr(store, call)(*((key, b"other") if call == "put" else (key,)))
     assert root.read(key) == b"kept"
     root.delete(key)
+
+
+def test_a_server_that_does_not_know_the_user_or_the_bucket_is_not_one_without_objects(
+    login: Login, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While users change, versitygw answers 404 to those that it does not know."""
+    monkeypatch.setattr(objects, "WAIT_SECONDS", 0.0)
+    login("root").put("checks/known", b"x")
+    unknown = {"AWS_ACCESS_KEY_ID": SecretStr("nobody"), "AWS_SECRET_ACCESS_KEY": SecretStr("k" * 20)}
+    root = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
+    known = {name: SecretStr((folder / "root" / file).read_text()) for name, file in root.items()}
+    for store in (ObjectStore("s3://parley", unknown), ObjectStore("s3://elsewhere", known)):
+        for call in (
+            lambda store=store: store.read("checks/known"),
+            lambda store=store: store.put("checks/x", b"x"),
+            lambda store=store: store.create("checks/y", b"x"),
+            lambda store=store: store.delete("checks/known"),
+            lambda store=store: store.delete_each(["checks/known", "checks/x"], nothing),
+            lambda store=store: store.keys("checks/"),
+        ):
+            with pytest.raises(ObjectStoreUnavailable):
+                call()
+    assert login("root").read("checks/known") == b"x"
+    with pytest.raises(KeyError):
+        login("root").read("checks/none")
 
 
 def test_a_policy_for_a_bucket_of_ones_own_names_the_prefix_and_the_role() -> None:

@@ -63,6 +63,9 @@ FLUSHERS = build_opener(ProxyHandler({}))  # inside the cluster, past any proxy
 CALLS_AT_ONCE = 16  # of a store that is reached by the network, where many objects are dealt with
 FLUSHED_AT_ONCE = 20  # from here on, one flush of the file system of a folder is cheaper than those of single files
 LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
+# The code of a 404 that says nothing of the object: the bucket is missing, or the server does not know the user, as
+# versitygw says while its users change. Taken for an object that is not there, it would hide every accepted job.
+MISSING_STORE = re.compile(r"<Code>\w*(Bucket|Container|Account|User|AccessKey)\w*</Code>")
 STAGED = re.compile(r"#\d+$")
 LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
 
@@ -75,11 +78,9 @@ log = get_logger(__name__)
 def _translated_errors() -> Iterator[None]:
     try:
         yield
-    except NotFoundError as error:
-        raise KeyError("there is no such object") from error
-    except FileNotFoundError as error:
-        raise KeyError("there is no such object") from error
     except (BaseError, OSError) as error:
+        if isinstance(error, NotFoundError | FileNotFoundError) and not MISSING_STORE.search(str(error)):
+            raise KeyError("there is no such object") from error
         kind = type(error).__name__
         log.warning("object store unavailable", error=kind, cause=safe_cause(error))
         raise ObjectStoreUnavailable(f"The object store did not do what it was asked ({kind}).") from error
