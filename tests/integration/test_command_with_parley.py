@@ -24,7 +24,7 @@ from tests.support.api_process import ApiProcess
 from tests.support.engines import GATE
 from tests.support.sounds import wav
 from tests.support.valkey import Valkey
-from tests.support.waiting import HANG_SECONDS
+from tests.support.waiting import HANG_SECONDS, until
 from tests.support.worker import SCRIPTED_ENGINE, ParleyProcess
 
 SECONDS = 2.0  # of each recording
@@ -217,8 +217,15 @@ def test_a_missing_api_key_is_refused_and_the_doctor_names_it(system: SystemFixt
     keys = system.folder / "keys"
     keys.write_text(f"clinic:{digest}\n")
     with ApiProcess(system.settings, system.folder / "api-keys.log", PARLEY_API_KEYS_FILE=str(keys)) as api:
-        refused = system.parley("doctor", url=api.url)
-        assert (refused.exit_code, "PARLEY_API_KEY" in refused.stdout) == (3, True), refused
+
+        def ready_and_refused() -> bool:
+            """On a busy machine the doctor may find a store that does not answer in time, which counts first."""
+            found = system.parley("doctor", url=api.url)
+            assert "PARLEY_API_KEY" in found.stdout, found.stdout
+            assert found.exit_code in (3, 4), found.stdout
+            return found.exit_code == 3
+
+        until(ready_and_refused)
         assert system.parley("jobs", url=api.url).exit_code == 3
         assert system.parley("jobs", url=api.url, key="open sesame").exit_code == 0
 
