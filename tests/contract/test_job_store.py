@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from redis import Redis
 
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import (
@@ -51,15 +50,6 @@ from tests.support.waiting import HANG_SECONDS, until
 RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
 LOST = Failure(WorkerLost.code, "The worker was not heard of.")
 BUSY = Failure("object_store_unavailable", "down")
-
-
-@pytest.fixture(params=["redis", "memory"])
-def index(request: pytest.FixtureRequest) -> JobIndex:
-    if request.param == "memory":
-        return MemoryJobStore()
-    valkey: Valkey = request.getfixturevalue("valkey")
-    Redis.from_url(valkey.url).flushall()
-    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
 
 
 @pytest.fixture(params=["redis", "memory", "durable"])

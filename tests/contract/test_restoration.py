@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from parley_core.errors import JobNotRetryable
 from parley_core.job import (
@@ -23,12 +22,10 @@ from parley_core.job import (
     dispatch_of,
 )
 from parley_core.ports import JobIndex
-from parley_core.redis import RedisJobStore, restoration
+from parley_core.redis import restoration
 from parley_core.redis.restoration import BEGINNING
-from parley_core.settings import Settings
-from tests.support.fakes import MemoryJobStore, new_job
+from tests.support.fakes import new_job
 from tests.support.fakes import restoration as fakes_restoration
-from tests.support.valkey import Valkey
 from tests.support.waiting import until
 
 MADE = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
@@ -43,15 +40,6 @@ FAILED = JobEnd(
     JobState.FAILED, DONE, DONE, 1, (replace(ATTEMPTS[0], ended_at=DONE),), Failure("engine_error", "It broke."), None
 )
 CANCELLED = JobEnd(JobState.CANCELLED, DONE)
-
-
-@pytest.fixture(params=["redis", "memory"])
-def index(request: pytest.FixtureRequest) -> JobIndex:
-    if request.param == "memory":
-        return MemoryJobStore()
-    valkey: Valkey = request.getfixturevalue("valkey")
-    Redis.from_url(valkey.url).flushall()
-    return RedisJobStore.from_settings(Settings(redis_url=valkey.url))
 
 
 def test_an_unfinished_job_waits_and_is_due_at_once(index: JobIndex) -> None:

@@ -229,7 +229,12 @@ class DurableJobStore(IndexedJobStore):
 
         Raises also ObjectStoreUnavailable.
         """
-        self._condemn(job_id)
+        try:
+            self.index.condemn(job_id)
+        except JobNotFound:  # not recorded yet
+            self._recorded(job_id)
+            self.index.condemn(job_id)
+        self.manifests.condemn(job_id)
 
     def remove(self, job: Job) -> tuple[str, ...]:
         """Remove an ended job by hand, for good; return what was removed: recording, result, transcript, record.
@@ -242,7 +247,7 @@ class DurableJobStore(IndexedJobStore):
             JobPurged, JobNotFound: it is gone already.
             ObjectStoreUnavailable, JobStoreUnavailable: try again.
         """
-        self._condemn(job.id)
+        self.condemn(job.id)
         removed = self._remove_objects([job], lambda: None)
         self.purge(job.id)
         result = ("result",) if any(key.endswith(".json") for key in removed) else ()
@@ -334,14 +339,6 @@ class DurableJobStore(IndexedJobStore):
         if trace.ended and not job.state.terminal:
             corrected |= self._end_run(job)
         return corrected
-
-    def _condemn(self, job_id: str) -> None:
-        try:
-            self.index.condemn(job_id)
-        except JobNotFound:  # not recorded yet
-            self._recorded(job_id)
-            self.index.condemn(job_id)
-        self.manifests.condemn(job_id)
 
     def _recorded(self, job_id: str) -> Job:
         try:

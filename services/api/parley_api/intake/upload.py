@@ -31,6 +31,7 @@ from parley_api.http.errors import (
 from parley_api.http.validation import SHOWN_NAME, validated
 from parley_api.intake.multipart import MultipartBody, Part
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.schemas import ConsultOptions, clean_file_name
 from parley_api.schemas.links import LinkBody, options_in
 from parley_api.transcripts.reading import MAX_TRANSCRIPT_BYTES, read_transcript
@@ -45,6 +46,8 @@ from parley_core.errors import (
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.recording import transcript_key
+
+TOO_MANY_FETCHES = "Too many recordings are fetched at a time. Send this link again later."
 
 log = get_logger(__name__)
 
@@ -152,8 +155,7 @@ async def received(
         QueueFull: before the recording is received.
         RecordingError: by its subclasses; see `stored`.
         LinkNotAllowed, LinkUnreachable, LinkUnusable, LinkChanged: the recording cannot be fetched.
-        UnsupportedBody: the body is neither a form nor a recording.
-        BodyStalled: nothing arrives.
+        UnsupportedBody, BodyStalled: the body is neither a form nor a recording, or nothing arrives.
         ObjectStoreUnavailable: the recording cannot be stored.
     """
     values: dict[str, str] = {}
@@ -171,7 +173,8 @@ async def received(
 
         if body is not None:
             options()  # before anything is fetched
-            await stack.enter_async_context(_fetch_slot(deps, tenant))
+            refusal, count = TooManyUploads(TOO_MANY_FETCHES), deps.http_metrics.refuse
+            await stack.enter_async_context(slot_or_refusal(deps.fetches, tenant, FETCH_WAIT_SECONDS, refusal, count))
             link = await deps.blocking.objects(deps.links.of, tenant, body)
             recording = await stack.enter_async_context(deps.fetcher.opened(link))
             upload = await store(recording, link.name)
@@ -200,18 +203,6 @@ def _valid_options(deps: Dependencies, tenant: str, model: type[Options], values
     if found.callback_url is not None:
         deps.callbacks.require(found.callback_url, tenant)
     return found
-
-
-@asynccontextmanager
-async def _fetch_slot(deps: Dependencies, tenant: str) -> AsyncIterator[None]:
-    """Hold a slot for a recording that is fetched. Raises TooManyUploads."""
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(deps.fetches.slot(tenant, FETCH_WAIT_SECONDS))
-        except TimeoutError:
-            deps.http_metrics.refuse("too_many_uploads")
-            raise TooManyUploads("Too many recordings are fetched at a time. Send this link again later.") from None
-        yield
 
 
 def _add_option(values: dict[str, str], name: str, value: str, model: type[ConsultOptions]) -> None:

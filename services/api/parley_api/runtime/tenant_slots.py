@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from parley_core.errors import RetryableError
 
 
 class TenantSlots:
@@ -39,3 +41,17 @@ class TenantSlots:
             self._users[tenant] -= 1
             if not self._users[tenant]:
                 del self._users[tenant], self._shares[tenant]
+
+
+@asynccontextmanager
+async def slot_or_refusal(
+    slots: TenantSlots, tenant: str, wait_seconds: float, refusal: RetryableError, count: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Hold a slot. Where none is free in time, count the refusal by its code, and raise it."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(slots.slot(tenant, wait_seconds))
+        except TimeoutError:
+            count(refusal.code)
+            raise refusal from None
+        yield

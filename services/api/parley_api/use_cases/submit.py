@@ -23,6 +23,7 @@ from parley_api.intake.json_body import is_json, read_json
 from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.tenant_limits import Rate
+from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.schemas import ConsultOptions, SubmitOptions
 from parley_api.schemas.links import LinkBody
 from parley_api.transcripts.reading import require_within
@@ -40,6 +41,8 @@ from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
 from parley_core.redis.record import dump, options_to_plain
 from parley_core.trace_context import accepted_traceparent
+
+TOO_MANY = "Too many recordings are on their way at a time. Send this one again later."
 
 log = get_logger(__name__)
 
@@ -81,7 +84,8 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
             earlier = None if known_id is None else await deps.blocking.objects(deps.store.find_accepted, known_id)
             if earlier is not None:
                 return Submitted(earlier, replayed=True)
-        await stack.enter_async_context(_upload_slot(deps, tenant))
+        refusal, count = TooManyUploads(TOO_MANY), deps.http_metrics.refuse
+        await stack.enter_async_context(slot_or_refusal(deps.uploads, tenant, UPLOAD_WAIT_SECONDS, refusal, count))
         receiving = received(request, recording_key(job_id), deps, tenant, model, body)
         upload, options = await stack.enter_async_context(receiving)
         new = await _new_job(deps, tenant, job_id, upload, options, session_id)
@@ -189,18 +193,6 @@ def digest(new: NewJob, transcript: Transcript | None = None) -> str:
     sent = f"{new.recording.sha256}\n{dump(options_to_plain(new.options))}".encode()
     words = b"" if transcript is None else b"\n" + transcript.to_json()
     return hashlib.sha256(sent + words).hexdigest()
-
-
-@asynccontextmanager
-async def _upload_slot(deps: Dependencies, tenant: str) -> AsyncIterator[None]:
-    """Hold a slot for an upload of this tenant. Raises TooManyUploads."""
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(deps.uploads.slot(tenant, UPLOAD_WAIT_SECONDS))
-        except TimeoutError:
-            deps.http_metrics.refuse("too_many_uploads")
-            raise TooManyUploads("Too many recordings are on their way at a time. Send this one again later.") from None
-        yield
 
 
 @asynccontextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from parley_api.http.errors import TooManyWaits
 from parley_api.runtime.dependencies import Dependencies
+from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.use_cases.job_lookup import find
 from parley_core.errors import JobStoreUnavailable
 from parley_core.job import Job, JobEvent
@@ -15,20 +16,14 @@ from parley_core.job import Job, JobEvent
 CHECK_SECONDS = 15.0  # between two looks at the events of a job whose notifications do not arrive
 
 
-@asynccontextmanager
-async def wait_slot(deps: Dependencies, tenant: str) -> AsyncIterator[None]:
+def wait_slot(deps: Dependencies, tenant: str) -> AbstractAsyncContextManager[None]:
     """Hold a slot for a call that waits: none is left for others if one tenant's calls take all connections.
 
     Raises:
         TooManyWaits: the tenant has all of its share.
     """
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(deps.waits.slot(tenant, wait_seconds=0.0))
-        except TimeoutError:
-            deps.http_metrics.refuse("too_many_waits")
-            raise TooManyWaits("Too many calls of your tenant wait for jobs. Ask again later.") from None
-        yield
+    refusal = TooManyWaits("Too many calls of your tenant wait for jobs. Ask again later.")
+    return slot_or_refusal(deps.waits, tenant, 0.0, refusal, deps.http_metrics.refuse)
 
 
 async def next_state(deps: Dependencies, seen: Job, seconds: float) -> Job:

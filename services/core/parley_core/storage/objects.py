@@ -42,6 +42,7 @@ from pydantic import SecretStr
 from parley_core.errors import ObjectStoreUnavailable, UnsafeSettings
 from parley_core.logs import get_logger
 from parley_core.ports import ObjectEntry
+from parley_core.process import LIBC
 from parley_core.settings import Settings
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
@@ -371,7 +372,7 @@ def _flush_file_system(folder: Path) -> None:
     """Flush all that the file system of a folder has (syncfs(2)). Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+        if LIBC.syncfs(descriptor) != 0:
             raise OSError(ctypes.get_errno(), "syncfs failed")
     finally:
         os.close(descriptor)
