@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from parley_core.settings import Settings
 from tests.support.collector import Collector
 from tests.support.valkey import Valkey
 from tests.support.waiting import HANG_SECONDS, seconds_of, until
-from tests.support.worker import System, running_system
+from tests.support.worker import System, environment, running_system
 
 GATED = "tests.support.engines:Gated"
 RECOVERY = 10.0  # seconds after Redis is back that keepers and worker may take in all, besides what they compute
@@ -128,6 +130,42 @@ def test_a_job_whose_retention_is_over_is_gone_with_its_objects(system: System) 
     until(lambda: not system.objects.keys("recordings"))
     until(lambda: not any(brief.id in key for key in system.objects.keys("results")))
     assert any(silent.id in key for key in system.objects.keys("results")), "the result stays without its recording"
+
+
+STOPPED_IN_A_LOCK = """
+import os, signal, sys, threading
+from parley_keeper.loop import Keeper
+from parley_keeper.main import main
+
+wait_of_event, wait_of_keeper = threading.Condition.wait, Keeper.wait
+waiting = False
+
+def wait(condition, timeout=None):
+    if waiting and threading.current_thread() is threading.main_thread():
+        os.kill(os.getpid(), signal.SIGTERM)  # arrives while this thread holds the lock of the event
+    return wait_of_event(condition, timeout)
+
+def wait_for_stop(keeper):
+    global waiting
+    waiting = True
+    wait_of_keeper(keeper)
+
+threading.Condition.wait, Keeper.wait = wait, wait_for_stop
+sys.exit(main())
+"""
+
+
+def test_a_stop_signal_that_arrives_inside_a_lock_stops_it(system: System, tmp_path: Path) -> None:
+    log = tmp_path / "keeper.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-c", STOPPED_IN_A_LOCK]
+        keeper = subprocess.Popen(command, env=environment(system.settings), stdout=output, stderr=output)
+    try:
+        until(lambda: "keeper ready" in log.read_text())
+        keeper.terminate()
+        assert keeper.wait(HANG_SECONDS) == 0
+    finally:
+        keeper.kill()
 
 
 def test_it_shows_its_health_and_stops_promptly(system: System, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Callable
 from functools import partial
 
 from parley_core.celery_queue import CeleryJobQueue
@@ -77,6 +79,18 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     return tasks, lambda: [metric for one in watched for metric in one.metrics()]
 
 
+def stop_signal() -> Callable[[], object]:
+    """Catch SIGTERM and SIGINT; return a call that returns once one of them has come.
+
+    The handler writes into a pipe and sets no Event: it may interrupt its own thread inside the lock of the Event, and
+    the process would never stop.
+    """
+    reading, writing = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(writing, b"."))
+    return partial(os.read, reading, 1)
+
+
 def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit status, 2 for settings or a Redis that cannot be used."""
     keep_memory_private()
@@ -93,14 +107,15 @@ def main() -> int:
         log.error("refused to start", reason=error.detail)
         return 2
     keeper = Keeper(tasks)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: keeper.stop())
+    wait_for_stop = stop_signal()
     if settings.liveness_file:
         health.touch_while_well(keeper.tasks, settings.liveness_file)
     if listening:
         health.serve(keeper.tasks, listening, gauges)
     keeper.start()
     log.info("keeper ready")
+    wait_for_stop()
+    keeper.stop()
     keeper.wait()
     log.info("keeper stopped")
     return 0
