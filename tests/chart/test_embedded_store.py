@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -238,6 +240,31 @@ def test_a_server_that_does_not_know_the_user_or_the_bucket_is_not_one_without_o
     assert login("root").read("checks/known") == b"x"
     with pytest.raises(KeyError):
         login("root").read("checks/none")
+
+
+@pytest.mark.parametrize("call", ["put", "create", "read"])
+def test_a_server_that_will_know_the_user_is_waited_for(login: Login, folder: Path, call: str) -> None:
+    login("root").put("checks/known", b"x")
+    users = folder / "users" / "users.json"
+    added = json.loads(users.read_text())
+    secret = "k" * 20
+    added["accessAccounts"][f"new-{call}"] = {"access": f"new-{call}", "secret": secret, "role": "admin"}
+    store = ObjectStore(
+        "s3://parley", {"AWS_ACCESS_KEY_ID": SecretStr(f"new-{call}"), "AWS_SECRET_ACCESS_KEY": SecretStr(secret)}
+    )
+    calls: dict[str, Callable[[], object]] = {
+        "put": lambda: store.put("checks/x", b"x"),
+        "create": lambda: store.create(f"checks/{uuid4().hex}", b"x"),
+        "read": lambda: store.read("checks/known"),
+    }
+    with ThreadPoolExecutor() as thread:
+        asked = thread.submit(calls[call])
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.5)
+        whole = users.with_suffix(".new")
+        whole.write_text(json.dumps(added))
+        whole.replace(users)
+        assert asked.result() in (None, True, b"x")
 
 
 def test_a_policy_for_a_bucket_of_ones_own_names_the_prefix_and_the_role() -> None:

@@ -106,9 +106,9 @@ def test_many_objects_in_a_folder_share_a_flush_and_a_few_have_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, flushed = ObjectStore(f"file://{tmp_path}/objects"), list[Path]()
-    flush, flush_all = objects._fsync, objects._flush_file_system
-    monkeypatch.setattr(objects, "_fsync", lambda path: flushed.append(path) or flush(path))
-    monkeypatch.setattr(objects, "_flush_file_system", lambda path: flushed.append(path) or flush_all(path))
+    flush, flush_all = objects.fsync, objects.flush_file_system
+    monkeypatch.setattr(objects, "fsync", lambda path: flushed.append(path) or flush(path))
+    monkeypatch.setattr(objects, "flush_file_system", lambda path: flushed.append(path) or flush_all(path))
     store.put_each(["jobs/a/purged"], b"", lambda: None)
     assert [path.name for path in flushed] == ["purged", "a", "jobs", "objects"]
     flushed.clear()

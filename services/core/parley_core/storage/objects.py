@@ -5,17 +5,16 @@ What "stored" promises: on a folder the bytes and their names are flushed to the
 answer of its flusher where it has one.
 
 How long a store is waited for: a call is tried again until WAIT_SECONDS have passed. A try ends after ANSWER_SECONDS of
-silence, or after PART_SECONDS where it carries a part of a recording.
+silence, or after PART_SECONDS where it carries a part of a recording. A store that does not know the user is waited
+for, too: its users change in an upgrade. Only a recording that is streamed is not sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,8 +41,8 @@ from pydantic import SecretStr
 from parley_core.errors import ObjectStoreUnavailable, UnsafeSettings
 from parley_core.logs import get_logger
 from parley_core.ports import ObjectEntry
-from parley_core.process import LIBC
 from parley_core.settings import Settings
+from parley_core.storage.disk import flush_file_system, fsync, scratch_file, unlink
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
 SMALL_BYTES = 256 * 1024  # up to here, a put is an ordinary call
@@ -67,6 +66,7 @@ LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
 # The code of a 404 that says nothing of the object: the bucket is missing, or the server does not know the user, as
 # versitygw says while its users change. Taken for an object that is not there, it would hide every accepted job.
 MISSING_STORE = re.compile(r"<Code>\w*(Bucket|Container|Account|User|AccessKey)\w*</Code>")
+UNKNOWN_USER = re.compile(r"<Code>\w*(User|AccessKey)\w*</Code>")
 STAGED = re.compile(r"#\d+$")
 LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
 
@@ -148,14 +148,19 @@ class ObjectStore:
         await asyncio.to_thread(self._flush, key)
 
     def put(self, key: str, data: bytes) -> None:
+        store = self._store if len(data) <= SMALL_BYTES else self._transfers
         with _translated_errors():
-            obstore.put(self._store if len(data) <= SMALL_BYTES else self._transfers, key, data)
+            self._known(lambda: obstore.put(store, key, data))
         self._flush(key)
+
+    def _known(self, call: Callable[[], T]) -> T:
+        """Make a call that obstore repeats where no answer comes, and repeat it while the user is unknown."""
+        return call() if self._folder is not None else _patiently(call, _is_of_unknown_user)
 
     def put_each(self, keys: Sequence[str], data: bytes, note_progress: Callable[[], None]) -> None:
         def put(key: str) -> None:
             with _translated_errors():
-                obstore.put(self._store, key, data)
+                self._known(lambda: obstore.put(self._store, key, data))
 
         self._each(put, keys, note_progress)
         if self._folder is None and keys:
@@ -164,7 +169,7 @@ class ObjectStore:
             self._each(self._flush, keys, note_progress)
         elif self._folder is not None:
             with _translated_errors():
-                _flush_file_system(self._folder)
+                flush_file_system(self._folder)
 
     def _each(self, call: Callable[[str], T], keys: Sequence[str], note_progress: Callable[[], None]) -> list[T]:
         """Make a call for each key and return the answers: in a folder in turn, elsewhere several at once."""
@@ -216,15 +221,15 @@ class ObjectStore:
 
     def _flush_path(self, root: Path, path: Path) -> None:
         with _translated_errors():
-            _fsync(path)
+            fsync(path)
             for folder in path.parents:
-                _fsync(folder)
+                fsync(folder)
                 if folder == root:
                     break
 
     def read(self, key: str) -> bytes:
         with _translated_errors():
-            return bytes(obstore.get(self._store, key).bytes())
+            return bytes(self._known(lambda: obstore.get(self._store, key)).bytes())
 
     @contextmanager
     def fetch(self, key: str) -> Iterator[Path]:
@@ -233,13 +238,14 @@ class ObjectStore:
                 (self._folder / key).stat()
             yield self._folder / key
             return
-        with _scratch_file() as (file, path):
+        with scratch_file() as (file, path):
             self._download(key, file)
             yield path
 
     def _download(self, key: str, file: Any) -> None:
         with _translated_errors():
-            for chunk in obstore.get(self._transfers, key).stream(min_chunk_size=CHUNK_BYTES):
+            found = self._known(lambda: obstore.get(self._transfers, key))
+            for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
                 file.write(chunk)
             file.flush()
 
@@ -256,7 +262,7 @@ class ObjectStore:
     def delete(self, key: str) -> None:
         with suppress(KeyError), _translated_errors():  # gone is gone
             if self._folder is not None:
-                _unlink(self._folder, self._folder / key)
+                unlink(self._folder, self._folder / key)
             else:
                 obstore.delete(self._store, key)
 
@@ -309,31 +315,25 @@ class ObjectStore:
             self.delete(name)
 
 
-def _patiently(call: Callable[[], T]) -> T:
-    """Repeat a call until WAIT_SECONDS have passed. Raises its last error."""
+def _is_of_unknown_user(error: Exception) -> bool:
+    return bool(UNKNOWN_USER.search(str(error)))
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, GenericError | OSError) or _is_of_unknown_user(error)
+
+
+def _patiently(call: Callable[[], T], may_pass: Callable[[Exception], bool] = _may_pass) -> T:
+    """Repeat a call while its error may pass, until WAIT_SECONDS have gone by. Raises its last error."""
     deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
     while True:
         try:
             return call()
-        except (GenericError, OSError):
-            if time.monotonic() + pause > deadline:
+        except (BaseError, OSError) as error:
+            if time.monotonic() + pause > deadline or not may_pass(error):
                 raise
         time.sleep(pause)
         pause = min(LONGEST_PAUSE, 2 * pause)
-
-
-@contextmanager
-def _scratch_file() -> Iterator[tuple[Any, Path]]:
-    """Give a file without a name on disk, and a path that opens it in this process: nothing outlives a SIGKILL.
-
-    Only Linux opens the path as a file of its own; elsewhere the file has a name until the context ends.
-    """
-    if sys.platform == "linux":
-        with tempfile.TemporaryFile() as file:
-            yield file, Path(f"/proc/self/fd/{file.fileno()}")
-    else:
-        with tempfile.NamedTemporaryFile(prefix="parley-") as file:
-            yield file, Path(file.name)
 
 
 class _Remembering:
@@ -354,33 +354,3 @@ class _Remembering:
         except BaseException as error:
             self.error = error
             raise
-
-
-def _unlink(root: Path, path: Path) -> None:
-    """Remove a file, and its folder if that is empty then. A put that needs the folder makes it again.
-
-    Folders above stay: a put that makes two levels fails when another call removes the upper one meanwhile. obstore
-    removes the file alone, and takes four times as long: it hands each call to another thread.
-    """
-    path.unlink()
-    if path.parent.parent != root:
-        with suppress(OSError):  # not empty
-            path.parent.rmdir()
-
-
-def _flush_file_system(folder: Path) -> None:
-    """Flush all that the file system of a folder has (syncfs(2)). Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if LIBC.syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), "syncfs failed")
-    finally:
-        os.close(descriptor)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
