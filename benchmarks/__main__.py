@@ -24,6 +24,7 @@ from benchmarks.system.scale import scale_rows
 from benchmarks.system.service import service_rows
 from benchmarks.system.start import start_rows
 from benchmarks.system.structure_bombs import structure_bomb_rows
+from benchmarks.system.traces import trace_rows
 from benchmarks.system.upload import upload_rows
 
 GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
@@ -34,6 +35,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "held-connections": held_connection_rows,
     "structure-bombs": structure_bomb_rows,
     "redis": redis_rows,
+    "traces": trace_rows,
     "engine": engine_rows,
     "checkpoints": checkpoint_rows,
 }

@@ -40,7 +40,7 @@ class RedisTraces:
     def claim(self, limit: int, seconds: float) -> Sequence[TraceEntry]:
         """Return traces to send now, each claimed for some seconds. The first call makes transitions note traces."""
         found = self._run("claim_traces", limit, int(seconds * 1000), TRACING_SECONDS * 1000)
-        return [TraceEntry(text, tuple(lines)) for text, *lines in found]
+        return [TraceEntry(text, tuple(lines)) for text, *lines in (entry.split("\n") for entry in found)]
 
     def forget(self, entries: Sequence[TraceEntry]) -> int:
         """Remove entries that were sent; return how many are left."""

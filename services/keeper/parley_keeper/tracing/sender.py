@@ -10,10 +10,9 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -24,6 +23,7 @@ from parley_core.logs import get_logger
 from parley_core.settings import Settings
 from parley_core.trace_context import trace_id_of
 from parley_keeper.loop import NoteProgress
+from parley_keeper.tracing.exporter import SpanExporter
 from parley_keeper.tracing.journal import read_run
 from parley_keeper.tracing.outbox import RedisTraces, TraceEntry
 from parley_keeper.tracing.spans import DeliveryTrace, JobSpans, parent_of
@@ -77,8 +77,8 @@ def trace_metrics(spans_sent: int = 0, failures: int = 0, waiting: int = 0) -> I
 class TraceSender:
     """Sends the traces of jobs that have ended. A collector that is away delays traces, never jobs."""
 
-    def __init__(self, traces: RedisTraces, exporter: SpanExporter, sampler: Sampler, resource: Resource) -> None:
-        self._traces, self._exporter, self._sampler, self._resource = traces, exporter, sampler, resource
+    def __init__(self, traces: RedisTraces, exporter: SpanExporter, sampler: Sampler) -> None:
+        self._traces, self._exporter, self._sampler = traces, exporter, sampler
         self._away = False
         self.spans_sent = self.failures = self.waiting = 0
 
@@ -92,7 +92,7 @@ class TraceSender:
             return None
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it logs every attempt; this logs outages
         sampler = TracerProvider(shutdown_on_exit=False).sampler
-        return cls(RedisTraces.from_settings(settings), OTLPSpanExporter(), sampler, _resource())
+        return cls(RedisTraces.from_settings(settings), SpanExporter(_resource()), sampler)
 
     def run_once(self, note_progress: NoteProgress) -> int:
         """Send the traces that wait; return how many were sent. Raises JobStoreUnavailable.
@@ -113,8 +113,8 @@ class TraceSender:
         """What this keeper has sent since it started."""
         return trace_metrics(self.spans_sent, self.failures, self.waiting)
 
-    def _exported(self, spans: Sequence[ReadableSpan]) -> bool:
-        done = not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS
+    def _exported(self, spans: Sequence[Span]) -> bool:
+        done = not spans or self._exporter.send(spans)
         if done:
             self.spans_sent += len(spans)
         else:
@@ -127,7 +127,7 @@ class TraceSender:
                 log.warning("the collector of traces does not take spans; jobs go on, and their traces wait")
         return done
 
-    def _spans(self, entry: TraceEntry) -> Sequence[ReadableSpan]:
+    def _spans(self, entry: TraceEntry) -> Sequence[Span]:
         """Return the spans of an entry; none for one that is too old, unreadable or not sampled."""
         try:
             what, job_id, run, *rest = entry.text.split(" ")
@@ -135,7 +135,7 @@ class TraceSender:
                 found = read_run(job_id, int(run), entry.lines)
                 if not self._is_sampled(job_id, found.traceparent):
                     return ()
-                return tuple(JobSpans(job_id, found.run, found.traceparent, self._resource).of_run(found))
+                return tuple(JobSpans(job_id, found.run, found.traceparent).of_run(found))
             if what == "delivery" and int(rest[3]) / 1000 > time.time() - KEPT_SECONDS:
                 caller = None if rest[0] == "-" else rest[0]
                 return self._of_delivery(DeliveryTrace(job_id, int(run), caller, rest[1], int(rest[2]), int(rest[3])))
@@ -144,11 +144,11 @@ class TraceSender:
         self._traces.count_dropped(1)
         return ()
 
-    def _of_delivery(self, delivery: DeliveryTrace) -> Sequence[ReadableSpan]:
+    def _of_delivery(self, delivery: DeliveryTrace) -> Sequence[Span]:
         job_id, caller = delivery.job_id, delivery.traceparent
         if not self._is_sampled(job_id, caller):
             return ()
-        return (JobSpans(job_id, delivery.run, caller, self._resource).of_delivery(delivery),)
+        return (JobSpans(job_id, delivery.run, caller).of_delivery(delivery),)
 
     def _is_sampled(self, job_id: str, traceparent: str | None) -> bool:
         """Ask the sampler that OTEL_TRACES_SAMPLER names; by default the caller decides, and else all are sent."""

@@ -1,24 +1,27 @@
-"""The spans of a job. Their ids are derived from the job, so that a trace that is sent twice is the same trace."""
+"""The spans of a job. Their ids are derived from the job, so that a trace that is sent twice is the same trace.
+
+They are made as messages of OTLP at once: spans of the SDK that are then encoded take four times as long.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from parley_core.job import JobState
 from parley_core.trace_context import trace_id_of
 from parley_keeper.tracing.journal import AttemptTime, RunTrace
 
 NANOSECONDS = 1_000_000  # in a millisecond
-SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-
-Attributes = dict[str, str | int | float]
+LOCAL_PARENT = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+REMOTE_PARENT = LOCAL_PARENT | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
+FAILED = Status(code=Status.STATUS_CODE_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,20 @@ def parent_of(traceparent: str | None) -> SpanContext | None:
     return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
 
 
-def span_id_of(job_id: str, *what: str | int) -> int:
-    """Return the id of a span: the same for the same part of the same job, and never 0."""
-    name = " ".join(map(str, (job_id, *what)))
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") or 1
+def span_id_of(job_id: str, *what: str | int) -> bytes:
+    """Return the id of a span (8 bytes): the same for the same part of the same job."""
+    return hashlib.sha256(" ".join(map(str, (job_id, *what))).encode()).digest()[:8]
+
+
+def attributes_of(values: Mapping[str, str | int | float]) -> list[KeyValue]:
+    """Return attributes as OTLP has them."""
+    return [KeyValue(key=key, value=_value(value)) for key, value in values.items()]
+
+
+def _value(value: str | int | float) -> AnyValue:
+    if isinstance(value, str):
+        return AnyValue(string_value=value)
+    return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(double_value=value)
 
 
 class JobSpans:
@@ -54,95 +67,97 @@ class JobSpans:
     child of the first one.
     """
 
-    def __init__(self, job_id: str, run: int, traceparent: str | None, resource: Resource) -> None:
-        self._job_id, self._run, self._resource = job_id, run, resource
-        self._caller = parent_of(traceparent)
-        self._trace_id = int(trace_id_of(job_id, traceparent), 16)
+    def __init__(self, job_id: str, run: int, traceparent: str | None) -> None:
+        self._job_id, self._run = job_id, run
+        self._caller = traceparent.split("-")[2] if traceparent else ""
+        self._trace_id = bytes.fromhex(trace_id_of(job_id, traceparent))
         self._root = span_id_of(job_id, "job", run)
+        self._of_all = attributes_of({"parley.job.id": job_id, "parley.job.run": run})
 
-    def of_run(self, run: RunTrace) -> Iterator[ReadableSpan]:
+    def of_run(self, run: RunTrace) -> Iterator[Span]:
         """Yield the job, its submit, its waits, its attempts and their phases."""
         yield self._job(run)
         if run.submitted is not None:
-            yield self._part("submit", run.submitted, run.accepted, SpanKind.SERVER)
+            yield self._part("submit", run.submitted, run.accepted, Span.SPAN_KIND_SERVER)
         yield from self._waits(run)
         for number, attempt in enumerate(run.attempts, 1):
             yield from self._attempt(number, attempt)
 
-    def of_delivery(self, delivery: DeliveryTrace) -> ReadableSpan:
+    def of_delivery(self, delivery: DeliveryTrace) -> Span:
         """Return the span of one attempt to deliver."""
         delivered = delivery.outcome.startswith("2") or delivery.outcome == "delivered_before"
-        attributes: Attributes = {"parley.delivery.outcome": delivery.outcome}
+        attributes = attributes_of({"parley.delivery.outcome": delivery.outcome})
         error = None if delivered else delivery.outcome
-        return self._part("deliver", delivery.start, delivery.end, SpanKind.CLIENT, attributes, error)
+        return self._part("deliver", delivery.start, delivery.end, Span.SPAN_KIND_CLIENT, attributes, error)
 
-    def _job(self, run: RunTrace) -> ReadableSpan:
-        attributes: Attributes = {
-            "parley.tenant": run.tenant,
-            "parley.queue": run.queue,
-            "parley.job.state": run.state.value,
-            "parley.job.attempts": len(run.attempts),
-            "parley.audio.seconds": run.audio_seconds,
-            "parley.audio.bytes": run.audio_bytes,
-            "parley.audio.media_type": run.media_type,
-        }
-        first = None if self._run == 0 else self._context(span_id_of(self._job_id, "job", 0))
+    def _job(self, run: RunTrace) -> Span:
+        attributes = attributes_of(
+            {
+                "parley.tenant": run.tenant,
+                "parley.queue": run.queue,
+                "parley.job.state": run.state.value,
+                "parley.job.attempts": len(run.attempts),
+                "parley.audio.seconds": run.audio_seconds,
+                "parley.audio.bytes": run.audio_bytes,
+                "parley.audio.media_type": run.media_type,
+            }
+        )
         start = run.accepted if run.submitted is None else run.submitted
         error = (run.error_code or run.state.value) if run.state is JobState.FAILED else None
-        parent = first or self._caller
-        return self._span(self._root, "job", parent, start, run.finished, SpanKind.INTERNAL, attributes, error)
+        parent = bytes.fromhex(self._caller) if self._run == 0 else span_id_of(self._job_id, "job", 0)
+        span = self._span(self._root, "job", parent, start, run.finished, Span.SPAN_KIND_INTERNAL, attributes, error)
+        if self._run == 0 and self._caller:
+            span.flags = REMOTE_PARENT
+        return span
 
-    def _waits(self, run: RunTrace) -> Iterator[ReadableSpan]:
+    def _waits(self, run: RunTrace) -> Iterator[Span]:
         """Yield the times in which no attempt runs, before the first and between two."""
-        starts = [attempt.start for attempt in run.attempts] or [run.finished]
-        yield self._part("wait", run.accepted, starts[0])
+        yield self._part("wait", run.accepted, run.attempts[0].start if run.attempts else run.finished)
         for before, after in pairwise(run.attempts):
             yield self._part("wait", before.end, after.start)
 
-    def _attempt(self, number: int, attempt: AttemptTime) -> Iterator[ReadableSpan]:
+    def _attempt(self, number: int, attempt: AttemptTime) -> Iterator[Span]:
         own = span_id_of(self._job_id, "attempt", attempt.worker, attempt.start)
-        attributes: Attributes = {"parley.attempt.number": number, "parley.worker": attempt.worker}
-        parent, start, end = self._context(self._root), attempt.start, attempt.end
-        yield self._span(own, "attempt", parent, start, end, SpanKind.CONSUMER, attributes, attempt.code)
+        attributes = attributes_of({"parley.attempt.number": number, "parley.worker": attempt.worker})
+        start, end = attempt.start, attempt.end
+        yield self._span(own, "attempt", self._root, start, end, Span.SPAN_KIND_CONSUMER, attributes, attempt.code)
         for phase in attempt.phases:
             span_id = span_id_of(self._job_id, "phase", phase.phase, attempt.worker, phase.start)
-            yield self._span(span_id, phase.phase, self._context(own), phase.start, phase.end)
+            yield self._span(span_id, phase.phase, own, phase.start, phase.end)
 
     def _part(
         self,
         name: str,
         start: int,
         end: int,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Attributes | None = None,
+        kind: Span.SpanKind.ValueType = Span.SPAN_KIND_INTERNAL,
+        attributes: Sequence[KeyValue] = (),
         error: str | None = None,
-    ) -> ReadableSpan:
+    ) -> Span:
         span_id = span_id_of(self._job_id, name, self._run, start)
-        return self._span(span_id, name, self._context(self._root), start, end, kind, attributes, error)
+        return self._span(span_id, name, self._root, start, end, kind, attributes, error)
 
     def _span(
         self,
-        span_id: int,
+        span_id: bytes,
         name: str,
-        parent: SpanContext | None,
+        parent: bytes,
         start: int,
         end: int,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Attributes | None = None,
+        kind: Span.SpanKind.ValueType = Span.SPAN_KIND_INTERNAL,
+        attributes: Sequence[KeyValue] = (),
         error: str | None = None,
-    ) -> ReadableSpan:
-        failed = {"error.type": error} if error else {}
-        return ReadableSpan(
+    ) -> Span:
+        failed = attributes_of({"error.type": error}) if error else []
+        return Span(
+            trace_id=self._trace_id,
+            span_id=span_id,
+            parent_span_id=parent,
             name=name,
-            context=self._context(span_id),
-            parent=parent,
-            resource=self._resource,
-            attributes={"parley.job.id": self._job_id, "parley.job.run": self._run, **(attributes or {}), **failed},
             kind=kind,
-            status=Status(StatusCode.ERROR) if error else Status(),
-            start_time=start * NANOSECONDS,
-            end_time=max(start, end) * NANOSECONDS,
+            start_time_unix_nano=start * NANOSECONDS,
+            end_time_unix_nano=max(start, end) * NANOSECONDS,
+            attributes=[*self._of_all, *attributes, *failed],
+            status=FAILED if error else None,
+            flags=LOCAL_PARENT,
         )
-
-    def _context(self, span_id: int) -> SpanContext:
-        return SpanContext(self._trace_id, span_id, is_remote=False, trace_flags=SAMPLED)

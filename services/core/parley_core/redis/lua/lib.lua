@@ -93,9 +93,9 @@ end
 local function trace(id, line)
   if redis.call('EXISTS', 'parley:tracing') == 0 then return end
   local key = trace_key(id, redis.call('HGET', job_key(id), 'run'))
-  redis.call('RPUSH', key, line)
-  redis.call('LTRIM', key, -TRACE_LINES, -1)
-  redis.call('PEXPIRE', key, TRACE_MS)
+  local lines = redis.call('RPUSH', key, line)
+  if lines == 1 then redis.call('PEXPIRE', key, TRACE_MS) end
+  if lines > TRACE_LINES then redis.call('LTRIM', key, -TRACE_LINES, -1) end
 end
 
 -- Put an entry into the outbox from which the keeper sends traces; say whether there was room.
