@@ -24,7 +24,7 @@ LIGHT_LOAD = 1.0  # jobs per second, which one worker can do alone: recovery mus
 BETWEEN_KILLS = (7.0, 9.0)  # seconds in which a killed worker is back, so that the next fault meets two workers
 
 STORE, QUEUE = "parley_core.redis:RedisJobStore", "parley_core.celery_queue:CeleryJobQueue"
-OBJECTS, MANIFESTS = "parley_core.storage.objects:ObjectStore", "parley_core.storage.manifests:Manifests"
+OBJECTS, MANIFESTS = "parley_core.storage.folder:FolderStore", "parley_core.storage.manifests:Manifests"
 SUBMIT_STEPS = {
     "reserving the key": f"{STORE}.reserve_key",
     "storing the recording": f"{OBJECTS}.save",

@@ -22,7 +22,8 @@ from typing import Any
 from chaos.control import Control
 from parley_core import job, settings
 from parley_core.errors import ObjectStoreUnavailable
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.folder import FolderStore
+from parley_core.storage.remote import RemoteStore
 
 OBJECT_CALLS = ("save", "put", "create", "read", "keys", "delete")
 RANDOM = random.Random(os.environ.get("FAULTS_SEED", ""))
@@ -74,8 +75,9 @@ def disturb_objects(_: str) -> None:
             raise ObjectStoreUnavailable("The fault harness lets this call fail.")
         return control.active.object_delay_seconds
 
-    for name in OBJECT_CALLS:
-        wrap(ObjectStore, name, before, lambda: None)
+    for store in (FolderStore, RemoteStore):
+        for name in OBJECT_CALLS:
+            wrap(store, name, before, lambda: None)
 
 
 def shorten_retries(seconds: str) -> None:

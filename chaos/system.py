@@ -27,7 +27,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import DEFAULT_TENANT, Job, JobQuery, JobState
 from parley_core.redis.connection import connect
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.folder import FolderStore
 from tests.support.collector import Collector
 from tests.support.s3 import Disk, S3Server
 from tests.support.valkey import Valkey
@@ -179,8 +179,8 @@ class System:
         return [part for part in self.parts if part.name.startswith(kind)]
 
     @property
-    def objects(self) -> ObjectStore:
-        return ObjectStore(f"file://{self.objects_folder}")
+    def objects(self) -> FolderStore:
+        return FolderStore(self.objects_folder)
 
     def __enter__(self) -> Self:
         try:

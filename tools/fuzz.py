@@ -15,8 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from parley_core.ports import RecordingStore
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from tests.support.api_process import ApiProcess
 from tests.support.fuzzing import Finding, findings, footprint
 from tests.support.mutations import mutant
@@ -41,7 +42,7 @@ def main() -> int:
         settings = Settings(redis_url=server.url, objects_url=f"file://{home}/objects")
         try:
             with ApiProcess(settings, Path(home) / "api.log") as api:
-                found = list(run(api, ObjectStore.from_settings(settings), options, console))
+                found = list(run(api, object_store(settings), options, console))
         finally:
             server.stop()
     for finding in found:
@@ -51,7 +52,7 @@ def main() -> int:
     return 1 if found else 0
 
 
-def run(api: ApiProcess, objects: ObjectStore, options: argparse.Namespace, console: Console) -> Iterator[Finding]:
+def run(api: ApiProcess, objects: RecordingStore, options: argparse.Namespace, console: Console) -> Iterator[Finding]:
     """Yield findings until the time is over; the last one tells what has been left behind."""
     list(findings(api, range(options.first, options.first + WARM_UP)))
     before, memory = footprint(api, objects), api.resident_bytes()

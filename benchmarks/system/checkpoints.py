@@ -6,6 +6,7 @@ import tempfile
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -13,7 +14,7 @@ from benchmarks.data.audio import tiled
 from benchmarks.measure import Measure
 from parley_core.job import DEFAULT_TENANT, Job, JobOptions, JobState, Phase, SpeakerBounds, TimeLimits
 from parley_core.recording import Recording
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.folder import FolderStore
 from parley_worker.attempt.checkpoint import HASH_BYTES, StoredCheckpoint
 from parley_worker.attempt.packing import pack, unpack
 from parley_worker.attempt.stopping import WorkerStopping
@@ -36,7 +37,7 @@ def checkpoint_rows(console: Console) -> list[Measure]:
     expected = engine.diarize(waveform, SpeakerBounds(), _silent)
     cost = time.process_time() - began
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        store = ObjectStore(f"file://{folder}")
+        store = FolderStore(Path(folder))
         with suppress(WorkerStopping), StoredCheckpoint(store, _job(1), engine.info, _nothing) as checkpoint:
             engine.resume(waveform, SpeakerBounds(), _silent, checkpoint)
             raise WorkerStopping("all is computed")

@@ -22,7 +22,7 @@ from parley_core.job import JobOptions, NewJob, TimeLimits
 from parley_core.job_id import new_id
 from parley_core.recording import Recording, recording_key
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_keeper.health import STUCK_SECONDS
 from parley_keeper.reconciliation import BEGINNING, Reconciler
 from tests.support.valkey import Valkey
@@ -100,7 +100,7 @@ def _backlog(server: Valkey, settings: Settings, console: Console) -> list[Measu
     """A real keeper records jobs that were accepted without Redis, every call to the object store taking 20 ms."""
     console.print(f"bench: {BACKLOG} accepted jobs without a record, {READ_SECONDS * 1000:.0f} ms a call")
     server.client().flushall()
-    objects = ObjectStore.from_settings(settings)
+    objects = object_store(settings)
     manifests = DurableJobStore.from_settings(settings, objects).manifests
     for _ in range(BACKLOG):
         new = _new_job()

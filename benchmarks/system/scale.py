@@ -27,9 +27,10 @@ from benchmarks.system.one_machine import System, one_machine
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job import JobEnd, JobOptions, JobState, NewJob, TimeLimits
 from parley_core.job_id import new_id
+from parley_core.ports import RecordingStore
 from parley_core.recording import Recording, recording_key
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_keeper.retention import purge_expired
 from parley_local.valkey import socket_path
 from tests.support.api_process import ApiProcess
@@ -109,7 +110,7 @@ def _store() -> Iterator[tuple[DurableJobStore, Settings, Path]]:
             server.kill()
 
 
-def _fill(store: DurableJobStore, number: int, finished_at: datetime, objects: ObjectStore | None = None) -> None:
+def _fill(store: DurableJobStore, number: int, finished_at: datetime, objects: RecordingStore | None = None) -> None:
     """Bring ended jobs into the record, with all that belongs to them in `objects`."""
     end = JobEnd(JobState.CANCELLED, finished_at)
     for _ in range(number):
@@ -146,7 +147,7 @@ def _scrape_ms(api: ApiProcess) -> float:
 def _purge(console: Console) -> Measure:
     console.print(f"bench: {PURGED} jobs whose retention is over")
     with _store() as (store, settings, _):
-        _fill(store, PURGED, datetime.now(UTC) - timedelta(days=30), ObjectStore.from_settings(settings))
+        _fill(store, PURGED, datetime.now(UTC) - timedelta(days=30), object_store(settings))
         began = time.monotonic()
         purged = purge_expired(store, lambda: None)
         rate = purged / (time.monotonic() - began)

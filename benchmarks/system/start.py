@@ -18,7 +18,7 @@ from parley_core.celery_queue import CeleryJobQueue
 from parley_core.job import JobState, dispatch_of
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from tests.support.fakes import new_job
 from tests.support.valkey import Valkey
 
@@ -40,7 +40,7 @@ def start_rows(console: Console) -> list[Measure]:
 def _start_once(settings: Settings) -> float:
     store = RedisJobStore.from_settings(settings)
     new = new_job()
-    ObjectStore.from_settings(settings).put(new.recording.key, flac(3))
+    object_store(settings).put(new.recording.key, flac(3))
     dispatch = dispatch_of(store.create(new).job)
     CeleryJobQueue.from_settings(settings).publish(dispatch)
     store.mark_queued(dispatch)

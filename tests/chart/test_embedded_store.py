@@ -23,9 +23,9 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import ObjectStoreUnavailable
 from parley_core.job import IdempotencyKey, JobOptions, JobState, ResultSummary
 from parley_core.recording import checkpoint_folder, peaks_key, result_key, transcript_key
-from parley_core.storage import objects
+from parley_core.storage import remote
 from parley_core.storage.manifests import HistoryMarker
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.remote import RemoteStore
 from parley_keeper.inventory import Inventory
 from parley_keeper.orphans import OrphanCollector
 from parley_keeper.retention import purge_expired, remove_recordings
@@ -39,7 +39,7 @@ FOLDERS = (
     *("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks", "checkpoints"),
     *("keys", "voiceprints", "voiceprints/ending"),
 )
-Login = Callable[[str], ObjectStore]
+Login = Callable[[str], RemoteStore]
 
 
 def pod() -> dict[str, Any]:
@@ -81,11 +81,11 @@ def login(folder: Path) -> Iterator[Login]:
     environment = os.environ | {"PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
     process = subprocess.Popen(here(pod()["containers"][0]["command"]), env=environment)
 
-    def store(role: str) -> ObjectStore:
+    def store(role: str) -> RemoteStore:
         prefix = "" if role == "root" else f"{role}-"
         files = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
         secrets = {name: SecretStr((keys / f"{prefix}{file}").read_text()) for name, file in files.items()}
-        return ObjectStore("s3://parley", secrets)
+        return RemoteStore("s3://parley", secrets)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
@@ -221,12 +221,12 @@ def test_a_server_that_does_not_know_the_user_or_the_bucket_is_not_one_without_o
     login: Login, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While users change, versitygw answers 404 to those that it does not know."""
-    monkeypatch.setattr(objects, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.0)
     login("root").put("checks/known", b"x")
     unknown = {"AWS_ACCESS_KEY_ID": SecretStr("nobody"), "AWS_SECRET_ACCESS_KEY": SecretStr("k" * 20)}
     root = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
     known = {name: SecretStr((folder / "root" / file).read_text()) for name, file in root.items()}
-    for store in (ObjectStore("s3://parley", unknown), ObjectStore("s3://elsewhere", known)):
+    for store in (RemoteStore("s3://parley", unknown), RemoteStore("s3://elsewhere", known)):
         for call in (
             lambda store=store: store.read("checks/known"),
             lambda store=store: store.put("checks/x", b"x"),
@@ -249,7 +249,7 @@ def test_a_server_that_will_know_the_user_is_waited_for(login: Login, folder: Pa
     added = json.loads(users.read_text())
     secret = "k" * 20
     added["accessAccounts"][f"new-{call}"] = {"access": f"new-{call}", "secret": secret, "role": "admin"}
-    store = ObjectStore(
+    store = RemoteStore(
         "s3://parley", {"AWS_ACCESS_KEY_ID": SecretStr(f"new-{call}"), "AWS_SECRET_ACCESS_KEY": SecretStr(secret)}
     )
     calls: dict[str, Callable[[], object]] = {

@@ -19,8 +19,8 @@ import httpx
 import pytest
 
 from parley_core.errors import ObjectStoreUnavailable
-from parley_core.storage import objects
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage import remote
+from parley_core.storage.remote import RemoteStore
 from tests.chart.rendering import CHART, render
 from tests.support.s3 import ForgetfulS3, environment_of
 from tests.support.waiting import HANG_SECONDS, until
@@ -92,7 +92,7 @@ def serving(server: Any) -> Iterator[str]:
 def test_a_put_returns_after_its_flush_and_fails_without_one(
     flush: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.3)
     monkeypatch.setattr(flush, "REFUSE_SECONDS", 0.0)
     disk = Disk()
     left: Queue[int] = Queue()
@@ -100,7 +100,7 @@ def test_a_put_returns_after_its_flush_and_fails_without_one(
     with server.serving() as port, serving(flush.server_of(flusher, 0, left.put)) as url:
         for name, value in environment_of(port).items():
             monkeypatch.setenv(name, value)
-        store = ObjectStore("s3://parley", flush_url=url)
+        store = RemoteStore("s3://parley", flush_url=url)
         disk.allowed.release(4)
         store.put("results/a", b"x")
         assert store.create("jobs/a", b"x")

@@ -55,7 +55,11 @@ class Watch:
         return int(self.number("sum(max by (queue) (parley_jobs_succeeded_total))"))
 
     def attempts(self) -> int:
-        return int(self.number("sum(max by (queue) (parley_attempts_started_total))"))
+        """Return the attempts that count: without those that a planned stop gave back."""
+        started, given_back = (
+            self.number(f"sum(max by (queue) (parley_attempts_{what}_total))") for what in ("started", "given_back")
+        )
+        return max(0, int(started)) - max(0, int(given_back))
 
 
 @contextmanager

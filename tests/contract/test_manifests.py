@@ -23,8 +23,8 @@ from parley_core.job import (
 )
 from parley_core.job_id import day_of
 from parley_core.ports import RecordingStore
+from parley_core.storage.folder import FolderStore
 from parley_core.storage.manifests import HistoryMarker, Manifests
-from parley_core.storage.objects import ObjectStore
 from parley_core.voiceprints import Role
 from tests.support.fakes import MemoryRecordingStore, id_of, new_job
 
@@ -46,7 +46,7 @@ CANCELLED = JobEnd(JobState.CANCELLED, NOW)
 
 @pytest.fixture(params=["folder", "memory"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> RecordingStore:
-    return MemoryRecordingStore() if request.param == "memory" else ObjectStore(f"file://{tmp_path}/objects")
+    return MemoryRecordingStore() if request.param == "memory" else FolderStore(tmp_path / "objects")
 
 
 @pytest.fixture

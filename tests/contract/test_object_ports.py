@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -15,8 +16,8 @@ import pytest
 
 from parley_core.errors import RecordingTooLarge
 from parley_core.ports import RecordingStore
-from parley_core.storage import objects
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage import folder
+from parley_core.storage.folder import FolderStore
 from tests.support.fakes import MemoryRecordingStore
 
 
@@ -24,7 +25,7 @@ from tests.support.fakes import MemoryRecordingStore
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> RecordingStore:
     if request.param == "memory":
         return MemoryRecordingStore()
-    return ObjectStore(f"file://{tmp_path}/objects with space")
+    return FolderStore(tmp_path / "objects with space")
 
 
 async def chunks(*parts: bytes, error: Exception | None = None) -> AsyncIterator[bytes]:
@@ -78,7 +79,7 @@ def test_many_objects_are_stored_listed_and_deleted_together(store: RecordingSto
 
 
 def test_a_folder_keeps_no_empty_folders_of_jobs(tmp_path: Path) -> None:
-    store = ObjectStore(f"file://{tmp_path}/objects")
+    store = FolderStore(tmp_path / "objects")
     for key in ("results/2026-11-27/a/1.json", "results/2026-11-27/b/1.json", "jobs/2026-11-27/a/purged"):
         store.put(key, b"x")
     store.delete("results/2026-11-27/a/1.json")
@@ -90,7 +91,7 @@ def test_a_folder_keeps_no_empty_folders_of_jobs(tmp_path: Path) -> None:
 
 
 def test_puts_and_deletes_of_the_only_jobs_of_a_day_do_not_disturb_each_other(tmp_path: Path) -> None:
-    store = ObjectStore(f"file://{tmp_path}/objects")
+    store = FolderStore(tmp_path / "objects")
 
     def put_and_delete(number: int) -> None:
         for turn in range(150):
@@ -105,15 +106,16 @@ def test_puts_and_deletes_of_the_only_jobs_of_a_day_do_not_disturb_each_other(tm
 def test_many_objects_in_a_folder_share_a_flush_and_a_few_have_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, flushed = ObjectStore(f"file://{tmp_path}/objects"), list[Path]()
-    flush, flush_all = objects.fsync, objects.flush_file_system
-    monkeypatch.setattr(objects, "fsync", lambda path: flushed.append(path) or flush(path))
-    monkeypatch.setattr(objects, "flush_file_system", lambda path: flushed.append(path) or flush_all(path))
-    store.put_each(["jobs/a/purged"], b"", lambda: None)
-    assert [path.name for path in flushed] == ["purged", "a", "jobs", "objects"]
+    store, flushed, files = FolderStore(tmp_path / "objects"), list[str](), list[int]()
+    flush, flush_all, flush_file = folder.fsync, folder.flush_file_system, os.fsync
+    monkeypatch.setattr(folder, "fsync", lambda path: flushed.append(path.name) or flush(path))
+    monkeypatch.setattr(folder, "flush_file_system", lambda path: flushed.append("all") or flush_all(path))
+    monkeypatch.setattr(os, "fsync", lambda file: files.append(os.fstat(file).st_size) or flush_file(file))
+    store.put_each(["jobs/a/purged"], b"bytes", lambda: None)
+    assert (files[0], flushed) == (5, ["a", "jobs", "objects"])
     flushed.clear()
-    store.put_each([f"jobs/{number}/purged" for number in range(objects.FLUSHED_AT_ONCE)], b"", lambda: None)
-    assert [path.name for path in flushed] == ["objects"]
+    store.put_each([f"jobs/{number}/purged" for number in range(folder.FLUSHED_AT_ONCE)], b"", lambda: None)
+    assert flushed == ["all"]
 
 
 def test_what_is_not_there_is_a_key_error(store: RecordingStore) -> None:
@@ -146,11 +148,60 @@ def test_a_listing_tells_names_lengths_and_times_and_folders(store: RecordingSto
 
 
 def test_what_a_killed_upload_left_is_removed_after_a_while(tmp_path: Path) -> None:
-    store = ObjectStore(f"file://{tmp_path}/objects")
-    store.put("recordings/2026-11-27/whole", b"sound")
-    staged = tmp_path / "objects" / "recordings" / "2026-11-27" / "cut#1"
-    staged.write_bytes(b"so")
+    store, staged = FolderStore(tmp_path / "objects"), tmp_path / "objects" / ".staged"
+    left = staged / "of-a-killed-process"
+
+    async def upload() -> AsyncIterator[bytes]:
+        yield b"x" * 2_000_000
+        assert store.keys("recordings") == []
+        [written] = staged.iterdir()
+        left.hardlink_to(written)
+        yield b"y"
+
+    save(store, "recordings/2026-11-27/whole", upload())
+    assert list(staged.iterdir()) == [left]
     assert store.remove_staged(3600) == 0
-    os.utime(staged, (time.time() - 3601, time.time() - 3601))
+    os.utime(left, (time.time() - 3601, time.time() - 3601))
     assert store.remove_staged(3600) == 1
     assert list(store.keys("recordings")) == ["recordings/2026-11-27/whole"]
+
+
+def test_a_cancelled_upload_leaves_nothing(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "objects")
+
+    async def run() -> None:
+        given = asyncio.Event()
+
+        async def upload() -> AsyncIterator[bytes]:
+            yield b"x" * 8_000_000
+            given.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(store.save("recordings/a", upload()))
+        await given.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_listing_begins_after_a_name(store: RecordingStore) -> None:
+    keys = [f"jobs/2026-11-{day}/{job}/x" for day in (25, 26, 27) for job in "abc"]
+    for key in keys:
+        store.put(key, b"x")
+    for place, key in enumerate(keys):
+        assert sorted(entry.key for entry in store.entries("jobs/", key)) == keys[place + 1 :]
+    assert sorted(entry.key for entry in store.entries("jobs/", "jobs/2026-11-26")) == keys[3:]
+    assert sorted(entry.key for entry in store.entries("jobs/", "jobs/2026-11-26/b/")) == keys[4:]
+
+
+@pytest.mark.parametrize("key", ["../outside", "/etc/passwd", "recordings/../../outside", "recordings//a", "", "a/./b"])
+def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+    store = FolderStore(tmp_path / "objects")
+    (tmp_path / "outside").write_bytes(b"secret")
+    for call in (store.read, store.delete, lambda key: store.put(key, b"x"), lambda key: store.create(key, b"x")):
+        with pytest.raises(ValueError, match="no object can have this key"):
+            call(key)
+    assert (tmp_path / "outside").read_bytes() == b"secret"

@@ -29,7 +29,7 @@ from parley_core.recording import recording_key
 from parley_core.redis import RedisJobStore
 from parley_core.redis.transitions import idempotency_redis_key
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from tests.support.api_process import ApiProcess
 from tests.support.containers import flac
 from tests.support.valkey import Valkey
@@ -66,7 +66,7 @@ def test_a_submit_is_recorded_published_and_stored(api: ApiProcess, api_settings
     assert job["recording"]["seconds"] == pytest.approx(1.0)
     assert RedisJobStore.from_settings(api_settings).get(job["id"]).state is JobState.QUEUED
     assert sum(CeleryJobQueue.from_settings(api_settings).waiting().values()) == 1
-    assert ObjectStore.from_settings(api_settings).read(recording_key(job["id"])) == CLIP
+    assert object_store(api_settings).read(recording_key(job["id"])) == CLIP
 
 
 def test_fifty_submits_at_once_are_fifty_jobs(api: ApiProcess, api_settings: Settings) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from tests.support.api_process import ApiProcess
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
 from tests.support.forgeries import PLAYLIST
@@ -39,7 +39,7 @@ def test_a_bad_recording_is_a_problem_and_leaves_nothing(
     assert response.headers["content-type"] == "application/problem+json"
     assert (response.status_code, response.json()["code"] in codes) == (status, True), response.text
     assert "passwd" not in response.text
-    assert ObjectStore.from_settings(api_settings).keys("recordings") == []
+    assert object_store(api_settings).keys("recordings") == []
     assert api.http.get("/v1/jobs").json()["jobs"] == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from tests.support.api_process import ApiProcess
 from tests.support.forgeries import ALLOWED, REFUSED
 from tests.support.fuzzing import findings, footprint, wrong_with_answer, wrong_with_reading
@@ -18,7 +18,7 @@ SPARE_DESCRIPTORS = 5  # connections to Redis that come and go
 
 
 def test_changed_recordings_are_refused_or_accepted_and_nothing_else(api: ApiProcess, api_settings: Settings) -> None:
-    objects = ObjectStore.from_settings(api_settings)
+    objects = object_store(api_settings)
     list(findings(api, range(3)))  # opens what later ones use again
     before = footprint(api, objects)
     found = [finding for finding in findings(api, (*NUMBERS, *FOUND)) if finding]
@@ -38,4 +38,4 @@ def test_a_forged_recording_is_no_error_of_the_server(
     assert not wrong_with_reading(tmp_path / "recording", data)
     accepted = api.http.post("/v1/jobs", content=data, headers={"Content-Type": "audio/wav"}).is_success
     assert not (accepted and name in REFUSED)
-    assert accepted == bool(ObjectStore.from_settings(api_settings).keys("recordings"))
+    assert accepted == bool(object_store(api_settings).keys("recordings"))

@@ -16,7 +16,7 @@ from parley_core.job import Job, JobOptions, Lease, dispatch_of
 from parley_core.recording import Recording, peaks_key, result_key, voices_key
 from parley_core.result_document import DiarizedRecording, ResultDocument
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_core.turn_voices import STEPS, TurnVoices
 from parley_core.turns import REVIEW_BELOW, EngineInfo, Span, Turn
 from tests.support.containers import silent_flac
@@ -117,7 +117,7 @@ class Shelf:
     """Puts jobs into real stores, as API and worker do."""
 
     def __init__(self, settings: Settings) -> None:
-        self.store, self.objects = DurableJobStore.from_settings(settings), ObjectStore.from_settings(settings)
+        self.store, self.objects = DurableJobStore.from_settings(settings), object_store(settings)
 
     def accepted(self, said: Conversation, name: str, reference: str | None = None) -> Job:
         """Return a queued job with its recording."""

@@ -14,7 +14,7 @@ import psutil
 
 from parley_audio import DecodeLimits, decode
 from parley_core.errors import RecordingError
-from parley_core.storage.objects import ObjectStore
+from parley_core.ports import RecordingStore
 from tests.support.api_process import ApiProcess
 from tests.support.mutations import mutant
 
@@ -41,7 +41,7 @@ class Footprint:
     recordings: int
 
 
-def footprint(api: ApiProcess, objects: ObjectStore) -> Footprint:
+def footprint(api: ApiProcess, objects: RecordingStore) -> Footprint:
     process = psutil.Process(api.running.pid)
     children = process.children(recursive=True)
     return Footprint(process.num_fds(), len(children), len(objects.keys("recordings")))

@@ -19,7 +19,7 @@ from parley_core.errors import JobStoreUnavailable
 from parley_core.job import Job, JobOptions, NewJob, Queue, dispatch_of
 from parley_core.recording import result_folder
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from tests.support.engines import GATE
 from tests.support.fakes import new_job
 from tests.support.roles import as_role
@@ -104,7 +104,7 @@ class System:
         self.settings, self._folder = settings, folder
         self.store = DurableJobStore.from_settings(settings)
         self.queue = CeleryJobQueue.from_settings(settings)
-        self.objects = ObjectStore.from_settings(settings)
+        self.objects = object_store(settings)
         self._processes: list[ParleyProcess] = []
 
     def worker(self, engine: str = SCRIPTED_ENGINE, **variables: object) -> ParleyProcess:

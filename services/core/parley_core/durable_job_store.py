@@ -54,7 +54,7 @@ from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.job_documents import as_accepted, end_of
 from parley_core.storage.manifests import Manifests
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_core.storage.stored_job import stored_job
 
 log = get_logger(__name__)
@@ -69,9 +69,9 @@ class DurableJobStore(IndexedJobStore):
         self._objects, self._lease_seconds = objects, lease_seconds
 
     @classmethod
-    def from_settings(cls, settings: Settings, objects: ObjectStore | None = None) -> DurableJobStore:
+    def from_settings(cls, settings: Settings, objects: RecordingStore | None = None) -> DurableJobStore:
         """Return a store that connects at its first call."""
-        objects = objects or ObjectStore.from_settings(settings)
+        objects = objects or object_store(settings)
         return cls(RedisJobStore.from_settings(settings), objects, settings.lease_seconds)
 
     # Submitting

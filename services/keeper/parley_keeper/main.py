@@ -18,7 +18,7 @@ from parley_core.redis import require_usable_store
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_core.targets import AddressGuard
 from parley_keeper import health
 from parley_keeper.delivery.sender import Sender
@@ -46,7 +46,7 @@ log = get_logger(__name__)
 
 def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health.Gauges]:
     """Return every task with its pause in seconds, short where a caller waits, and the gauges of what they find."""
-    objects, queue = ObjectStore.from_settings(settings), CeleryJobQueue.from_settings(settings)
+    objects, queue = object_store(settings), CeleryJobQueue.from_settings(settings)
     store = DurableJobStore.from_settings(settings, objects)
     reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
     inventory = Inventory(objects)

@@ -18,7 +18,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import EngineError, ParleyError
 from parley_core.ports import AttemptStore, RecordingStore, TurnTaker
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_worker.engines.port import Engine
 
 INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, inherited by its children
@@ -70,7 +70,7 @@ def dependencies() -> Dependencies:
     """Return those of this process. The first job makes them, since connections and engines do not survive a fork."""
     settings = Settings()
     limits = parley_audio.DecodeLimits.from_settings(settings)
-    recordings = ObjectStore.from_settings(settings)
+    recordings = object_store(settings)
     return Dependencies(
         store=DurableJobStore.from_settings(settings, recordings),
         recordings=recordings,

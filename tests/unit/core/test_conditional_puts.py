@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from parley_core.errors import ObjectStoreUnavailable
-from parley_core.storage import objects
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage import remote
+from parley_core.storage.remote import RemoteStore
 from tests.support.s3 import ForgetfulS3, environment_of
 
 MANIFEST = b'{"id": "job"}'
 
 
-def opened(port: int, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+def opened(port: int, monkeypatch: pytest.MonkeyPatch) -> RemoteStore:
     for name, value in environment_of(port).items():
         monkeypatch.setenv(name, value)
-    return ObjectStore("s3://parley")
+    return RemoteStore("s3://parley")
 
 
 @pytest.mark.parametrize("lost", [0, 1, 3])
@@ -44,7 +44,7 @@ def test_the_same_bytes_of_another_call_are_not_this_calls_own(monkeypatch: pyte
 
 
 def test_a_store_that_never_answers_is_waited_for_as_long_as_the_rule_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.5)
     server = ForgetfulS3(1000)
     with server.serving() as port, pytest.raises(ObjectStoreUnavailable):
         opened(port, monkeypatch).create("jobs/a", MANIFEST)

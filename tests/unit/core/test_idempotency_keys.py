@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 
 from parley_core.job import IdempotencyKey
+from parley_core.storage.folder import FolderStore
 from parley_core.storage.manifests import Manifests
-from parley_core.storage.objects import ObjectStore
 
 DAY = 24 * 3600
 
 
 def test_keys_older_than_a_day_are_removed(tmp_path: Path) -> None:
-    manifests = Manifests(ObjectStore(f"file://{tmp_path}"))
+    manifests = Manifests(FolderStore(tmp_path))
     manifests.bind_key("t", IdempotencyKey("old", "d"), "job-1")
     (old,) = (tmp_path / "idempotency").iterdir()
     os.utime(old, (time.time() - DAY - 60, time.time() - DAY - 60))

@@ -15,8 +15,8 @@ import pytest
 import structlog.testing
 
 from parley_core.errors import ObjectStoreUnavailable
-from parley_core.storage import objects
-from parley_core.storage.objects import ObjectStore, safe_cause
+from parley_core.storage import remote
+from parley_core.storage.remote import RemoteStore, safe_cause
 from tests.support.s3 import ForgetfulS3, environment_of
 
 AWAY_SECONDS = 2.0
@@ -55,15 +55,15 @@ def test_a_store_that_refuses_connections_for_seconds_loses_no_put(away: socket.
     server.socket = away
     threading.Timer(AWAY_SECONDS, lambda: (away.listen(), server.serve_forever())).start()
     started = time.monotonic()
-    ObjectStore("s3://bucket").put("recordings/a", b"audio")
+    RemoteStore("s3://bucket").put("recordings/a", b"audio")
     assert time.monotonic() - started >= AWAY_SECONDS
     server.shutdown()
 
 
 def test_a_store_that_stays_away_is_said_with_its_cause(away: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "REMOTE_RETRY", {"max_retries": 1})
+    monkeypatch.setattr(remote, "REMOTE_RETRY", {"max_retries": 1})
     with structlog.testing.capture_logs() as lines, pytest.raises(ObjectStoreUnavailable, match="GenericError"):
-        ObjectStore("s3://bucket").put("recordings/a", b"audio")
+        RemoteStore("s3://bucket").put("recordings/a", b"audio")
     (line,) = lines
     assert line["error"] == "GenericError"
     for told in ("PUT", f"127.0.0.1:{away.getsockname()[1]}", "after 1 retries", "Connection refused"):
@@ -89,6 +89,6 @@ def test_a_fetched_recording_has_no_name_on_disk(tmp_path: Path, monkeypatch: py
     server.objects["/parley/recordings/a"] = b"sound"
     with server.serving() as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        with ObjectStore("s3://parley").fetch("recordings/a") as path:
+        with RemoteStore("s3://parley").fetch("recordings/a") as path:
             assert list(tmp_path.iterdir()) == []
             assert path.read_bytes() == b"sound"

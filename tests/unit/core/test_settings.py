@@ -11,7 +11,7 @@ from parley_core.celery_queue import create_app
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 
 
 def test_a_lease_that_one_late_renewal_would_lose_is_refused() -> None:
@@ -94,7 +94,7 @@ def test_secrets_of_the_object_store_come_from_a_folder(tmp_path: Path) -> None:
     }
     (tmp_path / "AWS_ACCES_KEY").write_text("id")
     with pytest.raises(UnsafeSettings, match="aws_acces_key"):
-        ObjectStore.from_settings(Settings(objects_secrets_folder=tmp_path, objects_url="s3://bucket"))
+        object_store(Settings(objects_secrets_folder=tmp_path, objects_url="s3://bucket"))
 
 
 def test_every_setting_is_described() -> None:

@@ -9,7 +9,7 @@ from parley_api.http.errors import InvalidOption, LinkNotAllowed
 from parley_api.schemas.links import MAX_LINK, LinkBody
 from parley_core.errors import UnsafeSettings, UnsafeTarget
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.remote import RemoteStore
 from parley_core.targets import PORTS, AddressGuard, Target
 
 EVERYWHERE = "0.0.0.0/0,::/0"
@@ -55,7 +55,7 @@ class _Bucket:
     """One bucket of PARLEY_TENANT_LINK_BUCKETS: its address with a slash at the end, and the store."""
 
     address: str
-    store: ObjectStore
+    store: RemoteStore
 
 
 class LinkPolicy:
@@ -142,7 +142,7 @@ class LinkPolicy:
                     "PARLEY_TENANT_LINK_BUCKETS must not have the bucket of PARLEY_OBJECTS_URL: a tenant could have "
                     "the recordings of other tenants fetched."
                 )
-            found.append(_Bucket(f"{address}/", ObjectStore(address, self._settings.link_secrets)))
+            found.append(_Bucket(f"{address}/", RemoteStore(address, self._settings.link_secrets)))
         return tuple(found)
 
 

@@ -28,7 +28,7 @@ from parley_core.ports import JobQueue, RecordingStore
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
-from parley_core.storage.objects import ObjectStore
+from parley_core.storage.objects import object_store
 from parley_core.voiceprints import VoiceprintStore
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def connect(settings: Settings) -> Dependencies:
     Raises:
         UnsafeSettings: the API keys file cannot be used.
     """
-    objects = ObjectStore.from_settings(settings)
+    objects = object_store(settings)
     return Dependencies(
         settings=settings,
         store=DurableJobStore.from_settings(settings, objects),

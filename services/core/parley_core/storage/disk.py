@@ -48,6 +48,7 @@ def flush_file_system(folder: Path) -> None:
 
 
 def fsync(path: Path) -> None:
+    """Flush a file, or the names in a folder. Raises OSError."""
     with _opened(path) as descriptor:
         os.fsync(descriptor)
 
