@@ -27,9 +27,9 @@ from pathlib import Path
 from benchmarks.data.consultations import consultation, consultations, words_of
 from benchmarks.scoring.der import speaker_mapping
 from parley_api.transcripts.attribution import attribute
-from parley_api.transcripts.words import Word
 from parley_core.frame_evidence import FrameEvidence
 from parley_core.job import SpeakerBounds
+from parley_core.transcript import Word
 from parley_core.turns import Diarization, Turn
 from parley_worker.engines.onnx import OnnxEngine
 

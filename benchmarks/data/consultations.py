@@ -24,8 +24,8 @@ from benchmarks.data.audio import read_audio
 from benchmarks.data.conditions import CLEAN
 from benchmarks.data.mixes import LEVEL, RATE, SPLITS, Placed, speakers, tracks_of
 from benchmarks.data.speech import speech_of
-from parley_api.transcripts.recognisers import dealt
-from parley_api.transcripts.words import Word
+from parley_core.timed_words import dealt
+from parley_core.transcript import Word
 from parley_core.turns import Turn, to_rttm
 
 Waveform = NDArray[np.float32]

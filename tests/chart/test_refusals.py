@@ -44,6 +44,7 @@ SCHEMA: list[tuple[Manifest, str]] = [
     ({"webhooks": {"networks": ["10.20.0.0"]}}, "networks"),
     ({"links": {"hosts": ["pacs.example"]}}, "hosts"),
     ({"links": {"buckets": ["calls"]}}, "buckets"),
+    ({"recogniser": {"url": "whisper:8000"}}, "url"),
     ({"workerDefaults": {"autoscaling": {"keda": "yes"}}}, "keda"),
 ]
 

@@ -115,6 +115,24 @@ def test_only_an_api_with_links_reaches_their_hosts(values: Manifest, pods: dict
     assert "10.30.0.0" not in str(allowed["release-parley-worker"]) + str(allowed["release-parley-keeper"])
 
 
+def test_only_workers_reach_a_recogniser_and_none_until_it_is_set(pods: dict[str, Manifest]) -> None:
+    assert "ASR" not in str(pods)
+    secret = {"existingSecret": "asr", "ca": True}
+    values: Manifest = {
+        "recogniser": {"url": "https://whisper.example:8443/v1", **secret},
+        "networkPolicy": {"recogniserEgressTo": [{"ipBlock": {"cidr": "10.40.0.0/16"}}]},
+    }
+    allowed, found = policies(values), render(values).pods()
+    rule = {"to": [{"ipBlock": {"cidr": "10.40.0.0/16"}}], "ports": [{"port": 8443, "protocol": "TCP"}]}
+    assert [name for name, policy in allowed.items() if rule in policy.get("egress", ())] == ["release-parley-worker"]
+    worker = found["release-parley-worker-interactive"]
+    assert environment(worker)["PARLEY_ASR_TOKEN_FILE"] == "/etc/parley/recogniser/token"
+    assert environment(worker)["PARLEY_ASR_CA_FILE"] == "/etc/parley/recogniser/ca.crt"
+    assert {"name": "recogniser", "secret": {"secretName": "asr", "defaultMode": 0o440}} in worker["volumes"]
+    api = environment(found["release-parley-api"])
+    assert {name for name in api if "ASR" in name} == {"PARLEY_ASR_URL"}  # the token is the workers' alone
+
+
 def test_only_the_keeper_reaches_receivers() -> None:
     values: Manifest = {"webhooks": {"existingSecret": "hooks", "networks": ["10.20.0.0/16"]}}
     rendered = render(values)

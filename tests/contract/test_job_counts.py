@@ -29,12 +29,14 @@ from parley_core.ports import JobIndex
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.tenants import TenantLoad
+from parley_core.transcript import Transcription
 from tests.support.fakes import MemoryJobStore, new_job
 from tests.support.fakes.metrics import TENANTS_COUNTED
 from tests.support.valkey import Valkey
 
 TIMINGS = {"decoding": 0.2, "engine": 4.0, "engine_cpu": 7.5}
-RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, TIMINGS)
+TRANSCRIPTION = Transcription(words=9, audio_seconds=60.0)
+RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, TIMINGS, transcription=TRANSCRIPTION)
 BUSY = Failure("object_store_unavailable", "down")
 TOLERANCE_MS = 30_000  # of a slow machine; the times of the tests are further apart
 
@@ -337,6 +339,7 @@ def test_usage_is_what_the_ends_of_a_tenants_jobs_took_by_day_and_queue(store: J
     assert sum(usage.audio_seconds for usage in interactive) == 120
     assert sum(usage.engine_seconds for usage in interactive) == 8
     assert sum(usage.engine_cpu_seconds for usage in interactive) == 15
+    assert sum(usage.transcribed_seconds for usage in interactive) == 120
     assert 200 <= sum(usage.wait_seconds for usage in interactive) < 200 + TOLERANCE_MS / 1000
     others = [usage for usage in found if usage.queue is Queue.BATCH]
     assert sum(usage.cancelled for usage in others) == sum(usage.failed for usage in others) == 1

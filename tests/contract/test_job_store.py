@@ -43,11 +43,15 @@ from parley_core.job import (
 from parley_core.ports import JobIndex, JobStore
 from parley_core.redis import RedisJobStore, transitions
 from parley_core.settings import Settings
+from parley_core.transcript import Transcription
 from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 from tests.support.valkey import Valkey
 from tests.support.waiting import HANG_SECONDS, until
 
-RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
+WITHOUT_WORDS = Transcription(error_code="recogniser_refused", error_detail="The recogniser says no.")
+RESULT = ResultSummary(
+    "results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25, transcription=WITHOUT_WORDS
+)
 LOST = Failure(WorkerLost.code, "The worker was not heard of.")
 BUSY = Failure("object_store_unavailable", "down")
 

@@ -25,11 +25,15 @@ from parley_core.job_id import day_of
 from parley_core.ports import RecordingStore
 from parley_core.storage.folder import FolderStore
 from parley_core.storage.manifests import HistoryMarker, Manifests
+from parley_core.transcript import Transcription
 from parley_core.voiceprints import Role
 from tests.support.fakes import MemoryRecordingStore, id_of, new_job
 
 NOW = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
-RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
+WITHOUT_WORDS = Transcription(error_code="recogniser_refused", error_detail="The recogniser says no.")
+RESULT = ResultSummary(
+    "results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25, transcription=WITHOUT_WORDS
+)
 SUCCEEDED = JobEnd(
     JobState.SUCCEEDED,
     NOW,

@@ -24,13 +24,17 @@ from parley_core.job import (
 from parley_core.ports import JobIndex
 from parley_core.redis import restoration
 from parley_core.redis.restoration import BEGINNING
+from parley_core.transcript import Transcription
 from tests.support.fakes import new_job
 from tests.support.fakes import restoration as fakes_restoration
 from tests.support.waiting import until
 
 MADE = datetime(2026, 11, 27, 1, 2, 3, 456_000, tzinfo=UTC)
 DONE = datetime.now(UTC).replace(microsecond=0)
-RESULT = ResultSummary("results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25)
+WITHOUT_WORDS = Transcription(error_code="recogniser_refused", error_detail="The recogniser says no.")
+RESULT = ResultSummary(
+    "results/x/1.json", 2, 5, 12.5, {"name": "onnx"}, {"engine": 1.0}, 2, 1.25, transcription=WITHOUT_WORDS
+)
 ATTEMPTS = (
     Attempt(1, "w/1", DONE - timedelta(seconds=9), DONE - timedelta(seconds=5), Failure("worker_lost", "It was lost.")),
     Attempt(2, "w/2", DONE - timedelta(seconds=4), DONE),

@@ -73,7 +73,7 @@ def turns() -> Turns:
 def test_every_member_is_known_to_core_api_and_client() -> None:
     members = {member.name for member in fields(ResultDocument)}
     assert set(IN_CLIENT) == members - SERVER_ONLY
-    assert set(TurnsAnswer.model_fields) == members - SERVER_ONLY | {"identities", "version"}
+    assert set(TurnsAnswer.model_fields) == members - SERVER_ONLY | {"identities", "version", "has_text"}
 
 
 @pytest.mark.parametrize("member", IN_CLIENT)

@@ -21,6 +21,7 @@ from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
 from parley_core.recording import result_folder
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
+from parley_core.transcript import Transcription
 from tests.support.fakes import (
     MemoryJobQueue,
     MemoryJobStore,
@@ -142,7 +143,9 @@ async def in_chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
         yield body[start : start + size]
 
 
-def succeed(api: ApiFixture, job_id: str, **found: object) -> dict[str, Any]:
+def succeed(
+    api: ApiFixture, job_id: str, transcription: Transcription | None = None, **found: object
+) -> dict[str, Any]:
     """Do what a worker does; return the result, with what else it has found."""
     started = api.store.start_attempt(job_id, "worker/1", 30)
     assert started is not None
@@ -158,7 +161,9 @@ def succeed(api: ApiFixture, job_id: str, **found: object) -> dict[str, Any]:
     }
     key = f"{result_folder(job_id)}/1.json"
     api.recordings.put(key, json.dumps(result).encode())
-    api.store.succeed(started[1], ResultSummary(key, 1, 1, 1.75, dict(ENGINE), {"engine": 0.1}))
+    api.store.succeed(
+        started[1], ResultSummary(key, 1, 1, 1.75, dict(ENGINE), {"engine": 0.1}, transcription=transcription)
+    )
     return result
 
 

@@ -191,6 +191,40 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* Recogniser: environment, mount and volume of workers, and the port of its URL; empty without a URL. */}}
+{{- define "parley.recogniser.environment" -}}
+{{- with .Values.recogniser -}}
+{{- if .url -}}
+- {name: PARLEY_ASR_URL, value: {{ .url | quote }}}
+- {name: PARLEY_ASR_MODEL, value: {{ .model | quote }}}
+- {name: PARLEY_ASR_LANGUAGE, value: {{ .language | quote }}}
+- {name: PARLEY_ASR_PIECE_SECONDS, value: {{ .pieceSeconds | quote }}}
+- {name: PARLEY_ASR_SECONDS_PER_AUDIO_SECOND, value: {{ .secondsPerAudioSecond | quote }}}
+{{- if and .existingSecret .token }}
+- {name: PARLEY_ASR_TOKEN_FILE, value: /etc/parley/recogniser/token}
+{{- end }}
+{{- if and .existingSecret .ca }}
+- {name: PARLEY_ASR_CA_FILE, value: /etc/parley/recogniser/ca.crt}
+{{- end }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- define "parley.recogniser.mount" -}}
+{{- if and .Values.recogniser.url .Values.recogniser.existingSecret -}}
+- {name: recogniser, mountPath: /etc/parley/recogniser, readOnly: true}
+{{- end -}}
+{{- end -}}
+{{- define "parley.recogniser.volume" -}}
+{{- if and .Values.recogniser.url .Values.recogniser.existingSecret -}}
+- name: recogniser
+  secret: {secretName: {{ .Values.recogniser.existingSecret }}, defaultMode: 0440}
+{{- end -}}
+{{- end -}}
+{{- define "parley.recogniser.port" -}}
+{{- $url := urlParse .Values.recogniser.url -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- end -}}
+
 {{/* The value of an existing Secret, else a random one; takes (dict "old" <data> "key" "..." "length" 32). */}}
 {{- define "parley.kept" -}}
 {{- $old := .old | default dict -}}

@@ -86,7 +86,8 @@ def submit(
         return _submit_link(str(recording), transcript, headers, conditions, params)
     if any(conditions.values()):
         raise TypeError("submit() takes sha256 and etag with a link only")
-    params["speaker_embeddings"] = "true" if options.get("speaker_embeddings") else None
+    for flag in ("speaker_embeddings", "transcribe"):
+        params[flag] = "true" if options.get(flag) else None
     path = Path(recording)
     # A name with bytes that are not UTF-8 (surrogates in Python) cannot be part of a URL.
     params["file_name"] = options.get("file_name") or path.name.encode(errors="replace").decode()

@@ -96,6 +96,23 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcription:
+    """What became of the words of a job with `transcribe`.
+
+    Attributes:
+        words: number of words that the recogniser found.
+        error: why there are no words; None if the recogniser succeeded.
+    """
+
+    words: int
+    error: Failure | None = None
+
+    @classmethod
+    def from_document(cls, document: Document | None) -> Self | None:
+        return None if document is None else cls(document["words"], Failure.from_document(document.get("error")))
+
+
+@dataclass(frozen=True, slots=True)
 class ResultSummary:
     """The result in numbers; `Parley.turns` returns the result itself.
 
@@ -107,6 +124,7 @@ class ResultSummary:
         seconds_to_review: total length of these turns; None if the engine states no confidence.
         plausible_speakers: lowest and highest plausible number of speakers; None if the engine cannot tell.
         speakers_to_review: number of speakers who may be several people; None if the engine cannot tell.
+        transcription: what became of the words; None unless the job has `transcribe`.
     """
 
     speakers: int
@@ -116,6 +134,7 @@ class ResultSummary:
     seconds_to_review: float | None = None
     plausible_speakers: tuple[int, int] | None = None
     speakers_to_review: int | None = None
+    transcription: Transcription | None = None
 
     @classmethod
     def from_document(cls, document: Document | None) -> Self | None:
@@ -130,6 +149,7 @@ class ResultSummary:
             seconds_to_review=document.get("seconds_to_review"),
             plausible_speakers=(plausible[0], plausible[1]) if plausible else None,
             speakers_to_review=document.get("speakers_to_review"),
+            transcription=Transcription.from_document(document.get("transcription")),
         )
 
 
@@ -168,7 +188,8 @@ class Job:
         position: number of jobs before this one in its queue, while it waits.
         eta_seconds: estimated seconds until the job ends; None if unknown.
         eta: the same with an interval; None if unknown.
-        phase: step of a running job: `decoding`, `segmentation`, `embedding`, `clustering` or `storing`.
+        phase: step of a running job: `decoding`, `segmentation`, `embedding`, `clustering`,
+            `transcription` or `storing`.
         progress: 0 to 1.
         attempts: attempts so far, oldest first.
         error: why the job failed.

@@ -19,6 +19,7 @@ class SubmitOptions(TypedDict, total=False):
         retain_seconds: how long recording and result are kept after the end of the job.
         retain_audio_seconds: how long the recording alone is kept after the end of the job; 0 removes it at the end.
         speaker_embeddings: keep an embedding of each speaker, to enrol voiceprints and to identify speakers.
+        transcribe: have the server's recogniser write down the words; see `ResultSummary.transcription`.
         channels: role per channel, in order: `clinician`, `patient` or `other`.
         file_name: name that is shown with the job; by default the name of the submitted file.
     """
@@ -32,5 +33,6 @@ class SubmitOptions(TypedDict, total=False):
     retain_seconds: int | None
     retain_audio_seconds: int | None
     speaker_embeddings: bool
+    transcribe: bool
     channels: Sequence[str] | None
     file_name: str | None

@@ -198,6 +198,7 @@ class UsageOfDay:
         attempts: number of attempts of these jobs.
         audio_seconds: length of the recordings of the jobs that succeeded.
         engine_seconds: time of the engine in the attempts that succeeded; `engine_cpu_seconds` is its processor time.
+        transcribed_seconds: length of the audio that the recogniser transcribed for them.
         wait_seconds: time from the submits to the first starts, in all.
     """
 
@@ -210,6 +211,7 @@ class UsageOfDay:
     audio_seconds: float
     engine_seconds: float
     engine_cpu_seconds: float
+    transcribed_seconds: float
     wait_seconds: float
 
     @classmethod
@@ -224,6 +226,7 @@ class UsageOfDay:
             audio_seconds=document["audio_seconds"],
             engine_seconds=document["engine_seconds"],
             engine_cpu_seconds=document["engine_cpu_seconds"],
+            transcribed_seconds=document.get("transcribed_seconds", 0.0),
             wait_seconds=document["wait_seconds"],
         )
 

@@ -49,7 +49,7 @@ from parley_core.job import (
 from parley_core.job_id import accepted_at
 from parley_core.logs import get_logger
 from parley_core.ports import JobIndex, RecordingStore
-from parley_core.recording import checkpoint_folder, result_folder, result_key, transcript_key
+from parley_core.recording import checkpoint_folder, is_transcript, result_folder, result_key
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_core.storage.job_documents import as_accepted, end_of
@@ -251,7 +251,7 @@ class DurableJobStore(IndexedJobStore):
         removed = self._remove_objects([job], lambda: None)
         self.purge(job.id)
         result = ("result",) if any(key.endswith(".json") for key in removed) else ()
-        transcript = ("transcript",) if transcript_key(job.id) in removed else ()
+        transcript = ("transcript",) if any(map(is_transcript, removed)) else ()
         recording = () if job.recording_removed else ("recording",)
         return (*recording, *result, *transcript, "record")
 

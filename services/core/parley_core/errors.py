@@ -25,7 +25,9 @@
     │   ├── UnsafeSettings             this process must not start like this
     │   ├── RecordUnreadable           a record that this version of Parley cannot read
     │   ├── JobStoreUnusable           Redis runs in a way that Parley cannot use: a cluster, too old, missing rights
-    │   └── EngineMismatch             a model file is not the one this version was built for
+    │   ├── EngineMismatch             a model file is not the one this version was built for
+    │   ├── RecogniserRefused          the recogniser does not take the recording as it was sent
+    │   └── UnusableTranscription      the recogniser's answer makes no transcript
     ├── RetryableError                 the same call can succeed later
     │   ├── JobStoreUnavailable        Redis does not answer
     │   ├── JobStoreFull               Redis is near or over its memory limit
@@ -34,7 +36,9 @@
     │   ├── DecodingInterrupted        the decoding process died or was stopped; the recording may be sound
     │   ├── EngineError                the engine broke in a way that nobody foresaw, or ran out of memory
     │   ├── WorkerLost                 the lease ran out: the worker is dead, frozen or cut off
-    │   └── AttemptTimedOut            the time limit of the attempt
+    │   ├── AttemptTimedOut            the time limit of the attempt
+    │   ├── RecogniserUnavailable      the recogniser does not answer, or is too busy
+    │   └── TranscriptionTimedOut      the recogniser takes longer than it may
     └── AttemptEnded                   this worker no longer owns the job and must stop
         ├── LeaseLost                  another attempt took over
         └── JobCancelled               somebody cancelled the job
@@ -168,6 +172,14 @@ class EngineMismatch(PermanentError):
     code = "engine_mismatch"
 
 
+class RecogniserRefused(PermanentError):
+    code = "recogniser_refused"
+
+
+class UnusableTranscription(PermanentError):
+    code = "unusable_transcription"
+
+
 class JobStoreUnavailable(RetryableError):
     code = "job_store_unavailable"
 
@@ -198,6 +210,14 @@ class WorkerLost(RetryableError):
 
 class AttemptTimedOut(RetryableError):
     code = "attempt_timed_out"
+
+
+class RecogniserUnavailable(RetryableError):
+    code = "recogniser_unavailable"
+
+
+class TranscriptionTimedOut(RetryableError):
+    code = "transcription_timed_out"
 
 
 class LeaseLost(AttemptEnded):

@@ -10,6 +10,7 @@ from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, Wor
 from parley_core.forecast import Estimate
 from parley_core.recording import Recording
 from parley_core.trace_context import trace_id_of
+from parley_core.transcript import Transcription
 from parley_core.voiceprints import Role
 
 DEFAULT_TENANT = "default"  # tenant of every job where authentication is off (loopback only)
@@ -51,6 +52,7 @@ class Phase(StrEnum):
     SEGMENTATION = "segmentation"
     EMBEDDING = "embedding"
     CLUSTERING = "clustering"
+    TRANSCRIPTION = "transcription"  # the engine is done, the recogniser is not
     STORING = "storing"
 
 
@@ -76,6 +78,7 @@ class JobOptions:
         retain_audio_seconds: how long the recording is kept after the end; None is as long as the result.
         speaker_embeddings: keep the embedding of each speaker in the result. It is biometric data.
         channels: role of the speaker on each channel of the recording, in order; empty if unknown.
+        transcribe: have the recogniser of the deployment write down the words.
     """
 
     speakers: SpeakerBounds = SpeakerBounds()
@@ -86,6 +89,7 @@ class JobOptions:
     retain_audio_seconds: int | None = None
     speaker_embeddings: bool = False
     channels: tuple[Role, ...] = ()
+    transcribe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class ResultSummary:
         seconds_to_review: total length of these turns.
         plausible_speakers: lowest and highest plausible number of speakers; None if the engine does not know.
         speakers_to_review: number of speakers who may be several people; None if the engine does not know.
+        transcription: None unless the job asks for it.
     """
 
     key: str
@@ -142,6 +147,7 @@ class ResultSummary:
     seconds_to_review: float | None = None
     plausible_speakers: tuple[int, int] | None = None
     speakers_to_review: int | None = None
+    transcription: Transcription | None = None
 
 
 @dataclass(frozen=True, slots=True)

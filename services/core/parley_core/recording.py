@@ -64,9 +64,19 @@ def voices_key(result: str) -> str:
     return f"{result.removesuffix('.json')}.voices"
 
 
+def words_key(result: str) -> str:
+    """Return the key of the words that the recogniser found for the result with this key."""
+    return f"{result.removesuffix('.json')}.words"
+
+
 def transcript_key(job_id: str) -> str:
     """Return the key of a job's transcript. It lies with the results, so that it goes when they go."""
     return f"{result_folder(job_id)}/transcript"
+
+
+def is_transcript(key: str) -> bool:
+    """Return whether an object of a job is a transcript, whoever has made it."""
+    return key.endswith(("/transcript", ".words"))
 
 
 def job_id_of(key: str) -> str:

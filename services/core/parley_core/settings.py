@@ -25,6 +25,7 @@ SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
 HARD_AFTER_SOFT = 60.0  # seconds between the soft and the hard limit, to clean up
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+RECOGNISER = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
 
 class Settings(BaseSettings):
@@ -220,6 +221,30 @@ class Settings(BaseSettings):
     link_seconds: float = Field(300.0, gt=0)
     """Longest time in which a recording is fetched. The caller waits for as long."""
 
+    # Recogniser: a server of the deployment that writes down what is said
+
+    asr_url: str = ""
+    """Base URL of a recogniser with the API of OpenAI, such as `https://whisper.clinic.example/v1`. Workers send it the
+    recordings of jobs with `transcribe`. Empty: such jobs are refused."""
+
+    asr_model: str = "whisper-1"
+    """Model that the recogniser is asked for."""
+
+    asr_language: str = Field("", pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$")
+    """Language that the recogniser is told, such as `fr`. By default it finds out itself."""
+
+    asr_token_file: Path | None = None
+    """File with the recogniser's token, which is sent as `Authorization: Bearer`. Read anew for each request."""
+
+    asr_ca_file: Path | None = None
+    """File with the certificates that may have signed the recogniser's, as PEM. By default those of the system."""
+
+    asr_piece_seconds: float = Field(600.0, ge=10)
+    """Longest part of a recording in one request. Longer ones are cut where it is quiet; 600 s are a WAV of 19 MB."""
+
+    asr_seconds_per_audio_second: float = Field(0.25, gt=0)
+    """Seconds that the recogniser gets per second of audio, and a minute more. Then the job ends without words."""
+
     # Redis
 
     redis_timeout_seconds: float = Field(5.0, gt=0)
@@ -292,6 +317,10 @@ class Settings(BaseSettings):
                 AddressGuard(value)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
+        if self.asr_url and not RECOGNISER.fullmatch(self.asr_url):
+            raise ValueError(
+                "PARLEY_ASR_URL is like `https://whisper.clinic.example/v1`, without user name, query and fragment"
+            )
         if not all(map(ORIGIN.fullmatch, self.allowed_origins)):
             raise ValueError(
                 "PARLEY_CORS_ORIGINS has origins like `https://clinic.example`, in lower case, without a path"

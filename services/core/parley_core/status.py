@@ -68,6 +68,7 @@ class Usage:
         attempts: of these jobs.
         audio_seconds: length of the recordings of the jobs that succeeded.
         engine_seconds: time of the engine on them; `engine_cpu_seconds` is its processor time.
+        transcribed_seconds: length of the audio that the recogniser has transcribed for them.
         wait_seconds: time from accepting a job to its first start.
     """
 
@@ -80,6 +81,7 @@ class Usage:
     audio_seconds: float = 0.0
     engine_seconds: float = 0.0
     engine_cpu_seconds: float = 0.0
+    transcribed_seconds: float = 0.0
     wait_seconds: float = 0.0
 
     @classmethod
@@ -94,6 +96,16 @@ class Usage:
 
 
 COUNTERS = frozenset(
-    {"succeeded", "failed", "cancelled", "attempts", "audio_ms", "engine_ms", "engine_cpu_ms", "wait_ms"}
+    {
+        "succeeded",
+        "failed",
+        "cancelled",
+        "attempts",
+        "audio_ms",
+        "engine_ms",
+        "engine_cpu_ms",
+        "transcribed_ms",
+        "wait_ms",
+    }
 )
 """What `count_usage` in lib.lua counts."""

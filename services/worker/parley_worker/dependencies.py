@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from parley_core.ports import AttemptStore, RecordingStore, TurnTaker
 from parley_core.settings import Settings
 from parley_core.storage.objects import object_store
 from parley_worker.engines.port import Engine
+
+if TYPE_CHECKING:
+    from parley_worker.transcription.recogniser import Recogniser
 
 INSTANCE_VARIABLE = "PARLEY_WORKER_INSTANCE"  # set once by the main process, inherited by its children
 
@@ -35,6 +39,7 @@ class Dependencies:
         stopping: says whether this worker was told to stop.
         note_phases: takes the seconds of an attempt by phase, however it ended.
         publish_next: publishes the next jobs of the queues, once a message was taken.
+        recogniser: returns the recogniser of the deployment, None without one.
         levels: returns the levels of the given number of channels of a recording; see parley_audio.levels.
     """
 
@@ -45,6 +50,7 @@ class Dependencies:
     settings: Settings
     worker: str
     levels: Callable[[Path, int], NDArray[np.float32]] = parley_audio.levels
+    recogniser: Callable[[], Recogniser | None] = lambda: None
     stopping: Callable[[], bool] = lambda: False
     publish_next: Callable[[TurnTaker], None] = lambda store: None
     note_phases: Callable[[Mapping[str, float]], None] = lambda seconds: None
@@ -79,7 +85,15 @@ def dependencies() -> Dependencies:
         settings=settings,
         worker=worker_name(os.getpid()),
         levels=lambda path, channels: parley_audio.levels(path, channels, limits),
+        recogniser=lambda: recogniser_of(settings),
     )
+
+
+def recogniser_of(settings: Settings) -> Recogniser | None:
+    """Return the recogniser of the settings, None without one. Loads its HTTP client at the first call."""
+    from parley_worker.transcription.recogniser import Recogniser
+
+    return Recogniser.from_settings(settings)
 
 
 def load(settings: Settings) -> Engine:

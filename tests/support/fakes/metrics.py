@@ -89,6 +89,8 @@ class MemoryMetrics:
         if job.result:
             used["audio_ms"] = int(job.recording.seconds * 1000)
             used |= {f"{name}_ms": int(timings.get(name, 0) * 1000) for name in ("engine", "engine_cpu")}
+            if job.result.transcription:
+                used["transcribed_ms"] = int(job.result.transcription.audio_seconds * 1000)
         day = datetime.fromtimestamp(ended, UTC).date()
         self._usage[job.tenant, day, job.options.queue].update({name: by for name, by in used.items() if by})
 

@@ -86,6 +86,7 @@ async def test_nobody_waits_for_a_terminal_job(api: ApiFixture, client: httpx.As
     assert seen["result"] == {
         "speakers": 1, "turns": 1, "seconds_of_speech": 1.75, "engine": ENGINE, "timings": {"engine": 0.1},
         "turns_to_review": None, "seconds_to_review": None, "plausible_speakers": None, "speakers_to_review": None,
+        "transcription": None,
     }  # fmt: skip
     assert seen["links"]["turns"] == f"/v1/jobs/{job['id']}/turns"
     assert time.monotonic() - began < SOON
@@ -237,7 +238,8 @@ async def test_usage_is_the_tenants_own_by_day_and_in_each_result(
     used = (await client.get(f"/v1/jobs/{job['id']}")).json()["result"]["usage"]
     assert used.pop("wait_seconds") >= 0
     seconds = job["recording"]["seconds"]
-    assert used == {"audio_seconds": seconds, "engine_seconds": 0.1, "engine_cpu_seconds": 0.0, "attempts": 1}
+    engine = {"engine_seconds": 0.1, "engine_cpu_seconds": 0.0}
+    assert used == {"audio_seconds": seconds, **engine, "transcribed_seconds": 0.0, "attempts": 1}
     found = (await client.get("/v1/usage", params={"first": nothing["first"]})).json()
     assert [(day["queue"], day["succeeded"], day["audio_seconds"]) for day in found["days"]] == [
         ("interactive", 1, seconds)

@@ -51,6 +51,10 @@ NOT_OVER_HTTP = every(AttemptEnded) | {
     errors.EngineError,
     errors.WorkerLost,
     errors.AttemptTimedOut,
+    errors.RecogniserRefused,
+    errors.RecogniserUnavailable,
+    errors.TranscriptionTimedOut,
+    errors.UnusableTranscription,
 }
 
 

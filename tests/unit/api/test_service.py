@@ -27,7 +27,7 @@ async def test_a_healthy_api_says_ok(client: httpx.AsyncClient, path: str) -> No
 
 async def test_readiness_says_which_confinement_decoders_lack(client: httpx.AsyncClient) -> None:
     response = await client.get("/readyz")
-    expected = {"status": "ok", "decoder_lacks": list(missing_confinement())}
+    expected = {"status": "ok", "decoder_lacks": list(missing_confinement()), "transcribes": False}
     assert (response.status_code, response.json()) == (200, expected)
 
 

@@ -53,8 +53,8 @@ async def test_a_job_has_exactly_the_members_of_the_contract(client: httpx.Async
     job = (await client.post("/v1/jobs", content=AUDIO, headers=RAW)).json()
     assert set(job) == {
         "id", "state", "queue", "reference", "created_at", "started_at", "finished_at", "recording", "speakers",
-        "speaker_embeddings", "channels", "position", "eta_seconds", "eta", "phase", "progress", "attempts", "error",
-        "result", "links",
+        "speaker_embeddings", "transcribe", "channels", "position", "eta_seconds", "eta", "phase", "progress",
+        "attempts", "error", "result", "links",
     }  # fmt: skip
     assert set(job["links"]) == {"self", "events", "timeline", "audio"}  # no turns yet, so no link to them
     assert job["created_at"].endswith("Z")

@@ -19,7 +19,7 @@ COLUMNS = (
     "RegionName", "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory",
     "SkuId", "SkuPriceId", "SubAccountId", "SubAccountName", "SubAccountType", "Tags",
     "x_Attempts", "x_Cancelled", "x_EngineCpuHours", "x_EngineHours", "x_Failed", "x_Queue", "x_Succeeded",
-    "x_WaitHours",
+    "x_TranscribedHours", "x_WaitHours",
 )  # fmt: skip
 """All mandatory columns, the others that consumers of version 1.0 ask for, and ours, which begin with `x_`."""
 
@@ -77,6 +77,7 @@ def to_focus(tenant: str, usages: Sequence[Usage]) -> str:
                 "x_Failed": usage.failed,
                 "x_Queue": usage.queue,
                 "x_Succeeded": usage.succeeded,
+                "x_TranscribedHours": _hours(usage.transcribed_seconds),
                 "x_WaitHours": _hours(usage.wait_seconds),
             }
         )

@@ -35,6 +35,22 @@ ATTEMPT_KINDS: Mapping[str, tuple[str, str]] = {  # the meaning, and what the ca
         "A model file is not the one that this version was built for.",
         "Operators: install the model files of this version, then retry the job.",
     ),
+    core.RecogniserUnavailable.code: (
+        "The recogniser cannot be reached, or is too busy. In `result.transcription.error`: the turns have no text.",
+        "Send a transcript, or submit the recording again later. Operators: `parley doctor --recogniser`.",
+    ),
+    core.TranscriptionTimedOut.code: (
+        "The recogniser took longer than it may. In `result.transcription.error`: the turns have no text.",
+        "Operators: give it more time (PARLEY_ASR_SECONDS_PER_AUDIO_SECOND) or a faster machine.",
+    ),
+    core.RecogniserRefused.code: (
+        "The recogniser does not take the request. In `result.transcription.error`: the turns have no text.",
+        "Operators: check its model and its token with `parley doctor --recogniser`.",
+    ),
+    core.UnusableTranscription.code: (
+        "The recogniser's answer has no words with times. In `result.transcription.error`: the turns have no text.",
+        "Operators: choose a model that answers `verbose_json` with the times of words.",
+    ),
     core.JobCancelled.code: (
         "A caller cancelled the job during this attempt.",
         "Retry the job if you need its result.",

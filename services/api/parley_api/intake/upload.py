@@ -35,7 +35,6 @@ from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.schemas import ConsultOptions, clean_file_name
 from parley_api.schemas.links import LinkBody, options_in
 from parley_api.transcripts.reading import MAX_TRANSCRIPT_BYTES, read_transcript
-from parley_api.transcripts.words import Transcript
 from parley_core.errors import (
     EmptyRecording,
     JobStoreUnavailable,
@@ -46,6 +45,7 @@ from parley_core.errors import (
 from parley_core.job import Job
 from parley_core.logs import get_logger
 from parley_core.recording import transcript_key
+from parley_core.transcript import Transcript
 
 TOO_MANY_FETCHES = "Too many recordings are fetched at a time. Send this link again later."
 
@@ -198,6 +198,7 @@ def _valid_options(deps: Dependencies, tenant: str, model: type[Options], values
         "max_speakers": deps.settings.max_speakers,
         "retain_seconds": deps.settings.retention_limit,
         "retain_audio_seconds": deps.settings.retention_limit if audio is None else audio,
+        "transcribe": bool(deps.settings.asr_url),
     }
     found = validated(model, values, limits)
     if found.callback_url is not None:

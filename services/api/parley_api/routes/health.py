@@ -40,4 +40,4 @@ async def livez() -> OkAnswer:
 async def readyz(deps: Deps, degraded: Degraded = False) -> ReadyAnswer:
     """Answer within 2 seconds: ok, or 503 with the components that are down."""
     await deps.readiness.require(degraded)
-    return ReadyAnswer(decoder_lacks=list(missing_confinement()))
+    return ReadyAnswer(decoder_lacks=list(missing_confinement()), transcribes=bool(deps.settings.asr_url))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from structlog.contextvars import bind_contextvars
@@ -31,9 +31,10 @@ from parley_api.routes.recordings import INVALID_RANGES, recording_of, stored_pe
 from parley_api.runtime.shares import Share
 from parley_api.runtime.tenant_limits import Rate
 from parley_api.schemas import SharedJobAnswer, TurnsAnswer
+from parley_api.schemas.queries import SharedTurnsQuery
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import require_result, result_of
-from parley_api.use_cases.transcripts import words_of
+from parley_api.use_cases.transcripts import has_words, words_of
 from parley_api.use_cases.writing import to_json
 from parley_core.errors import JobNotFound, JobPurged, JobStoreUnavailable, ObjectStoreUnavailable, ParleyError
 from parley_core.job import Job, JobState
@@ -107,13 +108,14 @@ async def shared_job(query: NoQuery, link: Link) -> SharedJobAnswer:
 
 
 @router.get("/turns", summary="Read the turns by link", response_model=TurnsAnswer, responses=_problems(JobPurged))
-async def shared_turns(query: NoQuery, deps: Deps, link: Link) -> Response:
+async def shared_turns(query: Annotated[SharedTurnsQuery, Query()], deps: Deps, link: Link) -> Response:
     """Return who spoke when: the newest version, with names and text, without ids of voiceprints."""
     result = await result_of(deps, link.job)
     known = await identities_of(deps, link.job, result)
     identities = known and tuple(replace(one, similarity=None, voiceprint_id=None) for one in known)
-    words = await words_of(deps, link.job, result)
-    content = await anyio.to_thread.run_sync(to_json, result, identities, False, words)
+    words = await words_of(deps, link.job, result) if query.text else None
+    has_text = None if query.text else await has_words(deps, link.job)
+    content = await anyio.to_thread.run_sync(to_json, result, identities, False, words, has_text)
     return Response(content, media_type="application/json")
 
 

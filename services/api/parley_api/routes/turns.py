@@ -18,7 +18,7 @@ from parley_api.schemas import TurnsAnswer
 from parley_api.schemas.queries import TurnsQuery
 from parley_api.use_cases.identities import identities_of, require_speaker_embeddings
 from parley_api.use_cases.results import result_of
-from parley_api.use_cases.transcripts import words_of
+from parley_api.use_cases.transcripts import has_words, words_of
 from parley_api.use_cases.writing import content_disposition, conversation_of, to_json
 from parley_core import errors
 
@@ -66,7 +66,8 @@ async def get_turns(
     words = await words_of(deps, job, result) if query.text else None
     headers = {"Vary": "Accept", VERSION_HEADER: str(result.version)}
     if chosen.write is None:
-        content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings, words)
+        has_text = None if query.text else await has_words(deps, job)
+        content = await anyio.to_thread.run_sync(to_json, result, identities, query.embeddings, words, has_text)
     else:
         conversation = conversation_of(job, result, words, identities or ())
         content = (await anyio.to_thread.run_sync(chosen.write, conversation)).encode()

@@ -135,6 +135,7 @@ class ReadyAnswer(OkAnswer):
         description="Parts of the confinement of decoders that this system lacks: `Landlock`, `seccomp filters`. Empty "
         "where a decoder reaches nothing but the recording that it reads."
     )
+    transcribes: bool = Field(description="Whether the server has a recogniser, for jobs with `transcribe`.")
 
 
 class FieldProblem(BaseModel):

@@ -31,6 +31,7 @@ QUEUED_JOB: Example = {
     "recording": RECORDING,
     "speakers": {"min": 2, "max": 2},
     "speaker_embeddings": False,
+    "transcribe": False,
     "channels": [],
     "position": 0,
     "eta_seconds": 5.2,
@@ -74,10 +75,12 @@ JOB: Example = QUEUED_JOB | {
         "seconds_to_review": 2.7,
         "plausible_speakers": [2, 3],
         "speakers_to_review": 1,
+        "transcription": None,
         "usage": {
             "audio_seconds": 60.0,
             "engine_seconds": 4.0,
             "engine_cpu_seconds": 7.5,
+            "transcribed_seconds": 0.0,
             "wait_seconds": 0.041,
             "attempts": 1,
         },
@@ -341,6 +344,7 @@ USED: Example = {
     "audio_seconds": 36120.5,
     "engine_seconds": 904.2,
     "engine_cpu_seconds": 1790.8,
+    "transcribed_seconds": 0.0,
     "wait_seconds": 52.0,
 }
 USAGE: Example = {

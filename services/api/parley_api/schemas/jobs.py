@@ -10,6 +10,7 @@ from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Moment, Seconds, with_example
 from parley_api.schemas.usage import RunUsageAnswer
 from parley_core.job import Job, JobEvent, JobPage, JobState, Phase, Queue
+from parley_core.transcript import Transcription
 from parley_core.voiceprints import Role
 
 
@@ -54,6 +55,24 @@ class AttemptAnswer(Answer):
     error: ErrorAnswer | None = Field(description="Why it failed; null while it runs and after success.")
 
 
+class TranscriptionAnswer(Answer):
+    """What became of the words of a job with `transcribe`."""
+
+    words: int = Field(description="Number of words that the recogniser found.")
+    audio_seconds: Seconds = Field(description="Length of the audio that it transcribed.")
+    error: ErrorAnswer | None = Field(description="Why there are no words; null if the recogniser succeeded.")
+
+    @classmethod
+    def of(cls, found: Transcription | None) -> Self | None:
+        """Return the response for a transcription, None without one."""
+        if found is None:
+            return None
+        error = None
+        if found.error_code is not None:
+            error = ErrorAnswer(code=found.error_code, detail=found.error_detail or "")
+        return cls(words=found.words, audio_seconds=found.audio_seconds, error=error)
+
+
 class ResultAnswer(Answer):
     """The result in numbers. The turns are at `links.turns`."""
 
@@ -70,6 +89,9 @@ class ResultAnswer(Answer):
     speakers_to_review: int | None = Field(
         description="Number of speakers who may be several people; null if the engine cannot tell."
     )
+    transcription: TranscriptionAnswer | None = Field(
+        description="What became of the words; null unless the job has `transcribe`."
+    )
     usage: RunUsageAnswer = Field(description="What the job has used.")
 
     @classmethod
@@ -77,8 +99,10 @@ class ResultAnswer(Answer):
         """Return the response for the result of a job, None without one."""
         if job.result is None:
             return None
-        values = {name: getattr(job.result, name) for name in cls.model_fields if name != "usage"}
-        return cls(**values, usage=RunUsageAnswer.of(job))
+        own = ("transcription", "usage")
+        values = {name: getattr(job.result, name) for name in cls.model_fields if name not in own}
+        transcription = TranscriptionAnswer.of(job.result.transcription)
+        return cls(**values, transcription=transcription, usage=RunUsageAnswer.of(job))
 
 
 class LinksAnswer(Answer):
@@ -121,6 +145,7 @@ class JobAnswer(Answer):
     recording: RecordingAnswer = Field(description="The recording.")
     speakers: SpeakersAnswer = Field(description="The number of speakers that the caller gave.")
     speaker_embeddings: bool = Field(description="Whether the result keeps speaker embeddings.")
+    transcribe: bool = Field(description="Whether the server's recogniser writes down the words.")
     channels: list[Role] = Field(description="Role of the speaker of each channel; empty if the caller gave none.")
     position: int | None = Field(
         description="Number of jobs before it in its queue, while it waits; an estimate, since tenants take turns."
@@ -159,6 +184,7 @@ class JobAnswer(Answer):
                 "recording": RecordingAnswer.of(job, not job.recording_removed),
                 "speakers": job.options.speakers,
                 "speaker_embeddings": job.options.speaker_embeddings,
+                "transcribe": job.options.transcribe,
                 "channels": job.options.channels,
                 "position": job.position,
                 "eta_seconds": job.estimate and job.estimate.seconds,

@@ -39,8 +39,8 @@ FileName = Annotated[str, BeforeValidator(clean_file_name)]
 class ConsultOptions(BaseModel):
     """Options of a consult, whose session id is the reference.
 
-    Validation takes limits from the context: `{"max_speakers": 50, "retain_seconds": 604800}`, and
-    `retain_audio_seconds`.
+    Validation takes limits from the context: `{"max_speakers": 50, "retain_seconds": 604800}`,
+    `retain_audio_seconds`, and `transcribe`: whether the server has a recogniser.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,6 +75,12 @@ class ConsultOptions(BaseModel):
         "voiceprint and to identify speakers.",
         examples=[True],
     )
+    transcribe: Flag = Field(
+        False,
+        description="Have the server's recogniser write down the words, so that the turns have text. If it fails, the "
+        "job succeeds without words, and `result.transcription.error` says why.",
+        examples=[True],
+    )
     callback_url: CallbackUrl | None = Field(
         None,
         description="Where to deliver the end of the job: a POST by the Standard Webhooks specification. An `https` or "
@@ -94,6 +100,13 @@ class ConsultOptions(BaseModel):
         f"of `Content-Disposition`. Folders are removed; the name is cut to {MAX_FILE_NAME} characters.",
         examples=["visit-4711.wav"],
     )
+
+    @field_validator("transcribe")
+    @classmethod
+    def _has_recogniser(cls, transcribe: bool, info: ValidationInfo) -> bool:
+        if transcribe and info.context and not info.context["transcribe"]:
+            raise sentence("`transcribe` needs a recogniser, and this server has none. Send a `transcript` instead.")
+        return transcribe
 
     @field_validator("channels")
     @classmethod
@@ -136,6 +149,7 @@ class ConsultOptions(BaseModel):
             retain_audio_seconds=self.retain_audio_seconds,
             speaker_embeddings=self.speaker_embeddings,
             callback_url=self.callback_url,
+            transcribe=self.transcribe,
             channels=tuple(Role(name) for name in self.channels.split(",")) if self.channels else (),
         )
 

@@ -69,6 +69,14 @@ class VersionQuery(NoParameters):
     )
 
 
+class SharedTurnsQuery(NoParameters):
+    """How turns are read by link."""
+
+    text: Flag = Field(
+        True, description="Whether turns have their text, if the job has a transcript.", examples=[False]
+    )
+
+
 class TurnsQuery(VersionQuery):
     """How turns are read."""
 

@@ -163,6 +163,9 @@ class TurnsAnswer(Answer):
         {}, description="Unit vector by speaker. Present with `embeddings=true` only."
     )
     embedding_model: str = Field("", description="Model of these vectors. Present with `embeddings=true` only.")
+    has_text: bool = Field(
+        False, description="Whether the job has a transcript. Present with `text=false` only: turns have `text` then."
+    )
 
     @classmethod
     def of(
@@ -171,10 +174,11 @@ class TurnsAnswer(Answer):
         identities: Sequence[SpeakerIdentity] | None,
         embeddings: bool,
         texts: Sequence[str] | None = None,
+        has_text: bool | None = None,
     ) -> Self:
-        """Return the answer with its optional members unset unless there are `identities`, `embeddings` or `texts`."""
+        """Return the answer. Optional members stay unset: those of arguments that are None or false."""
         document = result.document
-        optional: dict[str, object] = {}
+        optional: dict[str, object] = {} if has_text is None else {"has_text": has_text}
         if identities is not None:
             optional["identities"] = SpeakerIdentityAnswer.of(identities)
         if embeddings:

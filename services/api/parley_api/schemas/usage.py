@@ -65,6 +65,7 @@ class RunUsageAnswer(Answer):
     audio_seconds: Seconds = Field(description="Length of the recording.")
     engine_seconds: Seconds = Field(description="Time of the engine in the attempt that succeeded.")
     engine_cpu_seconds: Seconds = Field(description="Processor time of the engine in that attempt.")
+    transcribed_seconds: Seconds = Field(description="Length of the audio that the recogniser transcribed.")
     wait_seconds: Seconds | None = Field(
         description="Time from the submit to the first start; null after a retry by hand."
     )
@@ -74,11 +75,13 @@ class RunUsageAnswer(Answer):
     def of(cls, job: Job) -> Self:
         """Return the response for a job with a result."""
         timings = job.result.timings if job.result else {}
+        found = job.result and job.result.transcription
         waited = job.started_at - job.created_at if job.started_at and not job.run else None
         return cls(
             audio_seconds=job.recording.seconds,
             engine_seconds=timings.get("engine", 0.0),
             engine_cpu_seconds=timings.get("engine_cpu", 0.0),
+            transcribed_seconds=found.audio_seconds if found else 0.0,
             wait_seconds=max(0.0, waited.total_seconds()) if waited is not None else None,
             attempts=len(job.attempts),
         )
@@ -94,6 +97,7 @@ class UsedAnswer(Answer):
     audio_seconds: Seconds = Field(0.0, description="Length of the recordings of the jobs that succeeded.")
     engine_seconds: Seconds = Field(0.0, description="Time of the engine in the attempts that succeeded.")
     engine_cpu_seconds: Seconds = Field(0.0, description="Processor time of the engine in these attempts.")
+    transcribed_seconds: Seconds = Field(0.0, description="Length of the audio that the recogniser transcribed.")
     wait_seconds: Seconds = Field(0.0, description="Time that these jobs waited for their first start, in all.")
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from parley_api.transcripts.decoding import decode
 from parley_api.transcripts.traits import traits_of
-from parley_api.transcripts.words import Word
 from parley_core.frame_evidence import FrameEvidence
+from parley_core.transcript import Word
 
 REACH = 0.1  # seconds that are looked at on either side of a word, as times are off
 HEARD_ALONE = 0.75  # level of a speaker who is heard,

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
 
 from parley_api.http.errors import InvalidTranscript
 from parley_api.schemas.queries import TranscriptFormat
-from parley_api.transcripts.recognisers import READERS, Timed, dealt, recognise
+from parley_api.transcripts.recognisers import READERS, recognise
 from parley_api.transcripts.subtitles import cues
-from parley_api.transcripts.words import Transcript, Word
+from parley_core.timed_words import LATE_SECONDS, Timed, UnusableWordsError, dealt, words_from
+from parley_core.transcript import Transcript
 
 MAX_TRANSCRIPT_BYTES = 32 * 1024 * 1024  # 40,000 words take 10 MB where a recogniser says most about each
-MAX_WORDS = 100_000  # ten hours of fast talk
-MAX_WORD = 500  # characters
-SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold one alone, which no encoding can
-LATE_SECONDS = 10.0  # that a recogniser may go past the end; a later word belongs to another recording
-LONGEST = 10 * 366 * 86_400.0  # seconds; a later word is no time of a recording
 SUBTITLES = ("srt", "vtt")
 NOT_BLANK = re.compile(r"\S")
 
@@ -38,7 +33,10 @@ def read_transcript(body: bytes, name: TranscriptFormat | None = None) -> Transc
         raise InvalidTranscript("The transcript is not text in UTF-8.") from None
     source = name or _sniffed(text)
     timed = _subtitles(text, source) if source in SUBTITLES else _from_json(text, source)
-    words = tuple(_checked(_complete(_stripped(timed))))
+    try:
+        words = words_from(timed)
+    except UnusableWordsError as error:
+        raise InvalidTranscript(str(error)) from None
     if not words:
         raise InvalidTranscript("The transcript has no words with times.")
     return Transcript(words, source)
@@ -97,49 +95,3 @@ def _subtitles(text: str, source: str) -> list[Timed]:
     for said, start, end in cues(text, vtt=source == "vtt"):
         timed += dealt(said, start, end)
     return timed
-
-
-def _stripped(timed: Iterable[Timed]) -> Iterator[Timed]:
-    """Yield words without white space around them. What has no text is no word."""
-    for text, start, end in timed:
-        if not isinstance(text, str):
-            raise InvalidTranscript("A word of the transcript is not text.")
-        if word := text.strip():
-            yield word, start, end
-
-
-def _complete(timed: Iterable[Timed]) -> list[tuple[str, float, float]]:
-    """Return words with the times that are missing: from the end of the word before to the start of the next one."""
-    known = list(timed)
-    if known and all(start is None for _, start, _ in known):
-        raise InvalidTranscript("The words of the transcript have no times.")
-    following: float | None = None
-    nexts: list[float | None] = []
-    for _, start, _ in reversed(known):
-        nexts.append(following)
-        following = start if start is not None else following
-    complete = []
-    reached = 0.0
-    for (text, start, end), after in zip(known, reversed(nexts), strict=True):
-        begins = reached if start is None else start
-        ends = max(begins, after if after is not None else begins) if end is None else end
-        complete.append((text, begins, ends))
-        reached = ends
-    return complete
-
-
-def _checked(words: Iterable[tuple[str, float, float]]) -> Iterator[Word]:
-    for number, (text, start, end) in enumerate(words, 1):
-        if number > MAX_WORDS:
-            raise InvalidTranscript(f"The transcript has more than {MAX_WORDS} words.")
-        try:
-            sound = 0 <= start <= end <= LONGEST
-        except TypeError:
-            sound = False
-        if not sound:
-            raise InvalidTranscript(
-                f"Word {number} has no valid times: numbers from 0, and the end not before the start."
-            )
-        if len(text) > MAX_WORD or SURROGATE.search(text):
-            raise InvalidTranscript(f"Word {number} is longer than {MAX_WORD} characters, or is no valid text.")
-        yield Word(text, round(start * 1000), round(end * 1000))

@@ -7,36 +7,10 @@ TypeError, ValueError, ArithmeticError or AttributeError for JSON of another sha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
-from typing import Any
+
+from parley_core.timed_words import Json, Timed, dealt, number, openai, plain
 
 TICK = 1e-7  # seconds, Azure's unit of time
-Timed = tuple[str, float | None, float | None]
-Json = Any
-
-
-def dealt(text: str, start: float | None, end: float | None) -> Iterator[Timed]:
-    """Yield the words of a passage; its time is dealt to them by their lengths."""
-    parts = text.split()
-    if start is None or end is None:
-        yield from ((part, None, None) for part in parts)
-        return
-    places = list(accumulate((len(part) + 1 for part in parts), initial=0))
-    pace = (end - start) / max(1, places[-1])
-    for part, first, last in zip(parts, places, places[1:], strict=False):
-        yield part, start + first * pace, start + last * pace
-
-
-def openai(document: Json) -> Iterator[Timed]:
-    """`verbose_json` of OpenAI and its kin, openai-whisper, faster-whisper, WhisperX: words, or segments alone."""
-    if isinstance(document, Mapping) and document.get("words"):
-        yield from plain(document["words"])
-        return
-    for segment in document["segments"] if isinstance(document, Mapping) else document:
-        if segment.get("words"):
-            yield from plain(segment["words"])
-        else:
-            yield from dealt(segment["text"], segment["start"], segment["end"])
 
 
 def whisper_cpp(document: Json) -> Iterator[Timed]:
@@ -101,7 +75,7 @@ def aws(document: Json) -> Iterator[Timed]:
             continue
         if last is not None:
             yield last
-        last = (text, _number(item.get("start_time")), _number(item.get("end_time")))
+        last = (text, number(item.get("start_time")), number(item.get("end_time")))
     if last is not None:
         yield last
 
@@ -123,13 +97,6 @@ def azure(document: Json) -> Iterator[Timed]:
     else:
         for word in document["NBest"][0]["Words"]:
             yield _spanned(word["Word"], word, "Offset", "Duration", TICK)
-
-
-def plain(document: Json) -> Iterator[Timed]:
-    """`[{"word", "start", "end"}]`, the times in seconds."""
-    for word in document["words"] if isinstance(document, Mapping) else document:
-        text = word["word"] if "word" in word else word["text"]
-        yield text, _number(word.get("start")), _number(word.get("end"))
 
 
 READERS: Mapping[str, Callable[[Json], Iterator[Timed]]] = {
@@ -183,10 +150,6 @@ def _duration(word: Mapping[str, Json], edge: str) -> float:
     """Return a time of Google's, such as `1.400s`. Times of zero are left out."""
     value = next((word[name] for name in (f"{edge}Time", f"{edge}Offset", f"{edge}_time") if name in word), "0s")
     return float(str(value).removesuffix("s"))
-
-
-def _number(value: Json) -> float | None:
-    return None if value is None else float(value)
 
 
 def _spanned(text: str, part: Mapping[str, Json], offset: str, duration: str, unit: float) -> Timed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parley_api.transcripts.words import Word
+from parley_core.transcript import Word
 
 OPENING = "\"'([{¿¡«“‘-–—"  # may stand before the first letter of a word
 LEAST_PUNCTUATED = 0.01  # share of words that end a sentence, below which a transcript has no sentences

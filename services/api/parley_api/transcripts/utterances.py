@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from parley_api.transcripts.words import Word
+from parley_core.transcript import Word
 from parley_core.turns import Turn
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,30 +11,31 @@ from parley_api.corrected_result import CorrectedResult
 from parley_api.transcripts.attribution import attribute
 from parley_api.transcripts.evidence import as_shown, evidence_of_turns
 from parley_api.transcripts.utterances import SpokenWord, spoken
-from parley_api.transcripts.words import Transcript
 from parley_api.use_cases.results import engine_result
 from parley_core.frame_evidence import FrameEvidence
 from parley_core.ports import RecordingStore
-from parley_core.recording import evidence_key, transcript_key
+from parley_core.recording import evidence_key, transcript_key, words_key
+from parley_core.transcript import Transcript
 
 
 def spoken_words(
-    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult
+    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult, recognised: bool
 ) -> tuple[SpokenWord, ...] | None:
     """Return the words of a job's transcript with their speakers; None if the job has none.
 
     Args:
         key: of the engine's result.
         result: as corrected.
+        recognised: the recogniser has found words for this result. A transcript that a caller has sent comes first.
 
     Raises:
         ObjectStoreUnavailable: a part cannot be read.
     """
-    try:
-        transcript = Transcript.from_json(recordings.read(transcript_key(job_id)))
-    except KeyError:
-        return None
-    return spoken(transcript.words, attribute(transcript.words, *_evidence(recordings, key, result)))
+    for place in (transcript_key(job_id), *((words_key(key),) if recognised else ())):
+        with suppress(KeyError):
+            words = Transcript.from_json(recordings.read(place)).words
+            return spoken(words, attribute(words, *_evidence(recordings, key, result)))
+    return None
 
 
 def _evidence(

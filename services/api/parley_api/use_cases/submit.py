@@ -27,7 +27,6 @@ from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.schemas import ConsultOptions, SubmitOptions
 from parley_api.schemas.links import LinkBody
 from parley_api.transcripts.reading import require_within
-from parley_api.transcripts.words import Transcript
 from parley_audio import Probe
 from parley_core.errors import (
     IdempotencyKeyInUse,
@@ -41,6 +40,7 @@ from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
 from parley_core.redis.record import dump, options_to_plain
 from parley_core.trace_context import accepted_traceparent
+from parley_core.transcript import Transcript
 
 TOO_MANY = "Too many recordings are on their way at a time. Send this one again later."
 
@@ -155,6 +155,8 @@ async def _new_job(
 
     async with deps.probes.slot(tenant):
         probe = await deps.blocking.probe(measure)
+    if upload.transcript is not None and form.transcribe:
+        raise InvalidOption("Send a `transcript`, or ask to `transcribe`. Not both.")
     if upload.transcript is not None:
         require_within(upload.transcript, probe.seconds)
     options = form.job_options()

@@ -11,12 +11,12 @@ from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas.queries import TranscriptFormat
 from parley_api.transcripts.reading import read_transcript, require_within
 from parley_api.transcripts.utterances import SpokenWord
-from parley_api.transcripts.words import Transcript
 from parley_api.use_cases.results import require_result
 from parley_core.errors import JobPurged
 from parley_core.job import Job
 from parley_core.ports import RecordingStore
-from parley_core.recording import transcript_key
+from parley_core.recording import result_folder, transcript_key
+from parley_core.transcript import Transcript
 
 
 async def store_transcript(deps: Dependencies, job: Job, body: bytes, name: TranscriptFormat | None) -> Transcript:
@@ -49,16 +49,26 @@ async def words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tup
     Raises:
         ObjectStoreUnavailable: it cannot be read.
     """
-    key = require_result(job).key
-    return await deps.blocking.objects(_spoken_words, deps.recordings, job.id, key, result)
+    summary = require_result(job)
+    recognised = summary.transcription is not None and summary.transcription.error_code is None
+    return await deps.blocking.objects(_spoken_words, deps.recordings, job.id, summary.key, result, recognised)
+
+
+async def has_words(deps: Dependencies, job: Job) -> bool:
+    """Return whether a job has a transcript, without reading it. Raises ObjectStoreUnavailable."""
+    found = require_result(job).transcription
+    if found is not None and found.error_code is None:
+        return True
+    key = transcript_key(job.id)
+    return key in await deps.blocking.objects(deps.recordings.keys, f"{result_folder(job.id)}/")
 
 
 def _spoken_words(
-    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult
+    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult, recognised: bool
 ) -> tuple[SpokenWord, ...] | None:
     from parley_api.use_cases.spoken_words import spoken_words  # loads NumPy, a tenth of the processor time of a start
 
-    return spoken_words(recordings, job_id, key, result)
+    return spoken_words(recordings, job_id, key, result, recognised)
 
 
 async def required_words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tuple[SpokenWord, ...]:

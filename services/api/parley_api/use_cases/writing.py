@@ -24,6 +24,7 @@ def to_json(
     identities: Sequence[SpeakerIdentity] | None,
     embeddings: bool,
     words: Sequence[SpokenWord] | None = None,
+    has_text: bool | None = None,
 ) -> bytes:
     """Return a result as TurnsAnswer. Hours of audio take a while.
 
@@ -32,9 +33,10 @@ def to_json(
         identities: of its speakers; None leaves them out.
         embeddings: adds the speaker embeddings.
         words: of its transcript; None without one.
+        has_text: whether the job has a transcript that is left out; None if it is not left out.
     """
     texts = None if words is None else texts_of(result.document.turns, words)
-    return TurnsAnswer.of(result, identities, embeddings, texts).model_dump_json(exclude_unset=True).encode()
+    return TurnsAnswer.of(result, identities, embeddings, texts, has_text).model_dump_json(exclude_unset=True).encode()
 
 
 def transcript_to_json(

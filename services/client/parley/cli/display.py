@@ -13,7 +13,7 @@ from parley.cli.job_ids import ID_LENGTH, distinct_length
 from parley.cli.progress import describe, format_eta
 from parley.cli.terminal import Terminal, printable
 from parley.cli.timeline import clock, render_turns
-from parley.models import Job
+from parley.models import Job, Transcription
 from parley.results import Turns
 
 STATE_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
@@ -56,7 +56,10 @@ def show_job(terminal: Terminal, job: Job) -> None:
 def show_turns(terminal: Terminal, turns: Turns) -> None:
     """Print the turns and the timeline, with names and roles beside the speaker labels."""
     labels = {identity.speaker: printable(identity.label) for identity in turns.identities}
-    named = [replace(turn, speaker=labels.get(turn.speaker, turn.speaker)) for turn in turns.turns]
+    named = [
+        replace(turn, speaker=labels.get(turn.speaker, turn.speaker), text=turn.text and printable(turn.text))
+        for turn in turns.turns
+    ]
     render_turns(named, turns.seconds, terminal.out)
     for warning in _doubts(turns, labels):
         terminal.out.print(Text(warning), soft_wrap=True)
@@ -88,15 +91,22 @@ def _outcome(job: Job) -> str:
         low, high = result.plausible_speakers or (result.speakers, result.speakers)
         doubt = f" ({low} to {high} plausible)" if low < high else ""
         review = f", {result.turns_to_review} to review" if result.turns_to_review else ""
-        return f"{result.speakers} speakers{doubt}, {result.turns} turns{review}"
+        return f"{result.speakers} speakers{doubt}, {result.turns} turns{review}{_words(result.transcription)}"
     left = f", {format_eta(job, interval=False)} left" if job.eta else ""
     if job.state == "running":
         return f"{describe(job)} {job.progress:.0%}{left}"
     return f"{job.position} ahead{left}" if job.position is not None else ""
 
 
+def _words(found: Transcription | None) -> str:
+    if found is None:
+        return ""
+    return f", no words ({found.error.code})" if found.error else f", {found.words} words"
+
+
 def _job_facts(job: Job) -> dict[str, str | None]:
     recording = job.recording
+    words = job.result.transcription if job.result else None
     return {
         "job": job.id,
         "state": job.state,
@@ -109,5 +119,6 @@ def _job_facts(job: Job) -> dict[str, str | None]:
         "now": None if job.terminal else _outcome(job) or None,
         "eta": format_eta(job) if job.eta else None,
         "result": _outcome(job) if job.result else None,
+        "no words": words.error.detail if words and words.error else None,
         "error": f"{job.error.detail} ({job.error.code})" if job.error else None,
     }

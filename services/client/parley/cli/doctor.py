@@ -10,22 +10,27 @@ import typer
 from rich.text import Text
 
 from parley.cli.checks import Finding, check_server
-from parley.cli.engine_check import check_engine
 from parley.cli.options import AsJson, terminal_of
 from parley.cli.terminal import ONCE, Terminal, printable
+from parley.cli.worker_checks import check_engine, check_recogniser
 
 Engine = Annotated[bool, typer.Option("--engine", help="Also load the engine and its models on this machine.")]
 
+Recogniser = Annotated[
+    bool, typer.Option("--recogniser", help="Also have this machine's worker's recogniser transcribe a second.")
+]
 
-def doctor(ctx: typer.Context, engine: Engine = False, as_json: AsJson = False) -> None:
+
+def doctor(ctx: typer.Context, engine: Engine = False, recogniser: Recogniser = False, as_json: AsJson = False) -> None:
     """Check server, components, access and workers.
 
     Prints what is wrong and what to do about it.
     """
     terminal = terminal_of(ctx)
     findings = []
+    local_checks = [*([check_engine] if engine else []), *([check_recogniser] if recogniser else [])]
     with terminal.parley(ONCE) as parley:
-        for finding in chain(check_server(parley), [check_engine()] if engine else []):
+        for finding in chain(check_server(parley), (check() for check in local_checks)):
             findings.append(finding)
             if not as_json:
                 _show(terminal, finding)

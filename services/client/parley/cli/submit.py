@@ -41,6 +41,7 @@ SpeakerEmbeddings = Annotated[
         "--speaker-embeddings", help="Keep speaker embeddings, to enrol voiceprints and to identify speakers."
     ),
 ]
+Transcribe = Annotated[bool, typer.Option("--transcribe", help="Have the server's recogniser write down the words.")]
 Channels = Annotated[
     str | None,
     typer.Option(metavar="ROLES", help="Role per channel: `clinician,patient` for a clinician on the left channel."),
@@ -92,6 +93,7 @@ def submit(
     max_speakers: MaxSpeakers = None,
     reference: Reference = None,
     speaker_embeddings: SpeakerEmbeddings = False,
+    transcribe: Transcribe = False,
     channels: Channels = None,
     callback_url: CallbackUrl = None,
     retain_audio: RetainAudio = None,
@@ -106,7 +108,7 @@ def submit(
     given = [(text, sources_of(text)) for text in files]
     sources = [source for _, found in given for source in found]
     repeatable = frozenset(source for text, found in given if Path(text).is_dir() for source in found)
-    _require_fitting(sources, transcript, one_picture=turns_format is TurnFormat.PNG and not output)
+    _require_fitting(sources, transcript, transcribe, one_picture=turns_format is TurnFormat.PNG and not output)
     turn_files = _turn_files(output, turns_format, sources) if output else None
     terminal = terminal_of(ctx)
     options = SubmitOptions(
@@ -116,6 +118,7 @@ def submit(
         max_speakers=max_speakers,
         reference=reference,
         speaker_embeddings=speaker_embeddings,
+        transcribe=transcribe,
         channels=channels.split(",") if channels else None,
         callback_url=callback_url,
         retain_audio_seconds=None if retain_audio is None else int(retain_audio.total_seconds()),
@@ -171,10 +174,14 @@ def _interrupted(accepted: Sequence[str]) -> str:
     return "\n  ".join([f"Interrupted. {jobs}. To see what becomes of it:", *commands])
 
 
-def _require_fitting(sources: Sequence[Source], transcript: Path | None, *, one_picture: bool) -> None:
+def _require_fitting(
+    sources: Sequence[Source], transcript: Path | None, transcribe: bool, *, one_picture: bool
+) -> None:
     """Raise BadParameter if a transcript cannot go with these, or they do not make one picture."""
     if one_picture and len(sources) > 1:
         raise typer.BadParameter("--format png writes one picture. Add --output FOLDER for several recordings.")
+    if transcript and transcribe:
+        raise typer.BadParameter("--transcribe and --transcript do not go together.")
     if transcript and len(sources) > 1:
         raise typer.BadParameter("--transcript goes with one recording.")
     if transcript and isinstance(sources[0], Link):

@@ -17,7 +17,7 @@ SHARE_WIDTH = len("  00:00:00 100%")
 
 
 class TurnLike(Protocol):
-    """A turn of this package or any other one. `needs_review` and `confidence` are shown if it has them."""
+    """A turn of this package or any other one. `needs_review`, `confidence` and `text` are shown if it has them."""
 
     @property
     def start(self) -> float: ...
@@ -44,7 +44,8 @@ def render_turns(turns: Sequence[TurnLike], seconds: float, console: Console) ->
     for turn in sorted(turns, key=lambda turn: turn.start):
         review = f"  {REVIEW_MARK} {getattr(turn, 'confidence', 0):.2f}" if _needs_review(turn) else ""
         label = (turn.speaker, colours[turn.speaker])
-        line = Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", label, (review, "bold"))
+        said = f"  {text}" if (text := getattr(turn, "text", None)) else ""
+        line = Text.assemble(f"{turn.start:9.2f} {turn.end:9.2f}  ", label, (review, "bold"), said)
         console.print(line, soft_wrap=True)
     console.print()
     for line in timeline(turns, seconds, console):

@@ -30,6 +30,7 @@ from parley_core.job import (
     TimeLimits,
 )
 from parley_core.recording import Recording, recording_key, result_folder, result_key
+from parley_core.transcript import Transcription
 from parley_core.voiceprints import Role
 
 Record = Mapping[str, str]
@@ -122,6 +123,9 @@ def fields_of_result(job_id: str, nonce: str, result: ResultSummary) -> Fields:
         kept["review"] = dump({"turns": result.turns_to_review, "seconds": result.seconds_to_review})
     if result.plausible_speakers is not None:
         kept["count"] = dump({"plausible": result.plausible_speakers, "review": result.speakers_to_review})
+    if result.transcription is not None:
+        kept["transcription"] = dump(asdict(result.transcription))
+        kept["transcribed"] = result.transcription.audio_seconds  # count_usage reads it
     if result.key != result_key(job_id, nonce):
         kept["result_key"] = result.key
     return kept | {TIMING + name: seconds for name, seconds in result.timings.items()}
@@ -174,6 +178,11 @@ def _attempt(record: Record, number: int) -> Attempt:
     )
 
 
+def transcription_from(plain: Mapping[str, Any] | None) -> Transcription | None:
+    """Return what became of the words, from the plain data that asdict made of it."""
+    return None if plain is None else Transcription(**known_members(Transcription, plain))
+
+
 def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSummary | None:
     if "result" not in record:
         return None
@@ -187,6 +196,7 @@ def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSum
         seconds_to_review=review.get("seconds"),
         plausible_speakers=tuple(count["plausible"]) if count else None,
         speakers_to_review=count.get("review"),
+        transcription=transcription_from(json.loads(record.get("transcription", "null"))),
         **known_members(ResultSummary, json.loads(record["result"])),
     )
 

@@ -21,7 +21,7 @@ from parley_core.job import (
 )
 from parley_core.job_id import accepted_at
 from parley_core.recording import Recording
-from parley_core.redis.record import dump, known_members, options_from, options_to_plain
+from parley_core.redis.record import dump, known_members, options_from, options_to_plain, transcription_from
 
 FORMAT = 1  # of manifests and ends; a reader ignores members that it does not know
 
@@ -131,7 +131,10 @@ def _failure(plain: Mapping[str, Any] | None) -> Failure | None:
 
 
 def _result(plain: Mapping[str, Any] | None) -> ResultSummary | None:
-    return None if plain is None else ResultSummary(**known_members(ResultSummary, plain))
+    if plain is None:
+        return None
+    summary = ResultSummary(**known_members(ResultSummary, plain))
+    return replace(summary, transcription=transcription_from(plain.get("transcription")))
 
 
 def _attempt(plain: Mapping[str, Any]) -> Attempt:

@@ -57,7 +57,9 @@ def attributes_of(values: Mapping[str, str | int | float]) -> list[KeyValue]:
 def _value(value: str | int | float) -> AnyValue:
     if isinstance(value, str):
         return AnyValue(string_value=value)
-    return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(double_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    return AnyValue(double_value=value)
 
 
 class JobSpans:

@@ -7,9 +7,11 @@ is committed, and only the newest attempt can commit.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from parley_core.errors import (
 )
 from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary, after_failure
 from parley_core.logs import get_logger
-from parley_core.recording import evidence_key, peaks_key, result_key, voices_key
+from parley_core.recording import evidence_key, peaks_key, result_key, voices_key, words_key
 from parley_core.result_document import ResultDocument
 from parley_core.turns import Diarization
 from parley_worker.attempt.channel_roles import roles_by_channel
@@ -43,6 +45,9 @@ from parley_worker.attempt.stopping import WorkerStopping
 from parley_worker.dependencies import Dependencies
 from parley_worker.engines.checkpoint import ResumableEngine
 from parley_worker.engines.port import Engine
+
+if TYPE_CHECKING:
+    from parley_worker.attempt.transcription import AttemptTranscription
 
 START_WAIT_SECONDS = 300.0  # for the job store; leaves the rest of the soft limit for the work
 STORE_WAIT_SECONDS = 120.0  # for the object store, with a finished result in memory
@@ -91,10 +96,12 @@ class _Attempt:
         self._job, self._lease, self._deps = job, lease, deps
         self._result_key = result_key(lease.job_id, lease.nonce)
         self._checkpoint: StoredCheckpoint | None = None
+        self._transcription: AttemptTranscription | None = None
 
     def run(self) -> Outcome:
         try:
-            with LeaseRenewal(self._deps.store, self._lease, self._deps.settings, self._deps.stopping) as renewal:
+            deps, transcribe = self._deps, self._job.options.transcribe
+            with LeaseRenewal(deps.store, self._lease, deps.settings, deps.stopping, transcribe=transcribe) as renewal:
                 self._deps.publish_next(self._deps.store)
                 try:
                     result = self._work(renewal)
@@ -119,9 +126,12 @@ class _Attempt:
     def _work(self, renewal: LeaseRenewal) -> ResultSummary:
         engine = self._deps.engine()
         waveform, levels = self._decode()
-        start, cpu_start = time.monotonic(), time.process_time()
-        diarization = self._diarize(engine, waveform, renewal)
-        engine_seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
+        self._transcription = self._transcription_of(waveform)
+        with self._transcription or nullcontext():
+            start, cpu_start = time.monotonic(), time.process_time()
+            diarization = self._diarize(engine, waveform, renewal)
+            engine_seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
+            transcribed = self._transcription.wait(renewal.report) if self._transcription else None
         renewal.report(Phase.STORING, 0.0)
         roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
         document = ResultDocument.of(self._job, diarization, engine.info, roles)
@@ -130,12 +140,23 @@ class _Attempt:
             objects[evidence_key(self._result_key)] = diarization.evidence.to_bytes()
         if diarization.voices is not None:
             objects[voices_key(self._result_key)] = diarization.voices.to_bytes()
+        if transcribed and transcribed.transcript:
+            objects[words_key(self._result_key)] = transcribed.transcript.to_json()
         objects[self._result_key] = document.to_json()
         for key, stored in objects.items():
             retry_while_unavailable(partial(self._deps.recordings.put, key, stored), STORE_WAIT_SECONDS)
         engine_timings = {"engine": round(engine_seconds, 3), "engine_cpu": round(cpu_seconds, 3)}
         timings = renewal.progress.timings() | engine_timings
-        return document.summary(self._result_key, timings)
+        summary = document.summary(self._result_key, timings)
+        return replace(summary, transcription=transcribed.outcome if transcribed else None)
+
+    def _transcription_of(self, waveform: Waveform) -> AttemptTranscription | None:
+        if not self._job.options.transcribe:
+            return None
+        from parley_worker.attempt.transcription import AttemptTranscription  # loads an HTTP client
+
+        deps = self._deps
+        return AttemptTranscription(deps.recogniser(), deps.recordings, self._job, waveform, deps.settings)
 
     def _diarize(self, engine: Engine, waveform: Waveform, renewal: LeaseRenewal) -> Diarization:
         speakers = self._job.options.speakers
@@ -167,8 +188,9 @@ class _Attempt:
         return Outcome.GIVEN_BACK
 
     def _remove_checkpoint(self) -> None:
-        if self._checkpoint:
-            self._checkpoint.remove()
+        for stored in (self._checkpoint, self._transcription):
+            if stored:
+                stored.remove()
 
     def _discard(self, reason: AttemptEnded) -> Outcome:
         log.info("attempt no longer owns the job", code=reason.code)
@@ -176,7 +198,7 @@ class _Attempt:
         if isinstance(reason, JobCancelled):
             self._remove_checkpoint()
         try:
-            for key_beside in (peaks_key, evidence_key, voices_key):
+            for key_beside in (peaks_key, evidence_key, voices_key, words_key):
                 self._deps.recordings.delete(key_beside(self._result_key))
             self._deps.recordings.delete(self._result_key)
         except ObjectStoreUnavailable as error:

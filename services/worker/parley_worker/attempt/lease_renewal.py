@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import accumulate
 from types import TracebackType
 from typing import Self
@@ -25,9 +25,14 @@ PHASE_SHARES = {
     Phase.SEGMENTATION: 0.24,
     Phase.EMBEDDING: 0.63,
     Phase.CLUSTERING: 0.02,
+    Phase.TRANSCRIPTION: 0.0,
     Phase.STORING: 0.03,
 }
-PHASE_STARTS = dict(zip(PHASE_SHARES, accumulate(PHASE_SHARES.values(), initial=0.0), strict=False))
+# The recogniser works beside the engine. How long an attempt waits for it afterwards depends on the recogniser.
+WAITING_SHARE = 0.3
+SHARES_WITH_WORDS = {phase: share * (1 - WAITING_SHARE) for phase, share in PHASE_SHARES.items()} | {
+    Phase.TRANSCRIPTION: WAITING_SHARE
+}
 
 log = get_logger(__name__)
 
@@ -39,7 +44,9 @@ class Progress:
         now: the phase, and the progress of the whole attempt, 0 to 1, which never shrinks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shares: Mapping[Phase, float] = PHASE_SHARES) -> None:
+        self._shares = shares
+        self._starts = dict(zip(shares, accumulate(shares.values(), initial=0.0), strict=False))
         self.now: tuple[Phase, float] = (Phase.DECODING, 0.0)
         self._seconds: defaultdict[Phase, float] = defaultdict(float)
         self._since = time.monotonic()
@@ -50,7 +57,7 @@ class Progress:
         last_phase, last_progress = self.now
         self._seconds[last_phase] += moment - self._since
         self._since = moment
-        progress = PHASE_STARTS[phase] + PHASE_SHARES[phase] * fraction
+        progress = self._starts[phase] + self._shares[phase] * fraction
         self.now = phase, min(1.0, max(last_progress, progress))
 
     def timings(self) -> dict[str, float]:
@@ -66,9 +73,15 @@ class LeaseRenewal:
     """
 
     def __init__(
-        self, store: AttemptStore, lease: Lease, settings: Settings, stopping: Callable[[], bool] = lambda: False
+        self,
+        store: AttemptStore,
+        lease: Lease,
+        settings: Settings,
+        stopping: Callable[[], bool] = lambda: False,
+        *,
+        transcribe: bool = False,
     ) -> None:
-        self.progress = Progress()
+        self.progress = Progress(SHARES_WITH_WORDS if transcribe else PHASE_SHARES)
         self._store, self._lease, self._settings, self._stopping = store, lease, settings, stopping
         self._ended: AttemptEnded | None = None
         self._stop = threading.Event()

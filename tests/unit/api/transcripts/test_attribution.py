@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from parley_api.transcripts.attribution import attribute
 from parley_api.transcripts.evidence import as_shown, evidence_of_turns
 from parley_api.transcripts.utterances import spoken, texts_of, utterances
-from parley_api.transcripts.words import Word
 from parley_core.frame_evidence import FrameEvidence
+from parley_core.transcript import Word
 from parley_core.turns import Turn
 
 HOP = 0.05

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley_api.http.errors import InvalidTranscript
-from parley_api.transcripts import reading
 from parley_api.transcripts.reading import read_transcript, require_within
-from parley_api.transcripts.words import Transcript, Word
+from parley_core import timed_words
+from parley_core.transcript import Transcript, Word
 from tests.support.recognisers import RECOGNISERS, Spoken, written
 
 SAID: Spoken = [("Good", 0.4, 0.6), ("morning.", 0.6, 1.1), ("It's", 61.0, 61.2), ("fine?", 61.25, 61.5)]
@@ -166,7 +166,7 @@ def test_a_damaged_transcript_is_read_or_refused(name: str, data: st.DataObject)
 
 
 def test_more_words_than_ten_hours_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_WORDS", 2)
+    monkeypatch.setattr(timed_words, "MAX_WORDS", 2)
     assert len(read_transcript(json.dumps([A, A]).encode()).words) == 2
     with pytest.raises(InvalidTranscript, match="more than 2 words"):
         read_transcript(json.dumps([A, A, A]).encode())

@@ -11,7 +11,9 @@ import pytest
 from parley_api.intake import upload
 from parley_core.errors import JobStoreFull, ObjectStoreUnavailable
 from parley_core.frame_evidence import FrameEvidence
-from parley_core.recording import evidence_key, transcript_key
+from parley_core.recording import evidence_key, result_folder, transcript_key
+from parley_core.settings import Settings
+from parley_core.transcript import Transcript, Transcription, Word
 from tests.support.api_fixture import AUDIO, ENGINE, ApiFixture, assert_problem, form, succeed
 from tests.support.recognisers import Spoken, written
 
@@ -52,7 +54,9 @@ async def test_a_transcript_is_sent_after_the_end_of_the_job(api: ApiFixture, cl
     assert [turn["text"] for turn in turns["turns"]] == ["Good morning.", "<b>Hello.</b>"]
     assert "text" not in turns["exclusive_turns"][0]
     bare = (await client.get(f"/v1/jobs/{job['id']}/turns?text=false")).json()
-    assert bare == turns | {"turns": [{key: turn[key] for key in turn if key != "text"} for turn in turns["turns"]]}
+    assert bare == turns | {"has_text": True} | {
+        "turns": [{key: turn[key] for key in turn if key != "text"} for turn in turns["turns"]]
+    }
     refused = await client.get(f"/v1/jobs/{job['id']}/turns?text=false&format=srt")
     assert_problem(refused, 422, "invalid_option")
 
@@ -227,3 +231,53 @@ async def test_an_object_store_that_is_down_says_so(
     monkeypatch.setattr(api.recordings, "put", down)
     sent = await client.post(f"/v1/jobs/{job['id']}/transcript", content=BODY, headers=JSON)
     assert_problem(sent, 503, "object_store_unavailable")
+
+
+RECOGNISED = Transcript((Word("Good", 100, 400), Word("morning.", 400, 900)), "openai")
+
+
+@pytest.fixture
+def recognising() -> ApiFixture:
+    """An API whose workers have a recogniser."""
+    return ApiFixture(Settings(max_recording_bytes=100_000, asr_url="http://127.0.0.1:9/v1"))
+
+
+async def test_words_of_the_recogniser_are_read_until_a_caller_sends_others(recognising: ApiFixture) -> None:
+    async with recognising.client() as client:
+        job = (await client.post("/v1/jobs?transcribe=true", content=AUDIO, headers=RAW)).json()
+        assert job["transcribe"] is True
+        recognising.recordings.put(f"{result_folder(job['id'])}/1.words", RECOGNISED.to_json())
+        succeed(recognising, job["id"], Transcription(words=2, audio_seconds=3.0), **FOUND)
+        ended = (await client.get(f"/v1/jobs/{job['id']}")).json()
+        assert ended["result"]["transcription"] == {"words": 2, "audio_seconds": 3.0, "error": None}
+        assert ended["result"]["usage"]["transcribed_seconds"] == 3.0
+        turns = f"/v1/jobs/{job['id']}/turns"
+        assert [turn["text"] for turn in (await client.get(turns)).json()["turns"]] == ["Good morning.", ""]
+        assert (await client.get(f"{turns}?text=false")).json()["has_text"] is True
+        await client.post(f"/v1/jobs/{job['id']}/transcript", content=BODY, headers=JSON)
+        assert [turn["text"] for turn in (await client.get(turns)).json()["turns"]][1] == "<b>Hello.</b>"
+
+
+async def test_a_job_whose_recogniser_failed_says_so_and_has_turns(recognising: ApiFixture) -> None:
+    async with recognising.client() as client:
+        job = (await client.post("/v1/jobs?transcribe=true", content=AUDIO, headers=RAW)).json()
+        lost = Transcription(error_code="recogniser_unavailable", error_detail="The recogniser cannot be reached.")
+        succeed(recognising, job["id"], lost, **FOUND)
+        ended = (await client.get(f"/v1/jobs/{job['id']}")).json()
+        error = {"code": "recogniser_unavailable", "detail": "The recogniser cannot be reached."}
+        assert (ended["state"], ended["result"]["transcription"]["error"]) == ("succeeded", error)
+        turns = (await client.get(f"/v1/jobs/{job['id']}/turns?text=false")).json()
+        assert (len(turns["turns"]), turns["has_text"]) == (2, False)
+
+
+async def test_words_are_refused_early_where_they_cannot_come(api: ApiFixture, recognising: ApiFixture) -> None:
+    async with api.client() as client:
+        assert (await client.get("/readyz")).json()["transcribes"] is False
+        refused = await client.post("/v1/jobs?transcribe=true", content=AUDIO, headers=RAW)
+        assert_problem(refused, 422, "invalid_option")
+    assert api.sounds == {}
+    async with recognising.client() as client:
+        assert (await client.get("/readyz")).json()["transcribes"] is True
+        body, headers = form(("transcribe", b"true"), ("audio", AUDIO), ("transcript", BODY))
+        assert_problem(await client.post("/v1/jobs", content=body, headers=headers), 422, "invalid_option")
+    assert recognising.sounds == {}

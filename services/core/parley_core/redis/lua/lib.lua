@@ -20,7 +20,7 @@ local TRACES_KEPT = 10000 -- that wait for the collector of traces; what more en
 local TRACE_LINES = 200 -- of one run
 local TRACE_MS = 2 * 86400000 -- how long an entry waits at most
 local TRACED_AGAIN_MS = 600000 -- an older end that is restored was sent before it was lost
-local PHASES = {'decoding', 'segmentation', 'embedding', 'clustering', 'storing'}
+local PHASES = {'decoding', 'segmentation', 'embedding', 'clustering', 'transcription', 'storing'}
 local MESSAGES_WITHOUT_WORKERS = 4 -- per queue: what the first worker finds at once
 local LINE_MS = 600000 -- after which a job that still waits for its turn is checked
 local JOB_COST_MS = 5000 -- of every job besides its audio: start, storing, bookkeeping
@@ -271,7 +271,7 @@ end
 -- Add a run of a job to what its tenant has used on the UTC day of its end. Days are counted from 1970.
 local function count_usage(id, state, ended)
   local job = redis.call('HMGET', job_key(id), 'tenant', 'queue', 'attempt', 'accepted_at', 'started_at', 'seconds',
-    'timing:engine', 'timing:engine_cpu')
+    'timing:engine', 'timing:engine_cpu', 'transcribed')
   local key = usage_key(job[1], math.floor(ended / 86400000))
   local function add(name, by)
     if by > 0 then redis.call('HINCRBY', key, job[2] .. ':' .. name, int(by)) end
@@ -283,6 +283,7 @@ local function count_usage(id, state, ended)
     add('audio_ms', job[6] * 1000)
     add('engine_ms', (job[7] or 0) * 1000)
     add('engine_cpu_ms', (job[8] or 0) * 1000)
+    add('transcribed_ms', (job[9] or 0) * 1000)
   end
   redis.call('PEXPIRE', key, int(USAGE_KEPT_MS))
 end

@@ -18,7 +18,7 @@ import { timeline } from "./timeline.js";
 import { transport } from "./transport.js";
 import { turnList } from "./turn_list.js";
 
-const PHASES = { decoding: "Reading the recording", segmentation: "Finding speech", embedding: "Comparing voices", clustering: "Telling speakers apart", storing: "Storing the result" };
+const PHASES = { decoding: "Reading the recording", segmentation: "Finding speech", embedding: "Comparing voices", clustering: "Telling speakers apart", transcription: "Writing down the words", storing: "Storing the result" };
 
 /** @param {HTMLElement} main @param {string} jobId @param {AbortSignal} signal */
 export async function showJob(main, jobId, signal) {
@@ -27,7 +27,7 @@ export async function showJob(main, jobId, signal) {
   if (!job.finished_at) return showProgress(main, job, signal);
   if (job.state !== "succeeded") return fill(main, heading(job), ended(job, main, signal));
   const [turns, peaks] = await Promise.all([json(`${job.links.turns}?format=json&text=false`, { signal }), peaksOf(job, signal)]);
-  return showResult(main, job, new Model(turns), peaks, signal);
+  return showResult(main, job, turns, peaks, signal);
 }
 
 /** Return the peaks, or null for a job of an earlier version. @param {any} job @param {AbortSignal} signal */
@@ -52,23 +52,25 @@ function heading(job, ...tools) {
   );
 }
 
-/** @param {HTMLElement} main @param {any} job @param {Model} model @param {Peaks | null} peaks @param {AbortSignal} signal */
-function showResult(main, job, model, peaks, signal) {
+/** @param {HTMLElement} main @param {any} job @param {any} turns without texts @param {Peaks | null} peaks @param {AbortSignal} signal */
+function showResult(main, job, turns, peaks, signal) {
   const player = new Player(job.links.audio, signal);
-  const session = new Session(job, model, player, signal);
+  const session = new Session(job, new Model(turns), player, signal);
   const bar = transport(session, () => keys.show());
   const editor = new Editor(session);
   const keys = shortcuts(session, editor, bar.zoomBy);
   const stage = h("section.panel.player", { "aria-label": "Timeline" }, bar.element, timeline(session, peaks));
+  const lacking = job.result.transcription?.error;
+  const notice = lacking && h("div.problem", { role: "status" }, icon("warn"), h("div", {}, h("strong", {}, "Without text"), `The recogniser did not write down the words: ${lacking.detail}`));
   const side = h("div.job-side", {}, correctPanel(session, editor), speakerTable(session, editor), engineFacts(job));
-  fill(main, heading(job, copyLink(), shareButton(job), downloadMenu(job), removeButton(job)), stage, h("div.job-columns", {}, turnList(session).element, side));
+  fill(main, heading(job, copyLink(), shareButton(job), downloadMenu(job), removeButton(job)), notice, stage, h("div.job-columns", {}, turnList(session).element, side));
   if (job.links.audio) player.load().catch(() => player.tell("fault"));
-  later(() => bringTexts(session).catch((problem) => signal.aborted || toast(problem.message)));
+  if (turns.has_text) later(() => bringTexts(session).catch((problem) => signal.aborted || toast(problem.message)));
 }
 
 /** Read the turns once more, with their texts: with hours of them the page would open late. @param {Session} session */
-async function bringTexts(session) {
-  session.addTexts(await json(`${session.job.links.turns}?format=json`, { signal: session.signal }));
+export async function bringTexts(session) {
+  session.addTexts(await json(session.job.links.turns, { signal: session.signal }));
 }
 
 function copyLink() {

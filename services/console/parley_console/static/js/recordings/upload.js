@@ -1,6 +1,6 @@
 /** Upload: drop files anywhere on the page, or choose them; each is sent with its progress, two at a time. */
 
-import { authorization } from "../api.js";
+import { authorization, json } from "../api.js";
 import { fill, h, icon, toast } from "../dom.js";
 import { count, percent, size } from "../format.js";
 import { meter, setMeter } from "./job_list.js";
@@ -33,6 +33,9 @@ export function uploadPanel(onSent, signal) {
   sent = onSent;
   const speakers = h("select", { id: "upload-speakers" }, h("option", { value: "" }, "Find out"), Array.from({ length: MAX_SPEAKERS }, (_, index) => h("option", {}, index + 1)));
   const queue = h("select", { id: "upload-queue" }, h("option", { value: "interactive" }, "Now"), h("option", { value: "batch" }, "In the background"));
+  const words = h("select", { id: "upload-words" }, h("option", { value: "" }, "Only who speaks"), h("option", { value: "true" }, "Write it down"));
+  const wordsField = h("div.field", { hidden: true }, h("label", { for: "upload-words" }, "Text"), words);
+  json("/readyz", { signal }).then((ready) => (wordsField.hidden = !ready.transcribes), () => {}); // without an answer the choice is not offered
   const reference = h("input", { type: "text", id: "upload-reference", maxlength: 200, autocomplete: "off", placeholder: "Optional" });
   const chooser = /** @type {HTMLInputElement} */ (h("input", { type: "file", multiple: true, hidden: true, accept: "audio/*,video/mp4,video/webm,.amr,.awb,.caf,.wma", onchange: () => take(chooser.files) }));
   const drop = h(
@@ -44,6 +47,7 @@ export function uploadPanel(onSent, signal) {
       {},
       h("div.field", {}, h("label", { for: "upload-speakers" }, "Speakers"), speakers),
       h("div.field", {}, h("label", { for: "upload-queue" }, "When"), queue),
+      wordsField,
       h("div.field", {}, h("label", { for: "upload-reference" }, "Reference"), reference),
       h("button.button.primary", { type: "button", onclick: () => chooser.click() }, icon("upload"), "Choose files"),
     ),
@@ -52,7 +56,7 @@ export function uploadPanel(onSent, signal) {
 
   /** @param {FileList | null | undefined} files */
   function take(files) {
-    const options = { num_speakers: /** @type {any} */ (speakers).value, queue: /** @type {any} */ (queue).value, reference: /** @type {any} */ (reference).value.trim() };
+    const options = { num_speakers: /** @type {any} */ (speakers).value, queue: /** @type {any} */ (queue).value, transcribe: /** @type {any} */ (words).value, reference: /** @type {any} */ (reference).value.trim() };
     for (const file of files ?? []) add(file, options);
     chooser.value = "";
   }

@@ -32,6 +32,23 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcription:
+    """What became of the words of a job with `transcribe`.
+
+    Attributes:
+        words: number of words of the transcript.
+        audio_seconds: length of the audio that the recogniser has transcribed.
+        error_code: why there is no transcript, as a code; None if there is one.
+        error_detail: the same in a sentence.
+    """
+
+    words: int = 0
+    audio_seconds: float = 0.0
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The words of one recording, in the recogniser's order.
 

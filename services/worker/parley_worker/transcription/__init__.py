@@ -1,0 +1,1 @@
+"""The words of a recording, from a recogniser that the operator runs."""
