@@ -43,6 +43,7 @@ SCHEMA: list[tuple[Manifest, str]] = [
     ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
     ({"webhooks": {"networks": ["10.20.0.0"]}}, "networks"),
     ({"links": {"hosts": ["pacs.example"]}}, "hosts"),
+    ({"api": {"rootPath": "parley/"}}, "rootPath"),
     ({"links": {"buckets": ["calls"]}}, "buckets"),
     ({"recogniser": {"url": "whisper:8000"}}, "url"),
     ({"workerDefaults": {"autoscaling": {"keda": "yes"}}}, "keda"),

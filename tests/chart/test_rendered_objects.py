@@ -41,6 +41,7 @@ SHAPES: dict[str, Manifest] = {
         "commonAnnotations": {"contact": "clinic"},
         "images": {"registry": "mirror.example", "pullSecrets": ["pull"]},
         "api": {
+            "rootPath": "/parley",
             "ingress": {"enabled": True, "host": "parley.example", "className": "x", "tlsSecret": "tls"},
             "extraEnv": [{"name": "A", "value": "b"}],
             "affinity": {"nodeAffinity": {}},

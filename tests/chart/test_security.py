@@ -328,3 +328,16 @@ def test_the_api_watches_certificates_without_their_private_keys() -> None:
     without = render().pods()["release-parley-api"]
     assert "certificates" not in {one["name"] for one in without["volumes"]}
     assert "PARLEY_CERTIFICATES_FOLDER" not in environment(without)
+
+
+def test_a_path_of_the_host_reaches_the_api_and_its_routes(pods: dict[str, Manifest]) -> None:
+    assert "PARLEY_ROOT_PATH" not in environment(pods["release-parley-api"])
+    route = {"enabled": True, "parentRefs": [{"name": "gateway"}]}
+    rendered = render(
+        {"api": {"rootPath": "/parley", "ingress": {"enabled": True, "host": "apps.example"}, "httpRoute": route}}
+    )
+    assert environment(rendered.pods()["release-parley-api"])["PARLEY_ROOT_PATH"] == "/parley"
+    [path] = rendered.one("Ingress", "-api")["spec"]["rules"][0]["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/parley", "Prefix")
+    [rule] = rendered.one("HTTPRoute", "-api")["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/parley"}}]

@@ -16,6 +16,7 @@ from tests.support.api_process import ApiProcess
 from tests.support.browser import Watched, chromium, violations
 from tests.support.containers import pcm
 from tests.support.conversations import Conversation, Shelf, conversation, voices_of
+from tests.support.prefix_proxy import PrefixProxy
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 Open = Callable[..., Page]
@@ -482,7 +483,10 @@ def test_a_shared_link_opens_one_recording_without_a_key_until_it_is_revoked(
     keys, log = tmp_path / "keys", tmp_path / "api.log"
     keys.write_text(f"default:{hashlib.sha256(b'secret').hexdigest()}\n")
     job = shelf.succeeded(said, "A. Patient.flac")
-    with ApiProcess(api_settings, log, PARLEY_API_KEYS_FILE=str(keys)) as server:
+    with (
+        ApiProcess(api_settings, log, PARLEY_API_KEYS_FILE=str(keys), PARLEY_ROOT_PATH="/parley") as api,
+        PrefixProxy(api.port, "/parley") as server,
+    ):
         page = visit(path_of(job), url=server.url)
         page.get_by_label("Key of your department").fill("secret")
         page.keyboard.press("Enter")
@@ -492,7 +496,9 @@ def test_a_shared_link_opens_one_recording_without_a_key_until_it_is_revoked(
         revoke = page.get_by_role("button", name=re.compile("^Revoke"))
         expect(revoke).to_have_count(1)
         assert violations(page) == []
-        path, _, secret = page.get_by_label("Link", exact=True).input_value().removeprefix(server.url).partition("#")
+        link = page.get_by_label("Link", exact=True).input_value()
+        assert link.startswith(f"{server.url}/shared#")
+        path, _, secret = link.removeprefix(server.url).partition("#")
         reader = visit(f"{path}#{secret}", url=server.url, phone=True)
         sent: list[dict[str, str]] = []
         reader.on("request", lambda request: sent.append({"url": request.url, **request.headers}))
@@ -513,6 +519,13 @@ def test_a_shared_link_opens_one_recording_without_a_key_until_it_is_revoked(
         reader.goto(f"{server.url}{path}#%zz")
         expect(reader.get_by_role("alert")).to_contain_text("This link opens nothing")
         reader.get_by_role("link", name="Parley").click()
-        expect(reader.get_by_label("Key of your department")).to_be_visible()
+        reader.get_by_label("Key of your department").fill("secret")
+        reader.keyboard.press("Enter")
+        reader.get_by_role("link", name="A. Patient.flac").click()
+        expect(reader.locator(".turn")).to_have_count(len(said.turns))
+        assert reader.url == server.url + path_of(job)
+        reader.get_by_role("link", name="Recordings").click()
+        expect(reader.get_by_role("link", name="A. Patient.flac")).to_be_visible()
+        assert server.outside == []  # the page stays below its prefix
     assert [one for one in sent if secret in one["url"] or one.get("referer")] == []
     assert secret not in log.read_text()

@@ -11,6 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 from parley_api.http import cors, docs, error_handlers, openapi
 from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
+from parley_api.http.root_path import UnderRootPath
 from parley_api.routes import (
     console,
     consult,
@@ -63,6 +64,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,  # generated clients name their functions by it
         telemetry=NO_TELEMETRY,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     deps = deps or connect(settings)
     app.state.deps = deps
@@ -92,7 +94,9 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
     app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)
     cors.install(app, settings.allowed_origins)
-    app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others
+    app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others but the next
+    if settings.root_path:
+        app.add_middleware(UnderRootPath, root_path=settings.root_path)
     return app
 
 

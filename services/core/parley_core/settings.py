@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     port: int = Field(7001, ge=0, le=65535)
     """Port of the API."""
 
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    """Path under which a proxy serves API and console, such as `/parley`; the proxy may strip it or keep it."""
+
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the API's `/metrics`, which need no key. 0: on the API's port, and with API keys nowhere."""
 
@@ -88,8 +91,7 @@ class Settings(BaseSettings):
     needs PARLEY_API_KEYS_FILE."""
 
     longest_share_seconds: int = Field(30 * 86400, ge=0)
-    """Longest life in seconds of a link that shows a job without an API key; 0 makes none, and closes those that there
-    are."""
+    """Longest life in seconds of a link that shows a job without an API key; 0 makes none, and closes all."""
 
     # Connections of the API
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -15,6 +16,7 @@ from parley_api.http.openapi import VERSION_HEADER, picture, problems
 from parley_api.routes.context import Deps, FoundJob, needs
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.keys import Scope as KeyScope
+from parley_api.schemas.paths import ROOT_PATH
 from parley_api.schemas.queries import VersionQuery
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import result_of
@@ -25,6 +27,7 @@ from parley_core import errors
 from parley_core.job import Job
 
 SVG, PNG = "image/svg+xml", "image/png"
+ABSOLUTE = re.compile(r'(?<=(?:href|.src)=)"/')
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 router = APIRouter(tags=["jobs"])
@@ -33,10 +36,10 @@ router = APIRouter(tags=["jobs"])
 @router.get("/", include_in_schema=False)
 @router.get("/shared", include_in_schema=False)
 @router.get("/v1/jobs/{job_id}/timeline", include_in_schema=False)
-async def page() -> FileResponse:
+async def page() -> HTMLResponse:
     """Return the page. It holds no data: its script asks for them, with the key that the user enters."""
     headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
-    return FileResponse(PAGE, headers=headers)
+    return HTMLResponse(ABSOLUTE.sub(f'"{ROOT_PATH.get()}/', PAGE.read_text()), headers=headers)
 
 
 PICTURE_PROBLEMS = problems(
@@ -93,7 +96,7 @@ class Files(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY  # of the service worker
-        response.headers["Service-Worker-Allowed"] = "/"
+        response.headers["Service-Worker-Allowed"] = f"{ROOT_PATH.get()}/"
         return response
 
 

@@ -31,6 +31,7 @@ from parley_api.routes.recordings import INVALID_RANGES, recording_of, stored_pe
 from parley_api.runtime.shares import Share
 from parley_api.runtime.tenant_limits import Rate
 from parley_api.schemas import SharedJobAnswer, TurnsAnswer
+from parley_api.schemas.paths import path_of
 from parley_api.schemas.queries import SharedTurnsQuery
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import require_result, result_of
@@ -95,7 +96,7 @@ def _problems(*errors: type[ParleyError]) -> Responses:
 async def shared_job(query: NoQuery, link: Link) -> SharedJobAnswer:
     """Return what the page of a link needs."""
     recording, result = link.job.recording, require_result(link.job)
-    paths = {name: f"{router.prefix}/{name}" for name in ("turns", "peaks", "audio")}
+    paths = {name: path_of(f"{router.prefix}/{name}") for name in ("turns", "peaks", "audio")}
     return SharedJobAnswer.model_validate(
         {
             "created_at": link.job.created_at,

@@ -21,6 +21,7 @@ from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
 from parley_api.runtime.keys import Scope
 from parley_api.schemas import CreatedShareAnswer, ShareAnswer, ShareReceiptAnswer, ShareRequest, SharesAnswer
 from parley_api.schemas.examples import SHARE_ID
+from parley_api.schemas.paths import path_of
 from parley_api.use_cases.results import require_result
 from parley_core.errors import JobNotFinished, JobNotFound, JobNotSucceeded, JobPurged, ObjectStoreUnavailable
 from parley_core.logs import get_logger
@@ -65,7 +66,7 @@ async def create_share(
     log.info("link made", share_id=share.id, audio=share.audio, expires_at=share.expires_at.isoformat())
     response.headers["Location"] = f"/v1/jobs/{job.id}/shares/{share.id}"
     return CreatedShareAnswer.model_validate(
-        {**ShareAnswer.model_validate(share).model_dump(), "link": f"/shared#{text}"}
+        {**ShareAnswer.model_validate(share).model_dump(), "link": path_of(f"/shared#{text}")}
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from parley_api.schemas import examples
 from parley_api.schemas.base import Answer, Moment, Seconds, with_example
+from parley_api.schemas.paths import path_of
 from parley_api.schemas.usage import RunUsageAnswer
 from parley_core.job import Job, JobEvent, JobPage, JobState, Phase, Queue
 from parley_core.transcript import Transcription
@@ -168,7 +169,7 @@ class JobAnswer(Answer):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Return the response for a job."""
-        path = f"/v1/jobs/{job.id}"
+        path = path_of(f"/v1/jobs/{job.id}")
         always = {"self": path} | {name: f"{path}/{name}" for name in ("events", "timeline")}
         recording = {} if job.recording_removed else {"audio": f"{path}/audio"}
         after_success = {name: f"{path}/{name}" for name in ("turns", "peaks")}

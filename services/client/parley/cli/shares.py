@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated
+from urllib.parse import urljoin
 
 import typer
 
@@ -43,7 +44,7 @@ def share(ctx: typer.Context, job_id: JobId, lasts: For = None, audio: Audio = F
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
         made = parley.share(resolve(parley, job_id), int((lasts or USUAL).total_seconds()), audio=audio)
-        url = f"{parley.url}{made.link}"
+        url = urljoin(parley.url, made.link)
     if as_json:
         terminal.print_json({**made.document, "url": url})
     else:

@@ -1,5 +1,8 @@
 /** Calls of the HTTP API. A key or a shared link is kept for this browser tab only and sent as a header only. */
 
+/** path under which a proxy serves the API, such as `/parley`; mostly empty */
+export const ROOT = new URL("../..", import.meta.url).pathname.slice(0, -1);
+
 const KEY = "parley-key";
 const LINK = "parley-link";
 
@@ -94,7 +97,7 @@ export function post(path, body) {
  * @param {AbortSignal} signal
  */
 export async function* events(jobId, signal) {
-  const response = await call(`/v1/jobs/${jobId}/events`, { signal });
+  const response = await call(`${ROOT}/v1/jobs/${jobId}/events`, { signal });
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

@@ -5,6 +5,7 @@
 
 const RECORDING = /^\/v1\/(jobs\/[^/]+|shared)\/audio$/;
 const scope = /** @type {any} */ (self);
+const root = new URL(scope.registration.scope).pathname.slice(0, -1); // path under which a proxy serves the API
 
 scope.addEventListener("install", () => scope.skipWaiting());
 scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(scope.clients.claim()));
@@ -12,7 +13,7 @@ scope.addEventListener("message", (/** @type {any} */ event) => event.data === "
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
   const { request, clientId } = event;
   const url = new URL(request.url);
-  if (url.origin !== scope.location.origin || !RECORDING.test(url.pathname) || request.headers.has("authorization")) return;
+  if (url.origin !== scope.location.origin || !RECORDING.test(url.pathname.slice(root.length)) || request.headers.has("authorization")) return;
   event.respondWith(withKey(request, clientId));
 });
 

@@ -1,6 +1,6 @@
 /** Asks for the API key where the server wants one. */
 
-import { json, key, setKey } from "./api.js";
+import { json, key, setKey, ROOT } from "./api.js";
 import { h } from "./dom.js";
 
 /**
@@ -34,7 +34,7 @@ export function askForKey() {
       event.preventDefault();
       setKey(input.value.trim());
       try {
-        await json("/v1/queues");
+        await json(`${ROOT}/v1/queues`);
         accepted = true;
         dialog.close();
       } catch (problem) {

@@ -1,6 +1,6 @@
 /** The console: shows the view of the path, and the tools of the top bar. */
 
-import { keepLink, key, setKey, useLink } from "./api.js";
+import { keepLink, key, ROOT, setKey, useLink } from "./api.js";
 import { fill, h, icon, toast } from "./dom.js";
 import { askForKey } from "./key_dialog.js";
 import { showJob } from "./job/view.js";
@@ -8,7 +8,7 @@ import { showRecordings } from "./recordings/view.js";
 import { showShared } from "./shared/view.js";
 
 const JOB_PATH = /^\/v1\/jobs\/([0-9a-fA-F-]{36})\/timeline$/;
-const SHARED_PATH = "/shared";
+const SHARED_PATH = `${ROOT}/shared`;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 
 /** @type {AbortController} ends what the view of the last path has begun */
@@ -19,7 +19,7 @@ async function show() {
   shown.abort();
   shown = new AbortController();
   const { signal } = shown;
-  const match = JOB_PATH.exec(location.pathname);
+  const match = JOB_PATH.exec(location.pathname.slice(ROOT.length));
   const shared = location.pathname === SHARED_PATH;
   document.title = "Parley";
   useLink(shared);
@@ -59,7 +59,7 @@ function follow(event) {
   const link = /** @type {Element} */ (event.target).closest("a");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
   const url = new URL(link.href, location.href);
-  if (url.origin !== location.origin || !(url.pathname === "/" || JOB_PATH.test(url.pathname)) || url.hash) return;
+  if (url.origin !== location.origin || !(url.pathname === `${ROOT}/` || JOB_PATH.test(url.pathname.slice(ROOT.length))) || url.hash) return;
   event.preventDefault();
   go(url.pathname + url.search);
 }
@@ -82,7 +82,7 @@ function showTools() {
   const tools = /** @type {HTMLElement} */ (document.getElementById("tools"));
   fill(
     tools,
-    h("a.button.quiet", { href: "/docs", target: "_blank", rel: "noopener" }, "API"),
+    h("a.button.quiet", { href: `${ROOT}/docs`, target: "_blank", rel: "noopener" }, "API"),
     key() && h("button.button.quiet", { onclick: forget }, icon("key"), "Forget key"),
     h("button.button.quiet.icon-only", { onclick: switchTheme, "aria-label": "Light or dark" }, icon("theme")),
   );

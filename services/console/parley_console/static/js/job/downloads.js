@@ -1,6 +1,6 @@
 /** The menu of downloads: every format that this server's API has, the picture and the recording. */
 
-import { call, json } from "../api.js";
+import { call, json, ROOT } from "../api.js";
 import { fill, h, icon, toast } from "../dom.js";
 
 const NAMES = { json: "JSON", rttm: "RTTM", srt: "SRT subtitles", vtt: "WebVTT subtitles", csv: "CSV table", textgrid: "Praat TextGrid", eaf: "ELAN", audacity: "Audacity labels", txt: "Plain text", text: "Plain text", md: "Markdown", markdown: "Markdown", openai: "OpenAI diarized JSON", diarized_json: "OpenAI diarized JSON" };
@@ -48,7 +48,7 @@ function title(format) {
 
 /** Return the formats that the API's description names. @returns {Promise<string[]>} */
 async function formatsOfApi() {
-  const { paths } = await json("/openapi.json");
+  const { paths } = await json(`${ROOT}/openapi.json`);
   const { parameters } = paths["/v1/jobs/{job_id}/turns"].get;
   const { schema } = parameters.find((/** @type {any} */ one) => one.name === "format");
   return (schema.anyOf ?? [schema]).flatMap((/** @type {any} */ one) => one.enum ?? []);

@@ -1,9 +1,9 @@
 /** Plays the recording. The browser asks for it in ranges, so that hours start at once. */
 
-import { authorization, call, secret } from "../api.js";
+import { authorization, call, secret, ROOT } from "../api.js";
 
 export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5];
-const WORKER = "/console/js/audio_worker.js";
+const WORKER = `${ROOT}/console/js/audio_worker.js`;
 
 /** Events: `time` at every frame while it plays and after a seek, `state` when it starts or stops, `fault`. */
 export class Player extends EventTarget {
@@ -114,7 +114,7 @@ async function keyIsAdded() {
   if (!workers) return false;
   try {
     workers.onmessage = ({ ports: [port] }) => port.postMessage(secret());
-    await workers.register(WORKER, { scope: "/" });
+    await workers.register(WORKER, { scope: `${ROOT}/` });
     const { active } = await workers.ready;
     if (!workers.controller) {
       const controlled = new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));

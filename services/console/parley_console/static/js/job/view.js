@@ -1,6 +1,6 @@
 /** The page of one job: its state while it runs, then timeline, player, turns and totals. */
 
-import { call, events, json, post, Problem } from "../api.js";
+import { call, events, json, post, Problem, ROOT } from "../api.js";
 import { fill, h, icon, later, toast } from "../dom.js";
 import { clock, count, nameOf, percent, size, timeLeft, when } from "../format.js";
 import { meter, stateMark } from "../recordings/job_list.js";
@@ -22,7 +22,7 @@ const PHASES = { decoding: "Reading the recording", segmentation: "Finding speec
 
 /** @param {HTMLElement} main @param {string} jobId @param {AbortSignal} signal */
 export async function showJob(main, jobId, signal) {
-  const job = await json(`/v1/jobs/${jobId}`, { signal });
+  const job = await json(`${ROOT}/v1/jobs/${jobId}`, { signal });
   document.title = `${nameOf(job)} · Parley`;
   if (!job.finished_at) return showProgress(main, job, signal);
   if (job.state !== "succeeded") return fill(main, heading(job), ended(job, main, signal));
@@ -47,7 +47,7 @@ function heading(job, ...tools) {
   return h(
     "header.job-head",
     {},
-    h("div.job-title", {}, h("a.crumb", { href: "/" }, "Recordings"), h("h1", {}, nameOf(job)), h("p.muted.number", {}, stateMark(job.state), h("span", {}, facts.join(" · ")), job.reference && job.recording.file_name && h("span", {}, job.reference))),
+    h("div.job-title", {}, h("a.crumb", { href: `${ROOT}/` }, "Recordings"), h("h1", {}, nameOf(job)), h("p.muted.number", {}, stateMark(job.state), h("span", {}, facts.join(" · ")), job.reference && job.recording.file_name && h("span", {}, job.reference))),
     h("div.job-tools", {}, tools),
   );
 }
@@ -91,7 +91,7 @@ function removeButton(job) {
         await json(job.links.self, { method: "DELETE" });
         dialog.close();
         toast("Recording, result and record are deleted.");
-        history.pushState(null, "", "/");
+        history.pushState(null, "", `${ROOT}/`);
         dispatchEvent(new PopStateEvent("popstate"));
       } catch (error) {
         fill(problem, String(/** @type {any} */ (error).message));

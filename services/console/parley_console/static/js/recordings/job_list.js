@@ -1,6 +1,6 @@
 /** The list of recordings, with filters. It follows jobs that have not ended. */
 
-import { json } from "../api.js";
+import { json, ROOT } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { clock, count, nameOf, percent, timeLeft, when } from "../format.js";
 
@@ -53,7 +53,7 @@ export function jobList(signal) {
   /** @param {string | null} cursor */
   function query(cursor) {
     const wanted = new URLSearchParams(Object.entries({ ...filters, limit: String(PAGE), cursor: cursor ?? "" }).filter(([, value]) => value));
-    return json(`/v1/jobs?${wanted}`, { signal });
+    return json(`${ROOT}/v1/jobs?${wanted}`, { signal });
   }
 
   async function loadMore() {
@@ -109,7 +109,7 @@ function row(job) {
     "tr",
     { "data-id": job.id },
     h("td", {}, stateMark(job.state)),
-    h("td.recording", {}, h("a", { href: `/v1/jobs/${job.id}/timeline` }, nameOf(job)), second(job)),
+    h("td.recording", {}, h("a", { href: `${ROOT}/v1/jobs/${job.id}/timeline` }, nameOf(job)), second(job)),
     h("td.amount", {}, clock(job.recording.seconds)),
     h("td.amount", {}, result ? speakers(result) : ""),
     h("td.amount", {}, review ? h("span.review", {}, count(review, "turn")) : result ? h("span.muted", {}, review === 0 ? "none" : "–") : ""),

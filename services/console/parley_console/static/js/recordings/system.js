@@ -1,6 +1,6 @@
 /** Queues with their workers, and the health of the server. */
 
-import { json } from "../api.js";
+import { json, ROOT } from "../api.js";
 import { fill, h } from "../dom.js";
 import { clock, count } from "../format.js";
 import { checkIcon } from "./job_list.js";
@@ -22,7 +22,7 @@ export function systemPanels(signal) {
 
   async function refresh() {
     clearTimeout(timer);
-    const [status, missing] = await Promise.all([json("/v1/queues", { signal }), missingParts(signal)]);
+    const [status, missing] = await Promise.all([json(`${ROOT}/v1/queues`, { signal }), missingParts(signal)]);
     if (signal.aborted) return;
     fill(queues, status.queues.map(queueFacts));
     fill(checks, checksOf(status.queues, missing).map(([kind, text, note]) => h("li", {}, checkIcon(kind), h("span", {}, text, note && h("small", {}, note)))));
@@ -40,7 +40,7 @@ export function systemPanels(signal) {
 /** Return the parts that are down, by name, with the reason. @param {AbortSignal} signal @returns {Promise<Record<string, string>>} */
 async function missingParts(signal) {
   try {
-    await json("/readyz", { signal });
+    await json(`${ROOT}/readyz`, { signal });
     return {};
   } catch (problem) {
     return /** @type {any} */ (problem).document?.missing ?? { server: String(/** @type {any} */ (problem).message) };

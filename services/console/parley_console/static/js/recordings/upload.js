@@ -1,6 +1,6 @@
 /** Upload: drop files anywhere on the page, or choose them; each is sent with its progress, two at a time. */
 
-import { authorization, json } from "../api.js";
+import { authorization, json, ROOT } from "../api.js";
 import { fill, h, icon, toast } from "../dom.js";
 import { count, percent, size } from "../format.js";
 import { meter, setMeter } from "./job_list.js";
@@ -35,7 +35,7 @@ export function uploadPanel(onSent, signal) {
   const queue = h("select", { id: "upload-queue" }, h("option", { value: "interactive" }, "Now"), h("option", { value: "batch" }, "In the background"));
   const words = h("select", { id: "upload-words" }, h("option", { value: "" }, "Only who speaks"), h("option", { value: "true" }, "Write it down"));
   const wordsField = h("div.field", { hidden: true }, h("label", { for: "upload-words" }, "Text"), words);
-  json("/readyz", { signal }).then((ready) => (wordsField.hidden = !ready.transcribes), () => {}); // without an answer the choice is not offered
+  json(`${ROOT}/readyz`, { signal }).then((ready) => (wordsField.hidden = !ready.transcribes), () => {}); // without an answer the choice is not offered
   const reference = h("input", { type: "text", id: "upload-reference", maxlength: 200, autocomplete: "off", placeholder: "Optional" });
   const chooser = /** @type {HTMLInputElement} */ (h("input", { type: "file", multiple: true, hidden: true, accept: "audio/*,video/mp4,video/webm,.amr,.awb,.caf,.wma", onchange: () => take(chooser.files) }));
   const drop = h(
@@ -110,7 +110,7 @@ function send(upload) {
   const request = new XMLHttpRequest(); // fetch tells no progress of a body
   upload.request = request;
   sending.add(upload);
-  request.open("POST", `/v1/jobs?${query}`);
+  request.open("POST", `${ROOT}/v1/jobs?${query}`);
   for (const [name, value] of Object.entries({ ...authorization(), "Content-Type": "application/octet-stream" })) request.setRequestHeader(name, value);
   request.upload.onprogress = ({ loaded, total }) => {
     setMeter(bar, loaded / total);

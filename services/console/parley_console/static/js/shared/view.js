@@ -1,6 +1,6 @@
 /** The page of a shared link: timeline, turns and totals of one recording, to look at and, if shared, to listen to. */
 
-import { json, Problem, secret } from "../api.js";
+import { json, Problem, secret, ROOT } from "../api.js";
 import { fill, h, later, toast } from "../dom.js";
 import { clock, count, when } from "../format.js";
 import { Model } from "../job/model.js";
@@ -16,7 +16,7 @@ import { bringTexts, peaksOf } from "../job/view.js";
 /** @param {HTMLElement} main @param {AbortSignal} signal */
 export async function showShared(main, signal) {
   if (!secret()) throw new Problem(401, "unknown_link", "The link is not complete", "Open the whole link that you were given, with the part behind #.");
-  const job = await json("/v1/shared", { signal });
+  const job = await json(`${ROOT}/v1/shared`, { signal });
   const title = `Recording of ${new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}`;
   document.title = `${title} · Parley`;
   const [turns, peaks] = await Promise.all([json(`${job.links.turns}?text=false`, { signal }), peaksOf(job, signal)]);
