@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from parley_core.forecast import Forecast
 from parley_core.job import (
     Attempt,
     Failure,
@@ -33,6 +34,7 @@ from tests.support.valkey import Valkey
 
 QUEUE = Queue.INTERACTIVE
 FOREVER = 1e6
+MOMENTS = ("free", "line:0", "line:1", "line:2", "part:0", "part:1", "part:2", "part:3")
 START, PER_SECOND = 2.0, 0.1  # of the time that a job takes here
 
 
@@ -146,6 +148,19 @@ def test_jobs_that_tell_one_thing_alone(here: Deployment, times: dict[float, flo
     assert max(times.values()) * 0.9 <= here.left(longest) <= max(times.values()) * 11
 
 
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [({20: 40, 400: 5}, 4000), ({20: 0.5, 400: 40}, 10)],
+    ids=["longer ones are faster", "short ones take next to nothing"],
+)
+def test_no_line_through_the_known_times_gives_a_time_below_zero(
+    here: Deployment, times: dict[float, float], seconds: float
+) -> None:
+    for length, takes in 3 * list(times.items()):
+        here.run(length, takes)
+    assert here.left(here.submit(seconds)) > 0.2
+
+
 def test_without_a_worker_nobody_knows(here: Deployment) -> None:
     here.learn()
     running, waiting = here.submit(), here.submit()
@@ -180,6 +195,23 @@ def test_more_places_share_the_work(here: Deployment) -> None:
         here.start(job)
     here.work_with(2)  # two of the four stop after their jobs
     assert here.left(alone[8]) == pytest.approx(4 * taking(100), rel=0.2)
+
+
+def test_the_place_that_is_free_first_counts_not_the_one_that_was_taken_first(here: Deployment) -> None:
+    here.learn()
+    here.work_with(2)
+    for seconds in (1000, 20):
+        here.start(here.submit(seconds))
+        here.clock.advance(0.01)
+    assert here.left(here.submit(100)) == near(taking(20) + taking(100))
+
+
+def test_a_turn_of_a_lower_name_is_counted_once(here: Deployment) -> None:
+    here.submit(10)  # the message that the worker finds
+    for _ in range(5):
+        here.submit(100, "a")
+    waiting = [here.submit(250, "b") for _ in range(2)]
+    assert here.store.get(waiting[1].id).position == 1 + 3 + 1, "three turns of 105 begin before one of 255 is over"
 
 
 def test_what_a_weighted_tenant_has_waiting_counts_in_full(here: Deployment) -> None:
@@ -301,6 +333,15 @@ def test_an_estimate_that_is_always_off_is_put_right_and_its_interval_follows(
     assert (estimate.low, estimate.high) == (near(taking(100)), near(4 * taking(100)))
 
 
+def test_ratios_that_agree_leave_no_interval(here: Deployment) -> None:
+    here.learn()
+    here.client.delete(f"parley:pace:{QUEUE}:free")
+    here.client.rpush(f"parley:pace:{QUEUE}:free", *["0.0"] * 20)
+    estimate = here.submit(100).estimate
+    assert estimate is not None
+    assert estimate.low == estimate.seconds == estimate.high
+
+
 def test_few_ratios_are_not_believed(here: Deployment) -> None:
     here.learn()
     estimate = here.submit(100).estimate
@@ -350,6 +391,9 @@ def test_no_read_costs_more_when_more_jobs_wait_and_run(here: Deployment) -> Non
     assert last.estimate is not None
     assert commands(here) - calls < 300
     assert last.position == 299
+    here.client.config_resetstat()
+    here.store.page(JobQuery("north", limit=100))
+    assert here.client.info("commandstats")["cmdstat_lrange"]["calls"] <= len(MOMENTS), "the ratios of each moment once"
 
 
 def commands(here: Deployment) -> int:
@@ -365,4 +409,15 @@ def test_restored_ends_teach(here: Deployment) -> None:
         new = new_job(seconds=seconds)
         end = JobEnd(JobState.SUCCEEDED, finished, began, 1, (attempt,), None, result)
         here.store.restore(new, began, 0, end)
+    known = here.client.hgetall(f"parley:pace:{QUEUE}")
+    end = JobEnd(JobState.SUCCEEDED, began, began, 1, (), None, result)
+    assert here.store.restore(new_job(), began, 0, end), "an end without its attempt"
+    assert here.client.hgetall(f"parley:pace:{QUEUE}") == known
     assert here.left(here.submit(300)) == near(taking(300))
+
+
+def test_a_job_that_ends_or_is_purged_while_its_list_is_read_has_no_estimate(here: Deployment) -> None:
+    here.learn()
+    ended = here.run(100)
+    listed = [(job_id, {"state": "running"}) for job_id in (ended.id, "purged")]
+    assert here.store._forecasts(listed) == [Forecast(), Forecast()]

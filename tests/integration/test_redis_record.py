@@ -242,6 +242,14 @@ def test_a_job_that_runs_again_is_no_longer_late(store: RedisJobStore, redis: An
     assert redis.zcard("parley:removing") == 0
 
 
+def test_the_recording_of_a_job_that_runs_again_is_not_given_out_for_removal(store: RedisJobStore, redis: Any) -> None:
+    lease = running(store)
+    redis.zadd("parley:audio_expiry", {lease.job_id: 0})
+    redis.zadd("parley:removing", {f"{lease.job_id}:audio": 0})
+    assert list(store.claim_recordings(1)) == []
+    assert (redis.zcard("parley:audio_expiry"), redis.zcard("parley:removing")) == (0, 0)
+
+
 def test_a_key_that_has_made_its_job_is_held_by_nobody(store: RedisJobStore, redis: Any) -> None:
     store.reserve_key("default", "k", "a request", 60)
     job = store.create(new_job(), IdempotencyKey("k", "d")).job

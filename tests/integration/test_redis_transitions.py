@@ -17,6 +17,7 @@ from parley_core.job import (
     JobOptions,
     JobState,
     Lease,
+    Phase,
     Queue,
     ResultSummary,
     RetryIn,
@@ -225,6 +226,28 @@ def test_an_older_message_moves_no_queue_back(store: RedisJobStore, redis: Any) 
     redis.set("parley:started:interactive", 2**52)
     started(store, job)
     assert int(redis.get("parley:started:interactive")) == 2**52
+
+
+def test_a_job_that_has_its_turn_takes_the_room_of_its_message_until_it_is_published(store: RedisJobStore) -> None:
+    for _ in range(6):
+        accepted(store)
+    assert [len(store.take_turns(10)) for _ in range(2)] == [4, 0]
+
+
+def test_an_ended_job_keeps_nothing_of_its_way_there(store: RedisJobStore, redis: Any) -> None:
+    lease = started(store, queued(store))
+    assert store.get(lease.job_id).started_at is not None
+    store.renew(lease, 30, Phase.EMBEDDING, 0.5)
+    before = fields(redis, lease.job_id)
+    store.cancel(lease.job_id)
+    gone = {"phase", "published_at", "accepted_at", "turn", "progressed_at"}
+    assert before - fields(redis, lease.job_id) == gone
+
+
+def test_usage_names_only_what_was_used(store: RedisJobStore, redis: Any) -> None:
+    store.cancel(accepted(store).id)
+    (key,) = redis.scan_iter("parley:usage:*")
+    assert redis.hgetall(key) == {"interactive:cancelled": "1"}
 
 
 def test_a_result_of_a_job_that_redis_has_lost_is_refused(store: RedisJobStore, redis: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,19 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreUnavailable, UnsafeSettings
-from parley_core.job import Failure, GiveUp, Job, JobOptions, JobState, Lease, NewJob, Phase, ResultSummary, RetryIn
+from parley_core.job import (
+    Failure,
+    GiveUp,
+    Job,
+    JobEnd,
+    JobOptions,
+    JobState,
+    Lease,
+    NewJob,
+    Phase,
+    ResultSummary,
+    RetryIn,
+)
 from parley_core.recording import result_key
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
@@ -142,6 +155,23 @@ def test_an_attempt_that_a_stopping_worker_gave_back_is_a_span(traced: Traced, c
     assert traced.store.stats().counters["attempts_started|queue=interactive"] == 2
 
 
+def test_a_claimed_trace_is_no_other_keepers_and_a_sent_one_leaves_nothing(traced: Traced, valkey: Valkey) -> None:
+    traced.store.cancel(traced.accept().id)
+    outbox = traced.sender._traces
+    claimed = outbox.claim(10, 60)
+    assert (len(claimed), outbox.claim(10, 60)) == (1, [])
+    assert outbox.forget(claimed) == 0
+    assert valkey.client().keys("parley:trac*") == ["parley:tracing"]
+
+
+def test_an_end_of_long_ago_that_is_restored_is_not_sent_again(traced: Traced) -> None:
+    began = datetime.now(UTC) - timedelta(hours=1)
+    for finished_at, sent in ((began, 0), (datetime.now(UTC), 1)):
+        end = JobEnd(JobState.CANCELLED, finished_at)
+        assert traced.store.index.restore(new_job(), began, 0, end)
+        assert traced.send() == sent
+
+
 def test_a_keeper_that_dies_after_sending_sends_the_same_spans_again(
     traced: Traced, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +212,22 @@ def test_too_many_waiting_traces_are_counted_and_not_kept(traced: Traced, collec
     new = traced.accept()
     traced.store.cancel(new.id)
     assert (traced.store.stats().counters["traces_dropped"], redis.zcard("parley:traces")) == (1, 10_000)
+    assert redis.keys("parley:trace:*") == []
     assert traced.send() == 0
+
+
+def test_what_waits_for_the_collector_is_bounded(traced: Traced, valkey: Valkey) -> None:
+    redis, new = valkey.client(), traced.accept()
+    lines = f"parley:trace:{new.id}:0"
+    redis.rpush(lines, *["phase 1 decoding"] * 300)
+    _, lease = traced.start(new)
+    assert redis.llen(lines) == 200, "of one run"
+    redis.delete(lines)
+    traced.store.renew(lease, 30, Phase.SEGMENTATION, 0.2)
+    traced.store.cancel(new.id)
+    for key in (lines, "parley:traces"):
+        assert 86_400 < redis.ttl(key) <= 2 * 86_400
+    assert 0 < redis.ttl("parley:tracing") < 86_400, "a deployment whose keeper sends no more traces notes no more"
 
 
 def test_the_trace_of_a_job_that_is_purged_at_once_is_sent(traced: Traced, collector: Collector) -> None:

@@ -39,6 +39,7 @@ TESTS = (
     "tests/integration/test_redis_record.py",
     "tests/integration/test_redis_transitions.py",
     "tests/integration/test_restore.py",
+    "tests/integration/test_traces.py",
     "tests/unit/api/test_idempotency.py",
     "tests/unit/api/test_jobs.py",
     "tests/unit/api/test_stores_down.py",

@@ -13,7 +13,7 @@ for number = 1, tonumber(job[3]) do
   redis.call('HDEL', key, field .. ':worker', field .. ':started_at', field .. ':ended_at', field .. ':code',
     field .. ':detail')
 end
-redis.call('HDEL', key, 'turn', 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail', 'stopped')
+redis.call('HDEL', key, 'nonce', 'started_at', 'finished_at', 'error_code', 'error_detail', 'stopped')
 enter(id, 'queued')
 redis.call('HSET', key, 'attempt', '0', 'progress', '0', 'accepted_at', int(now))
 redis.call('HINCRBY', key, 'run', 1)
