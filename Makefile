@@ -139,7 +139,9 @@ lock: $(VENV)/tools.stamp  ## Make requirements/*.txt anew from *.in
 		constraint=; [ $$name = dev ] || constraint="--constraint requirements/dev.txt"; \
 		$(COMPILE) $$constraint requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
-	@$(COMPILE) tests/clients/requirements.in --output-file tests/clients/requirements.txt
+	@for name in requirements requirements-tus; do \
+		$(COMPILE) tests/clients/$$name.in --output-file tests/clients/$$name.txt || exit 1; \
+	done
 
 weights: $(VENV)/dev.stamp  ## Make the 8-bit models from the released ones; prints their hashes
 	@$(BIN)/python -m tools.weights

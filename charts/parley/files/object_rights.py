@@ -21,19 +21,22 @@ WRITE = ("s3:PutObject", "s3:AbortMultipartUpload")
 
 RIGHTS = {
     "api": {
-        "read": ("recordings", "results", "jobs", "unrecorded", "idempotency", "voiceprints", "keys", "checks"),
-        "write": (
-            *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency", "voiceprints", "keys"),
+        "read": (
+            *("recordings", "results", "jobs", "unrecorded", "idempotency", "voiceprints", "keys", "uploads"),
             "checks",
         ),
-        "delete": ("recordings", "results", "jobs", "checkpoints", "keys", "checks"),
+        "write": (
+            *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency", "voiceprints", "keys"),
+            *("uploads", "checks"),
+        ),
+        "delete": ("recordings", "results", "jobs", "checkpoints", "keys", "uploads", "checks"),
     },
     "keeper": {
         "read": ("results", "jobs", "unrecorded", "history", "voiceprints", "checks"),
         "write": ("results", "jobs", "changes", "unrecorded", "history", "voiceprints", "checks"),
         "delete": (
             *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency"),
-            *("checkpoints", "voiceprints", "checks"),
+            *("checkpoints", "voiceprints", "uploads", "checks"),
         ),
     },
     "worker": {

@@ -119,6 +119,7 @@ annotations:
 - {name: PARLEY_LEASE_SECONDS, value: {{ .root.Values.limits.leaseSeconds | quote }}}
 - {name: PARLEY_QUEUE_LIMIT, value: {{ .root.Values.limits.queueLimit | int64 | quote }}}
 - {name: PARLEY_SANDBOX_REQUIRED, value: {{ .root.Values.sandbox.required | quote }}}
+- {name: PARLEY_UPLOAD_SECONDS, value: {{ .root.Values.limits.uploadSeconds | int64 | quote }}}
 - {name: PARLEY_RETAIN_SECONDS, value: {{ .root.Values.limits.retainSeconds | int64 | quote }}}
 {{- if ne (toString .root.Values.limits.retainAudioSeconds) "" }}
 - {name: PARLEY_RETAIN_AUDIO_SECONDS, value: {{ .root.Values.limits.retainAudioSeconds | int64 | quote }}}
@@ -133,6 +134,7 @@ annotations:
 - {name: PARLEY_TENANT_UNFINISHED_JOBS, value: {{ $limits.unfinishedJobs | int64 | quote }}}
 - {name: PARLEY_TENANT_AUDIO_HOURS_PER_DAY, value: {{ $limits.audioHoursPerDay | quote }}}
 - {name: PARLEY_TENANT_STORED_BYTES, value: {{ $limits.storedBytes | int64 | quote }}}
+- {name: PARLEY_TENANT_OPEN_UPLOADS, value: {{ $limits.openUploads | int64 | quote }}}
 - {name: PARLEY_TENANT_UPLOADS, value: {{ $limits.uploads | int64 | quote }}}
 - {name: PARLEY_TENANT_WAITS, value: {{ $limits.waits | int64 | quote }}}
 {{- with .Values.tenants }}

@@ -28,6 +28,7 @@ from parley_api.routes import (
     shares,
     transcripts,
     turns,
+    uploads,
     usage,
     voiceprints,
 )
@@ -71,6 +72,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     error_handlers.install(app)
     for module in (
         jobs,
+        uploads,
         turns,
         corrections,
         transcripts,

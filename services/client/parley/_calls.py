@@ -18,7 +18,7 @@ from uuid import uuid4
 from parley._download import Download
 from parley._httpx import httpx
 from parley._responses import api_error, parse
-from parley._upload import OnBytes, Upload
+from parley._upload import OnBytes, Part, Upload
 from parley.corrections import Correction, Questions
 from parley.errors import WaitTimedOut
 from parley.models import Document, Job, JobPage, QueueStatus
@@ -46,7 +46,7 @@ class Call(Generic[T]):
         params: query parameters; those that are None are left out.
         json: request body as a JSON object.
         content: request body as bytes.
-        upload: request body as a recording.
+        upload: request body as a recording, or as a part of one.
         download: where the body of a successful response goes; `read` then sees an empty one.
         repeatable: the call has the same effect when the server receives it twice.
         accept: status codes from 400 on that `read` expects.
@@ -60,7 +60,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Document | None = None
     content: bytes | None = None
-    upload: Upload | None = None
+    upload: Upload | Part | None = None
     download: Download | None = None
     repeatable: bool = True
     accept: tuple[int, ...] = ()
@@ -76,11 +76,7 @@ def submit(
     options: SubmitOptions,
 ) -> Call[Job]:
     """Submit a recording. One idempotency key for all tries makes the call repeatable."""
-    if unknown := options.keys() - SubmitOptions.__optional_keys__:
-        raise TypeError(f"submit() has no option {', '.join(sorted(unknown))}")
-    channels = options.get("channels")
-    params: dict[str, object] = dict(options)
-    params["channels"] = ",".join(channels) if channels else None
+    params = _sent_options(options)
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
     if is_link(recording):
         return _submit_link(str(recording), transcript, headers, conditions, params)
@@ -89,10 +85,29 @@ def submit(
     for flag in ("speaker_embeddings", "transcribe"):
         params[flag] = "true" if options.get(flag) else None
     path = Path(recording)
-    # A name with bytes that are not UTF-8 (surrogates in Python) cannot be part of a URL.
-    params["file_name"] = options.get("file_name") or path.name.encode(errors="replace").decode()
+    params["file_name"] = options.get("file_name") or name_of(path)
     upload = Upload(path, on_bytes, transcript)
     return Call("POST", "/v1/jobs", _job, params=params, headers=upload.headers | headers, upload=upload)
+
+
+def submit_upload(upload_id: str, idempotency_key: str | None, options: SubmitOptions) -> Call[Job]:
+    """Submit an upload that is complete."""
+    given = {"upload": upload_id, **_sent_options(options)}
+    body = {name: value for name, value in given.items() if value not in (None, False)}
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    return Call("POST", "/v1/jobs", _job, headers=headers, json=body, read_seconds=LINK_SECONDS)
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a file as text: bytes that are not UTF-8 (surrogates in Python) cannot be sent."""
+    return path.name.encode(errors="replace").decode()
+
+
+def _sent_options(options: SubmitOptions) -> dict[str, object]:
+    if unknown := options.keys() - SubmitOptions.__optional_keys__:
+        raise TypeError(f"submit() has no option {', '.join(sorted(unknown))}")
+    channels = options.get("channels")
+    return {**options, "channels": ",".join(channels) if channels else None}
 
 
 def is_link(recording: str | os.PathLike[str]) -> bool:

@@ -7,14 +7,14 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from typing import Any, TypeVar, cast
 
 from parley._calls import Call
 from parley._httpx import httpx
 from parley._responses import api_error
 from parley._retry import CallError, Retries, RetryPolicy
-from parley.errors import ParleyApiError, ParleyConnectionError
+from parley.errors import ParleyApiError, ParleyClientError, ParleyConnectionError
 
 DEFAULT_URL = "http://127.0.0.1:7001"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -148,6 +148,20 @@ class Transport(BaseTransport):
             except (ParleyConnectionError, ParleyApiError) as error:
                 self._sleep(self._seconds_before_retry(retries, error))
 
+    def run(self, steps: Generator[Call[Any], Any, T]) -> T:
+        """Send the calls of a generator, which gets their results and errors; return what it returns."""
+        try:
+            call = next(steps)
+            while True:
+                try:
+                    result = self.send(call)
+                except ParleyClientError as error:
+                    call = steps.throw(error)
+                else:
+                    call = steps.send(result)
+        except StopIteration as end:
+            return cast(T, end.value)
+
     def _try(self, call: Call[T]) -> T:
         content = call.upload.chunks() if call.upload else call.content
         try:
@@ -188,6 +202,20 @@ class AsyncTransport(BaseTransport):
                 return await self._try(call)
             except (ParleyConnectionError, ParleyApiError) as error:
                 await self._sleep(self._seconds_before_retry(retries, error))
+
+    async def run(self, steps: Generator[Call[Any], Any, T]) -> T:
+        """Send the calls of a generator; see Transport.run."""
+        try:
+            call = next(steps)
+            while True:
+                try:
+                    result = await self.send(call)
+                except ParleyClientError as error:
+                    call = steps.throw(error)
+                else:
+                    call = steps.send(result)
+        except StopIteration as end:
+            return cast(T, end.value)
 
     async def _try(self, call: Call[T]) -> T:
         content = call.upload.async_chunks() if call.upload else call.content

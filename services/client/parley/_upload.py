@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -95,3 +95,44 @@ class Upload:
     def _report(self, sent: int) -> None:
         if self._on_bytes is not None:
             self._on_bytes(sent, self._bytes)
+
+
+class Part:
+    """Some of the bytes of a recording: the body of a request that goes on with an upload.
+
+    Args:
+        path: of the recording.
+        start, end: offsets of the bytes.
+        total: length of the recording.
+        on_bytes: called as the bytes are sent.
+    """
+
+    headers: Mapping[str, str]
+
+    def __init__(self, path: Path, start: int, end: int, total: int, on_bytes: OnBytes | None) -> None:
+        self._path, self._start, self._end = path, start, end
+        self._total, self._on_bytes = total, on_bytes
+        self.headers = {"Content-Type": "application/offset+octet-stream", "Content-Length": str(end - start)}
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes from the beginning."""
+        at = self._start
+        with self._path.open("rb") as file:
+            file.seek(at)
+            while chunk := file.read(min(CHUNK_BYTES, self._end - at)):
+                yield chunk
+                at = self._report(at + len(chunk))
+
+    async def async_chunks(self) -> AsyncIterator[bytes]:
+        """Yield the bytes from the beginning; reads in a thread."""
+        at = self._start
+        with await asyncio.to_thread(self._path.open, "rb") as file:
+            file.seek(at)
+            while chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, self._end - at)):
+                yield chunk
+                at = self._report(at + len(chunk))
+
+    def _report(self, sent: int) -> int:
+        if self._on_bytes is not None:
+            self._on_bytes(sent, self._total)
+        return sent

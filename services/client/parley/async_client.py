@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from parley import _calls
+from parley import _calls, _resumable
 from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import AsyncTransport, OnRetry
@@ -84,10 +84,16 @@ class AsyncParley:
         on_bytes: OnBytes | None = None,
         sha256: str | None = None,
         etag: str | None = None,
+        resumable: bool | None = None,
+        resume_folder: str | os.PathLike[str] | None = None,
         **options: Unpack[SubmitOptions],
     ) -> Job:
         """Submit the recording in a file, or behind a link, and return its job; see Parley.submit."""
         words = None if transcript is None else Path(transcript)
+        if _resumable.applies(recording, words, resumable) and not (sha256 or etag):
+            notes = _resumable.UploadNotes(Path(resume_folder), self.url) if resume_folder else None
+            steps = _resumable.submit(Path(recording), idempotency_key, on_bytes, options, notes)
+            return await self._transport.run(steps)
         conditions = {"sha256": sha256, "etag": etag}
         call = _calls.submit(recording, words, idempotency_key, on_bytes, conditions, options)
         return await self._transport.send(call)

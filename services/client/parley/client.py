@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from parley import _calls
+from parley import _calls, _resumable
 from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
@@ -87,6 +87,8 @@ class Parley:
         on_bytes: OnBytes | None = None,
         sha256: str | None = None,
         etag: str | None = None,
+        resumable: bool | None = None,
+        resume_folder: str | os.PathLike[str] | None = None,
         **options: Unpack[SubmitOptions],
     ) -> Job:
         """Submit the recording in a file, or behind a link, and return its job.
@@ -104,13 +106,19 @@ class Parley:
             on_bytes: called with the number of bytes sent so far and the total.
             sha256: with a link: SHA-256 of the recording, in hex. Another recording is refused.
             etag: with a link: `ETag` of the recording. A recording with another one is refused.
+            resumable: send the file so that it goes on after a cut; by default from 32 MiB on.
+            resume_folder: where unfinished uploads are noted, so that a later call with the same file goes on.
             options: see SubmitOptions.
 
         Raises:
             OSError: the file cannot be read.
-            TypeError: a link has a transcript, or a file has a condition.
+            TypeError: a link has a transcript, a file has a condition, or neither can be resumed.
         """
         words = None if transcript is None else Path(transcript)
+        if _resumable.applies(recording, words, resumable) and not (sha256 or etag):
+            notes = _resumable.UploadNotes(Path(resume_folder), self.url) if resume_folder else None
+            steps = _resumable.submit(Path(recording), idempotency_key, on_bytes, options, notes)
+            return self._transport.run(steps)
         conditions = {"sha256": sha256, "etag": etag}
         call = _calls.submit(recording, words, idempotency_key, on_bytes, conditions, options)
         return self._transport.send(call)

@@ -365,7 +365,7 @@ class RecordingStore(Protocol):
         ...
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store a small object unless one of this name exists. Return whether this call stored it."""
+        """Store an object of a few megabytes at most, unless one of this name exists; return whether this call did."""
         ...
 
     def keys(self, prefix: str) -> Sequence[str]:

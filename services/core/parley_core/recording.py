@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
-from parley_core.job_id import day_of
+from parley_core.job_id import day_of, made_at
+
+UPLOADS = "uploads"  # folder of the recordings that arrive in parts
+UUID_LENGTH = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,20 @@ def recording_key(job_id: str, again: str | None = None) -> str:
     """Return where a job's recording is kept; `again` tells a second upload for the same job from the first."""
     name = job_id if again is None else f"{job_id}_{again}"
     return f"recordings/{day_of(job_id)}/{name}"
+
+
+def upload_folder(tenant: str) -> str:
+    """Return the folder of a tenant's resumable uploads: each has a folder in it, which its id names.
+
+    An id is a UUID of version 7, a hyphen and the length in bytes, so that names tell all that limits and the removal
+    of abandoned uploads need.
+    """
+    return f"{UPLOADS}/{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
+
+
+def upload_begun_at(upload_id: str) -> datetime:
+    """Return when a resumable upload was begun. Raises ValueError for a text that is no id of one."""
+    return made_at(upload_id[:UUID_LENGTH])
 
 
 def result_folder(job_id: str) -> str:

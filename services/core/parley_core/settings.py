@@ -19,7 +19,7 @@ from parley_core.job import TimeLimits
 from parley_core.secret_files import secret_of, secrets_of, with_password, with_sentinel_password
 from parley_core.targets import AddressGuard
 from parley_core.tenants import TenantQuota
-from parley_core.validation import requirement
+from parley_core.validation import wrong_settings
 
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
 HARD_AFTER_SOFT = 60.0  # seconds between the soft and the hard limit, to clean up
@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     max_uploads: int = Field(64, ge=2)
     """Largest number of recordings that one API process receives at a time, each with up to 5 MB of memory."""
 
+    upload_seconds: int = Field(86_400, ge=60)
+    """How long a resumable upload is kept after its beginning, unless a submit takes it."""
+
     # Limits on a tenant. A server without API keys has one tenant, which has no limits.
 
     tenant_requests_per_minute: int = Field(1_200, ge=0)
@@ -123,6 +126,9 @@ class Settings(BaseSettings):
 
     tenant_stored_bytes: int = Field(0, ge=0)
     """Largest number of bytes of recordings that a tenant may store; 0 is without a limit."""
+
+    tenant_open_uploads: int = Field(32, ge=0)
+    """Largest number of resumable uploads of a tenant that no submit has taken yet; 0 is without a limit."""
 
     tenant_uploads: int = Field(32, ge=1)
     """Largest number of recordings that one API process receives from a tenant at a time; never more than half of
@@ -388,13 +394,3 @@ class Settings(BaseSettings):
                 f"({self.longest_attempt_seconds:.0f} s, PARLEY_LONGEST_ATTEMPT_SECONDS). Cut it into parts."
             )
         return TimeLimits(soft=soft, hard=soft + HARD_AFTER_SOFT)
-
-
-def wrong_settings(error: ValidationError) -> list[str]:
-    """Return a sentence per wrong variable of the environment, or per wrong combination of them."""
-    return [
-        f"{one['ctx']['error']}."
-        if one["type"] == "value_error"
-        else f"{' '.join(f'PARLEY_{part}'.upper() for part in one['loc'])} {requirement(one)}."
-        for one in error.errors()
-    ]

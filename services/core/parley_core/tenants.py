@@ -24,6 +24,7 @@ class TenantQuota(BaseModel):
     unfinished_jobs: int | None = Field(None, ge=0)
     audio_hours_per_day: float | None = Field(None, ge=0)
     stored_bytes: int | None = Field(None, ge=0)
+    open_uploads: int | None = Field(None, ge=0)
     link_hosts: str | None = None
     link_buckets: str | None = None
     retain_audio_seconds: int | None = Field(None, ge=0)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 RULES: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
@@ -60,3 +62,13 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     return ", ".join(re.findall(r"'([^']*)'", value)) if isinstance(value, str) else value
+
+
+def wrong_settings(error: ValidationError) -> list[str]:
+    """Return a sentence per wrong variable of the environment, or per wrong combination of them."""
+    return [
+        f"{one['ctx']['error']}."
+        if one["type"] == "value_error"
+        else f"{' '.join(f'PARLEY_{part}'.upper() for part in one['loc'])} {requirement(one)}."
+        for one in error.errors()
+    ]

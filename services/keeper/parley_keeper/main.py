@@ -21,6 +21,7 @@ from parley_core.settings import Settings
 from parley_core.storage.objects import object_store
 from parley_core.targets import AddressGuard
 from parley_keeper import health
+from parley_keeper.abandoned_uploads import UploadCollector
 from parley_keeper.delivery.sender import Sender
 from parley_keeper.ended_voiceprints import VoiceprintCollector
 from parley_keeper.inventory import Inventory
@@ -49,7 +50,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     objects, queue = object_store(settings), CeleryJobQueue.from_settings(settings)
     store = DurableJobStore.from_settings(settings, objects)
     reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
-    inventory = Inventory(objects)
+    inventory, uploads = Inventory(objects), UploadCollector(objects, settings.upload_seconds)
     voiceprints = RedisVoiceprintStore.from_settings(settings)
     ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
     guard = AddressGuard(settings.webhook_networks)
@@ -67,6 +68,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("end_voiceprints", 5.0, ended.run_once),
         MaintenanceTask("deliver", 1.0, sender.run_once),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
+        MaintenanceTask("remove_uploads", 600.0, uploads.collect),
         MaintenanceTask("measure_service", SERVICE_SECONDS, partial(measure_service, store)),
         MaintenanceTask("count_backlog", 15.0, inventory.count_backlog),
         MaintenanceTask("find_oldest_recording", 600.0, inventory.find_oldest),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from parley_core.errors import ParleyError
-from parley_core.settings import wrong_settings
+from parley_core.validation import wrong_settings
 from parley_local.errors import MachineError
 from parley_local.machine import stop_on_signals
 from parley_local.serving import serve

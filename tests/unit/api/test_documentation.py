@@ -183,7 +183,7 @@ async def test_a_submit_is_described_with_its_limits(document: Document) -> None
     query = {one["name"]: one["schema"] for one in submit["parameters"] if one["in"] == "query"}
     assert set(form) - {"audio", "transcript"} == set(query) == set(schemas.SubmitOptions.model_fields)
     link = document["components"]["schemas"]["SubmitLink"]["properties"]
-    assert set(link) - set(query) == {"url", "object", "sha256", "etag"}
+    assert set(link) - set(query) == {"url", "object", "upload", "sha256", "etag"}
     for described in (form, link, query):
         assert (described["num_speakers"]["minimum"], described["num_speakers"]["maximum"]) == (1, 50)
         assert described["speaker_embeddings"]["type"] == "boolean"

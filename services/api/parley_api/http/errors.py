@@ -15,6 +15,13 @@ PermanentError
 ├── LinkNotAllowed                 a link to a host or bucket that the tenant may not name
 ├── LinkUnusable                   the host of a link answers with something else than the recording
 ├── LinkChanged                    the recording behind a link is not the one that the caller means
+├── UnsupportedTus                 a request that follows no version of the tus protocol that is spoken here
+├── UploadNotFound                 the tenant has no resumable upload with this id
+├── UploadExpired                  the time of the resumable upload is over
+├── UploadOffsetConflict           the resumable upload ends elsewhere
+├── UploadTooLong                  more bytes than the resumable upload lacks
+├── TooManyParts                   the resumable upload has as many parts as it may
+├── UploadIncomplete               a submit of a resumable upload that lacks bytes
 ├── CorrectionConflict             another correction was made in the meantime
 ├── TooManyCorrections             the result has as many corrections as it may
 ├── VersionNotFound                the result has no such version
@@ -119,6 +126,46 @@ class LinkChanged(PermanentError):
 
 class LinkUnreachable(RetryableError):
     code = "link_unreachable"
+
+
+class UnsupportedTus(PermanentError):
+    code = "unsupported_tus_version"
+
+
+class UploadNotFound(PermanentError):
+    code = "upload_not_found"
+
+
+class UploadExpired(PermanentError):
+    code = "upload_expired"
+
+
+class UploadOffsetConflict(PermanentError):
+    """`offset` is the number of bytes that the server has, as far as it knows."""
+
+    code = "upload_offset_conflict"
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"The upload has {offset} bytes, or another request writes to it. Ask for its offset.")
+        self.members = {"offset": offset}
+
+
+class UploadTooLong(PermanentError):
+    code = "upload_too_long"
+
+
+class TooManyParts(PermanentError):
+    code = "too_many_parts"
+
+
+class UploadIncomplete(PermanentError):
+    """`offset` is the number of bytes that the server has."""
+
+    code = "upload_incomplete"
+
+    def __init__(self, offset: int, length: int) -> None:
+        super().__init__(f"The upload has {offset} of {length} bytes. Send the rest first.")
+        self.members = {"offset": offset}
 
 
 class CorrectionConflict(PermanentError):

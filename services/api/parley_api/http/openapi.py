@@ -59,6 +59,7 @@ WITHOUT_KEYS = "This server has no API keys: no key is needed, and it answers on
 
 TAGS = [
     {"name": "jobs", "description": "Submit recordings, follow their jobs, read results."},
+    {"name": "uploads", "description": "Recordings that arrive in parts, by the tus protocol 1.0."},
     {"name": "voiceprints", "description": "Enrol the voices of persons, so that their turns get names."},
     {"name": "deliveries", "description": "Ends of jobs, sent to the `callback_url` of their submit."},
     {"name": "shares", "description": "Links that open the timeline of one job without an API key."},
@@ -136,10 +137,10 @@ LINK_BODY = "SubmitLink"  # name of its schema
 
 
 def link_body() -> Schema:
-    """Return the schema of a submit by link."""
+    """Return the schema of a submit that names its recording."""
     return {
         "type": "object",
-        "description": "A link to the recording, in `url` or `object`, and the options.",
+        "description": "Where the recording is, in `url`, `object` or `upload`, and the options.",
         "additionalProperties": False,
         "properties": options_of(LinkBody) | options_of(SubmitOptions),
         "examples": [examples.LINK],
@@ -170,7 +171,7 @@ def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
     )
     if model is SubmitOptions:
         content["application/json"] = {"schema": {"$ref": REFERENCE.format(model=LINK_BODY)}}
-        description += "; or JSON with a link to the recording, and the options"
+        description += "; or JSON with a link to the recording, or the id of an upload, and the options"
     body = {"required": True, "description": f"{description}.", "content": content}
     return {"requestBody": body, "parameters": [*headers, *query]}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from parley_api.http import errors as api
 from parley_api.http.kind import Kind
 from parley_api.http.result_kinds import RESULT_KINDS
+from parley_api.http.upload_kinds import UPLOAD_KINDS
 from parley_core import errors as core
 
 CLIENT_CLOSED_REQUEST = 499  # no caller is left to read it; it only shows in the log and in metrics
@@ -160,6 +161,7 @@ KINDS: Mapping[str, Kind] = {
         "Send the request again after `Retry-After`: it returns the same job.",
         retry_after=2,
     ),
+    **UPLOAD_KINDS,
     # The recording
     core.EmptyRecording.code: Kind(
         422,

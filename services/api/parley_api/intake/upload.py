@@ -30,6 +30,7 @@ from parley_api.http.errors import (
 )
 from parley_api.http.validation import SHOWN_NAME, validated
 from parley_api.intake.multipart import MultipartBody, Part
+from parley_api.intake.open_upload import taken
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.schemas import ConsultOptions, clean_file_name
@@ -155,6 +156,7 @@ async def received(
         QueueFull: before the recording is received.
         RecordingError: by its subclasses; see `stored`.
         LinkNotAllowed, LinkUnreachable, LinkUnusable, LinkChanged: the recording cannot be fetched.
+        UploadNotFound, UploadExpired, UploadIncomplete: the body names an upload that cannot be taken.
         UnsupportedBody, BodyStalled: the body is neither a form nor a recording, or nothing arrives.
         ObjectStoreUnavailable: the recording cannot be stored.
     """
@@ -173,12 +175,8 @@ async def received(
 
         if body is not None:
             options()  # before anything is fetched
-            refusal, count = TooManyUploads(TOO_MANY_FETCHES), deps.http_metrics.refuse
-            await stack.enter_async_context(slot_or_refusal(deps.fetches, tenant, FETCH_WAIT_SECONDS, refusal, count))
-            link = await deps.blocking.objects(deps.links.of, tenant, body)
-            recording = await stack.enter_async_context(deps.fetcher.opened(link))
-            upload = await store(recording, link.name)
-            if link.sha256 not in (None, upload.sha256):
+            upload = await store(*await stack.enter_async_context(_named(deps, tenant, body)))
+            if body.sha256 is not None and body.sha256.lower() != upload.sha256:
                 raise LinkChanged("The recording has another SHA-256 than `sha256`.")
         elif media_type == FORM:
             _require_announced_size(request, deps, FORM_OVERHEAD_BYTES + MAX_TRANSCRIPT_BYTES)
@@ -190,6 +188,22 @@ async def received(
         else:
             raise UnsupportedBody(f"Send {FORM} with an `{AUDIO}` part, or the recording itself as audio/*.")
         yield upload, options()
+
+
+@asynccontextmanager
+async def _named(
+    deps: Dependencies, tenant: str, body: LinkBody
+) -> AsyncIterator[tuple[AsyncIterator[bytes], str | None]]:
+    """Give the bytes and the file name of the recording that a body names."""
+    if body.upload is not None:
+        async with taken(deps, tenant, body.upload) as (upload, chunks):
+            yield chunks, upload.file_name
+        return
+    refusal, count = TooManyUploads(TOO_MANY_FETCHES), deps.http_metrics.refuse
+    async with slot_or_refusal(deps.fetches, tenant, FETCH_WAIT_SECONDS, refusal, count):
+        link = await deps.blocking.objects(deps.links.of, tenant, body)
+        async with deps.fetcher.opened(link) as chunks:
+            yield chunks, link.name
 
 
 def _valid_options(deps: Dependencies, tenant: str, model: type[Options], values: dict[str, str]) -> Options:

@@ -21,6 +21,9 @@ from parley_api.http.errors import (
     TooManyUploads,
     TooManyWaits,
     UnsupportedBody,
+    UploadExpired,
+    UploadIncomplete,
+    UploadNotFound,
 )
 from parley_api.http.openapi import ACCEPTED, IDEMPOTENCY_KEY, problems, submit_call
 from parley_api.routes.context import Deps, FoundJob, NoQuery, Tenant, needs
@@ -58,7 +61,17 @@ SUBMIT_ERRORS = (
     errors.ObjectStoreUnavailable,
     errors.DecodingInterrupted,
 )
-"""Errors of a submit, besides those of every call and those of links."""
+"""Errors of a submit, besides those of every call and those of recordings that are named."""
+NAMING_ERRORS = (
+    LinkNotAllowed,
+    LinkUnusable,
+    LinkChanged,
+    LinkUnreachable,
+    UploadNotFound,
+    UploadExpired,
+    UploadIncomplete,
+)
+"""Errors of a submit that names its recording."""
 
 
 @router.post(
@@ -67,7 +80,7 @@ SUBMIT_ERRORS = (
     summary="Submit a recording",
     response_model=JobAnswer,
     openapi_extra=submit_call(SubmitOptions, IDEMPOTENCY_KEY),
-    responses={**ACCEPTED, **problems(*SUBMIT_ERRORS, LinkNotAllowed, LinkUnusable, LinkChanged, LinkUnreachable)},
+    responses={**ACCEPTED, **problems(*SUBMIT_ERRORS, *NAMING_ERRORS)},
     dependencies=needs(Scope.SUBMIT),
 )
 async def submit_job(request: Request, response: Response, deps: Deps, tenant: Tenant) -> JobAnswer:

@@ -22,6 +22,7 @@ from parley_api.runtime.shares import Shares
 from parley_api.runtime.stored_keys import StoredKeys
 from parley_api.runtime.tenant_limits import TenantLimits, redis_storage
 from parley_api.runtime.tenant_slots import TenantSlots
+from parley_api.runtime.uploads import Uploads
 from parley_core.celery_queue import CeleryJobQueue
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.ports import JobQueue, RecordingStore
@@ -44,6 +45,7 @@ class Dependencies:
         admission: refuses submits before their body is read.
         readiness: tells which component is down.
         uploads: slots for recordings that are received.
+        open_uploads: recordings that arrive in parts.
         probes: slots for recordings that are measured.
         waits: slots for calls that wait for a job.
         links: which links a tenant may give.
@@ -73,6 +75,7 @@ class Dependencies:
     admission: Admission = field(init=False)
     readiness: Readiness = field(init=False)
     uploads: TenantSlots = field(init=False)
+    open_uploads: Uploads = field(init=False)
     probes: TenantSlots = field(init=False)
     waits: TenantSlots = field(init=False)
     keys: ApiKeys | None = field(init=False)
@@ -90,6 +93,7 @@ class Dependencies:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
         most = self.settings.max_uploads
         self.uploads = TenantSlots(most, min(self.settings.tenant_uploads, most // 2))
+        self.open_uploads = Uploads(self.recordings, self.settings.upload_seconds)
         most = self.settings.max_connections
         self.waits = TenantSlots(most, max(1, min(self.settings.tenant_waits, most // 2)))
         self.probes = TenantSlots(PROBES, PROBES - 1)

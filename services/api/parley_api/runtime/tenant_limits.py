@@ -54,6 +54,7 @@ class Quota:
     unfinished_jobs: int
     audio_hours_per_day: float
     stored_bytes: int
+    open_uploads: int
 
 
 class TenantLimits:
@@ -68,6 +69,7 @@ class TenantLimits:
             settings.tenant_unfinished_jobs,
             settings.tenant_audio_hours_per_day,
             settings.tenant_stored_bytes,
+            settings.tenant_open_uploads,
         )
         self._quotas = {
             tenant: replace(self._default, **given.model_dump(exclude_none=True, exclude=NOT_COUNTED))
@@ -103,8 +105,11 @@ class TenantLimits:
                 f"Your tenant may make {allowance.quota} {rate} per minute. Go on in {seconds} s.", rate, seconds
             )
 
-    async def require_room(self, tenant: str) -> None:
+    async def require_room(self, tenant: str, arriving_bytes: int = 0) -> None:
         """Require that the tenant may have another job and store another recording.
+
+        Args:
+            arriving_bytes: of its open uploads.
 
         Raises:
             QuotaExceeded: it has as many unfinished jobs, or as many bytes of recordings, as it may.
@@ -122,9 +127,10 @@ class TenantLimits:
                 "unfinished_jobs",
                 UNFINISHED_RETRY_SECONDS,
             )
-        if quota.stored_bytes and load.stored_bytes >= quota.stored_bytes:
+        stored_bytes = load.stored_bytes + arriving_bytes
+        if quota.stored_bytes and stored_bytes >= quota.stored_bytes:
             raise QuotaExceeded(
-                f"Your tenant stores {load.stored_bytes} bytes of recordings and may store {quota.stored_bytes}. "
+                f"Your tenant stores {stored_bytes} bytes of recordings and may store {quota.stored_bytes}. "
                 "Delete jobs whose recordings you no longer need.",
                 "stored_bytes",
                 STORED_RETRY_SECONDS,

@@ -9,6 +9,7 @@ Example = dict[str, Any]
 
 JOB_ID = "019ab9a4-1c20-7d3e-8a51-6f2b9c4e7d10"
 VOICEPRINT_ID = "019ab9a5-77d8-7c02-9b1f-2e8d5a6c3f47"
+UPLOAD_ID = "019ab9a3-0f61-7b2c-9d40-1c5e8f7a2b36-2552408"
 SHA256 = "9f2c4b7e1d8a3560f4b9c2e7a1d6830597fe42c8b0a3d91e6c5f7284ab10d3ce"
 JOB_PATH = f"/v1/jobs/{JOB_ID}"
 

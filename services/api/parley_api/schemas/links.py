@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from parley_api.schemas.base import sentence
+from parley_api.schemas.examples import UPLOAD_ID
 
 SHOWN_NAME = 64  # characters of a name that are repeated to the caller
 MAX_LINK = 8000  # characters: signed addresses with a session's token have 2,000
@@ -21,7 +22,7 @@ Etag = Annotated[str, Field(max_length=1000, pattern='^((W/)?"[!#-~]*"|[!#-~]+)$
 
 
 class LinkBody(BaseModel):
-    """A link to a recording. All further members are options of the submit."""
+    """Where the recording is: a link, or an upload. All further members are options of the submit."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -40,6 +41,13 @@ class LinkBody(BaseModel):
         description="Instead of `url`: an object in a bucket that the operator allows, `s3://bucket/key`.",
         examples=["s3://calls/2026/visit-4711.wav"],
     )
+    upload: str | None = Field(
+        None,
+        min_length=1,
+        max_length=60,
+        description="Instead of `url`: id of a resumable upload that is complete, the last part of its `Location`.",
+        examples=[UPLOAD_ID],
+    )
     sha256: str | None = Field(
         None,
         pattern="^[0-9a-fA-F]{64}$",
@@ -52,8 +60,10 @@ class LinkBody(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.url is None) == (self.object is None):
-            raise sentence("Give either `url` or `object`.")
+        if sum(place is not None for place in (self.url, self.object, self.upload)) != 1:
+            raise sentence("Give one of `url`, `object` and `upload`.")
+        if self.upload is not None and self.etag is not None:
+            raise sentence("`etag` is for links, not for an `upload`.")
         for name, value in (self.model_extra or {}).items():
             if not isinstance(value, str | int | None):
                 raise sentence(f"`{name[:SHOWN_NAME]}` must be text, a whole number, true or false.")

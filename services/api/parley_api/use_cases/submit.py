@@ -75,6 +75,8 @@ async def submit(deps: Dependencies, tenant: str, request: Request, session_id: 
     await _within_limits(deps, tenant, request)
     body = await read_json(request, LinkBody) if session_id is None and is_json(request) else None
     sent = None if body is None else _as_sent(body, request)
+    if key is None and body is not None and body.upload is not None:
+        key = f"upload-{body.upload}"  # an upload is one job, however often a caller has to repeat this request
     reservable = await deps.admission.require_memory() and key is not None
     model = SubmitOptions if session_id is None else ConsultOptions
     async with AsyncExitStack() as stack:

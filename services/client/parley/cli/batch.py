@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,12 @@ from parley.cli.progress import ProgressView
 UPLOADS = 4  # at once; more do not use a line better
 WATCHES = 16  # at once; jobs end roughly in the order of their submits
 WATCH_SECONDS = 1.0  # between two looks at the progress of a job
+
+
+def unfinished_uploads() -> Path:
+    """Return the folder that notes unfinished uploads, for a second run (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "parley" / "uploads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ class Batch:
                 transcript=self.transcript,
                 idempotency_key=key,
                 on_bytes=lambda sent, total: self.view.uploading(path, sent, total),
+                resume_folder=unfinished_uploads(),
                 **self.options,
             )
         self.accepted.append(job)

@@ -106,6 +106,7 @@ class RemoteStore:
             self._transfers: Any = self._open(url, PART_SECONDS, REMOTE_RETRY)
             self._store: Any = self._open(url, ANSWER_SECONDS, REMOTE_RETRY)
             self._once: Any = self._open(url, ANSWER_SECONDS, {"max_retries": 0})
+            self._transfers_once: Any = self._open(url, PART_SECONDS, {"max_retries": 0})
 
     def _open(self, url: str, answer_seconds: float, retry: Any) -> Any:
         timeouts: Any = {
@@ -174,7 +175,8 @@ class RemoteStore:
 
     def _create_once(self, key: str, data: bytes) -> bool:
         try:
-            obstore.put(self._once, key, data, mode="create", use_multipart=False)
+            store = self._once if len(data) <= SMALL_BYTES else self._transfers_once
+            obstore.put(store, key, data, mode="create", use_multipart=False)
         except AlreadyExistsError:
             return False
         return True
