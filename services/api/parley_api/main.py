@@ -39,6 +39,26 @@ from parley_core.settings import Settings
 # It would send exception messages, which may hold patient data, to a collector.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
+RESOURCES = (
+    jobs,
+    uploads,
+    turns,
+    corrections,
+    transcripts,
+    events,
+    recordings,
+    shares,
+    shared,
+    voiceprints,
+    deliveries,
+    keys,
+    consult,
+    queues,
+    usage,
+    health,
+)
+"""Modules with a router, in the order of the documentation."""
+
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -70,24 +90,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     deps = deps or connect(settings)
     app.state.deps = deps
     error_handlers.install(app)
-    for module in (
-        jobs,
-        uploads,
-        turns,
-        corrections,
-        transcripts,
-        events,
-        recordings,
-        shares,
-        shared,
-        voiceprints,
-        deliveries,
-        keys,
-        consult,
-        queues,
-        usage,
-        health,
-    ):
+    for module in RESOURCES:
         app.include_router(module.router)
     if deps.keys is None and not settings.metrics_port:
         app.include_router(metrics.router)

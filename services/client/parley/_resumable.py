@@ -13,7 +13,6 @@ from base64 import b64encode
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from parley import _calls
 from parley._calls import Call
@@ -30,7 +29,7 @@ PROXY_REFUSES = "http_413"  # the code of a body that is too large, in a respons
 FAILURES = 7  # in a row, without a new byte
 PASSING = frozenset({408, 409, 429})  # statuses of a request that may succeed from another offset, or later
 TUS = {"Tus-Resumable": "1.0.0"}
-ADDRESS = re.compile(r"/v1/uploads/[A-Za-z0-9-]{1,80}")
+ADDRESS = re.compile(r"/v1/uploads/[A-Za-z0-9-]{1,80}$")
 
 Steps = Generator[Call[Any], Any, Job]
 
@@ -146,10 +145,10 @@ def _begin(file_name: str, length: int) -> Call[str]:
     headers = {**TUS, "Upload-Length": str(length), "Upload-Metadata": f"filename {name}"}
 
     def read(response: httpx.Response) -> str:
-        address: str = urlsplit(response.headers.get("Location", "")).path
-        if not ADDRESS.fullmatch(address):
+        found = ADDRESS.search(response.headers.get("Location", ""))  # it may begin with a path of the host
+        if found is None:
             raise UnexpectedResponse("The server does not say where the upload is.")
-        return address
+        return found[0]
 
     return Call("POST", "/v1/uploads", read, headers=headers)
 
