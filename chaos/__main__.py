@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from chaos import spans, webhooks
 from chaos.report import markdown, row_of, write_documents, write_json
 from chaos.round import Outcome, run_fault
 from chaos.schedule import Fault, every_fault, scaled
-from chaos.spans import stated
 
 LANES = 2  # faults at a time, since a round mostly waits
 
@@ -74,7 +74,8 @@ def _run_one(fault: Fault, seed: str, beside_celery: bool) -> Outcome:
     print(
         f"{time.strftime('%H:%M:%S')} {'BROKEN' if outcome.problems else 'kept  '} {fault.name}: "
         f"{result.accepted} accepted, {len(result.lost)} lost, {len(result.committed_twice)} committed twice, "
-        f"spans of {stated(outcome.spans.counts.as_json())} attempts, {outcome.seconds:.0f} s",
+        f"spans of {spans.stated(outcome.spans.counts.as_json())} attempts, "
+        f"deliveries of {webhooks.stated(outcome.deliveries.counts.as_json())} ends, {outcome.seconds:.0f} s",
         *([f"\n         stock: {outcome.spans.celery}"] if outcome.spans.celery else []),
         *(f"\n         {problem}" for problem in outcome.problems),
         flush=True,

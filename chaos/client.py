@@ -48,8 +48,8 @@ def conversation(seconds: int) -> bytes:
 class Caller:
     """Submits to random addresses of the API. The key of a request is also its reference."""
 
-    def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random) -> None:
-        self._urls, self._ledger, self._rng = list(urls), ledger, rng
+    def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random, callback_url: str) -> None:
+        self._urls, self._ledger, self._rng, self._callback_url = list(urls), ledger, rng, callback_url
         self._http = httpx.Client(timeout=ANSWER_SECONDS)
         self.answers: Counter[int] = Counter()
         self.gave_up: list[str] = []
@@ -73,7 +73,7 @@ class Caller:
                 f"{self._rng.choice(self._urls)}/v1/jobs",
                 content=recording,
                 headers={"Content-Type": media_type, "Idempotency-Key": key},
-                params={"reference": key},
+                params={"reference": key, "callback_url": self._callback_url},
             )
         except httpx.TransportError:
             self.answers[0] += 1
@@ -93,9 +93,9 @@ class Caller:
 class Load:
     """Clients in threads that submit at a steady rate until `finish`."""
 
-    def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random, rate: float) -> None:
+    def __init__(self, urls: Sequence[str], ledger: Ledger, rng: random.Random, rate: float, callback_url: str) -> None:
         self.ledger, self._rate = ledger, rate
-        self._callers = [Caller(urls, ledger, random.Random(rng.random())) for _ in range(SUBMITTERS)]
+        self._callers = [Caller(urls, ledger, random.Random(rng.random()), callback_url) for _ in range(SUBMITTERS)]
         self._threads: list[threading.Thread] = []
         self._lock, self._next_at, self._sent, self._wanted = threading.Lock(), 0.0, 0, 0.0
         self.errors: list[BaseException] = []

@@ -69,10 +69,12 @@ FAULTS = (
     ),
     Fault(
         "second cluster beside the first",
-        f"the same, but keeper and workers of the first one are only frozen, and work on for {BESIDE_SECONDS:.0f} s",
+        f"the same, but keeper and workers of the first one are only frozen, and work on for {BESIDE_SECONDS:.0f} s; "
+        "attempts of both have spans",
         take_over_from_a_living_cluster,
         Layout(run_seconds=LONGER_RUN),
         rate=2,
         check=check_both,
+        other_record=True,
     ),
 )

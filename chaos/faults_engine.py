@@ -50,7 +50,7 @@ def interrupt_workers(
 
     def inject(testbed: Testbed) -> None:
         testbed.load.finish(at_least=WAITING)
-        caller = Caller(testbed.system.urls, testbed.load.ledger, random.Random(0))
+        caller = Caller(testbed.system.urls, testbed.load.ledger, random.Random(0), testbed.system.receiver.url)
         recording = conversation(MINUTES * 60)
         wait_for_the_first_end(testbed)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from chaos import spans, webhooks
 from chaos.figures import percentile
 from chaos.round import Outcome
 from chaos.schedule import every_fault
-from chaos.spans import stated
 from chaos.system import ROOT
 
 HEAD = (
     "| fault | accepted | lost | committed twice | executions per job: mean (max) "
-    "| recovery in s: p50 / p95 / max | manual interventions | attempts with a span |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|\n"
+    "| recovery in s: p50 / p95 / max | manual interventions | attempts with a span | ends delivered |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
 )
 
 
@@ -40,6 +40,7 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         "commits_refused": result.commits_refused,
         "counters_differ": list(result.differences),
         "spans": outcome.spans.counts.as_json(),
+        "deliveries": outcome.deliveries.counts.as_json(),
         "celery_spans": outcome.spans.celery.as_json() if outcome.spans.celery else None,
         "answers": {str(status): count for status, count in sorted(outcome.answers.items())},
         "figures": outcome.figures,
@@ -61,11 +62,12 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     sums = {
         name: sum(row[name] for row in rows) for name in ("accepted", "lost", "committed_twice", "manual_interventions")
     }
-    counted = [row["spans"] for row in rows if row.get("spans")]
-    spans = {name: sum(one[name] for one in counted) for name in ("attempts", "missing", "surplus")}
+    traced = _sums(rows, "spans", ("attempts", "missing", "surplus"))
+    delivered = _sums(rows, "deliveries", ("ends", "missing", "again"))
     total = (
         f"| **all** | **{sums['accepted']}** | **{sums['lost']}** | **{sums['committed_twice']}** | | "
-        f"| **{sums['manual_interventions']}** | **{stated(spans)}** |\n"
+        f"| **{sums['manual_interventions']}** | **{spans.stated(traced)}** "
+        f"| **{webhooks.stated(delivered)}** |\n"
     )
     return HEAD + lines + total
 
@@ -76,8 +78,14 @@ def _line(row: dict[str, Any]) -> str:
     return (
         f"| {row['fault']} | {row['accepted']} | {row['lost']} | {row['committed_twice']} "
         f"| {runs['mean']:.2f} ({runs['max']}) | {recovery} | {row['manual_interventions'] or 'none'} "
-        f"| {stated(row.get('spans'))} |\n"
+        f"| {spans.stated(row.get('spans'))} | {webhooks.stated(row.get('deliveries'))} |\n"
     )
+
+
+def _sums(rows: Sequence[dict[str, Any]], what: str, names: Sequence[str]) -> dict[str, int]:
+    """Return the sums of these counts over the rows that have them."""
+    counted = [row[what] for row in rows if row.get(what)]
+    return {name: sum(one[name] for one in counted) for name in names}
 
 
 def write_json(rows: Sequence[dict[str, Any]], seed: str, path: Path) -> None:
@@ -117,8 +125,12 @@ end to that of the jobs that were running, to the record of the jobs accepted me
 **Manual interventions**: jobs and parts that did not recover by themselves. After each fault the counters of
 `/metrics` equal the record exactly.
 **Attempts with a span**: the keeper sends one trace per job to a collector. After each fault every attempt that the
-record counts has one span, every run has one, all are in the trace of their job, and there are no others. A
-row whose machine was too busy for the bound of the recovery has its times from an earlier run.
+record counts has one span, every run has one, all are in the trace of their job, and there are no others.
+**Ends delivered**: each job names a receiver of webhooks, whose first two answers are errors. After each fault every
+end has arrived at least once, with an id of its own, signed, with the same body each time, and nothing else has.
+"Again" are deliveries of an end that had arrived before.
+
+A row whose machine was too busy for the bound of the recovery has its times from an earlier run.
 
 Faults of workers are injected one at a time, eight seconds apart, under a load that one worker can carry alone. Under
 a higher load, a job that lost its worker also waits in the queue behind newer ones: with 3 jobs a second, a kill
@@ -134,7 +146,9 @@ are 1, 2 and 4 s (the defaults are 60, 120 and 240 s).
 def _stock(rows: Sequence[dict[str, Any]]) -> str:
     """Return the comparison with the stock instrumentation of Celery, of the faults that ran beside it."""
     beside = [row for row in rows if row.get("celery_spans")]
-    lines = [f"| {row['fault']} | {stated(row['spans'])} | {stated(row['celery_spans'])} |\n" for row in beside]
+    lines = [
+        f"| {row['fault']} | {spans.stated(row['spans'])} | {spans.stated(row['celery_spans'])} |\n" for row in beside
+    ]
     if not lines:
         return ""
     return f"""## Beside the stock instrumentation of Celery

@@ -18,6 +18,7 @@ from chaos.schedule import Fault
 from chaos.spans import SpanCheck, check_spans
 from chaos.system import System
 from chaos.testbed import Injection, Testbed
+from chaos.webhooks import DeliveryCheck, check_deliveries
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
 from parley_core.job import Job, JobState
 
@@ -42,6 +43,7 @@ class Outcome:
     fault: Fault
     result: CheckResult
     spans: SpanCheck
+    deliveries: DeliveryCheck
     recoveries: tuple[float, ...]
     answers: dict[int, int]
     manual_interventions: tuple[str, ...]
@@ -55,16 +57,17 @@ def run_fault(fault: Fault, seed: str, beside_celery: bool = False) -> Outcome:
     began, rng = time.monotonic(), random.Random(f"{seed}:{fault.name}")
     with System(fault.layout, f"{seed}:{fault.name}", beside_celery) as system:
         ledger = Ledger(system.folder / "ledger.jsonl")
-        load = Load(system.urls, ledger, rng, fault.rate)
+        load = Load(system.urls, ledger, rng, fault.rate, system.receiver.url)
         testbed = Testbed(system, load, rng)
         _inject(fault, testbed)
         manual_interventions = (*_wait_for_ends(system, ledger), *_not_ready(system))
         result, jobs = compare(system, ledger), every_job(system)
-        spans = check_spans(system, jobs)
+        spans, deliveries = check_spans(system, jobs, fault.other_record), check_deliveries(system, jobs)
         recoveries = tuple(recoveries_of(testbed.injections, jobs, ledger, system))
         problems = (
             *_problems(fault, result, recoveries, load, manual_interventions),
             *spans.differences[:5],
+            *deliveries.differences[:5],
             *fault.check(testbed),
         )
         ledger.close()
@@ -72,6 +75,7 @@ def run_fault(fault: Fault, seed: str, beside_celery: bool = False) -> Outcome:
             fault=fault,
             result=result,
             spans=spans,
+            deliveries=deliveries,
             recoveries=recoveries,
             answers=dict(load.answers),
             manual_interventions=manual_interventions,

@@ -29,6 +29,7 @@ class Fault:
         recording: returns the FLAC file to submit, instead of noise.
         check: yields what is wrong after the end of all jobs, beside what is checked of every fault.
         refusals: maximum number of submits with another answer than 202. None: not bounded.
+        other_record: another cluster with a record of its own works, too, and its attempts have spans.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Fault:
     recording: Callable[[], bytes] | None = None
     check: Callable[[Testbed], Iterable[str]] = lambda _: ()
     refusals: int | None = None
+    other_record: bool = False
 
 
 def needs_root() -> str:

@@ -29,6 +29,7 @@ from parley_core.redis.connection import connect
 from parley_core.settings import Settings
 from parley_core.storage.folder import FolderStore
 from tests.support.collector import Collector
+from tests.support.receivers import SECRET, Receiver
 from tests.support.s3 import Disk, S3Server
 from tests.support.valkey import Valkey
 
@@ -80,10 +81,13 @@ class System:
     def __init__(self, layout: Layout, seed: str, beside_celery: bool = False) -> None:
         self.layout = layout
         self.collector = Collector()
+        self.receiver = Receiver(answers=[500, 503])  # the first two attempts fail
         self.celery_collector = Collector() if beside_celery else None
         self.folder = Path(tempfile.mkdtemp(prefix="parley-faults-"))
         self.objects_folder, self.logs = self.folder / "objects", self.folder / "logs"
         self.logs.mkdir()
+        self.secrets = self.folder / "webhook-secrets"
+        self.secrets.write_text(f"{DEFAULT_TENANT}:{SECRET}\n")
         self.control = Control(self.folder / "control.json")
         self.control.clear()
         redis_port, proxy_port, s3_port, flush_port, *api_ports = free_ports(4 + layout.apis)
@@ -103,8 +107,8 @@ class System:
         self.urls = [f"http://127.0.0.1:{port}" for port in api_ports]
         self.objects_folder.mkdir(parents=True)
         self._seed, self._api_ports = seed, api_ports
-        for collector in self._collectors:
-            self._mounts.enter_context(collector)
+        for receiver in (self.receiver, *self._collectors):
+            self._mounts.enter_context(receiver)
         self._first_cluster: list[Part] = []
         self._first_valkey = self.valkey
         self._assemble()
@@ -150,6 +154,8 @@ class System:
             "PARLEY_REDIS_URL": self._redis_url(),
             **self._objects_environment(),
             "PARLEY_HOST": "127.0.0.1",
+            "PARLEY_WEBHOOK_SECRETS_FILE": str(self.secrets),
+            "PARLEY_WEBHOOK_NETWORKS": "127.0.0.0/8",
             "PARLEY_ENGINE": layout.engine,
             "PARLEY_CONCURRENCY": str(layout.concurrency),
             "PARLEY_LEASE_SECONDS": str(layout.lease_seconds),
@@ -259,8 +265,15 @@ class System:
 
     def traces_waiting(self) -> int:
         """Return the number of traces that the keeper has not sent yet. Raises RedisError."""
+        return self._members("parley:traces")
+
+    def deliveries_waiting(self) -> int:
+        """Return the number of deliveries that are due now or later. Raises RedisError."""
+        return self._members("parley:outbox")
+
+    def _members(self, key: str) -> int:
         url = self.settings.redis_url.get_secret_value()
-        return int(connect(url, self.settings.redis_timeout_seconds).zcard("parley:traces"))
+        return int(connect(url, self.settings.redis_timeout_seconds).zcard(key))
 
     def redis_answers(self) -> bool:
         try:

@@ -154,6 +154,26 @@ threading.Condition.wait, Keeper.wait = wait, wait_for_stop
 sys.exit(main())
 """
 
+# A signal may come to another thread, or just before the main thread waits. Then it interrupts no wait.
+STOPPED_IN_ANOTHER_THREAD = """
+import signal, sys, threading, time
+from parley_keeper import main
+
+def stop():
+    time.sleep(1)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+stop_signal = main.stop_signal
+
+def stop_signal_of_another_thread():
+    wait = stop_signal()
+    threading.Thread(target=stop, daemon=True).start()
+    return wait
+
+main.stop_signal = stop_signal_of_another_thread
+sys.exit(main.main())
+"""
+
 
 def test_a_stop_signal_that_arrives_inside_a_lock_stops_it(system: System, tmp_path: Path) -> None:
     log = tmp_path / "keeper.log"
@@ -166,6 +186,15 @@ def test_a_stop_signal_that_arrives_inside_a_lock_stops_it(system: System, tmp_p
         assert keeper.wait(HANG_SECONDS) == 0
     finally:
         keeper.kill()
+
+
+def test_a_stop_signal_that_interrupts_no_wait_stops_it(system: System) -> None:
+    command = [sys.executable, "-c", STOPPED_IN_ANOTHER_THREAD]
+    with subprocess.Popen(command, env=environment(system.settings)) as keeper:
+        try:
+            assert keeper.wait(HANG_SECONDS) == 0
+        finally:
+            keeper.kill()
 
 
 def test_it_shows_its_health_and_stops_promptly(system: System, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ SECRET, NEXT_SECRET = "whsec_" + "QUJD" * 8, "whsec_" + "REVG" * 8
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request."""
+    """One request, and the status of its answer."""
 
     headers: Mapping[str, str]
     body: bytes
+    status: int
 
 
 @dataclass
@@ -37,10 +38,11 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body))
+                status = receiver.answers.pop(0) if receiver.answers else 204
+                receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body, status))
                 if receiver.before_answer:
                     receiver.before_answer(self)
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
+                self.send_response(status)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -25,7 +25,7 @@ from parley_keeper.abandoned_uploads import UploadCollector
 from parley_keeper.delivery.sender import Sender
 from parley_keeper.ended_voiceprints import VoiceprintCollector
 from parley_keeper.inventory import Inventory
-from parley_keeper.loop import Keeper, MaintenanceTask
+from parley_keeper.loop import Keeper, MaintenanceTask, NoteProgress
 from parley_keeper.maintenance import (
     SERVICE_SECONDS,
     measure_service,
@@ -40,6 +40,7 @@ from parley_keeper.reconciliation import Reconciler
 from parley_keeper.retention import purge_expired, remove_recordings
 from parley_keeper.tracing.sender import TraceSender
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TRACES_SECONDS = 5.0  # a request costs as much as the spans of several jobs, and nobody waits for a trace
 
 log = get_logger(__name__)
@@ -58,7 +59,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     traces = TraceSender.from_environment(settings)
     pods = worker_pods()
     tasks = [
-        MaintenanceTask("reconcile", 1.0, reconciler.run_once),
+        MaintenanceTask("reconcile", 1.0, partial(_reconcile, reconciler, traces)),
         MaintenanceTask("publish", 0.5, partial(publish_due, store, queue)),
         MaintenanceTask("reap", 1.0, partial(reap, store)),
         MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
@@ -81,16 +82,31 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     return tasks, lambda: [metric for one in watched for metric in one.metrics()]
 
 
+def _reconcile(reconciler: Reconciler, traces: TraceSender | None, note_progress: NoteProgress) -> int:
+    """Reconcile. Before it, a Redis that was emptied is told to note traces: a restored end is one that is traced."""
+    if traces:
+        traces.announce()
+    return reconciler.run_once(note_progress)
+
+
 def stop_signal() -> Callable[[], object]:
     """Catch SIGTERM and SIGINT; return a call that returns once one of them has come.
 
-    The handler writes into a pipe and sets no Event: it may interrupt its own thread inside the lock of the Event, and
-    the process would never stop.
+    A handler that sets an Event may interrupt its own thread inside the lock of the Event. And no handler runs while
+    the main thread waits, where another thread got the signal or it came just before the wait. So the interpreter
+    writes into a pipe, at once and in whichever thread.
     """
     reading, writing = os.pipe()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.write(writing, b"."))
-    return partial(os.read, reading, 1)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        while os.read(reading, 1)[0] not in STOP_SIGNALS:
+            pass
+
+    return wait
 
 
 def main() -> int:

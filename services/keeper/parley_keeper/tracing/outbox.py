@@ -37,8 +37,12 @@ class RedisTraces:
         """Return an outbox that connects at its first call."""
         return cls(connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds))
 
+    def announce(self) -> None:
+        """Make transitions note traces from now on. A Redis that has lost its writes has to be told again."""
+        self.claim(0, 0)
+
     def claim(self, limit: int, seconds: float) -> Sequence[TraceEntry]:
-        """Return traces to send now, each claimed for some seconds. The first call makes transitions note traces."""
+        """Return traces to send now, each claimed for some seconds. It announces, too."""
         found = self._run("claim_traces", limit, int(seconds * 1000), TRACING_SECONDS * 1000)
         return [TraceEntry(text, tuple(lines)) for text, *lines in (entry.split("\n") for entry in found)]
 

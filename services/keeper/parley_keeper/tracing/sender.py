@@ -94,6 +94,10 @@ class TraceSender:
         sampler = TracerProvider(shutdown_on_exit=False).sampler
         return cls(RedisTraces.from_settings(settings), SpanExporter(_resource()), sampler)
 
+    def announce(self) -> None:
+        """Make transitions note traces from now on. Raises JobStoreUnavailable."""
+        self._traces.announce()
+
     def run_once(self, note_progress: NoteProgress) -> int:
         """Send the traces that wait; return how many were sent. Raises JobStoreUnavailable.
 
