@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,8 @@ import pytest
 from pydantic import SecretStr
 
 from parley_api.corrections.log import CorrectionLog
+from parley_api.http.errors import UploadOffsetConflict
+from parley_api.runtime.uploads import Uploads
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import ObjectStoreUnavailable
 from parley_core.job import IdempotencyKey, JobOptions, JobState, ResultSummary
@@ -26,6 +28,7 @@ from parley_core.recording import checkpoint_folder, peaks_key, result_key, tran
 from parley_core.storage import remote
 from parley_core.storage.manifests import HistoryMarker
 from parley_core.storage.remote import RemoteStore
+from parley_keeper.abandoned_uploads import UploadCollector
 from parley_keeper.inventory import Inventory
 from parley_keeper.orphans import OrphanCollector
 from parley_keeper.retention import purge_expired, remove_recordings
@@ -37,7 +40,7 @@ RIGHTS = CHART / "files" / "object_rights.py"
 # Every prefix that core writes to.
 FOLDERS = (
     *("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks", "checkpoints"),
-    *("keys", "voiceprints", "voiceprints/ending"),
+    *("keys", "uploads", "voiceprints", "voiceprints/ending"),
 )
 Login = Callable[[str], RemoteStore]
 
@@ -183,6 +186,27 @@ def test_each_role_does_its_part_of_a_job_with_its_own_key(login: Login) -> None
     assert left == []
 
 
+def test_a_recording_arrives_in_parts_and_abandoned_ones_go(login: Login) -> None:
+    api, keeper = login("api"), login("keeper")
+    uploads = Uploads(api, 600)
+    taken, left = (uploads.create("north", length, "visit.wav") for length in (9 * 1024**2, 7))
+    assert sorted(uploads.lengths_of("north")) == [7, taken.length]
+    assert uploads.lengths_of("south") == []
+    parts = uploads.parts(taken)
+    for data in (b"a" * 5 * 1024**2, b"b" * 4 * 1024**2):
+        before, parts = parts, uploads.append(taken, parts, data)
+        with pytest.raises(UploadOffsetConflict):
+            uploads.append(taken, before, b"of another writer")
+    assert uploads.parts(uploads.find("north", taken.id)) == parts
+    read = b"".join(uploads.read(taken, start) for start in parts.starts)
+    assert (len(read), read[:1], read[-1:]) == (taken.length, b"a", b"b")
+    uploads.append(left, uploads.parts(left), b"1234")
+    uploads.remove(taken)
+    assert UploadCollector(keeper, 600).collect(nothing) == 0
+    assert UploadCollector(keeper, 600, lambda: datetime.now(UTC) + timedelta(hours=2)).collect(nothing) == 1
+    assert list(login("root").keys("uploads/")) == []
+
+
 REFUSED = {
     "a worker changes a recording": ("worker", "put", "recordings/d/a"),
     "a worker removes a recording": ("worker", "delete", "recordings/d/a"),
@@ -198,6 +222,8 @@ REFUSED = {
     "a worker corrects a result": ("worker", "put", "results/d/a/1.corrections/00000001.json"),
     "a worker removes a transcript": ("worker", "delete", "results/d/a/transcript"),
     "a worker writes elsewhere": ("worker", "put", "anything"),
+    "a worker reads an upload": ("worker", "read", "uploads/t/u/0"),
+    "a keeper reads an upload": ("keeper", "read", "uploads/t/u/0"),
     "a keeper reads a recording": ("keeper", "read", "recordings/d/a"),
     "a keeper changes a recording": ("keeper", "put", "recordings/d/a"),
     "a keeper makes itself an API key": ("keeper", "put", "keys/a.json"),

@@ -21,7 +21,7 @@ BUCKET, KEY = "parley", "k" * 20
 FLUSHER = Path(__file__).parents[2] / "charts/parley/files/flush.py"
 FOLDERS = (
     *("recordings", "results", "jobs", "changes", "unrecorded"),
-    *("history", "idempotency", "checks", "checkpoints", "keys"),
+    *("history", "idempotency", "checks", "checkpoints", "keys", "uploads"),
 )
 
 

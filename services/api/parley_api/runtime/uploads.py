@@ -47,7 +47,7 @@ class OpenUpload:
 class Parts:
     """The offsets at which the parts of an upload begin, and where the last one ends."""
 
-    starts: Sequence[int]
+    starts: tuple[int, ...]
     end: int
 
 
@@ -94,7 +94,7 @@ class Uploads:
             if name == _name(end):
                 starts.append(end)
                 end += entry.bytes
-        return Parts(starts, end)
+        return Parts(tuple(starts), end)
 
     def append(self, upload: OpenUpload, parts: Parts, data: bytes) -> Parts:
         """Store bytes behind the others; return all parts then.
