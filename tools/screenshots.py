@@ -27,6 +27,7 @@ def main() -> None:
             ("job-dark", timeline, WIDE, "dark"),
             ("phone", timeline, PHONE, "light"),
             ("question", timeline, WIDE, "light"),
+            ("health", "/health", WIDE, "light"),
         ):
             context = browser.new_context(
                 viewport={"width": width, "height": height},
@@ -34,9 +35,9 @@ def main() -> None:
             )
             page = context.new_page()
             page.goto(api.url + path)
-            page.wait_for_selector(".jobs tbody tr, .turn")
-            page.wait_for_load_state("networkidle") if path != "/" else page.wait_for_selector(".checks li")
-            if path != "/":
+            page.wait_for_selector(".jobs tbody tr, .turn, .health .checks li")
+            page.wait_for_load_state("networkidle") if path == timeline else page.wait_for_selector(".checks li")
+            if path == timeline:
                 page.locator(".turn").nth(4).click()
             if picture == "question":
                 page.get_by_role("button", name="Check the next").click()

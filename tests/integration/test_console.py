@@ -129,6 +129,10 @@ def test_a_queue_without_workers_and_healthy_stores_are_shown(visit: Open, shelf
     health = page.get_by_label("Health")
     expect(health).to_contain_text("Redis answers")
     expect(health).to_contain_text("A queue has no worker")
+    page.get_by_role("link", name="Health").click()
+    expect(page.get_by_label("Checks")).to_contain_text("Queue interactive: 0 workers, 0 running, 1 waiting.")
+    shelf.accepted(said, "waits too.flac")
+    expect(page.get_by_label("Checks")).to_contain_text("0 running, 2 waiting.")  # the page looks again by itself
 
 
 def test_a_job_is_followed_from_waiting_to_its_turns(visit: Open, shelf: Shelf, said: Conversation) -> None:
@@ -392,6 +396,9 @@ def test_axe_finds_nothing(visit: Open, shelf: Shelf, said: Conversation, dark: 
     assert violations(page) == []
     page.goto(page.url.rstrip("/") + path_of(job))
     page.locator(".turn").first.click()
+    assert violations(page) == []
+    page.get_by_role("link", name="Health").click()
+    expect(page.get_by_label("Checks")).to_contain_text("Redis answers.")
     assert violations(page) == []
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(14, 18, 23)" if dark else "rgb(245, 246, 248)")

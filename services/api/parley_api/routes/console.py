@@ -34,6 +34,7 @@ router = APIRouter(tags=["jobs"])
 
 
 @router.get("/", include_in_schema=False)
+@router.get("/health", include_in_schema=False)
 @router.get("/shared", include_in_schema=False)
 @router.get("/v1/jobs/{job_id}/timeline", include_in_schema=False)
 async def page() -> HTMLResponse:

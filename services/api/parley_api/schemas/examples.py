@@ -356,3 +356,26 @@ USAGE: Example = {
 }
 
 LINK: Example = {"url": "https://pacs.clinic.example/calls/visit-4711.wav", "queue": "batch"}
+
+HEALTH: Example = {
+    "state": "warn",
+    "version": "0.1.0",
+    "checks": [
+        {
+            "name": "redis",
+            "state": "good",
+            "text": "Redis answers.",
+            "advice": None,
+            "alert": None,
+            "detail": None,
+        },
+        {
+            "name": "queue_batch",
+            "state": "warn",
+            "text": "Queue batch: 0 workers, 0 running, 0 waiting.",
+            "advice": "Its recordings wait until a worker starts.",
+            "alert": None,
+            "detail": None,
+        },
+    ],
+}

@@ -3,11 +3,13 @@
 import { keepLink, key, ROOT, setKey, useLink } from "./api.js";
 import { fill, h, icon, toast } from "./dom.js";
 import { askForKey } from "./key_dialog.js";
+import { showHealth } from "./health/view.js";
 import { showJob } from "./job/view.js";
 import { showRecordings } from "./recordings/view.js";
 import { showShared } from "./shared/view.js";
 
 const JOB_PATH = /^\/v1\/jobs\/([0-9a-fA-F-]{36})\/timeline$/;
+const HEALTH_PATH = `${ROOT}/health`;
 const SHARED_PATH = `${ROOT}/shared`;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 
@@ -26,6 +28,7 @@ async function show() {
   if (shared) keepLink();
   try {
     if (shared) await showShared(main, signal);
+    else if (location.pathname === HEALTH_PATH) await showHealth(main, signal);
     else if (match) await showJob(main, match[1].toLowerCase(), signal);
     else await showRecordings(main, signal);
   } catch (error) {
@@ -59,7 +62,7 @@ function follow(event) {
   const link = /** @type {Element} */ (event.target).closest("a");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
   const url = new URL(link.href, location.href);
-  if (url.origin !== location.origin || !(url.pathname === `${ROOT}/` || JOB_PATH.test(url.pathname.slice(ROOT.length))) || url.hash) return;
+  if (url.origin !== location.origin || !(url.pathname === `${ROOT}/` || url.pathname === HEALTH_PATH || JOB_PATH.test(url.pathname.slice(ROOT.length))) || url.hash) return;
   event.preventDefault();
   go(url.pathname + url.search);
 }
@@ -82,6 +85,7 @@ function showTools() {
   const tools = /** @type {HTMLElement} */ (document.getElementById("tools"));
   fill(
     tools,
+    h("a.button.quiet", { href: HEALTH_PATH }, "Health"),
     h("a.button.quiet", { href: `${ROOT}/docs`, target: "_blank", rel: "noopener" }, "API"),
     key() && h("button.button.quiet", { onclick: forget }, icon("key"), "Forget key"),
     h("button.button.quiet.icon-only", { onclick: switchTheme, "aria-label": "Light or dark" }, icon("theme")),
