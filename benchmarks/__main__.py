@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.measure import Measure, print_table, write_json
+from benchmarks.system.audit import audit_rows
 from benchmarks.system.checkpoints import checkpoint_rows
 from benchmarks.system.confinement import confinement_rows
 from benchmarks.system.engine import engine_rows
@@ -36,6 +37,7 @@ GROUPS: dict[str, Callable[[Console], list[Measure]]] = {
     "structure-bombs": structure_bomb_rows,
     "redis": redis_rows,
     "traces": trace_rows,
+    "audit": audit_rows,
     "engine": engine_rows,
     "checkpoints": checkpoint_rows,
 }

@@ -296,5 +296,6 @@ def test_its_log_is_json_and_silent_about_patients(api: ApiProcess) -> None:
     api.http.get("/v1/jobs", params={"reference": "Jane Roe"}, headers={"X-Request-ID": "the-last"})
     until(lambda: "the-last" in api.log.read_text())
     lines = [json.loads(line) for line in api.log.read_text().splitlines()]
-    assert [line["status"] for line in lines if line["event"] == "request"][-2:] == [202, 200]
+    assert [line["status"] for line in lines if line.get("event") == "request"][-2:] == [202, 200]
+    assert [line["action"] for line in lines if line.get("log") == "audit"][-2:] == ["process.start", "job.submit"]
     assert "jane" not in api.log.read_text().lower()

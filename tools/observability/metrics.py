@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from prometheus_client.core import Metric
 
+from parley_api.http.audit_log import AuditLog
 from parley_api.http.middleware import HttpMetrics
 from parley_api.runtime.expiries import Expiries
 from parley_api.runtime.keys import ApiKey
@@ -40,6 +41,7 @@ def of_the_api() -> Iterator[Metric]:
     health = StoreHealth(1, 2, "noeviction", True, 1, 0.0, 1)
     yield from RecordCollector(Snapshot(Stats(counters), queues, health), down=()).collect()
     yield from _expiries()
+    yield from AuditLog().collect()
     http = HttpMetrics()
     http.observe("GET", "/v1/jobs", 200, 0.1)
     yield from http.registry.collect()

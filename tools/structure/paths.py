@@ -91,6 +91,7 @@ def measure() -> tuple[list[str], list[str]]:
         valkey.start()
         try:
             os.environ |= {"PARLEY_REDIS_URL": valkey.url, "PARLEY_OBJECTS_URL": f"file://{folder}/objects"}
+            os.environ["PARLEY_AUDIT_FOLDER"] = f"{folder}/audit"  # standard output is for what was measured
             job_id, submitted = asyncio.run(trace_submit(tracer, Settings()))
             from parley_worker.celery.tasks import diarize
 

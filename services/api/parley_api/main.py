@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from parley_api.http import cors, docs, error_handlers, openapi
+from parley_api.http.audit_trail import AuditMiddleware
 from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
 from parley_api.http.root_path import UnderRootPath
@@ -64,8 +65,10 @@ RESOURCES = (
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     deps: Dependencies = app.state.deps
     await deps.blocking.probe(deps.probe.warm)
+    deps.audit.note_start(deps.settings)
     async with deps.notifications.running():
         yield
+    deps.audit.write("process.stop")
     deps.fetcher.close()
 
 
@@ -97,6 +100,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     console.install(app)
     docs.install(app)
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
+    app.add_middleware(AuditMiddleware, audit=deps.audit)
     app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)
     cors.install(app, settings.allowed_origins)
     app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others but the next

@@ -79,19 +79,25 @@ class Settings(BaseSettings):
     API serves this machine only."""
 
     token_issuers_file: Path | None = None
-    """File with the issuers of signed tokens that are accepted beside API keys, as JSON: see the page on API keys. It
-    needs PARLEY_API_KEYS_FILE."""
+    """File with the issuers of signed tokens, as JSON: see the page on API keys. It needs PARLEY_API_KEYS_FILE."""
 
     certificates_folder: Path | None = None
-    """Folder with a folder per certificate of the API's addresses, each with a `tls.crt`. `/metrics` says when each
-    expires; the API itself speaks plain HTTP."""
+    """Folder with a folder for each certificate of the API, with a `tls.crt`. `/metrics` says when each expires."""
 
     cors_origins: str = ""
-    """Origins, separated by commas, whose pages may call the API from a browser, such as `https://clinic.example`. It
-    needs PARLEY_API_KEYS_FILE."""
+    """Origins, separated by commas, whose pages may call the API: `https://clinic.example`. Needs API keys."""
 
     longest_share_seconds: int = Field(30 * 86400, ge=0)
     """Longest life in seconds of a link that shows a job without an API key; 0 makes none, and closes all."""
+
+    audit_folder: Path | None = None
+    """Folder of the API's audit log, with a file a day and process. By default it goes to standard output."""
+
+    audit_retain_days: int = Field(365, ge=1)
+    """Days after which files in PARLEY_AUDIT_FOLDER are removed."""
+
+    audit_required: bool = False
+    """Refuse calls with 503 while the audit log cannot be written. By default they are served."""
 
     # Connections of the API
 
@@ -330,9 +336,7 @@ class Settings(BaseSettings):
                 "PARLEY_ASR_URL is like `https://whisper.clinic.example/v1`, without user name, query and fragment"
             )
         if not all(map(ORIGIN.fullmatch, self.allowed_origins)):
-            raise ValueError(
-                "PARLEY_CORS_ORIGINS has origins like `https://clinic.example`, in lower case, without a path"
-            )
+            raise ValueError("PARLEY_CORS_ORIGINS has origins like `https://clinic.example`: lower case, no path")
         if self.lease_seconds < 3 * self.lease_renewal_seconds:
             raise ValueError("PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS")
         return self

@@ -43,6 +43,7 @@ def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: b
         output = Output(console, home.logs, quiet=quiet)
         mark = secrets.token_hex(8)
         environment = python_environment({"PARLEY_REDIS_URL": redis_url, "PARLEY_OBJECTS_URL": objects_url}, mark)
+        environment.setdefault("PARLEY_AUDIT_FOLDER", str(home.folder / "audit"))
         environment |= {"PARLEY_HOST": settings.host, "PARLEY_PORT": str(settings.port)}
         reaper = OrphanReaper(mark, keep_open=home.lock_fd)
         supervisor = Supervisor(parts, environment, output, reaper, stop)

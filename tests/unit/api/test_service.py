@@ -164,7 +164,9 @@ async def test_what_cannot_be_read_is_left_out_and_not_zero(api: ApiFixture, cli
     api.store.available = False
     found = await samples(client)
     assert found["parley_up[]"] == 0
-    assert not [name for name in found if not name.startswith(("parley_up", "parley_part_ready", "parley_http"))]
+    assert not [
+        name for name in found if not name.startswith(("parley_up", "parley_part_ready", "parley_http", "parley_audit"))
+    ]
 
 
 async def test_openmetrics_by_accept(client: httpx.AsyncClient) -> None:

@@ -16,7 +16,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
-from parley_api.runtime.tokens import Tokens
+from parley_api.runtime.tokens import Tokens, subject_digest
 from parley_core.errors import UnsafeSettings
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem
 
@@ -95,6 +95,15 @@ SOUND: dict[str, Callable[[], str]] = {
     "no beginning": lambda: signed(nbf=None),
     "no end that a date has": lambda: signed(exp=10**400),
 }
+
+
+async def test_the_audit_log_names_the_bearer_by_a_hash(keyed: ApiFixture, tmp_path: Path) -> None:
+    keyed.settings = keyed.settings.model_copy(update={"audit_folder": tmp_path / "audit"})
+    async with keyed.client() as client:
+        await client.post("/v1/jobs", content=AUDIO, headers=RAW | bearer(signed()))
+    [text] = [file.read_text() for file in (tmp_path / "audit").iterdir()]
+    assert json.loads(text)["key"] == subject_digest(ISSUER, SUBJECT)
+    assert SUBJECT not in text
 
 
 @pytest.mark.parametrize("sound", SOUND.values(), ids=SOUND)

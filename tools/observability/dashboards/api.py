@@ -104,6 +104,21 @@ TENANTS = Row(
     ),
 )
 
+AUDIT = Row(
+    "Audit log",
+    (
+        Panel(
+            "Events, per minute",
+            (
+                Query("60 * sum(rate(parley_audit_events_total{SELECTOR}[RATE]))", "written"),
+                Query("60 * sum(rate(parley_audit_failures_total{SELECTOR}[RATE]))", "lost"),
+            ),
+            description="Who read, changed, exported or shared what. Lost events could not be written.",
+            alert="ParleyAuditNotWritable",
+        ),
+    ),
+)
+
 EXPIRIES = Row(
     "What expires",
     (
@@ -134,5 +149,5 @@ EXPIRIES = Row(
 )
 
 BOARD = Board(
-    "parley-api", "Parley / API and tenants", "Requests, refusals and tenants.", (REQUESTS, TENANTS, EXPIRIES)
+    "parley-api", "Parley / API and tenants", "Requests, refusals and tenants.", (REQUESTS, TENANTS, AUDIT, EXPIRIES)
 )

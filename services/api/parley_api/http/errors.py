@@ -57,6 +57,7 @@ RetryableError
 ├── TenantLimited                  a limit of the tenant
 │   ├── RateLimited                too many calls in a minute
 │   └── QuotaExceeded              as many jobs, hours or bytes as the tenant may have
+├── AuditUnavailable               the audit log is required and cannot be written
 └── NotReady                       a component that Parley needs is down
 
 The table in problems.py has status, meaning and remedy of every code.
@@ -301,6 +302,13 @@ class RateLimited(TenantLimited):
 
 class QuotaExceeded(TenantLimited):
     code = "quota_exceeded"
+
+
+class AuditUnavailable(RetryableError):
+    code = "audit_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The audit log cannot be written, and this server serves nothing without it.")
 
 
 class NotReady(RetryableError):

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 
 from parley_api.http.errors import (
+    AuditUnavailable,
     ExpiredKey,
     InvalidOption,
     RateLimited,
@@ -102,6 +103,7 @@ ACCESS = (
     RateLimited,
     JobStoreUnavailable,
     ObjectStoreUnavailable,
+    AuditUnavailable,
 )
 """Errors of every call that needs a key where the server has keys."""
 

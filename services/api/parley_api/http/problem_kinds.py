@@ -347,6 +347,13 @@ KINDS: Mapping[str, Kind] = {
         "Send the request again after `Retry-After`.",
         retry_after=5,
     ),
+    api.AuditUnavailable.code: Kind(
+        503,
+        "Audit log unavailable",
+        "The server must note each access and cannot. A change that got this answer may have been made.",
+        "Try again later. Operators: see ParleyAuditNotWritable in the runbook.",
+        retry_after=5,
+    ),
     api.NotReady.code: Kind(
         503,
         "Not ready",

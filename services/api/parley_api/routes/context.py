@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from structlog.contextvars import bind_contextvars
 
+from parley_api.http.audit_trail import ACTOR
 from parley_api.http.errors import ExpiredKey, ScopeMissing, Unauthenticated, UnknownHost, UnknownKey
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.keys import ApiKey, Scope
@@ -54,6 +55,7 @@ async def authenticate(
         if request.url.hostname not in LOOPBACK or request.headers.get("sec-fetch-site") == "cross-site":
             raise UnknownHost("Without API keys this server answers to programs and pages of this machine only.")
         bind_contextvars(tenant=DEFAULT_TENANT)
+        request.scope[ACTOR] = {"tenant": DEFAULT_TENANT}
         return ApiKey(DEFAULT_TENANT, "")
     if credentials is None or not credentials.credentials:
         raise Unauthenticated("Send your API key: `Authorization: Bearer <key>`.")
@@ -72,6 +74,7 @@ async def authenticate(
         raise ExpiredKey("The time of this API key is over.")
     bind_contextvars(tenant=key.tenant)
     await deps.limits.take(key.tenant, Rate.REQUESTS, request.scope)
+    request.scope[ACTOR] = {"tenant": key.tenant, "key": key.id or key.sha256[:12] or key.subject}
     return key
 
 

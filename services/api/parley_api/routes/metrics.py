@@ -26,6 +26,7 @@ async def metrics(request: Request, deps: Deps) -> Response:
     registry = CollectorRegistry()
     registry.register(RecordCollector(snapshot, down))
     registry.register(deps.expiries)
+    registry.register(deps.audit)
     registry.register(deps.http_metrics.registry)
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), headers={"Content-Type": content_type})

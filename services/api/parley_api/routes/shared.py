@@ -15,8 +15,10 @@ from fastapi.responses import FileResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from structlog.contextvars import bind_contextvars
 
+from parley_api.http.audit_trail import ACTOR
 from parley_api.http.errors import (
     AudioNotShared,
+    AuditUnavailable,
     ExpiredLink,
     PeaksNotKept,
     RateLimited,
@@ -80,6 +82,7 @@ async def opened_link(
         raise UnknownLink(error.detail) from None
     bind_contextvars(tenant=job.tenant, job_id=job.id, trace_id=job.trace_id, share_id=share.id)
     await deps.limits.take(f"{job.tenant}/{share.id}", Rate.REQUESTS, request.scope)
+    request.scope[ACTOR] = {"tenant": job.tenant, "share": share.id}
     return Opened(share, job)
 
 
@@ -88,7 +91,7 @@ Link = Annotated[Opened, Depends(opened_link)]
 
 def _problems(*errors: type[ParleyError]) -> Responses:
     """Return the problem responses of a call that needs a link."""
-    always = (Unauthenticated, UnknownLink, ExpiredLink, UnknownOption, RateLimited)
+    always = (Unauthenticated, UnknownLink, ExpiredLink, UnknownOption, RateLimited, AuditUnavailable)
     return open_problems(*errors, *always, JobStoreUnavailable, ObjectStoreUnavailable)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from limits.aio.storage import Storage
 
+from parley_api.http.audit_log import AuditLog
 from parley_api.http.middleware import HttpMetrics
 from parley_api.links import fetching
 from parley_api.links.link import LinkPolicy
@@ -58,6 +59,7 @@ class Dependencies:
         rates: where the rates of tenants are counted; None counts in memory.
         limits: of tenants; they count where there is a keys file.
         tokens: signed tokens of other issuers; None where the server has no file of issuers.
+        audit: who did what.
         expiries: API keys in use and certificates that expire.
     """
 
@@ -88,6 +90,7 @@ class Dependencies:
     limits: TenantLimits = field(init=False)
     tokens: Tokens | None = field(init=False)
     expiries: Expiries = field(init=False)
+    audit: AuditLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.blocking = BlockingCalls(self.settings.redis_timeout_seconds)
@@ -100,6 +103,7 @@ class Dependencies:
         self.admission = Admission(self.store, self.blocking, self.settings)
         self.readiness = Readiness(self.store, self.recordings, self.blocking)
         self.stored_keys = StoredKeys(self.recordings)
+        self.audit = AuditLog.from_settings(self.settings)
         self.expiries = Expiries(self.settings.certificates_folder)
         self.shares = Shares(self.recordings, self.settings.longest_share_seconds)
         self.callbacks = Callbacks(self.settings)

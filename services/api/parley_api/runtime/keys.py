@@ -50,6 +50,7 @@ class ApiKey:
         expires_at: from then on it is refused; None is never.
         id: that of a key which a tenant has made. Empty for a key of the file.
         created_at: when a tenant has made it. None for a key of the file.
+        subject: of a signed token: the first digits of the hash of its issuer and subject.
     """
 
     tenant: str
@@ -58,6 +59,7 @@ class ApiKey:
     expires_at: datetime | None = None
     id: str = ""
     created_at: datetime | None = None
+    subject: str = ""
 
     @property
     def expired(self) -> bool:

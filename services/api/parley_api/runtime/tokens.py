@@ -6,6 +6,7 @@ public keys that the operator has written into a file. A table maps its subject 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from datetime import UTC, datetime
@@ -133,7 +134,13 @@ def _verified(text: str, issuer: Issuer, keys: KeySet) -> ApiKey | None:
     if expires + LEEWAY_SECONDS <= time.time():
         raise ExpiredKey("The time of this token is over. Send a new one.")
     may = issuer.subjects[subject]
-    return ApiKey(may.tenant, "", may.scopes, datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC))
+    ends, digest = datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC), subject_digest(issuer.issuer, subject)
+    return ApiKey(may.tenant, "", may.scopes, ends, subject=digest)
+
+
+def subject_digest(issuer: str, subject: str) -> str:
+    """Return how the audit log names the bearer of a token, whose subject may be a name: `token-` and twelve digits."""
+    return f"token-{hashlib.sha256(f'{issuer} {subject}'.encode()).hexdigest()[:12]}"
 
 
 def _moment(claims: dict[str, Any], name: str, otherwise: float | None = None) -> float | None:

@@ -54,6 +54,7 @@ SUBCOMMANDS = {
     "keys": Subcommand("parley.cli.keys:keys_app", "List, make or revoke API keys."),
     "queues": Subcommand("parley.cli.queues:queues", "Show the load of every queue."),
     "usage": Subcommand("parley.cli.usage:usage", "Show what your tenant has used in a period."),
+    "audit": Subcommand("parley.cli.audit:audit", "Print who did what, from audit logs, and check them."),
     "doctor": Subcommand("parley.cli.doctor:doctor", "Check server, components, access and workers."),
     "restore": Subcommand("parley.cli.restore:restore", "Bring Redis back to what the object store holds."),
     "version": Subcommand("parley.cli.version:version", "Print the version of this command."),

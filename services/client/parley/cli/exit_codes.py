@@ -18,7 +18,7 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "The command succeeded.",
-    Exit.JOB_FAILED: "A job that the command waited for failed or was cancelled.",
+    Exit.JOB_FAILED: "A job that the command waited for failed or was cancelled, or an audit log is not whole.",
     Exit.USAGE: "The options are invalid, or a file cannot be read or written.",
     Exit.REFUSED: "The server refused the request (4xx). It refuses the same request again.",
     Exit.UNAVAILABLE: "The server did not respond, or cannot do it now (429, 5xx). The command can succeed later.",

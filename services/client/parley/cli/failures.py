@@ -11,6 +11,7 @@ from parley.errors import ParleyApiError, ParleyClientError, ParleyUnavailable
 
 ERROR_CODES = {
     "ambiguous_id": "Several jobs have ids that begin like this; `candidates` has their ids.",
+    "audit_broken": "An event of an audit log was changed or is missing.",
     "connection_failed": "The server did not respond.",
     "file_error": "A file cannot be read or written.",
     "interrupted": "Ctrl-C was pressed. `jobs` has the ids of the accepted jobs, which continue.",
