@@ -28,11 +28,11 @@ TEMPORARY = frozenset({409, 429, 500, 502, 503, 504})
 SAMPLE = ROOT / "services/client/parley/sample/conversation.flac"
 
 
-def recording_of(seconds: int) -> bytes:
+def recording_of(seconds: int, rate: int = RATE) -> bytes:
     """Return a WAV of quiet noise of exactly this length."""
-    noise = np.random.default_rng(seconds).normal(0, 0.01, seconds * RATE).astype(np.float32)
+    noise = np.random.default_rng(seconds).normal(0, 0.01, seconds * rate).astype(np.float32)
     buffer = io.BytesIO()
-    soundfile.write(buffer, noise, RATE, format="WAV", subtype="PCM_16")
+    soundfile.write(buffer, noise, rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
 
 
