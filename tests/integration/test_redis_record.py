@@ -250,6 +250,17 @@ def test_the_recording_of_a_job_that_runs_again_is_not_given_out_for_removal(sto
     assert (redis.zcard("parley:audio_expiry"), redis.zcard("parley:removing")) == (0, 0)
 
 
+def test_nothing_asks_for_the_recording_of_a_purged_or_retried_job(store: RedisJobStore, redis: Any) -> None:
+    options = JobOptions(retain_audio_seconds=0)
+    for leave in (store.retry, store.purge):
+        job = store.cancel(store.create(new_job(options=options)).job.id)
+        redis.zadd("parley:audio_expiry", {job.id: 0})
+        assert [due.id for due in store.claim_recordings(1)] == [job.id]
+        assert (redis.zcard("parley:audio_expiry"), redis.zcard("parley:removing")) == (1, 1)
+        leave(job.id)
+        assert (redis.zcard("parley:audio_expiry"), redis.zcard("parley:removing")) == (0, 0)
+
+
 def test_a_key_that_has_made_its_job_is_held_by_nobody(store: RedisJobStore, redis: Any) -> None:
     store.reserve_key("default", "k", "a request", 60)
     job = store.create(new_job(), IdempotencyKey("k", "d")).job

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from parley_core.errors import LeaseLost
 from parley_core.job import GiveUp, JobState, Phase, RetryIn, SpeakerBounds
 from parley_core.turns import Diarization, EngineInfo
 from parley_worker.attempt import attempt, checkpoint
@@ -85,13 +86,13 @@ def test_after_a_planned_stop_nothing_is_computed_twice(fixture: AttemptFixture,
     assert len(fixture.job().attempts) == 1
 
 
-def killed_at(fixture: AttemptFixture, step: str, window: int) -> TwoSteps:
+def killed_at(fixture: AttemptFixture, step: str, window: int, error: Exception | None = None) -> TwoSteps:
     """Run an attempt that ends without a last word, as far as its checkpoint goes; each window is stored by then."""
 
     def before(*now: object) -> None:
         until(lambda: len(parts(fixture)) == len(engine.computed))
         if now == (step, window):
-            raise MemoryError
+            raise error or MemoryError
 
     engine = TwoSteps()
     engine.before = before
@@ -160,6 +161,11 @@ def test_nothing_is_left_after_a_cancel_or_a_last_attempt(
     monkeypatch.setattr(attempt, "after_failure", lambda *_: GiveUp())
     killed_at(fixture, "embedding", 5)
     assert (fixture.job().state, parts(fixture)) == (JobState.FAILED, [])
+
+
+def test_an_attempt_that_lost_its_job_leaves_the_checkpoint_to_its_successor(fixture: AttemptFixture) -> None:
+    killed_at(fixture, "embedding", 5, LeaseLost("taken"))
+    assert len(parts(fixture)) == WINDOWS + 5
 
 
 def test_an_object_store_that_takes_no_checkpoint_costs_only_the_checkpoint(fixture: AttemptFixture) -> None:
