@@ -24,6 +24,7 @@ from parley_worker.attempt import attempt, retry
 from parley_worker.attempt.attempt import Outcome, run_attempt
 from parley_worker.attempt.lease_renewal import PHASE_SHARES, Progress
 from parley_worker.attempt.retry import SoftLimitReached
+from parley_worker.attempt.stopping import WorkerStopping
 from parley_worker.dependencies import load
 from parley_worker.engines.port import Report
 from parley_worker.engines.scripted import ScriptedEngine
@@ -158,6 +159,38 @@ def test_every_message_that_was_taken_makes_room_for_the_next(fixture: AttemptFi
     deps = replace(fixture.deps, publish_next=called.append)
     assert [run_attempt(fixture.job_id, deps) for _ in range(2)] == [Outcome.SUCCEEDED, Outcome.DUPLICATE]
     assert called == [fixture.store] * 2
+
+
+def test_the_time_of_an_attempt_is_noted_and_its_stop_too(
+    fixture: AttemptFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def middle(_: Report) -> None:
+        fixture.store.cancel(fixture.job_id)
+        fixture.recordings.available = False  # nothing of the attempt can be deleted, which ends it all the same
+        raise MemoryError
+
+    noted: list[object] = []
+    monkeypatch.setattr(fixture.store, "note_stopped", lambda *lease: noted.append(lease[0]))
+    deps = replace(
+        fixture.with_engine(CallingEngine(middle)), note_phases=lambda seconds: noted.append("decoding" in seconds)
+    )
+    assert run_attempt(fixture.job_id, deps) is Outcome.ENDED
+    assert noted == [True, fixture.job_id]
+
+
+@pytest.mark.parametrize("trouble", ["cancelled", "away"])
+def test_a_stop_is_over_at_once_in_any_trouble(
+    fixture: AttemptFixture, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    def middle(_: Report) -> None:
+        fixture.store.cancel(fixture.job_id)
+        fixture.store.available = trouble != "away"
+        fixture.recordings.available = False
+        raise WorkerStopping("The worker was told to stop.")
+
+    monkeypatch.setattr(attempt, "GIVE_BACK_WAIT_SECONDS", 0.0)
+    ended = Outcome.GIVEN_BACK if trouble == "away" else Outcome.ENDED
+    assert run_attempt(fixture.job_id, fixture.with_engine(CallingEngine(middle))) is ended
 
 
 def test_an_unknown_job_is_a_message_to_be_dropped(fixture: AttemptFixture) -> None:
