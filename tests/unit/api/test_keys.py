@@ -27,7 +27,7 @@ PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC
 NEEDED = {
     ("GET", "jobs"): Scope.READ, ("POST", "jobs"): Scope.SUBMIT, ("DELETE", "jobs"): Scope.DELETE,
     ("GET", "aurity"): Scope.READ, ("POST", "aurity"): Scope.SUBMIT, ("GET", "queues"): Scope.READ,
-    ("GET", "usage"): Scope.READ,
+    ("GET", "usage"): Scope.READ, ("GET", "health"): Scope.READ,
     ("GET", "deliveries"): Scope.READ, ("POST", "deliveries"): Scope.SUBMIT,
     **{(method, "voiceprints"): Scope.VOICEPRINTS for method in ("GET", "POST", "DELETE")},
     **{(method, "uploads"): Scope.SUBMIT for method in ("OPTIONS", "POST", "HEAD", "PATCH", "DELETE")},
