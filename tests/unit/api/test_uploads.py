@@ -234,9 +234,24 @@ async def test_a_removed_upload_is_gone_also_for_a_request_that_is_on_its_way(
         yield AUDIO[5000:6000]
         assert (await client.delete(path, headers=TUS)).status_code == 204
 
-    await client.patch(path, content=removed_meanwhile(), headers=BYTES | {"Upload-Offset": "5000"})
+    refused = await client.patch(path, content=removed_meanwhile(), headers=BYTES | {"Upload-Offset": "5000"})
+    assert_problem(refused, 404, "upload_not_found")
     assert_problem(await client.delete(path, headers=TUS), 404, "upload_not_found")
     assert_problem(await append(client, path, AUDIO), 404, "upload_not_found")
+    assert api.empty()
+
+
+async def test_a_removed_upload_gets_no_bytes_of_a_connection_that_is_cut(
+    api: ApiFixture, client: httpx.AsyncClient
+) -> None:
+    path = await address(client)
+
+    async def removed_and_cut() -> AsyncIterator[bytes]:
+        yield AUDIO[:6000]
+        assert (await client.delete(path, headers=TUS)).status_code == 204
+        raise ClientDisconnect
+
+    await client.patch(path, content=removed_and_cut(), headers=BYTES | {"Upload-Offset": "0"})
     assert api.empty()
 
 

@@ -6,7 +6,7 @@ import anyio
 from fastapi import Request
 
 from parley_api.http import tus
-from parley_api.http.errors import QuotaExceeded, TooManyUploads, UploadOffsetConflict, UploadTooLong
+from parley_api.http.errors import QuotaExceeded, TooManyUploads, UploadNotFound, UploadOffsetConflict, UploadTooLong
 from parley_api.intake.open_upload import remove
 from parley_api.intake.upload import HEAD_BYTES, arriving
 from parley_api.runtime.dependencies import Dependencies
@@ -73,8 +73,11 @@ async def receive(deps: Dependencies, upload: OpenUpload, offset: int, request: 
         finally:
             with anyio.CancelScope(shield=True):
                 await writer.store()
-        if not await deps.blocking.objects(deps.open_uploads.exists, upload):
-            await remove(deps, upload)  # it was removed while these bytes arrived
+                removed = not await deps.blocking.objects(deps.open_uploads.exists, upload)
+                if removed:  # while these bytes arrived, which must not outlast it
+                    await remove(deps, upload)
+        if removed:
+            raise UploadNotFound("The upload was removed meanwhile.")
         return writer.parts.end
 
 
