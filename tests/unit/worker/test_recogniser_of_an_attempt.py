@@ -177,6 +177,23 @@ def test_a_recogniser_that_is_busy_is_asked_again(server: RecogniserServer) -> N
     assert (len(server.asked), fixture.found().words) == (3, 1)
 
 
+@pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
+def test_a_recogniser_that_wants_a_longer_pause_than_there_is_is_not_asked_again(
+    server: RecogniserServer, name: str
+) -> None:
+    server.answer, server.headers = lambda _: (429, {}), {name: "60"}
+    fixture = TranscribingFixture(asr_url=server.url)
+    fixture.run()
+    assert (len(server.asked), fixture.found().error_code) == (1, "recogniser_unavailable")
+
+
+def test_a_compressed_answer_is_named_as_what_it_is(server: RecogniserServer) -> None:
+    server.headers = {"Content-Encoding": "gzip"}
+    fixture = TranscribingFixture(asr_url=server.url)
+    fixture.run()
+    assert "compressed" in fixture.found().error_detail
+
+
 class Gate:
     """A recogniser that holds its answers back until the test lets them go."""
 

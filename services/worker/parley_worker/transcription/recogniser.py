@@ -145,12 +145,17 @@ def _require_ok(response: httpcore.Response) -> None:
     detail = f"The recogniser answered with the status {response.status}."
     if response.status not in LATER and response.status < 500:
         raise RecogniserRefused(detail)
-    asked = dict(response.headers).get(b"retry-after", b"0")
+    asked = _headers(response).get(b"retry-after", b"0")
     raise RecogniserBusy(detail, min(LONGEST_PAUSE, float(asked)) if asked.isdigit() else 0.0)
 
 
+def _headers(response: httpcore.Response) -> dict[bytes, bytes]:
+    """Return the headers with names in lower case: httpcore keeps the letters that the server has sent."""
+    return {name.lower(): value for name, value in response.headers}
+
+
 def _bounded(response: httpcore.Response) -> bytes:
-    if dict(response.headers).get(b"content-encoding", b"identity") != b"identity":
+    if _headers(response).get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnusableTranscription("The recogniser's answer is compressed, which Parley did not ask for.")
     answer = bytearray()
     for chunk in response.iter_stream():
