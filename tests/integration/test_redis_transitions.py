@@ -216,6 +216,13 @@ def test_a_restored_job_is_counted_and_tells_those_who_watch(store: RedisJobStor
     assert [event.state for event in store.events(new.id)] == [JobState.ACCEPTED]
 
 
+def test_a_restored_job_is_due_and_stands_in_the_line_of_its_tenant(store: RedisJobStore, redis: Any) -> None:
+    new = new_job()
+    store.restore(new, datetime.now(UTC), 0, None)
+    assert places(redis, new.id) == {"parley:due", "parley:unfinished:interactive"}
+    assert [dispatch.job_id for dispatch in store.take_turns(1)] == [new.id]
+
+
 def test_an_end_without_a_result_names_no_engine(store: RedisJobStore, redis: Any) -> None:
     store.restore(new_job(), datetime.now(UTC), 0, JobEnd(JobState.CANCELLED, datetime.now(UTC)))
     assert not redis.exists("parley:engines")

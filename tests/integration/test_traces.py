@@ -223,7 +223,9 @@ def test_what_waits_for_the_collector_is_bounded(traced: Traced, valkey: Valkey)
     _, lease = traced.start(new)
     assert redis.llen(lines) == 200, "of one run"
     redis.delete(lines)
-    traced.store.renew(lease, 30, Phase.SEGMENTATION, 0.2)
+    for progress in (0.2, 0.3, 0.4):
+        traced.store.renew(lease, 30, Phase.SEGMENTATION, progress)
+    assert redis.llen(lines) == 1, "of one phase"
     traced.store.cancel(new.id)
     for key in (lines, "parley:traces"):
         assert 86_400 < redis.ttl(key) <= 2 * 86_400
