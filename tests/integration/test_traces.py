@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,10 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics import exposition
 
+from parley_api.runtime.record_metrics import RecordCollector, Snapshot
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobStoreUnavailable, UnsafeSettings
 from parley_core.job import (
@@ -122,6 +126,22 @@ def test_a_job_is_one_trace_below_the_span_of_its_caller(traced: Traced, collect
     assert [span.name for span in children] == ["submit", "wait", "wait", "attempt", "attempt"]
     assert all(root.start <= span.start <= span.end <= root.end for span in spans)
     assert MARK not in str(spans)
+
+
+def test_the_buckets_that_count_a_job_name_its_trace(traced: Traced) -> None:
+    new = traced.accept()
+    job, lease = traced.start(new)
+    traced.succeed(job, lease)
+    assert traced.store.stats().exemplars == {}
+    traced.send()
+    stats = traced.store.stats()
+    histograms = {"wait_seconds", "run_seconds", "result_seconds"}
+    assert {name.partition("_bucket|")[0] for name in stats.exemplars} == histograms
+    assert all(stats.counters[name] == 1 for name in stats.exemplars)
+    registry = CollectorRegistry()
+    registry.register(RecordCollector(Snapshot(stats, traced.store.queues(), traced.store.health()), ()))
+    found = re.findall(r'(\w+)_bucket{.*} \S+ # {trace_id="(\w+)"}', exposition.generate_latest(registry).decode())
+    assert set(found) == {(f"parley_{name}", new.id.replace("-", "")) for name in histograms}
 
 
 def test_a_job_without_a_caller_has_the_trace_of_its_id(traced: Traced, collector: Collector) -> None:

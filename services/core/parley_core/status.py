@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Self
 
 from parley_core.job import Queue
@@ -51,10 +51,24 @@ class StoreHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A sample of a histogram whose trace is known: its value, the id of the trace, and when it was noted (UTC)."""
+
+    trace_id: str
+    value: float
+    noted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """Counters by name, `what` or `what|label=value|...`. A name that ends in `_ms` counts thousandths."""
+    """Counters by name, `what` or `what|label=value|...`. A name that ends in `_ms` counts thousandths.
+
+    Attributes:
+        exemplars: the last one of each bucket, by the name of its counter; none where no traces are sent.
+    """
 
     counters: dict[str, int] = field(default_factory=dict)
+    exemplars: dict[str, Exemplar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from prometheus_client import samples as exposed
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,7 +25,7 @@ from parley_core.errors import (
     WorkerLost,
 )
 from parley_core.job import Queue
-from parley_core.status import QueueStatus, Stats, StoreHealth
+from parley_core.status import Exemplar, QueueStatus, Stats, StoreHealth
 
 COUNTERS: Mapping[str, str] = {
     "jobs_accepted": "Jobs recorded.",
@@ -122,6 +123,7 @@ PART_SUFFIXES = ("_bucket", "_sum_ms", "_count")
 
 Labels = tuple[tuple[str, str], ...]
 Samples = Mapping[str, Mapping[Labels, int]]
+Bucket = tuple[str, float] | tuple[str, float, exposed.Exemplar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,8 @@ class RecordCollector(Collector):
             yield from (_seconds(name, samples) for name in SECONDS)
             yield from (_tenants(name, samples) for name in TENANT_COUNTERS)
             yield from (_gauge(name, samples) for name in GAUGES)
-            yield from (_histogram(what, samples) for what in HISTOGRAMS)
+            exemplars = self._snapshot.stats.exemplars
+            yield from (_histogram(what, samples, exemplars) for what in HISTOGRAMS)
             yield from _queue_gauges(self._snapshot.queues)
             yield from _store_gauges(self._snapshot.health)
 
@@ -215,26 +218,36 @@ def _gauge(what: str, samples: Samples) -> Metric:
     return family
 
 
-def _histogram(what: str, samples: Samples) -> Metric:
+def _histogram(what: str, samples: Samples, exemplars: Mapping[str, Exemplar]) -> Metric:
     text, bounds = HISTOGRAMS[what]
     family = HistogramMetricFamily(f"parley_{what}", text, labels=["queue"])
     for queue in Queue:
         found = samples.get(f"{what}_bucket", {})
         counts = {dict(labels)["le"]: count for labels, count in found.items() if dict(labels)["queue"] == queue}
         total = samples.get(f"{what}_sum_ms", {}).get((("queue", queue.value),), 0) / 1000
-        family.add_metric([queue], _cumulative(counts, bounds), total)
+        traces = {le: exemplars.get(f"{what}_bucket|le={le}|queue={queue}") for le in counts}
+        family.add_metric([queue], _cumulative(counts, bounds, traces), total)
     return family
 
 
-def _cumulative(counts: Mapping[str, int], bounds: Iterable[float]) -> list[tuple[str, float]]:
+def _cumulative(
+    counts: Mapping[str, int], bounds: Iterable[float], traces: Mapping[str, Exemplar | None]
+) -> list[Bucket]:
     """Return cumulative buckets, as Prometheus expects them; a transition counts each sample in one bucket."""
-    by_bound = {float(bound): count for bound, count in counts.items()}
-    buckets = []
+    by_bound = {float(bound): (count, traces[bound]) for bound, count in counts.items()}
+    buckets: list[Bucket] = []
     so_far = 0
     for bound in (*map(float, bounds), float("inf")):
-        so_far += by_bound.get(bound, 0)
-        buckets.append((str(bound) if bound < float("inf") else "+Inf", float(so_far)))
+        count, trace = by_bound.get(bound, (0, None))
+        so_far += count
+        name = str(bound) if bound < float("inf") else "+Inf"
+        buckets.append((name, float(so_far), _exposed(trace)) if trace else (name, float(so_far)))
     return buckets
+
+
+def _exposed(trace: Exemplar) -> exposed.Exemplar:
+    """Return an exemplar as OpenMetrics has it. The text format of Prometheus leaves it out."""
+    return exposed.Exemplar({"trace_id": trace.trace_id}, trace.value, trace.noted_at.timestamp())
 
 
 def _queue_gauges(queues: Sequence[QueueStatus]) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -28,7 +28,7 @@ from parley_core.logs import get_logger
 from parley_core.redis.connection import RIGHTS_CHANGE, RightsChangeError, require_usable_server, translated_errors
 from parley_core.redis.record import job_from, moment, present
 from parley_core.redis.scripts import Scripts
-from parley_core.status import QueueStatus, Stats, StoreHealth, Usage
+from parley_core.status import Exemplar, QueueStatus, Stats, StoreHealth, Usage
 from parley_core.tenants import TenantLoad
 
 UNKNOWN = -1  # in a forecast
@@ -213,8 +213,12 @@ class Queries:
         return found
 
     def stats(self) -> Stats:
-        with translated_errors():
-            return Stats({name: int(value) for name, value in self._client.hgetall("parley:stats").items()})
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            counters, exemplars = pipe.hgetall("parley:stats").hgetall("parley:exemplars").execute()
+        return Stats(
+            {name: int(value) for name, value in counters.items()},
+            {name: _exemplar(*text.split(" ")) for name, text in exemplars.items()},
+        )
 
     def tenant_load(self, tenant: str) -> TenantLoad:
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
@@ -291,6 +295,10 @@ def _matches(job: Job, query: JobQuery) -> bool:
     wanted = (query.state, query.queue, query.reference)
     have = (job.state, job.options.queue, job.options.reference)
     return all(one in (None, other) for one, other in zip(wanted, have, strict=True))
+
+
+def _exemplar(trace_id: str, value: str, noted_at: str) -> Exemplar:
+    return Exemplar(trace_id, float(value), datetime.fromtimestamp(int(noted_at) / 1000, UTC))
 
 
 def _event(text: str) -> JobEvent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from redis import Redis
 
@@ -12,6 +13,15 @@ from parley_core.redis.scripts import Scripts
 from parley_core.settings import Settings
 
 TRACING_SECONDS = 3600  # for so long transitions note traces while no keeper runs
+
+
+class Sample(NamedTuple):
+    """A sample of a histogram that the transitions fill, with the id of its trace."""
+
+    histogram: str
+    queue: str
+    value: float
+    trace_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,10 @@ class RedisTraces:
     def forget(self, entries: Sequence[TraceEntry]) -> int:
         """Remove entries that were sent; return how many are left."""
         return int(self._run("forget_traces", *[entry.text for entry in entries]))
+
+    def note(self, samples: Sequence[Sample]) -> None:
+        """Note the traces of samples of histograms. Each bucket keeps the last one."""
+        self._run("note_exemplars", *[text for sample in samples for text in sample])
 
     def count_dropped(self, number: int) -> None:
         """Count entries that were given up."""

@@ -23,9 +23,10 @@ from parley_core.logs import get_logger
 from parley_core.settings import Settings
 from parley_core.trace_context import trace_id_of
 from parley_keeper.loop import NoteProgress
+from parley_keeper.tracing.exemplars import samples_of
 from parley_keeper.tracing.exporter import SpanExporter
 from parley_keeper.tracing.journal import read_run
-from parley_keeper.tracing.outbox import RedisTraces, TraceEntry
+from parley_keeper.tracing.outbox import RedisTraces, Sample, TraceEntry
 from parley_keeper.tracing.spans import DeliveryTrace, JobSpans, parent_of
 
 BATCH = 50  # traces of one request: some hundreds of spans
@@ -105,10 +106,13 @@ class TraceSender:
         """
         sent = 0
         while entries := self._traces.claim(BATCH, CLAIM_SECONDS):
-            spans = [span for entry in entries for span in self._spans(entry)]
+            samples: list[Sample] = []
+            spans = [span for entry in entries for span in self._spans(entry, samples)]
             note_progress()
             if not self._exported(spans):
                 break
+            if samples:
+                self._traces.note(samples)
             self.waiting = self._traces.forget(entries)
             sent += len(entries)
         return sent
@@ -131,14 +135,15 @@ class TraceSender:
                 log.warning("the collector of traces does not take spans; jobs go on, and their traces wait")
         return done
 
-    def _spans(self, entry: TraceEntry) -> Sequence[Span]:
-        """Return the spans of an entry; none for one that is too old, unreadable or not sampled."""
+    def _spans(self, entry: TraceEntry, samples: list[Sample]) -> Sequence[Span]:
+        """Return the spans of an entry, and add its samples; none if it is too old, unreadable or not sampled."""
         try:
             what, job_id, run, *rest = entry.text.split(" ")
             if what == "end" and entry.lines:
                 found = read_run(job_id, int(run), entry.lines)
                 if not self._is_sampled(job_id, found.traceparent):
                     return ()
+                samples += samples_of(found)
                 return tuple(JobSpans(job_id, found.run, found.traceparent).of_run(found))
             if what == "delivery" and int(rest[3]) / 1000 > time.time() - KEPT_SECONDS:
                 caller = None if rest[0] == "-" else rest[0]

@@ -70,13 +70,18 @@ local function count(name, by)
   redis.call('HINCRBY', 'parley:stats', name, by or 1)
 end
 
--- One histogram sample. Bucket counts are not cumulative here, the reader adds them up; the sum is in thousandths.
-local function observe(what, queue, value)
+-- The counter of the bucket that a sample falls into.
+local function bucket_of(what, queue, value)
   local le = '+Inf'
   for _, bound in ipairs(BUCKETS[what]) do
     if value <= bound then le = tostring(bound); break end
   end
-  count(what .. '_bucket|le=' .. le .. '|queue=' .. queue)
+  return what .. '_bucket|le=' .. le .. '|queue=' .. queue
+end
+
+-- One histogram sample. Bucket counts are not cumulative here, the reader adds them up; the sum is in thousandths.
+local function observe(what, queue, value)
+  count(bucket_of(what, queue, value))
   count(what .. '_sum_ms|queue=' .. queue, int(math.max(value, 0) * 1000))
 end
 
