@@ -241,13 +241,12 @@ def _cumulative(
         count, trace = by_bound.get(bound, (0, None))
         so_far += count
         name = str(bound) if bound < float("inf") else "+Inf"
-        buckets.append((name, float(so_far), _exposed(trace)) if trace else (name, float(so_far)))
+        if trace is None:
+            buckets.append((name, float(so_far)))
+        else:  # the text format of Prometheus leaves it out
+            shown = exposed.Exemplar({"trace_id": trace.trace_id}, trace.value, trace.noted_at.timestamp())
+            buckets.append((name, float(so_far), shown))
     return buckets
-
-
-def _exposed(trace: Exemplar) -> exposed.Exemplar:
-    """Return an exemplar as OpenMetrics has it. The text format of Prometheus leaves it out."""
-    return exposed.Exemplar({"trace_id": trace.trace_id}, trace.value, trace.noted_at.timestamp())
 
 
 def _queue_gauges(queues: Sequence[QueueStatus]) -> Iterator[Metric]:

@@ -215,10 +215,11 @@ class Queries:
     def stats(self) -> Stats:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             counters, exemplars = pipe.hgetall("parley:stats").hgetall("parley:exemplars").execute()
-        return Stats(
-            {name: int(value) for name, value in counters.items()},
-            {name: _exemplar(*text.split(" ")) for name, text in exemplars.items()},
-        )
+        traces = {}
+        for name, text in exemplars.items():
+            trace_id, value, noted_at = text.split(" ")
+            traces[name] = Exemplar(trace_id, float(value), datetime.fromtimestamp(int(noted_at) / 1000, UTC))
+        return Stats({name: int(value) for name, value in counters.items()}, traces)
 
     def tenant_load(self, tenant: str) -> TenantLoad:
         with translated_errors(), self._client.pipeline(transaction=True) as pipe:
@@ -295,10 +296,6 @@ def _matches(job: Job, query: JobQuery) -> bool:
     wanted = (query.state, query.queue, query.reference)
     have = (job.state, job.options.queue, job.options.reference)
     return all(one in (None, other) for one, other in zip(wanted, have, strict=True))
-
-
-def _exemplar(trace_id: str, value: str, noted_at: str) -> Exemplar:
-    return Exemplar(trace_id, float(value), datetime.fromtimestamp(int(noted_at) / 1000, UTC))
 
 
 def _event(text: str) -> JobEvent:
