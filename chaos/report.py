@@ -126,7 +126,7 @@ end to that of the jobs that were running, to the record of the jobs accepted me
 `/metrics` equal the record exactly.
 **Attempts with a span**: the keeper sends one trace per job to a collector. After each fault every attempt that the
 record counts has one span, every run has one, all are in the trace of their job, and there are no others.
-**Ends delivered**: each job names a receiver of webhooks, whose first two answers are errors. After each fault every
+**Ends delivered**: each job names a receiver of webhooks, whose first answer is an error. After each fault every
 end has arrived at least once, with an id of its own, signed, with the same body each time, and nothing else has.
 "Again" are deliveries of an end that had arrived before.
 
