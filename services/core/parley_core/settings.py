@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     port: int = Field(7001, ge=0, le=65535)
     """Port of the API."""
 
-    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$")
     """Path under which a proxy serves API and console, such as `/parley`; the proxy may strip it or keep it."""
 
     metrics_port: int = Field(0, ge=0, le=65535)

@@ -65,7 +65,9 @@ async def test_other_prefixes_are_not_found(client: httpx.AsyncClient, path: str
     assert_problem(await client.get(f"http://127.0.0.1:7001{path}"), 404, "not_found")
 
 
-@pytest.mark.parametrize("root_path", ["parley", "/parley/", "//parley", "/a b", "/../x?", "/<script>"])
+@pytest.mark.parametrize(
+    "root_path", ["parley", "/parley/", "//parley", "/a b", "/../x?", "/<script>", "/..", "/a/./b"]
+)
 def test_a_prefix_that_is_no_path_is_refused(root_path: str) -> None:
     with pytest.raises(ValueError, match="root_path"):
         Settings(root_path=root_path)
