@@ -172,3 +172,26 @@ def test_a_second_run_of_the_command_goes_on_with_the_upload(
     assert job["recording"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert not list(notes.iterdir())
     assert api.http.head(asked.request.url.path, headers=TUS).status_code == 404, "another upload was begun"
+
+
+def test_a_second_run_gets_the_job_whose_answer_the_first_one_did_not_see(
+    api: ApiProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, notes = tmp_path / "visit.wav", tmp_path / "notes"
+    path.write_bytes(noise(1))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Parley(api.url) as parley:
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(_resumable.UploadNotes, "forget", interrupt)
+            parley.submit(path, resumable=True, resume_folder=notes)
+        [made] = api.http.get("/v1/jobs", params={"limit": 1}).json()["jobs"]
+        assert parley.submit(path, resumable=True, resume_folder=notes).id == made["id"]
+        assert not list(notes.iterdir())
+        assert parley.submit(path, resumable=True, resume_folder=notes).id != made["id"]
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(_resumable.UploadNotes, "forget", interrupt)
+            parley.submit(path, resumable=True, resume_folder=notes)
+        assert parley.submit(path, resumable=True, resume_folder=notes, num_speakers=2).id != made["id"]

@@ -91,10 +91,10 @@ def submit(
 
 
 def submit_upload(upload_id: str, idempotency_key: str | None, options: SubmitOptions) -> Call[Job]:
-    """Submit an upload that is complete."""
+    """Submit an upload that is complete. Without a key, the server takes the upload for it, over all runs."""
     given = {"upload": upload_id, **_sent_options(options)}
     body = {name: value for name, value in given.items() if value not in (None, False)}
-    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     return Call("POST", "/v1/jobs", _job, headers=headers, json=body, read_seconds=LINK_SECONDS)
 
 

@@ -28,6 +28,7 @@ SMALLEST_PART_BYTES = 512 * 1024  # where a proxy refuses larger bodies
 PROXY_REFUSES = "http_413"  # the code of a body that is too large, in a response that is not Parley's
 FAILURES = 7  # in a row, without a new byte
 PASSING = frozenset({408, 409, 429})  # statuses of a request that may succeed from another offset, or later
+GONE = frozenset({404, 410})  # statuses of a submit of an upload that no job has taken
 TUS = {"Tus-Resumable": "1.0.0"}
 ADDRESS = re.compile(r"/v1/uploads/[A-Za-z0-9-]{1,80}$")
 
@@ -106,6 +107,10 @@ def submit(
         except ParleyApiError as error:
             if isinstance(error, ParleyUnavailable):
                 raise
+            made = yield from _made_of(address, idempotency_key, options)
+            if made is not None and notes is not None:
+                notes.forget(path)
+                return made
             address = None
     if address is None:
         address = yield _begin(options.get("file_name") or _calls.name_of(path), total)
@@ -115,6 +120,19 @@ def submit(
     job: Job = yield _calls.submit_upload(address.rpartition("/")[2], idempotency_key, options)
     if notes:
         notes.forget(path)
+    return job
+
+
+def _made_of(
+    address: str, idempotency_key: str | None, options: SubmitOptions
+) -> Generator[Call[Any], Any, Job | None]:
+    """Yield the call that finds the job of an upload that is gone: a submit without an answer may have taken it."""
+    try:
+        job: Job = yield _calls.submit_upload(address.rpartition("/")[2], idempotency_key, options)
+    except ParleyApiError as error:
+        if error.status not in GONE:
+            raise
+        return None
     return job
 
 
