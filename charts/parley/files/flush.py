@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 # longer than a put waits for its flush; then the container starts again.
 REFUSE_SECONDS = 60.0
 DUAL_STACK = socket.has_dualstack_ipv6()  # calls come over IPv4 or IPv6, as the cluster has it
+HANDSHAKE_SECONDS = 10.0  # a caller that says nothing holds a thread
 WAITING = 256  # connections that may wait to be accepted
 
 
@@ -75,13 +77,24 @@ def flush_of(folder: str) -> Callable[[], None]:
     return flush
 
 
-def server_of(flusher: Flusher, port: int, leave: Callable[[int], object] = os._exit) -> ThreadingHTTPServer:
+def secured(connection: socket.socket, folder: str) -> ssl.SSLSocket:
+    """Return a connection with TLS by the certificate that a folder holds now. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{folder}/tls.crt", f"{folder}/tls.key")
+    connection.settimeout(HANDSHAKE_SECONDS)
+    return context.wrap_socket(connection, server_side=True)
+
+
+def server_of(
+    flusher: Flusher, port: int, leave: Callable[[int], object] = os._exit, certificates: str = ""
+) -> ThreadingHTTPServer:
     """Return a server.
 
     Args:
         flusher: writes what came before a call.
         port: where to listen; 0 picks one.
         leave: ends the process with a status, some time after a failed flush.
+        certificates: folder with `tls.crt` and `tls.key`. Empty: plain HTTP.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -108,6 +121,15 @@ def server_of(flusher: Flusher, port: int, leave: Callable[[int], object] = os._
         daemon_threads = True
         address_family = socket.AF_INET6 if DUAL_STACK else socket.AF_INET
 
+        def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+            if certificates:
+                try:
+                    request = secured(request, certificates)
+                except OSError:
+                    return  # plain text, or a caller who does not trust the certificate
+            with request:
+                super().finish_request(request, client_address)
+
         def server_bind(self) -> None:
             if DUAL_STACK:
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -119,4 +141,5 @@ def server_of(flusher: Flusher, port: int, leave: Callable[[int], object] = os._
 if __name__ == "__main__":
     # Process 1 ignores SIGTERM without a handler, and the pod would stop by its grace period. Callers ask again.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    server_of(Flusher(flush_of(sys.argv[1])), int(sys.argv[2])).serve_forever()
+    folder = sys.argv[3] if len(sys.argv) > 3 else ""
+    server_of(Flusher(flush_of(sys.argv[1])), int(sys.argv[2]), certificates=folder).serve_forever()

@@ -5,6 +5,7 @@
 {{- include "parley.checks.api" . -}}
 {{- include "parley.checks.volumes" . -}}
 {{- include "parley.checks.routing" . -}}
+{{- include "parley.checks.tls" . -}}
 {{- $names := dict -}}
 {{- range .Values.workers -}}
 {{- $worker := include "parley.worker" (dict "root" $ "entry" .) | fromYaml -}}
@@ -24,6 +25,22 @@
 {{- end -}}
 {{- if and (ne .Values.redis.mode "external") .Values.redis.external.host -}}
 {{ fail (printf "redis.external.host is set, but redis.mode is %s: set redis.mode to external to use your own Redis." .Values.redis.mode) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "parley.checks.tls" -}}
+{{- $tls := .Values.tls -}}
+{{- $given := or $tls.existingSecret $tls.existingSecrets -}}
+{{- if and (or $given $tls.issuerRef.name) (not $tls.enabled) -}}
+{{ fail "tls names where certificates come from, and tls.enabled is false: set it to true, or nothing is encrypted." }}
+{{- end -}}
+{{- if and $given $tls.issuerRef.name -}}
+{{ fail "tls has Secrets and an issuer: set tls.existingSecret, or tls.issuerRef.name, not both." }}
+{{- end -}}
+{{- if and $given (not $tls.existingSecret) -}}
+{{- range include "parley.tls.components" . | fromJsonArray -}}
+{{- if not (get $tls.existingSecrets .) -}}{{ fail (printf "tls.existingSecrets has no entry %s: add it, or set tls.existingSecret for all that have none." .) }}{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

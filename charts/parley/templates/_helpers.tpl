@@ -113,6 +113,9 @@ annotations:
 {{- define "parley.environment" -}}
 {{- include "parley.redis.environment" . }}
 {{ include "parley.objects.environment" . }}
+{{- with include "parley.tls.serverEnvironment" .root }}
+{{ . }}
+{{- end }}
 - {name: PARLEY_MAX_RECORDING_BYTES, value: {{ .root.Values.limits.maxRecordingBytes | int64 | quote }}}
 - {name: PARLEY_MAX_RECORDING_SECONDS, value: {{ .root.Values.limits.maxRecordingSeconds | int64 | quote }}}
 - {name: PARLEY_LONGEST_ATTEMPT_SECONDS, value: {{ .root.Values.limits.longestAttemptSeconds | int64 | quote }}}

@@ -9,7 +9,7 @@ from typing import cast
 
 import uvicorn
 
-from parley_api.http.connections import ConnectionGuard, GuardedProtocol
+from parley_api.http.connections import ConnectionGuard, GuardedHandshake, GuardedProtocol
 from parley_api.http.metrics_port import ByPort
 from parley_api.main import create_app, create_metrics_app
 from parley_api.runtime.dependencies import Dependencies
@@ -21,6 +21,7 @@ from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
 from parley_core.settings import Settings
+from parley_core.tls import ServerCertificate
 
 DRAIN_SECONDS = 25  # for uploads in progress; below Kubernetes' default grace period of 30
 log = get_logger(__name__)
@@ -47,11 +48,15 @@ def serve(settings: Settings) -> None:
     deps: Dependencies = app.state.deps
     refused = deps.http_metrics.refuse
     guard = ConnectionGuard(settings.max_connections, settings.request_head_seconds, refused)
+    protocol: partial[GuardedProtocol] | partial[GuardedHandshake] = partial(GuardedProtocol, guard=guard)
+    if settings.tls_certificate_file and settings.tls_key_file:
+        certificate = ServerCertificate(settings.tls_certificate_file, settings.tls_key_file)
+        protocol = partial(GuardedHandshake, certificate.context, guard)
     config = uvicorn.Config(
         ByPort(app, create_metrics_app(deps), settings.metrics_port) if settings.metrics_port else app,
         host=settings.host,
         port=settings.port,
-        http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=guard)),
+        http=cast("type[asyncio.Protocol]", protocol),
         ws="none",
         loop="asyncio",
         log_config=None,

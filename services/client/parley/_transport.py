@@ -25,6 +25,8 @@ REASONS = {
     ssl.SSLError: "it does not speak TLS as expected",
     ConnectionRefusedError: "the connection was refused",
 }
+START = "Start a server on this machine with `make run`, or set PARLEY_URL to the address of another one."
+TRUST = "Set SSL_CERT_FILE to the certificate of the authority that signed it, and PARLEY_URL to a name in it."
 NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 ACCEPT = "application/json, application/problem+json;q=0.9, */*;q=0.1"
 
@@ -48,14 +50,15 @@ class BaseTransport:
         self._server_seen = False
 
     def _http_options(self) -> dict[str, Any]:
-        headers = {"Accept": ACCEPT}
+        headers, local = {"Accept": ACCEPT}, self._base.host in LOOPBACK
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key.strip()}"
         return {
             "base_url": self._base,
             "headers": headers,
             "limits": httpx.Limits(max_connections=None),
-            "trust_env": self._base.host not in LOOPBACK,  # a proxy cannot reach this machine's own loopback
+            "trust_env": not local,  # a proxy cannot reach this machine's own loopback
+            "verify": ssl.create_default_context() if local and self._base.scheme == "https" else True,
         }
 
     def _request_options(self, call: Call[T]) -> dict[str, Any]:
@@ -80,7 +83,7 @@ class BaseTransport:
         timed_out = isinstance(error, httpx.TimeoutException)
         return ParleyConnectionError(
             f"No response from {self.url}: {_reason(error)}.",
-            "Start a server on this machine with `make run`, or set PARLEY_URL to the address of another one.",
+            TRUST if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)) else START,
             connected=connected,
             timed_out=timed_out,
         )

@@ -60,6 +60,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
     return {
         "broker_transport_options": transport,
+        **({"broker_use_ssl": address.verification} if address and address.tls else {}),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # a worker waits for Redis without a limit
         "broker_connection_timeout": 5,

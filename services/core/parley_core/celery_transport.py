@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
-from parley_core.redis.connection import SentinelConnection
+from parley_core.redis.connection import SecureSentinelConnection, SentinelConnection
 
 # Once more on a fresh connection. A message published twice is harmless, see CeleryJobQueue.
 RETRY = Retry(ConstantBackoff(0.05), 1, supported_errors=(RedisConnectionError, ReadOnlyError))
@@ -43,6 +43,7 @@ class SentinelChannel(FollowsPrimary, redis.SentinelChannel):
     """A channel to a service of Sentinels."""
 
     connection_class = SentinelConnection
+    connection_class_ssl: Any = SecureSentinelConnection
 
 
 class Transport(redis.Transport):

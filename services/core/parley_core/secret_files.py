@@ -1,9 +1,10 @@
-"""Secrets from files. A file is read once at the start, while the environment stays readable and is inherited."""
+"""Secrets and authorities from files, read at the start. The environment stays readable, and is inherited."""
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -46,3 +47,28 @@ def with_sentinel_password(url: str, password: str) -> str:
     parts = urlsplit(url)
     query = "&".join(part for part in (parts.query, f"sentinel_password={quote(password, safe='')}") if part)
     return urlunsplit(parts._replace(query=query))
+
+
+def with_verification(url: str, authorities: Path | None) -> str:
+    """Return a URL of Redis that says how its certificate is verified; unchanged for one without TLS.
+
+    Without it, kombu verifies nothing. What the URL says stays as it is.
+
+    Args:
+        authorities: file with certificates that are trusted beside those of the system.
+    """
+    parts = urlsplit(url)
+    wanted = {"ssl_cert_reqs": "required"} | ({"ssl_ca_certs": str(authorities)} if authorities else {})
+    missing = {name: value for name, value in wanted.items() if name not in parse_qs(parts.query)}
+    if not missing or not parts.scheme.startswith("rediss"):
+        return url
+    words = urlencode(missing, safe="/")
+    return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, words) if part)))
+
+
+def require_certificates(file: Path, setting: str) -> None:
+    """Raise ValueError that names the setting unless a file holds certificates as PEM."""
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise ValueError(f"{setting} holds no certificates that can be read ({type(error).__name__})") from error

@@ -16,7 +16,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
-from parley_core.secret_files import secret_of, secrets_of, with_password, with_sentinel_password
+from parley_core.secret_files import (
+    require_certificates,
+    secret_of,
+    secrets_of,
+    with_password,
+    with_sentinel_password,
+    with_verification,
+)
 from parley_core.targets import AddressGuard
 from parley_core.tenants import TenantQuota
 from parley_core.validation import wrong_settings
@@ -38,13 +45,18 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis 7 or Valkey: `redis://`, `rediss://`, `unix:///path?db=0`, or a service that Sentinels watch:
     `redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DB]`, with `?sentinel_password=` (and
-    `sentinel_user`) where the Sentinels have a password. No cluster mode. Secret, since it may hold the password."""
+    `sentinel_user`) where the Sentinels have a password; `rediss+sentinel://` where all of them speak TLS. No cluster
+    mode. Secret, since it may hold the password."""
 
     redis_password_file: Path | None = None
     """File with the password of Redis, read once at the start. It keeps the password out of the environment."""
 
     sentinel_password_file: Path | None = None
     """File with the password of the Sentinels, read once at the start."""
+
+    ca_file: Path | None = None
+    """File with the certificates of the authorities that signed those of Redis and of the object store, as PEM. They
+    are trusted there beside the public authorities."""
 
     objects_url: str = "file:///var/lib/parley/objects"
     """Object store: `s3://bucket/prefix`, `gs://...`, `az://...`, or a folder as `file:///...`."""
@@ -68,6 +80,13 @@ class Settings(BaseSettings):
 
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the API's `/metrics`, which need no key. 0: on the API's port, and with API keys nowhere."""
+
+    tls_certificate_file: Path | None = None
+    """File with a certificate and those of its chain, as PEM. With it, the API, the probe of the keeper and the metrics
+    of API and worker speak HTTPS alone. New files are used from the next connection on."""
+
+    tls_key_file: Path | None = None
+    """File with the key of PARLEY_TLS_CERTIFICATE_FILE."""
 
     log_format: Literal["json", "text"] = "json"
     """Log lines as JSON or as text for people: `json` or `text`. `make run` shows JSON as text."""
@@ -315,7 +334,9 @@ class Settings(BaseSettings):
             url = with_password(url, secret_of(self.redis_password_file, "PARLEY_REDIS_PASSWORD_FILE"))
         if self.sentinel_password_file:
             url = with_sentinel_password(url, secret_of(self.sentinel_password_file, "PARLEY_SENTINEL_PASSWORD_FILE"))
-        self.redis_url = SecretStr(url)
+        if self.ca_file:
+            require_certificates(self.ca_file, "PARLEY_CA_FILE")
+        self.redis_url = SecretStr(with_verification(url, self.ca_file))
         if self.objects_secrets_folder:
             self._objects_secrets = secrets_of(self.objects_secrets_folder, "PARLEY_OBJECTS_SECRETS_FOLDER")
         self._link_secrets = self._objects_secrets
@@ -337,6 +358,8 @@ class Settings(BaseSettings):
             )
         if not all(map(ORIGIN.fullmatch, self.allowed_origins)):
             raise ValueError("PARLEY_CORS_ORIGINS has origins like `https://clinic.example`: lower case, no path")
+        if bool(self.tls_certificate_file) != bool(self.tls_key_file):
+            raise ValueError("PARLEY_TLS_CERTIFICATE_FILE and PARLEY_TLS_KEY_FILE need each other")
         if self.lease_seconds < 3 * self.lease_renewal_seconds:
             raise ValueError("PARLEY_LEASE_SECONDS must be at least three times PARLEY_LEASE_RENEWAL_SECONDS")
         return self

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
+from parley_core.exposition import serve_wsgi
+from parley_core.settings import Settings
 from parley_keeper.loop import MaintenanceTask
 
 STUCK_SECONDS = 120.0  # without progress, on top of the task's pause: every call that a task makes has a timeout
@@ -74,13 +75,10 @@ def touch_while_well(tasks: Sequence[MaintenanceTask], file: Path) -> None:
     threading.Thread(target=run, name="liveness file", daemon=True).start()
 
 
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Probes come every few seconds; a line for each would bury the rest."""
-
-
-def serve(tasks: Sequence[MaintenanceTask], listening: socket.socket, more: Gauges = lambda: ()) -> WSGIServer:
-    """Answer `/healthz` and `/metrics` from a thread."""
+def serve(
+    tasks: Sequence[MaintenanceTask], listening: socket.socket, settings: Settings, more: Gauges = lambda: ()
+) -> WSGIServer:
+    """Answer `/healthz` and `/metrics` from a thread. Raises UnsafeSettings: the certificate cannot be used."""
     registry = CollectorRegistry()
     registry.register(TaskCollector(tasks, more))
     metrics: Any = make_wsgi_app(registry)
@@ -92,14 +90,7 @@ def serve(tasks: Sequence[MaintenanceTask], listening: socket.socket, more: Gaug
         start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]
 
-    host, port, *_ = listening.getsockname()
-    server = ThreadingWSGIServer((host, port), _QuietHandler, bind_and_activate=False)
-    server.socket.close()
-    server.socket, server.server_name, server.server_port = listening, host, port
-    server.setup_environ()
-    server.set_app(app)
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    return server
+    return serve_wsgi(app, listening, settings)
 
 
 def _health(tasks: Sequence[MaintenanceTask]) -> tuple[HTTPStatus, dict[str, Any]]:

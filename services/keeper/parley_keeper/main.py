@@ -120,16 +120,15 @@ def main() -> int:
         if settings.webhook_secrets_file:
             read_secrets(settings.webhook_secrets_file)
         tasks, gauges = maintenance_tasks(settings)
-        listening = listening_socket(settings.host, settings.keeper_port) if settings.keeper_port else None
+        keeper = Keeper(tasks)
+        if settings.keeper_port:
+            health.serve(keeper.tasks, listening_socket(settings.host, settings.keeper_port), settings, gauges)
     except (UnsafeSettings, JobStoreUnusable) as error:
         log.error("refused to start", reason=error.detail)
         return 2
-    keeper = Keeper(tasks)
     wait_for_stop = stop_signal()
     if settings.liveness_file:
         health.touch_while_well(keeper.tasks, settings.liveness_file)
-    if listening:
-        health.serve(keeper.tasks, listening, gauges)
     keeper.start()
     log.info("keeper ready")
     wait_for_stop()

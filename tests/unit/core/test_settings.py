@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from parley_core.celery_queue import create_app
 from parley_core.errors import RecordingTooLong, UnsafeSettings
@@ -138,3 +139,19 @@ def test_celery_hands_a_message_out_again_only_after_any_attempt_is_over() -> No
 
 def test_the_password_of_redis_is_not_shown() -> None:
     assert "pass-4711" not in repr(Settings(redis_url="redis://:pass-4711@host/0"))
+
+
+@pytest.mark.parametrize("url", ["rediss://host/0", "rediss://u:p@host:6380/1", "rediss+sentinel://one,two/parley"])
+def test_a_broker_with_tls_is_verified_whatever_its_address_says(url: str) -> None:
+    """Kombu verifies nothing where the address of a server with TLS is silent about it."""
+    app = create_app(Settings(redis_url=SecretStr(url)))
+    with app.connection() as broker:
+        assert broker.ssl["ssl_cert_reqs"] in ("required", ssl.CERT_REQUIRED)
+
+
+def test_a_file_of_authorities_without_certificates_and_half_a_pair_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("no certificate")
+    with pytest.raises(ValueError, match="PARLEY_CA_FILE"):
+        Settings(ca_file=tmp_path / "ca.crt")
+    with pytest.raises(ValueError, match="PARLEY_TLS_KEY_FILE"):
+        Settings(tls_certificate_file=tmp_path / "tls.crt")

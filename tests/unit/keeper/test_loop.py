@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from parley_core.errors import JobStoreUnavailable
 from parley_core.listening import listening_socket
+from parley_core.settings import Settings
 from parley_keeper import health, loop
 from parley_keeper.loop import Keeper, MaintenanceTask
 from tests.support.waiting import HANG_SECONDS, until
@@ -95,7 +96,7 @@ def asked(url: str) -> tuple[int, str]:
 @pytest.fixture
 def served() -> tuple[list[MaintenanceTask], str]:
     tasks = [MaintenanceTask("publish", 0.5, lambda _: 0), MaintenanceTask("collect_orphans", 1800.0, lambda _: 0)]
-    server = health.serve(tasks, listening_socket("127.0.0.1", 0))
+    server = health.serve(tasks, listening_socket("127.0.0.1", 0), Settings())
     yield tasks, f"http://127.0.0.1:{server.server_port}"  # type: ignore[misc]
     server.shutdown()
     server.server_close()

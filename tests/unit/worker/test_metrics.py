@@ -84,5 +84,5 @@ def test_a_scrape_tells_slots_processor_memory_and_phases() -> None:
 
 def test_a_port_that_is_taken_is_refused_before_the_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_phase_times", None)
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UnsafeSettings, match="METRICS_PORT"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UnsafeSettings, match="Cannot listen"):
         metrics.serve(Settings(worker_metrics_port=taken.getsockname()[1]))

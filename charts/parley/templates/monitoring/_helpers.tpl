@@ -18,5 +18,8 @@ dashboard_url: {{ printf "%s/d/%s?%s" (trimSuffix "/" $alerts.grafana) .dashboar
 prometheus.io/scrape: "true"
 prometheus.io/port: {{ .port | int64 | quote }}
 prometheus.io/path: /metrics
+{{- if .root.Values.tls.enabled }}
+prometheus.io/scheme: https
+{{- end }}
 {{- end -}}
 {{- end -}}

@@ -2,9 +2,11 @@
 {{- $objects := .root.Values.objects -}}
 {{- if eq $objects.kind "embedded" -}}
 - {name: PARLEY_OBJECTS_URL, value: "s3://{{ $objects.embedded.bucket }}"}
-- {name: PARLEY_OBJECTS_FLUSH_URL, value: "http://{{ include "parley.objects.name" .root }}:7071"}
-- {name: AWS_ENDPOINT_URL, value: "http://{{ include "parley.objects.name" .root }}:7070"}
+- {name: PARLEY_OBJECTS_FLUSH_URL, value: "{{ include "parley.tls.scheme" .root }}://{{ include "parley.objects.name" .root }}:7071"}
+- {name: AWS_ENDPOINT_URL, value: "{{ include "parley.tls.scheme" .root }}://{{ include "parley.objects.name" .root }}:7070"}
+{{- if not .root.Values.tls.enabled }}
 - {name: AWS_ALLOW_HTTP, value: "true"}
+{{- end }}
 - {name: AWS_REGION, value: us-east-1}
 {{- else if eq $objects.kind "url" -}}
 - {name: PARLEY_OBJECTS_URL, value: {{ $objects.url | quote }}}

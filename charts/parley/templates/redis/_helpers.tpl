@@ -2,13 +2,16 @@
 {{- define "parley.redis.environment" -}}
 {{- $external := .root.Values.redis.external -}}
 {{- if eq .root.Values.redis.mode "sentinel" -}}
-- {name: PARLEY_REDIS_URL, value: "redis+sentinel://{{ .role }}@{{ include "parley.redis.sentinels" .root }}/parley/0?sentinel_user=client"}
+- {name: PARLEY_REDIS_URL, value: "redis{{ if .root.Values.tls.enabled }}s{{ end }}+sentinel://{{ .role }}@{{ include "parley.redis.sentinels" .root }}/parley/0?sentinel_user=client"}
 - {name: PARLEY_SENTINEL_PASSWORD_FILE, value: /etc/parley/redis/sentinel-password}
 {{- else if eq .root.Values.redis.mode "single" -}}
-- {name: PARLEY_REDIS_URL, value: "redis://{{ .role }}@{{ include "parley.redis.name" .root }}:6379/0"}
+- {name: PARLEY_REDIS_URL, value: "redis{{ if .root.Values.tls.enabled }}s{{ end }}://{{ .role }}@{{ include "parley.redis.name" .root }}:6379/0"}
 {{- else -}}
 {{- $user := ternary (printf "%s@" $external.username) "" (not (empty (and $external.existingSecret $external.username))) -}}
 - {name: PARLEY_REDIS_URL, value: "{{ ternary "rediss" "redis" $external.tls.enabled }}://{{ $user }}{{ $external.host }}:{{ $external.port }}/{{ $external.database }}{{ include "parley.redis.tlsQuery" .root }}"}
+{{- end }}
+{{- with include "parley.tls.clientEnvironment" .root }}
+{{ . }}
 {{- end }}
 {{- if include "parley.redis.secret" .root }}
 - {name: PARLEY_REDIS_PASSWORD_FILE, value: /etc/parley/redis/password}
@@ -72,9 +75,29 @@
 - {name: FIRST, value: {{ first $hosts | quote }}}
 {{- end -}}
 
-{{/* A command that asks the server of this container as the user `probe`; takes more words of redis-cli. */}}
+{{/* Options of redis-cli. */}}
+{{- define "parley.redis.cli" -}}
+redis-cli{{ if .Values.tls.enabled }} --tls --cacert /etc/parley/tls/ca.crt{{ end }}
+{{- end -}}
+
+{{/* A command that asks the server of this container as the user `probe`; takes (dict "root" $ "port" 6379). */}}
 {{- define "parley.redis.ping" -}}
-REDISCLI_AUTH=$(cat /etc/parley/own/probe-password) redis-cli {{ . }}--user probe --no-auth-warning -e ping >/dev/null 2>&1
+REDISCLI_AUTH=$(cat /etc/parley/own/probe-password) {{ include "parley.redis.cli" .root }}{{ if ne (.port | int) 6379 }} -p {{ .port }}{{ end }} --user probe --no-auth-warning -e ping >/dev/null 2>&1
+{{- end -}}
+
+{{/* Settings of a server or a Sentinel, as lines of its configuration; takes (dict "root" $ "port" 6379). */}}
+{{- define "parley.redis.listen" -}}
+{{- if .root.Values.tls.enabled -}}
+port 0
+tls-port {{ .port }}
+tls-cert-file /etc/parley/tls/tls.crt
+tls-key-file /etc/parley/tls/tls.key
+tls-ca-cert-file /etc/parley/tls/ca.crt
+tls-auth-clients no
+tls-replication yes
+{{- else -}}
+port {{ .port }}
+{{- end -}}
 {{- end -}}
 
 {{/* Names of the users that have a password, as a JSON array. */}}

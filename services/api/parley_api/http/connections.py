@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +22,7 @@ from parley_api.http.errors import AmbiguousLength
 from parley_api.http.problems import from_error
 
 UNREAD_SECONDS = 120.0  # without progress of a response: the caller has stopped to read
+CLOSE_SECONDS = 5.0  # for the caller's part of the end of TLS
 OTHER_FILES = 512  # open files that are no connections: Redis, the object store, uploads in progress
 
 quiet = logging.getLogger("parley_api.connections")  # uvicorn logs a line per malformed request; here it is counted
@@ -40,11 +43,16 @@ class ConnectionGuard:
         self.most = allowed_connections(most)
         self.head_seconds = head_seconds
         self.refused = refused
-        self.waiting: dict[GuardedProtocol, None] = {}  # the one that has waited longest first
+        self.waiting: dict[GuardedProtocol | GuardedHandshake, None] = {}  # the one that has waited longest first
+        self.handshakes: set[GuardedHandshake] = set()  # of TLS: connections without a GuardedProtocol yet
 
     def make_room(self, connections: int) -> None:
-        """Close the connection that has waited longest where there are more than `most`."""
-        if connections > self.most and self.waiting:
+        """Close the connection that has waited longest where there are more than `most`.
+
+        Args:
+            connections: number of those that have a GuardedProtocol.
+        """
+        if connections + len(self.handshakes) > self.most and self.waiting:
             next(iter(self.waiting)).abort("too_many")
 
 
@@ -55,12 +63,15 @@ class GuardedProtocol(H11Protocol):
         super().__init__(*arguments, **options)
         self.logger = quiet
         self._guard = guard
+        self.handshake: GuardedHandshake | None = None  # what came before, on a connection with TLS
         self._has_served = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.handshake is not None:
+            self.handshake.end()
         self._wait_for_head()
         self._guard.make_room(len(self.connections))
 
@@ -112,6 +123,53 @@ class GuardedProtocol(H11Protocol):
         self._guard.waiting.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
+
+
+class GuardedHandshake(SSLProtocol):
+    """TLS around a GuardedProtocol. A handshake has the deadline of a head, and counts as a connection that waits.
+
+    `asyncio` makes the same protocol for a server with TLS, but the server learns of a connection after its handshake.
+    """
+
+    def __init__(self, context: ssl.SSLContext, guard: ConnectionGuard, **options: Any) -> None:
+        inner = GuardedProtocol(guard=guard, **options)
+        inner.handshake = self
+        super().__init__(
+            asyncio.get_running_loop(),
+            inner,
+            context,
+            cast(Any, None),  # nothing waits for the handshake
+            server_side=True,
+            ssl_handshake_timeout=cast(Any, guard.head_seconds),
+            ssl_shutdown_timeout=cast(Any, CLOSE_SECONDS),
+        )
+        self._guard, self._connections = guard, inner.connections
+        self._raw: asyncio.Transport | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._raw = transport
+        super().connection_made(transport)
+        self._guard.waiting[self] = None
+        self._guard.handshakes.add(self)
+        self._guard.make_room(len(self._connections))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self in self._guard.handshakes:
+            self._guard.refused("handshake")
+        self.end()
+        super().connection_lost(exc)
+
+    def abort(self, reason: str) -> None:
+        """Close the connection at once and count it."""
+        self.end()
+        self._guard.refused(reason)
+        if self._raw is not None:
+            self._raw.abort()
+
+    def end(self) -> None:
+        """Count it as a handshake no more."""
+        self._guard.waiting.pop(self, None)
+        self._guard.handshakes.discard(self)
 
 
 def allowed_connections(most: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from parley_core.errors import UnsafeSettings
@@ -10,8 +11,9 @@ from parley_core.errors import UnsafeSettings
 SENTINEL_PORT = 26379
 MALFORMED = (
     "PARLEY_REDIS_URL of a Sentinel service must read "
-    "redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DB]"
+    "redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DB], or rediss+sentinel:// with TLS"
 )
+SCHEMES = ("redis", "rediss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class SentinelAddress:
         service: the name that the Sentinels know it by.
         user: of the servers, as is `password`; None for the default user.
         sentinel_password: of the Sentinels, which have users and passwords of their own.
+        tls: whether servers and Sentinels speak TLS.
+        authority: file with the certificate of the authority that signed theirs; None for the public ones.
     """
 
     sentinels: tuple[tuple[str, int], ...]
@@ -32,11 +36,20 @@ class SentinelAddress:
     password: str | None = None
     sentinel_user: str | None = None
     sentinel_password: str | None = None
+    tls: bool = False
+    authority: str | None = None
 
     @property
     def login(self) -> dict[str, str]:
         """Options of a client of the servers."""
         return _login(self.user, self.password)
+
+    @property
+    def verification(self) -> dict[str, Any]:
+        """Options of a TLS client of servers or Sentinels."""
+        if not self.tls:
+            return {}
+        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_ca_certs": self.authority}
 
     @property
     def sentinel_login(self) -> dict[str, str]:
@@ -45,21 +58,21 @@ class SentinelAddress:
 
 
 def sentinel_address(url: str) -> SentinelAddress | None:
-    """Return the service of a `redis+sentinel://` address, None for the address of a server.
+    """Return the service of a `redis+sentinel://` or `rediss+sentinel://` address, None for the address of a server.
 
-    The query may hold `sentinel_user` and `sentinel_password`. User and passwords are percent-encoded.
+    The query may hold `sentinel_user`, `sentinel_password` and `ssl_ca_certs`. User and passwords are percent-encoded.
 
     Raises:
         UnsafeSettings: for an address of Sentinels that lacks a part.
     """
     parts = urlsplit(url)
-    if parts.scheme != "redis+sentinel":
+    if not parts.scheme.endswith("+sentinel"):
         return None
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     service, _, database = parts.path.strip("/").partition("/")
     query = parse_qs(parts.query)
-    if not (hosts and service and (database or "0").isdigit()):
+    if not (hosts and service and (database or "0").isdigit()) or parts.scheme.partition("+")[0] not in SCHEMES:
         raise UnsafeSettings(MALFORMED)
     return SentinelAddress(
         sentinels=tuple(_host_and_port(host) for host in hosts.split(",")),
@@ -69,6 +82,8 @@ def sentinel_address(url: str) -> SentinelAddress | None:
         password=unquote(password) or None,
         sentinel_user=query.get("sentinel_user", [None])[0],
         sentinel_password=query.get("sentinel_password", [None])[0],
+        tls=parts.scheme.startswith("rediss"),
+        authority=query.get("ssl_ca_certs", [None])[0],
     )
 
 

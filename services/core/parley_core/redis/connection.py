@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from redis import Redis
@@ -26,9 +26,9 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable, ParleyError
+from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable, ParleyError, RetryableError
 from parley_core.redis.address import sentinel_address
 
 RIGHTS_CHANGE_SECONDS = 120.0  # an upgrade has replaced Redis, or those who call it, after that
@@ -44,6 +44,11 @@ NO_REPLICAS = ("NOREPLICAS",)
 CLUSTER_TEXTS = ("non local key in a cluster node", "do not hash to the same slot")
 RIGHTS_TEXTS = ("NOPERM", "ACL failure in script", "can't run this command or subcommand")
 OLD_SERVER_TEXTS = ("unexpected symbol near '#'", "Unknown flag", "Unexpected engine", "unknown command")
+
+NO_TLS_TEXTS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # of OpenSSL, as is what follows
+UNVERIFIED_TEXTS = ("CERTIFICATE_VERIFY_FAILED",)
+HOST_TEXTS = ("Hostname mismatch", "IP address mismatch")
+EXPIRED_TEXTS = ("certificate has expired",)
 
 OLDEST_VERSION = 7  # the first with flags of scripts
 RUNS_AS_CLUSTER = "Redis runs in cluster mode, which Parley cannot use; give it one server or a service of Sentinels."
@@ -105,6 +110,10 @@ class SentinelConnection(SentinelManagedConnection):
         return super().read_response(*arguments, **{"disconnect_on_error": True} | options)
 
 
+class SecureSentinelConnection(SentinelConnection, SentinelManagedSSLConnection):
+    """The same over TLS."""
+
+
 def _lacks_rights(error: RedisError) -> bool:
     return isinstance(error, NoPermissionError) or _says(error, RIGHTS_TEXTS)
 
@@ -128,7 +137,7 @@ def connection_options(url: str, timeout: float) -> dict[str, Any]:
 
 
 def connect(url: str, timeout: float) -> Client:
-    """Return a client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://`; it connects at its first call.
+    """Return a client for `redis://`, `rediss://`, `unix://` or a service of Sentinels; it connects at its first call.
 
     Raises:
         UnsafeSettings: for an address of Sentinels that lacks a part.
@@ -141,9 +150,10 @@ def connect(url: str, timeout: float) -> Client:
     primary: Client = sentinels.master_for(
         address.service,
         redis_class=Client,
-        connection_class=SentinelConnection,
+        connection_class=SecureSentinelConnection if address.tls else SentinelConnection,
         db=address.database,
         **address.login,
+        **address.verification,
         **options,
     )
     return primary
@@ -158,6 +168,8 @@ def connect_async(url: str, timeout: float) -> AsyncRedis:
         client: AsyncRedis = AsyncRedis.from_url(url, **options)
         return client
     sentinels: Any = cast(Any, AsyncSentinel)(list(address.sentinels), sentinel_kwargs=sentinel_options(url, timeout))
+    if address.tls:
+        options |= {"ssl": True, **address.verification}
     primary: AsyncRedis = sentinels.master_for(address.service, db=address.database, **address.login, **options)
     return primary
 
@@ -168,7 +180,16 @@ def sentinel_options(url: str, timeout: float) -> dict[str, Any]:
     if address is None:
         return {}
     seconds = min(timeout, SENTINEL_SECONDS)
-    return {"socket_timeout": seconds, "socket_connect_timeout": seconds, **address.sentinel_login}
+    tls = {"ssl": True, **address.verification} if address.tls else {}
+    return {"socket_timeout": seconds, "socket_connect_timeout": seconds, **address.sentinel_login, **tls}
+
+
+def require_trusted_sentinels(url: str, timeout: float) -> None:
+    """Raise JobStoreUnusable for Sentinels whose certificates cannot be trusted: redis-py says that no one answers."""
+    address = sentinel_address(url)
+    for host, port in address.sentinels if address and address.tls else ():
+        with suppress(RetryableError), translated_errors():
+            Redis(host, port, **sentinel_options(url, timeout)).ping()
 
 
 @contextmanager
@@ -196,11 +217,23 @@ def translated(error: RedisError) -> ParleyError:
         return JobStoreUnavailable(RIGHTS_CHANGE)
     if _lacks_rights(error):
         return JobStoreUnusable(f"The user of PARLEY_REDIS_URL lacks rights: {error}")
+    if _says(error, UNVERIFIED_TEXTS):
+        return JobStoreUnusable(f"The certificate of Redis cannot be trusted: {_distrust(error)}.")
+    if _says(error, NO_TLS_TEXTS):
+        return JobStoreUnavailable("Redis speaks no TLS at the address of PARLEY_REDIS_URL.")
     if isinstance(error, CLUSTER) or _says(error, CLUSTER_TEXTS):
         return JobStoreUnusable(RUNS_AS_CLUSTER)
     if _says(error, OLD_SERVER_TEXTS):
         return JobStoreUnusable(f"Redis does not know what Parley needs; use Redis 7, Valkey 7.2 or newer: {error}")
     return JobStoreUnavailable(f"Redis does not answer as it should ({type(error).__name__}).")
+
+
+def _distrust(error: RedisError) -> str:
+    if _says(error, HOST_TEXTS):
+        return "it does not name the host of PARLEY_REDIS_URL"
+    if _says(error, EXPIRED_TEXTS):
+        return "it has expired"
+    return "no known authority has signed it; PARLEY_CA_FILE names a file with the certificate of the authority"
 
 
 def require_usable_server(info: Mapping[str, Any]) -> None:

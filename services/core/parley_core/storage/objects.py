@@ -16,4 +16,4 @@ def object_store(settings: Settings) -> RecordingStore:
     url = urlsplit(settings.objects_url)
     if url.scheme == "file":
         return FolderStore(Path(unquote(url.path)))
-    return RemoteStore(settings.objects_url, settings.objects_secrets, settings.objects_flush_url)
+    return RemoteStore(settings.objects_url, settings.objects_secrets, settings.objects_flush_url, settings.ca_file)

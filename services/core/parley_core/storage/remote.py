@@ -17,10 +17,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
-from urllib.request import ProxyHandler, Request, build_opener
 
 import obstore
 from obstore.exceptions import (
@@ -38,6 +38,7 @@ from parley_core.logs import get_logger
 from parley_core.ports import ObjectEntry
 from parley_core.storage.checking import check
 from parley_core.storage.disk import scratch_file
+from parley_core.storage.flusher import Flusher
 
 CHUNK_BYTES = 5 * 1024 * 1024  # S3's smallest multipart part; also what one upload holds in memory
 SMALL_BYTES = 256 * 1024  # up to here, a put is an ordinary call
@@ -54,13 +55,14 @@ REMOTE_RETRY: Any = {
         "base": 2,
     },
 }
-FLUSHERS = build_opener(ProxyHandler({}))  # inside the cluster, past any proxy
 CALLS_AT_ONCE = 16  # where many objects are dealt with
 LISTED_AT_ONCE = 1000  # objects per page of a listing: what S3 gives at most
 # The code of a 404 that says nothing of the object: the bucket is missing, or the server does not know the user, as
 # versitygw says while its users change. Taken for an object that is not there, it would hide every accepted job.
 MISSING_STORE = re.compile(r"<Code>\w*(Bucket|Container|Account|User|AccessKey)\w*</Code>")
 UNKNOWN_USER = re.compile(r"<Code>\w*(User|AccessKey)\w*</Code>")
+UNVERIFIED_TEXTS = ("InvalidCertificate(", "CERTIFICATE_VERIFY_FAILED")  # of rustls, of OpenSSL
+UNVERIFIED = "The certificate of the object store cannot be trusted; PARLEY_CA_FILE names authorities."
 LOGGED_CHARACTERS = 1000  # of what obstore says: method, address, tries, and the innermost cause
 
 T = TypeVar("T")
@@ -77,6 +79,8 @@ def _translated_errors() -> Iterator[None]:
             raise KeyError("there is no such object") from error
         kind = type(error).__name__
         log.warning("object store unavailable", error=kind, cause=safe_cause(error))
+        if any(text in str(error) for text in UNVERIFIED_TEXTS):
+            raise ObjectStoreUnavailable(UNVERIFIED) from error
         raise ObjectStoreUnavailable(f"The object store did not do what it was asked ({kind}).") from error
 
 
@@ -91,17 +95,25 @@ def safe_cause(error: Exception) -> str:
 class RemoteStore:
     """RecordingStore in S3, GCS or Azure."""
 
-    def __init__(self, url: str, secrets: Mapping[str, SecretStr] = MappingProxyType({}), flush_url: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        secrets: Mapping[str, SecretStr] = MappingProxyType({}),
+        flush_url: str = "",
+        authorities: Path | None = None,
+    ) -> None:
         """Open `s3://bucket/prefix`, `gs://...` or `az://...`, without a call. Raises UnsafeSettings.
 
         Args:
             secrets: options that are not in the environment, by the name of their variable.
             flush_url: called after each put; see PARLEY_OBJECTS_FLUSH_URL.
+            authorities: file with certificates that are trusted beside those of the system.
         """
         self._secrets: Any = {name.lower(): secret.get_secret_value() for name, secret in secrets.items()}
         # Given options replace what obstore reads from the environment, and a server inside a cluster may speak HTTP.
         self._plain = self._secrets.pop("aws_allow_http", os.environ.get("AWS_ALLOW_HTTP", "")).lower() == "true"
-        self._flush_url = flush_url
+        self._flusher = Flusher(flush_url, authorities) if flush_url else None
+        self._authorities = authorities
         with _translated_errors():
             self._transfers: Any = self._open(url, PART_SECONDS, REMOTE_RETRY)
             self._store: Any = self._open(url, ANSWER_SECONDS, REMOTE_RETRY)
@@ -115,6 +127,8 @@ class RemoteStore:
             "timeout": timedelta(seconds=PART_SECONDS),
         }
         client = timeouts | {"allow_http": self._plain}
+        if self._authorities:
+            client["root_certificate"] = self._authorities.read_bytes()
         try:
             return from_url(url, config=self._secrets or None, client_options=client, retry_config=retry)
         except UnknownConfigurationKeyError as error:
@@ -195,10 +209,9 @@ class RemoteStore:
         return _patiently(create)
 
     def _flush(self) -> None:
-        if self._flush_url:
-            request = Request(self._flush_url, method="POST")  # noqa: S310  # an address of the settings
+        if self._flusher:
             with _translated_errors():
-                _patiently(lambda: FLUSHERS.open(request, timeout=WAIT_SECONDS).close())
+                _patiently(partial(self._flusher.flush, WAIT_SECONDS))
 
     def read(self, key: str) -> bytes:
         with _translated_errors():

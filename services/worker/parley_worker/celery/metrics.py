@@ -11,11 +11,12 @@ from itertools import accumulate
 
 from billiard import current_process
 from celery.worker import state
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from parley_core.errors import UnsafeSettings
+from parley_core.exposition import serve_wsgi
+from parley_core.listening import listening_socket
 from parley_core.settings import Settings
 from parley_worker.celery import processes
 from parley_worker.celery.phase_times import BOUNDS, PhaseTimes
@@ -33,16 +34,14 @@ def serve(settings: Settings) -> None:
     """Answer scrapes from a thread of the main process. Must be called before the children are started.
 
     Raises:
-        UnsafeSettings: the port is taken.
+        UnsafeSettings: the port is taken, or the certificate cannot be used.
     """
     global _phase_times
     _phase_times = PhaseTimes(settings.concurrency)
     registry = CollectorRegistry()
     registry.register(WorkerCollector(settings.concurrency, state.active_requests, _phase_times))
-    try:
-        server, _ = start_http_server(settings.worker_metrics_port, settings.host, registry)
-    except OSError as error:
-        raise UnsafeSettings(f"PARLEY_WORKER_METRICS_PORT cannot be opened ({error.strerror}).") from error
+    listening = listening_socket(settings.host, settings.worker_metrics_port)
+    server = serve_wsgi(make_wsgi_app(registry), listening, settings)
     os.register_at_fork(after_in_child=server.socket.close)
 
 
