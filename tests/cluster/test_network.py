@@ -48,6 +48,31 @@ def test_egress_of_a_worker(release: Release, results: Results) -> None:
     results.add("egress from a worker", "Redis, object store, DNS; all else refused", f"refused: {refused}")
 
 
+def test_the_keeper_reaches_the_kubernetes_api_and_changes_marks_alone(release: Release, results: Results) -> None:
+    keeper = release.space.ready(release.component("keeper"))[0]
+    host = release.space.pods(release.component("keeper"))[0]["status"]["hostIP"]
+    targets = [
+        ("kubernetes", address(release, "kubernetes", "default"), 443),
+        ("api", address(release, f"{release.fullname}-api"), 7001),
+        ("host", host, 10250),
+    ]
+    said = release.space.kubectl("exec", keeper, "--", "python", "-c", PROBE, json.dumps(targets))
+    assert {name for name, answer in json.loads(said).items() if answer == "reached"} == {"kubernetes"}, said
+    worker = release.space.ready(release.worker("interactive"))[0]
+    user = f"system:serviceaccount:{release.space.name}:{release.fullname}-keeper"
+    cost = "controller.kubernetes.io/pod-deletion-cost=7"
+    release.space.kubectl("annotate", "pod", worker, cost, "--overwrite", "--as", user)
+    refused = [("annotate", worker, "other=1"), ("label", worker, "other=1"), ("annotate", keeper, cost)]
+    for verb, pod, words in refused:
+        with pytest.raises(AssertionError, match="The keeper changes"):
+            release.space.kubectl(verb, "pod", pod, words, "--as", user)
+    results.add(
+        "rights of the keeper",
+        "Kubernetes API alone; three annotations of workers",
+        f"refused: api, host; {len(refused)} of {len(refused)} other changes",
+    )
+
+
 def test_the_api_reaches_no_webhook_and_no_cluster(release: Release) -> None:
     pod = release.space.ready(release.component("api"))[0]
     targets = [

@@ -37,3 +37,28 @@
 - podSelector: {matchLabels: {{ include "parley.selector" (dict "root" $.root "component" .) | fromYaml | toJson }}}
 {{- end -}}
 {{- end -}}
+
+{{/* The Kubernetes API: given, or as its Service and its endpoints say. Plugins look at one or the other address. */}}
+{{- define "parley.egress.kubernetes" -}}
+{{- $slice := lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes" -}}
+{{- $service := lookup "v1" "Service" "default" "kubernetes" -}}
+{{- if .Values.networkPolicy.keeperEgress -}}
+{{- toYaml .Values.networkPolicy.keeperEgress -}}
+{{- else if and $slice $service -}}
+{{- $to := list -}}
+{{- range $slice.endpoints }}{{ range .addresses }}{{ $to = append $to . }}{{ end }}{{ end -}}
+- to: {{ include "parley.hosts" $to }}
+  ports: [{{ range $index, $port := $slice.ports }}{{ if $index }}, {{ end }}{port: {{ $port.port | int }}, protocol: TCP}{{ end }}]
+- to: {{ include "parley.hosts" $service.spec.clusterIPs }}
+  ports: [{port: 443, protocol: TCP}]
+{{- else -}}
+- to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}}]
+  ports: [{port: 443, protocol: TCP}, {port: 6443, protocol: TCP}]
+{{- end -}}
+{{- end -}}
+{{/* Peers of a rule, as JSON, of a list of addresses. */}}
+{{- define "parley.hosts" -}}
+{{- $peers := list -}}
+{{- range . }}{{ $peers = append $peers (dict "ipBlock" (dict "cidr" (printf "%s/%d" . (ternary 128 32 (contains ":" .))))) }}{{ end -}}
+{{ $peers | toJson }}
+{{- end -}}

@@ -16,7 +16,7 @@ from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.job_notifications import JobNotifications
 from parley_audio import require_confinement
 from parley_core.errors import JobStoreUnusable, UnsafeSettings
-from parley_core.listening import listening_socket
+from parley_core.listening import listening_socket, require_safe_address
 from parley_core.logs import configure_logs, get_logger
 from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until a signal stops the process. Raises UnsafeSettings or JobStoreUnusable."""
-    settings.require_safe_address()
+    require_safe_address(settings)
     require_confinement(settings.sandbox_required)
     require_usable_store(settings)
     app = create_app(settings)

@@ -6,8 +6,19 @@ import os
 import socket
 
 from parley_core.errors import UnsafeSettings
+from parley_core.settings import Settings
 
 ALL_ADDRESSES = "::"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def require_safe_address(settings: Settings) -> None:
+    """Raise UnsafeSettings when the API would serve other machines without keys."""
+    if settings.host not in LOOPBACK and settings.api_keys_file is None:
+        raise UnsafeSettings(
+            f"Refusing to listen on {settings.host} without authentication: set PARLEY_API_KEYS_FILE, "
+            "or PARLEY_HOST=127.0.0.1 for this machine alone."
+        )
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

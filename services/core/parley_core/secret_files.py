@@ -72,3 +72,14 @@ def require_certificates(file: Path, setting: str) -> None:
         ssl.create_default_context(cafile=str(file))
     except (OSError, ValueError) as error:  # SSLError is an OSError
         raise ValueError(f"{setting} holds no certificates that can be read ({type(error).__name__})") from error
+
+
+def redis_address(url: str, password: Path | None, sentinel_password: Path | None, authorities: Path | None) -> str:
+    """Return a URL of Redis with what files add to it. Raises ValueError that names the setting."""
+    if password:
+        url = with_password(url, secret_of(password, "PARLEY_REDIS_PASSWORD_FILE"))
+    if sentinel_password:
+        url = with_sentinel_password(url, secret_of(sentinel_password, "PARLEY_SENTINEL_PASSWORD_FILE"))
+    if authorities:
+        require_certificates(authorities, "PARLEY_CA_FILE")
+    return with_verification(url, authorities)

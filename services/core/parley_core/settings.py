@@ -16,21 +16,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
-from parley_core.secret_files import (
-    require_certificates,
-    secret_of,
-    secrets_of,
-    with_password,
-    with_sentinel_password,
-    with_verification,
-)
+from parley_core.secret_files import redis_address, secrets_of
 from parley_core.targets import AddressGuard
 from parley_core.tenants import TenantQuota
 from parley_core.validation import wrong_settings
 
 SOFT_LIMIT_FLOOR = 540.0  # seconds: 9 minutes, also for the shortest recording
 HARD_AFTER_SOFT = 60.0  # seconds between the soft and the hard limit, to clean up
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 RECOGNISER = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
@@ -55,8 +47,7 @@ class Settings(BaseSettings):
     """File with the password of the Sentinels, read once at the start."""
 
     ca_file: Path | None = None
-    """File with the certificates of the authorities that signed those of Redis and of the object store, as PEM. They
-    are trusted there beside the public authorities."""
+    """File with authorities (PEM) that are trusted for Redis and the object store beside the public ones."""
 
     objects_url: str = "file:///var/lib/parley/objects"
     """Object store: `s3://bucket/prefix`, `gs://...`, `az://...`, or a folder as `file:///...`."""
@@ -82,8 +73,7 @@ class Settings(BaseSettings):
     """Port of the API's `/metrics`, which need no key. 0: on the API's port, and with API keys nowhere."""
 
     tls_certificate_file: Path | None = None
-    """File with a certificate and those of its chain, as PEM. With it, the API, the probe of the keeper and the metrics
-    of API and worker speak HTTPS alone. New files are used from the next connection on."""
+    """File with a certificate and its chain (PEM). All ports of API, keeper and worker then speak HTTPS alone."""
 
     tls_key_file: Path | None = None
     """File with the key of PARLEY_TLS_CERTIFICATE_FILE."""
@@ -329,14 +319,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _read_secrets(self) -> Self:
-        url = self.redis_url.get_secret_value()
-        if self.redis_password_file:
-            url = with_password(url, secret_of(self.redis_password_file, "PARLEY_REDIS_PASSWORD_FILE"))
-        if self.sentinel_password_file:
-            url = with_sentinel_password(url, secret_of(self.sentinel_password_file, "PARLEY_SENTINEL_PASSWORD_FILE"))
-        if self.ca_file:
-            require_certificates(self.ca_file, "PARLEY_CA_FILE")
-        self.redis_url = SecretStr(with_verification(url, self.ca_file))
+        files = (self.redis_password_file, self.sentinel_password_file, self.ca_file)
+        self.redis_url = SecretStr(redis_address(self.redis_url.get_secret_value(), *files))
         if self.objects_secrets_folder:
             self._objects_secrets = secrets_of(self.objects_secrets_folder, "PARLEY_OBJECTS_SECRETS_FOLDER")
         self._link_secrets = self._objects_secrets
@@ -394,14 +378,6 @@ class Settings(BaseSettings):
         quota = self.tenants.get(tenant)
         given = (self.retain_audio_seconds, quota.retain_audio_seconds if quota else None)
         return min((seconds for seconds in given if seconds is not None), default=None)
-
-    def require_safe_address(self) -> None:
-        """Raise UnsafeSettings when the API would serve other machines without keys."""
-        if self.host not in LOOPBACK and self.api_keys_file is None:
-            raise UnsafeSettings(
-                f"Refusing to listen on {self.host} without authentication: set PARLEY_API_KEYS_FILE, "
-                "or PARLEY_HOST=127.0.0.1 for this machine alone."
-            )
 
     def limits_for(self, recording_seconds: float) -> TimeLimits:
         """Return how long one attempt at such a recording may take.

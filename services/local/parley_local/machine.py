@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from parley_core.errors import UnsafeSettings
-from parley_core.listening import listening_socket
+from parley_core.listening import listening_socket, require_safe_address
 from parley_core.settings import Settings
 from parley_local import valkey
 from parley_local.errors import PortInUse
@@ -36,7 +36,7 @@ def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: b
         socket_path = valkey.socket_path(home.folder)
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else valkey.socket_url(socket_path)
         objects_url = settings.objects_url or home.objects.as_uri()
-        Settings(redis_url=SecretStr(redis_url), objects_url=objects_url).require_safe_address()
+        require_safe_address(Settings(redis_url=SecretStr(redis_url), objects_url=objects_url))
         require_free_port(settings.host, settings.port, "PARLEY_PORT")
         require_free_port("127.0.0.1", settings.flower_port, "PARLEY_FLOWER_PORT")
         parts = stages(settings, home, redis_url, socket_path)

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from parley_core.celery_queue import create_app
 from parley_core.errors import RecordingTooLong, UnsafeSettings
 from parley_core.job import TimeLimits
+from parley_core.listening import require_safe_address
 from parley_core.settings import Settings
 from parley_core.storage.objects import object_store
 
@@ -104,9 +105,9 @@ def test_every_setting_is_described() -> None:
 
 def test_other_machines_are_not_served_without_keys(tmp_path: Path) -> None:
     with pytest.raises(UnsafeSettings, match="PARLEY_API_KEYS_FILE"):
-        Settings(host="0.0.0.0").require_safe_address()
-    Settings(host="0.0.0.0", api_keys_file=tmp_path / "keys").require_safe_address()
-    Settings(host="127.0.0.1").require_safe_address()
+        require_safe_address(Settings(host="0.0.0.0"))
+    require_safe_address(Settings(host="0.0.0.0", api_keys_file=tmp_path / "keys"))
+    require_safe_address(Settings(host="127.0.0.1"))
 
 
 def test_time_limits_have_a_floor_and_grow_with_the_recording() -> None:

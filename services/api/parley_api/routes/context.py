@@ -18,7 +18,7 @@ from parley_api.schemas.examples import JOB_ID
 from parley_api.schemas.queries import NoParameters
 from parley_api.use_cases.job_lookup import find
 from parley_core.job import DEFAULT_TENANT, Job
-from parley_core.settings import LOOPBACK
+from parley_core.listening import LOOPBACK
 
 UNKNOWN_KEY_SECONDS = 0.5  # a connection that tries keys gets two a second
 
