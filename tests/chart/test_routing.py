@@ -203,5 +203,6 @@ def test_an_outage_of_everything_pages_once(watched: Watched) -> None:
     until(lambda: watched.pagerduty.received and watched.slack.received, what="the receivers are told")
     assert watched.alertmanager.alerts(active=True) == {"ParleyNotReady"}
     time.sleep(5)  # longer than a group waits: a second page would be here
-    assert [action for action, _ in pages(watched.pagerduty)] == ["trigger"]
+    [(action, _)] = set(pages(watched.pagerduty))  # one incident; a request without an answer is sent again
+    assert action == "trigger"
     assert list(messages(watched.slack)) == ["Firing: ParleyNotReady (space/release)"]
