@@ -707,3 +707,11 @@ def test_a_worker_that_falls_silent_is_soon_not_counted(store: JobStore) -> None
     store.register_worker("a", Queue.BATCH, 2, 0.05)
     time.sleep(0.06)
     assert seen_workers(store) == [(0, 0), (0, 0)]
+
+
+def test_outlines_have_the_jobs_that_have_a_record(index: JobIndex) -> None:
+    first = index.create(new_job(options=JobOptions(reference="visit"))).job.id
+    second = index.create(new_job()).job.id
+    index.start_attempt(second, "worker/1", 30)
+    found = index.outlines([first, str(uuid4()), second])
+    assert found == {first: (JobState.ACCEPTED, "visit"), second: (JobState.RUNNING, None)}

@@ -65,7 +65,12 @@ class Links:
         self.api, self.fetcher, self._app = ApiFixture(), fetcher, app
 
     async def submit(
-        self, body: Mapping[str, object], hosts: str, networks: str = LOOPBACK, **headers: str
+        self,
+        body: Mapping[str, object],
+        hosts: str,
+        networks: str = LOOPBACK,
+        path: str = "/v1/jobs",
+        **headers: str,
     ) -> httpx.Response:
         update = {"tenant_link_hosts": hosts, "link_networks": networks}
         self.api.settings = self.api.settings.model_copy(update=update)
@@ -74,7 +79,7 @@ class Links:
         self._app.state.deps = deps
         transport = httpx.ASGITransport(self._app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7001", timeout=60) as client:
-            return await client.post("/v1/jobs", json=body, headers=headers)
+            return await client.post(path, json=body, headers=headers)
 
     async def fetch(self, host: Host, **body: object) -> httpx.Response:
         return await self.submit({"url": host.origin + PATH, **body}, host.origin)
@@ -107,6 +112,27 @@ async def test_a_recording_behind_a_link_becomes_a_job(links: Links) -> None:
     names = {line.partition(":")[0].lower() for line in head.splitlines()[1:] if line}
     assert names == {"host", "user-agent", "accept-encoding", "connection", "if-match"}  # no key, no trace, no cookie
     assert SECRET not in f"{logs}{accepted.text}{links.api.recordings.objects}"
+
+
+async def test_links_of_a_batch_are_fetched_before_the_answer_and_once(links: Links) -> None:
+    """Also those of a request that is repeated, and none of them is stored or logged."""
+    with Host(answer(AUDIO)) as host, capture_logs() as logs:
+        jobs = [{"url": f"{host.origin}/{number}.flac?{SECRET}"} for number in range(6)]
+        jobs.append({"url": f"http://127.0.0.1:1/7.flac?{SECRET}"})
+        first, second = [
+            await links.submit(
+                {"jobs": jobs, "options": {"queue": "batch"}},
+                host.origin,
+                path="/v1/batches",
+                **{"Idempotency-Key": "k"},
+            )
+            for _ in range(2)
+        ]
+    assert (first.status_code, first.json()) == (202, second.json())
+    assert first.json()["counts"] == {"queued": 6, "refused": 1}
+    assert first.json()["items"][6]["problem"]["code"] == "link_not_allowed"
+    assert len(host.heads) == 6
+    assert SECRET not in f"{logs}{first.text}{links.api.recordings.objects}"
 
 
 def repeat(begin: bytes, block: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:

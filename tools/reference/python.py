@@ -15,6 +15,7 @@ from tools.reference import markdown
 GROUPS = {
     "Clients": ("Parley", "AsyncParley", "SubmitOptions", "RetryPolicy"),
     "Jobs": ("Job", "Recording", "Attempt", "Eta", "Failure", "ResultSummary", "QueueStatus"),
+    "Batches": ("Batch", "BatchItem", "BatchSummary"),
     "Turns": (
         "Turns",
         "Turn",
@@ -39,12 +40,14 @@ GROUPS = {
         "ParleyUnavailable",
         "UnexpectedResponse",
         "WaitTimedOut",
+        "BatchUnfinished",
     ),
 }
 INTRODUCTION = """# Python client
 
 `pip install parley-client` installs the library; it needs httpx only. All names below are imported from `parley`."""
 MAX_LINE = 100
+METHODS = "Methods"  # end of the names of classes that hold a part of the methods of the clients
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -63,8 +66,10 @@ def render() -> str:
 
 
 def _class(name: str) -> Iterator[str]:
-    node = _source(name)
-    functions = [function for function in node.body if isinstance(function, Function) and _documented(function)]
+    public = getattr(parley, name)
+    node = _source(public)
+    parts = [node, *(_source(base) for base in public.__mro__[1:] if base.__name__.endswith(METHODS))]
+    functions = [one for part in parts for one in part.body if isinstance(one, Function) and _documented(one)]
     yield f"### {name}"
     yield markdown.docstring(ast.get_docstring(node) or "")
     if name == "AsyncParley":  # its methods are documented with those of Parley
@@ -78,11 +83,10 @@ def _class(name: str) -> Iterator[str]:
         yield markdown.docstring(ast.get_docstring(function) or "")
 
 
-def _source(name: str) -> ast.ClassDef:
-    """Return the source of a public class, with the constants in it replaced by their values."""
-    public = getattr(parley, name)
+def _source(public: type) -> ast.ClassDef:
+    """Return the source of a class, with the constants in it replaced by their values."""
     module = ast.parse(Path(inspect.getsourcefile(public) or "").read_text(encoding="utf-8"))
-    node = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name)
+    node = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == public.__name__)
     return _Constants(vars(sys.modules[public.__module__])).visit(node)
 
 

@@ -23,20 +23,20 @@ RIGHTS = {
     "api": {
         "read": (
             *("recordings", "results", "jobs", "unrecorded", "idempotency", "voiceprints", "keys", "uploads"),
-            "checks",
+            *("batches", "checks"),
         ),
         "write": (
             *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency", "voiceprints", "keys"),
-            *("uploads", "checks"),
+            *("uploads", "batches", "checks"),
         ),
         "delete": ("recordings", "results", "jobs", "checkpoints", "keys", "uploads", "checks"),
     },
     "keeper": {
-        "read": ("results", "jobs", "unrecorded", "history", "voiceprints", "checks"),
+        "read": ("results", "jobs", "unrecorded", "history", "voiceprints", "batches", "checks"),
         "write": ("results", "jobs", "changes", "unrecorded", "history", "voiceprints", "checks"),
         "delete": (
             *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency"),
-            *("checkpoints", "voiceprints", "uploads", "checks"),
+            *("checkpoints", "voiceprints", "uploads", "batches", "checks"),
         ),
     },
     "worker": {

@@ -14,6 +14,7 @@ from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
 from parley_api.http.root_path import UnderRootPath
 from parley_api.routes import (
+    batches,
     console,
     consult,
     corrections,
@@ -42,6 +43,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 RESOURCES = (
     jobs,
+    batches,
     uploads,
     turns,
     corrections,

@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from parley._retry import RetryPolicy
+from parley.batches import Batch, BatchItem, BatchSummary
 from parley.corrections import Candidate, Correction, Question, Questions, Redecided
 from parley.errors import (
+    BatchUnfinished,
     ParleyApiError,
     ParleyClientError,
     ParleyConnectionError,
@@ -30,6 +32,10 @@ __all__ = [
     "ApiKey",
     "AsyncParley",
     "Attempt",
+    "Batch",
+    "BatchItem",
+    "BatchSummary",
+    "BatchUnfinished",
     "Candidate",
     "Consent",
     "Correction",

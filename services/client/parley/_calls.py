@@ -76,7 +76,7 @@ def submit(
     options: SubmitOptions,
 ) -> Call[Job]:
     """Submit a recording. One idempotency key for all tries makes the call repeatable."""
-    params = _sent_options(options)
+    params = sent_options(options)
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
     if is_link(recording):
         return _submit_link(str(recording), transcript, headers, conditions, params)
@@ -92,7 +92,7 @@ def submit(
 
 def submit_upload(upload_id: str, idempotency_key: str | None, options: SubmitOptions) -> Call[Job]:
     """Submit an upload that is complete. Without a key, the server takes the upload for it, over all runs."""
-    given = {"upload": upload_id, **_sent_options(options)}
+    given = {"upload": upload_id, **sent_options(options)}
     body = {name: value for name, value in given.items() if value not in (None, False)}
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     return Call("POST", "/v1/jobs", _job, headers=headers, json=body, read_seconds=LINK_SECONDS)
@@ -103,7 +103,8 @@ def name_of(path: Path) -> str:
     return path.name.encode(errors="replace").decode()
 
 
-def _sent_options(options: SubmitOptions) -> dict[str, object]:
+def sent_options(options: SubmitOptions) -> dict[str, object]:
+    """Return options as the server takes them. Raises TypeError for one that there is not."""
     if unknown := options.keys() - SubmitOptions.__optional_keys__:
         raise TypeError(f"submit() has no option {', '.join(sorted(unknown))}")
     channels = options.get("channels")
@@ -115,6 +116,13 @@ def is_link(recording: str | os.PathLike[str]) -> bool:
     return isinstance(recording, str) and recording.partition("://")[0] in (*URL_SCHEMES, *BUCKET_SCHEMES)
 
 
+def place_of(link: str) -> str:
+    """Return the member of a submit that a link is sent in. Raises TypeError for a text that is no link."""
+    if not is_link(link):
+        raise TypeError("a recording that the server fetches is named by a link: https://, s3://, gs:// or az://")
+    return "url" if link.partition("://")[0] in URL_SCHEMES else "object"
+
+
 def _submit_link(
     link: str,
     transcript: Path | None,
@@ -124,8 +132,7 @@ def _submit_link(
 ) -> Call[Job]:
     if transcript is not None:
         raise TypeError("submit() takes a transcript with a file only; send it with send_transcript()")
-    place = "url" if link.partition("://")[0] in URL_SCHEMES else "object"
-    given = {place: link, **conditions, **options}
+    given = {place_of(link): link, **conditions, **options}
     body = {name: value for name, value in given.items() if value not in (None, False)}
     return Call("POST", "/v1/jobs", _job, headers=headers, json=body, read_seconds=LINK_SECONDS)
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from parley import _calls, _resumable
+from parley._batches import AsyncBatchMethods
 from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import AsyncTransport, OnRetry
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncParley:
+class AsyncParley(AsyncBatchMethods):
     """A Parley server, for programs that use asyncio. The methods do what those of Parley do;
     `watch` and `jobs` are asynchronous iterators.
 

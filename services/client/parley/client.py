@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from parley import _calls, _resumable
+from parley._batches import BatchMethods
 from parley._calls import LONG_POLL_SECONDS, LongPolls
 from parley._retry import RetryPolicy
 from parley._transport import OnRetry, Transport
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Parley:
+class Parley(BatchMethods):
     """A Parley server. Threads may share a client.
 
         with Parley() as parley:

@@ -5,7 +5,8 @@
     ├── ParleyApiError           the server refused the request: status, code, detail
     │   └── ParleyUnavailable    the server cannot do it now (429 or 5xx); the same call can succeed later
     ├── UnexpectedResponse       the response does not come from Parley
-    └── WaitTimedOut             the job is unfinished when the timeout of wait() ends
+    ├── WaitTimedOut             the job is unfinished when the timeout of wait() ends
+    └── BatchUnfinished          the same of wait_batch()
 
 Every error has a stable `code` for programs and a `detail` for people.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from parley.batches import Batch
     from parley.models import Job
 
 
@@ -96,3 +98,17 @@ class WaitTimedOut(ParleyClientError):
     def __init__(self, job: Job, seconds: float) -> None:
         super().__init__(f"Job {job.id} is still {job.state} after {seconds:g} s. It continues; wait again later.")
         self.job = job
+
+
+class BatchUnfinished(ParleyClientError):
+    """Jobs of the batch are unfinished when the timeout ends. They continue.
+
+    Attributes:
+        batch: the batch in its last known state.
+    """
+
+    code = "wait_timed_out"
+
+    def __init__(self, batch: Batch, seconds: float) -> None:
+        super().__init__(f"Batch {batch.id} has unfinished jobs after {seconds:g} s. They continue; wait again later.")
+        self.batch = batch

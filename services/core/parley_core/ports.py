@@ -6,13 +6,14 @@ All methods are synchronous unless marked async: an event loop calls them in a t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
+from parley_core.batches import JobOutline
 from parley_core.job import (
     Created,
     Dispatch,
@@ -292,6 +293,8 @@ class JobIndex(JobStore, Protocol):
     def confirm_history(self, seen: History, look_again: bool) -> int | None: ...
     def note_recording_removed(self, job_id: str) -> None: ...
 
+    def outlines(self, job_ids: Sequence[str]) -> Mapping[str, JobOutline]: ...
+
     def condemn_each(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Condemn the jobs of these that have ended; return their ids."""
         ...
@@ -385,10 +388,7 @@ class RecordingStore(Protocol):
         ...
 
     def remove_staged(self, older_than_seconds: float) -> int:
-        """Remove the remains of uploads whose process was killed; return their number.
-
-        On S3, GCS and Azure a lifecycle rule of the bucket does this, and the call removes nothing.
-        """
+        """Remove what killed uploads have left; return the number. On S3, GCS and Azure a rule of the bucket does."""
         ...
 
     def folders(self, prefix: str) -> Sequence[str]:

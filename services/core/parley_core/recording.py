@@ -45,7 +45,12 @@ def upload_folder(tenant: str) -> str:
     An id is a UUID of version 7, a hyphen and the length in bytes, so that names tell all that limits and the removal
     of abandoned uploads need.
     """
-    return f"{UPLOADS}/{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
+    return f"{UPLOADS}/{tenant_folder(tenant)}"
+
+
+def tenant_folder(tenant: str) -> str:
+    """Return the name of a tenant's folder: a hash, since the names of tenants are not those of folders."""
+    return hashlib.sha256(tenant.encode()).hexdigest()[:32]
 
 
 def upload_begun_at(upload_id: str) -> datetime:

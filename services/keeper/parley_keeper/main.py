@@ -23,6 +23,7 @@ from parley_core.targets import AddressGuard
 from parley_keeper import health
 from parley_keeper.abandoned_uploads import UploadCollector
 from parley_keeper.delivery.sender import Sender
+from parley_keeper.ended_batches import BatchCollector
 from parley_keeper.ended_voiceprints import VoiceprintCollector
 from parley_keeper.inventory import Inventory
 from parley_keeper.loop import Keeper, MaintenanceTask, NoteProgress
@@ -70,6 +71,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("deliver", 1.0, sender.run_once),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
         MaintenanceTask("remove_uploads", 600.0, uploads.collect),
+        MaintenanceTask("remove_batches", 1800.0, BatchCollector(store, objects).collect),
         MaintenanceTask("measure_service", SERVICE_SECONDS, partial(measure_service, store)),
         MaintenanceTask("count_backlog", 15.0, inventory.count_backlog),
         MaintenanceTask("find_oldest_recording", 600.0, inventory.find_oldest),

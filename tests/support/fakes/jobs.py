@@ -6,11 +6,12 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from parley_core.batches import JobOutline
 from parley_core.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -412,6 +413,11 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
             newest = sorted((one for one in matching if query.cursor is None or one < query.cursor), reverse=True)
             page, more = newest[: query.limit], len(newest) > query.limit
             return JobPage(tuple(self.get(job_id) for job_id in page), page[-1] if more else None)
+
+    def outlines(self, job_ids: Sequence[str]) -> Mapping[str, JobOutline]:
+        with self._transition():
+            jobs = [self._entries[job_id].job for job_id in job_ids if job_id in self._entries]
+            return {job.id: JobOutline(job.state, job.options.reference) for job in jobs}
 
     def events(self, job_id: str, after: str = "0") -> Sequence[JobEvent]:
         with self._transition():

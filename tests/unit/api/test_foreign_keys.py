@@ -45,7 +45,10 @@ async def everything_of_the_north(api: ApiFixture, client: httpx.AsyncClient) ->
     share = (await client.post(f"/v1/jobs/{job['id']}/shares", json={"seconds": 600}, headers=north)).json()
     begin = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(AUDIO))}
     upload = await client.post("/v1/uploads", headers=begin | north)
+    sent = {"jobs": [{"upload": "1", "reference": SECRET}], "reference": SECRET}
+    batch = (await client.post("/v1/batches", json=sent, headers=north | {"Idempotency-Key": SECRET[:3]})).json()
     return {
+        "batch_id": batch["id"],
         "upload_id": upload.headers["location"].rpartition("/")[2],
         "share_id": share["id"],
         "job_id": job["id"],
@@ -58,6 +61,7 @@ def call(method: str, path: str, ids: dict[str, str], key: str) -> dict[str, Any
     """Return a request that is valid for the owner of the ids, with a key."""
     bodies: dict[str, Any] = {
         "/v1/voiceprints": {"name": "Kim", "job_id": ids["job_id"], "speaker": "SPEAKER_00", "consent": CONSENT},
+        "/v1/batches": {"jobs": [{"upload": "1"}]},
         "/v1/keys": {"name": "import", "scopes": ["read"]},
         "/v1/jobs/{job_id}/shares": {"seconds": 600},
         "/v1/jobs/{job_id}/corrections": {
@@ -69,7 +73,7 @@ def call(method: str, path: str, ids: dict[str, str], key: str) -> dict[str, Any
     }
     url = re.sub(r"{(\w+)}", lambda name: ids.get(name[1], "0" * 12), path)
     body = {"json": bodies[path]} if method == "POST" and path in bodies else {}
-    session = {"X-Session-ID": SECRET} if "consult" in path else {}
+    session = {"X-Session-ID": SECRET} if "consult" in path else {"Idempotency-Key": "k"} if "batches" in path else {}
     if "uploads" in path:
         session = {"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Offset": "0"}
     return {"method": method, "url": url, "headers": session | bearer(key), **body}

@@ -16,10 +16,13 @@ from parley_api.http.problems import SCOPE_KEY, from_error
 ACTOR = "parley.actor"  # in the scope of a request: members of its events that say who calls
 CONSULT = "/api/workflows/aurity/consult"
 JOB, VOICEPRINTS, KEYS = "/v1/jobs/{job_id}", "/v1/voiceprints", "/v1/keys"
+BATCHES = "/v1/batches"
 
 ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/v1/jobs"): "job.submit",
     ("POST", CONSULT): "job.submit",
+    ("POST", BATCHES): "batch.submit",  # each of its jobs has an event of its own
+    ("POST", BATCHES + "/{batch_id}/cancel"): "batch.cancel",
     ("POST", "/v1/uploads"): "upload.begin",
     ("DELETE", "/v1/uploads/{upload_id}"): "upload.delete",
     ("POST", f"{JOB}/cancel"): "job.cancel",
@@ -56,6 +59,8 @@ NOT_AUDITED = frozenset(
     {
         ("GET", "/v1/jobs"),  # states without audio and turns, which programs and pages ask for every second
         ("GET", JOB),
+        ("GET", BATCHES),
+        ("GET", BATCHES + "/{batch_id}"),
         ("GET", f"{JOB}/events"),
         ("OPTIONS", "/v1/uploads"),
         ("HEAD", "/v1/uploads/{upload_id}"),

@@ -129,6 +129,10 @@ class LinkUnreachable(RetryableError):
     code = "link_unreachable"
 
 
+class BatchNotFound(PermanentError):
+    code = "batch_not_found"
+
+
 class UnsupportedTus(PermanentError):
     code = "unsupported_tus_version"
 

@@ -36,6 +36,7 @@ from parley_api.schemas import (
     SubmitOptions,
     examples,
 )
+from parley_api.schemas.batches import BatchRequest
 from parley_api.schemas.links import LinkBody
 from parley_audio.container import FORMATS_READ
 from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable, ParleyError
@@ -60,6 +61,7 @@ WITHOUT_KEYS = "This server has no API keys: no key is needed, and it answers on
 
 TAGS = [
     {"name": "jobs", "description": "Submit recordings, follow their jobs, read results."},
+    {"name": "batches", "description": "Many recordings by one request."},
     {"name": "uploads", "description": "Recordings that arrive in parts, by the tus protocol 1.0."},
     {"name": "voiceprints", "description": "Enrol the voices of persons, so that their turns get names."},
     {"name": "deliveries", "description": "Ends of jobs, sent to the `callback_url` of their submit."},
@@ -110,6 +112,7 @@ ACCESS = (
 
 COMPONENTS: tuple[type[BaseModel], ...] = (
     Problem,
+    BatchRequest,
     CorrectionRequest,
     EventAnswer,
     EnrolRequest,
@@ -135,7 +138,7 @@ def options_of(model: type[BaseModel]) -> dict[str, Schema]:
     return schemas
 
 
-LINK_BODY = "SubmitLink"  # name of its schema
+LINK_BODY, DEFAULTS = "SubmitLink", "SubmitDefaults"  # names of schemas
 
 
 def link_body() -> Schema:
@@ -178,6 +181,17 @@ def submit_call(model: type[ConsultOptions], *headers: Schema) -> Schema:
     return {"requestBody": body, "parameters": [*headers, *query]}
 
 
+BATCH_CALL: Schema = {
+    "parameters": [
+        IDEMPOTENCY_KEY
+        | {
+            "required": True,
+            "description": "The same request with the same key returns the "
+            "same batch for 24 hours, and goes on with one that was broken off.",
+        }
+    ],
+    "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(BatchRequest)}}},
+}
 ENROL_CALL: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": reference_to(EnrolRequest)}}}
 }
@@ -241,6 +255,13 @@ ACCEPTED: Responses = {
                 "schema": {"type": "string", "enum": ["true"]},
             },
         },
+    }
+}
+
+BATCH_ACCEPTED: Responses = {
+    202: {
+        "headers": ACCEPTED[202]["headers"]
+        | {"Location": {"description": "Path of the batch.", "schema": {"type": "string"}}}
     }
 }
 
@@ -332,6 +353,16 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
         schema = model.model_json_schema(ref_template=REFERENCE)
         components |= schema.pop("$defs", {}) | {model.__name__: schema}
     components[LINK_BODY] = link_body()
+    components[DEFAULTS] = {
+        "type": "object",
+        "description": "Options of all jobs, where a job does not give its own.",
+        "additionalProperties": False,
+        "properties": options_of(SubmitOptions),
+    }
+    batch = components[BatchRequest.__name__]["properties"]
+    batch["jobs"]["items"] = {"$ref": REFERENCE.format(model=LINK_BODY)}
+    batch["options"] = {"$ref": REFERENCE.format(model=DEFAULTS)}
+    components.pop(LinkBody.__name__, None)
     components[Problem.__name__]["properties"]["code"]["x-extensible-enum"] = sorted(KINDS)
     without_keys = {error.code for error in (Unauthenticated, UnknownKey, ExpiredKey, ScopeMissing)}
     impossible = {UnknownHost.code} if needs_key else without_keys
@@ -346,7 +377,12 @@ def complete(document: Schema, needs_key: bool, max_speakers: int) -> Schema:
         form = call.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
         query = {one["name"]: one["schema"] for one in call.get("parameters", ())}
         for name in ("num_speakers", "min_speakers", "max_speakers"):
-            for schemas in (form.get("properties", {}), query, components[LINK_BODY]["properties"]):
+            for schemas in (
+                form.get("properties", {}),
+                query,
+                components[LINK_BODY]["properties"],
+                components[DEFAULTS]["properties"],
+            ):
                 if name in schemas:
                     schemas[name]["maximum"] = max_speakers
         if not (needs_key or of_links):

@@ -1,4 +1,4 @@
-"""Table of the problems of resumable uploads."""
+"""Table of the problems of resumable uploads and of batches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from parley_api.http import errors as api
 from parley_api.http.kind import Kind
 
 UPLOAD_KINDS: Mapping[str, Kind] = {
+    api.BatchNotFound.code: Kind(
+        404,
+        "Batch not found",
+        "Your tenant has no batch with this id. A batch is removed when the last of its jobs is gone.",
+        "Check the id.",
+    ),
     api.UnsupportedTus.code: Kind(
         412,
         "Unsupported version of tus",

@@ -22,12 +22,12 @@ def is_json(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == MEDIA_TYPE
 
 
-async def read_json(request: Request, model: type[Model]) -> Model:
+async def read_json(request: Request, model: type[Model], max_bytes: int = MAX_BYTES) -> Model:
     """Return the body as a model.
 
     Raises:
         UnsupportedBody: it is not announced as JSON: a page of another site could send it as anything else.
-        BodyTooLarge: it is longer than `MAX_BYTES`.
+        BodyTooLarge: it is longer than `max_bytes`.
         BodyStalled: nothing comes any more.
         RequestValidationError: it is no JSON, or not what the model says.
     """
@@ -36,8 +36,8 @@ async def read_json(request: Request, model: type[Model]) -> Model:
     body = b""
     async for chunk in arriving(request.stream()):
         body += chunk
-        if len(body) > MAX_BYTES:
-            raise BodyTooLarge(f"The body is longer than {MAX_BYTES} bytes.")
+        if len(body) > max_bytes:
+            raise BodyTooLarge(f"The body is longer than {max_bytes} bytes.")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

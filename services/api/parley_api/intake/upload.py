@@ -23,18 +23,13 @@ from parley_api.http.errors import (
     BodyStalled,
     BodyTooLarge,
     InvalidOption,
-    LinkChanged,
-    TooManyUploads,
     UnknownOption,
     UnsupportedBody,
 )
 from parley_api.http.validation import SHOWN_NAME, validated
 from parley_api.intake.multipart import MultipartBody, Part
-from parley_api.intake.open_upload import taken
 from parley_api.runtime.dependencies import Dependencies
-from parley_api.runtime.tenant_slots import slot_or_refusal
 from parley_api.schemas import ConsultOptions, clean_file_name
-from parley_api.schemas.links import LinkBody, options_in
 from parley_api.transcripts.reading import MAX_TRANSCRIPT_BYTES, read_transcript
 from parley_core.errors import (
     EmptyRecording,
@@ -48,8 +43,6 @@ from parley_core.logs import get_logger
 from parley_core.recording import transcript_key
 from parley_core.transcript import Transcript
 
-TOO_MANY_FETCHES = "Too many recordings are fetched at a time. Send this link again later."
-
 log = get_logger(__name__)
 
 FORM = "multipart/form-data"
@@ -58,7 +51,6 @@ RAW_TYPE = "application/octet-stream"
 STALLED_SECONDS = 30.0  # without a byte: an idle caller must not keep an upload open
 LEAST_BYTES_PER_SECOND = 1000  # over STALLED_SECONDS of waiting; the slowest mobile networks have twice as much
 FORM_OVERHEAD_BYTES = 64 * 1024  # what a form may add to the recording: boundaries, headers, options
-FETCH_WAIT_SECONDS = 10.0  # for a slot
 COPY_BYTES = 1024 * 1024
 HEAD_BYTES = 4096  # enough to recognise a container, and less than the smallest network chunk
 MAX_OPTION_BYTES = 2048  # the longest value of any option in a form
@@ -142,43 +134,35 @@ class Upload:
 
 @asynccontextmanager
 async def received(
-    request: Request, key: str, deps: Dependencies, tenant: str, model: type[Options], body: LinkBody | None = None
+    request: Request, deps: Dependencies, tenant: str, model: type[Options], key: str
 ) -> AsyncIterator[tuple[Upload, Options]]:
     """Receive a body; discard its recording at the end unless a job owns it.
 
     Args:
-        key: where to store the recording.
         model: the options that this call takes.
-        body: a body that was read already, which names the recording instead of holding it.
+        key: where to store the recording.
 
     Raises:
         InvalidRequest, RequestValidationError: the form or an option is wrong. Raised as early as possible.
         QueueFull: before the recording is received.
         RecordingError: by its subclasses; see `stored`.
-        LinkNotAllowed, LinkUnreachable, LinkUnusable, LinkChanged: the recording cannot be fetched.
-        UploadNotFound, UploadExpired, UploadIncomplete: the body names an upload that cannot be taken.
         UnsupportedBody, BodyStalled: the body is neither a form nor a recording, or nothing arrives.
         ObjectStoreUnavailable: the recording cannot be stored.
     """
     values: dict[str, str] = {}
-    for name, value in (*request.query_params.multi_items(), *(options_in(body) if body else ())):
-        _add_option(values, name, value, model)
+    for name, value in request.query_params.multi_items():
+        add_option(values, name, value, model)
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     chunks = arriving(request.stream())
     async with AsyncExitStack() as stack:
-        options = partial(_valid_options, deps, tenant, model, values)
+        options = partial(valid_options, deps, tenant, model, values)
 
         async def store(recording: AsyncIterator[bytes], file_name: str | None) -> Upload:
             await deps.admission.require_room(options().queue)
             return await stack.enter_async_context(stored(recording, key, file_name, deps))
 
-        if body is not None:
-            options()  # before anything is fetched
-            upload = await store(*await stack.enter_async_context(_named(deps, tenant, body)))
-            if body.sha256 is not None and body.sha256.lower() != upload.sha256:
-                raise LinkChanged("The recording has another SHA-256 than `sha256`.")
-        elif media_type == FORM:
+        if media_type == FORM:
             _require_announced_size(request, deps, FORM_OVERHEAD_BYTES + MAX_TRANSCRIPT_BYTES)
             parts = MultipartBody(chunks, content_type).parts()
             upload = await _receive_form(parts, values, model, store, deps)
@@ -190,23 +174,8 @@ async def received(
         yield upload, options()
 
 
-@asynccontextmanager
-async def _named(
-    deps: Dependencies, tenant: str, body: LinkBody
-) -> AsyncIterator[tuple[AsyncIterator[bytes], str | None]]:
-    """Give the bytes and the file name of the recording that a body names."""
-    if body.upload is not None:
-        async with taken(deps, tenant, body.upload) as (upload, chunks):
-            yield chunks, upload.file_name
-        return
-    refusal, count = TooManyUploads(TOO_MANY_FETCHES), deps.http_metrics.refuse
-    async with slot_or_refusal(deps.fetches, tenant, FETCH_WAIT_SECONDS, refusal, count):
-        link = await deps.blocking.objects(deps.links.of, tenant, body)
-        async with deps.fetcher.opened(link) as chunks:
-            yield chunks, link.name
-
-
-def _valid_options(deps: Dependencies, tenant: str, model: type[Options], values: dict[str, str]) -> Options:
+def valid_options(deps: Dependencies, tenant: str, model: type[Options], values: dict[str, str]) -> Options:
+    """Return the options of a submit, within the limits of server and tenant. Raises what `received` raises of them."""
     audio = deps.settings.audio_retention(tenant)
     limits = {
         "max_speakers": deps.settings.max_speakers,
@@ -220,7 +189,8 @@ def _valid_options(deps: Dependencies, tenant: str, model: type[Options], values
     return found
 
 
-def _add_option(values: dict[str, str], name: str, value: str, model: type[ConsultOptions]) -> None:
+def add_option(values: dict[str, str], name: str, value: str, model: type[ConsultOptions]) -> None:
+    """Note an option of a submit. Raises UnknownOption, or InvalidOption for one that is given twice."""
     _require_known(name, model)
     if name in values:
         raise InvalidOption(f"`{name}` is given twice.")
@@ -280,7 +250,7 @@ async def _receive_form(
             )
         else:
             _require_known(part.name, model)
-            _add_option(values, part.name, await _text_of(part), model)
+            add_option(values, part.name, await _text_of(part), model)
     if upload is None:
         raise AudioMissing(f"The form has no `{AUDIO}` part. Send the recording in it.")
     upload.transcript = transcript

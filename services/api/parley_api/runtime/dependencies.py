@@ -12,6 +12,7 @@ from parley_api.http.middleware import HttpMetrics
 from parley_api.links import fetching
 from parley_api.links.link import LinkPolicy
 from parley_api.runtime.admission import Admission
+from parley_api.runtime.batches import Batches
 from parley_api.runtime.blocking_calls import PROBES, BlockingCalls
 from parley_api.runtime.callbacks import Callbacks
 from parley_api.runtime.expiries import Expiries
@@ -52,6 +53,8 @@ class Dependencies:
         links: which links a tenant may give.
         fetcher: fetches recordings by links.
         fetches: slots for recordings that are fetched.
+        batches: what was submitted by one request.
+        batch_items: slots for recordings of batches, fewer than those above, so that a batch leaves the others theirs.
         callbacks: checks addresses of deliveries.
         stored_keys: keys that tenants have made; they count where there is a keys file.
         shares: links that open one job without a key.
@@ -87,6 +90,8 @@ class Dependencies:
     links: LinkPolicy = field(init=False)
     fetcher: fetching.LinkFetcher = field(init=False)
     fetches: TenantSlots = field(init=False)
+    batches: Batches = field(init=False)
+    batch_items: TenantSlots = field(init=False)
     limits: TenantLimits = field(init=False)
     tokens: Tokens | None = field(init=False)
     expiries: Expiries = field(init=False)
@@ -110,6 +115,8 @@ class Dependencies:
         self.links = LinkPolicy(self.settings)
         self.fetcher = fetching.LinkFetcher(self.settings)
         self.fetches = TenantSlots(fetching.AT_ONCE, fetching.AT_ONCE // 2)
+        self.batches = Batches(self.recordings)
+        self.batch_items = TenantSlots(fetching.AT_ONCE // 2, fetching.AT_ONCE // 4)
         self.limits = TenantLimits(self.settings, self.store, self.blocking, self.rates)
         self.keys = ApiKeys(self.settings.api_keys_file) if self.settings.api_keys_file else None
         self.tokens = None

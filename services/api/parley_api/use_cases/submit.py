@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 from fastapi import Request
@@ -20,6 +21,7 @@ from structlog.contextvars import bind_contextvars
 
 from parley_api.http.errors import InvalidOption, TooManyUploads
 from parley_api.intake.json_body import is_json, read_json
+from parley_api.intake.named import named
 from parley_api.intake.upload import Upload, received
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.runtime.tenant_limits import Rate
@@ -61,42 +63,87 @@ class Submitted:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a submit says besides its recording.
+
+    Attributes:
+        request: whose response gets the headers of limits.
+        key: idempotency key; None without one.
+        sent: digest of what names the recording; None where the request holds it.
+        session_id: of a consult. It becomes the job's reference, which the caller then cannot give.
+    """
+
+    request: Request
+    key: str | None
+    sent: str | None = None
+    session_id: str | None = None
+
+
+Receiving = Callable[[str], AbstractAsyncContextManager[tuple[Upload, ConsultOptions]]]
+"""Stores a recording under a key, and gives it with its options while the context lasts."""
+
+
 async def submit(deps: Dependencies, tenant: str, request: Request, session_id: str | None = None) -> Submitted:
     """Receive the request's recording and return its job, durably accepted.
 
     Args:
-        session_id: of a consult. It becomes the job's reference, which the caller then cannot give.
+        session_id: of a consult; see Asked.
 
     Raises:
         ParleyError: its class says what is wrong with the request, the recording or the stores. Nothing stays then.
     """
-    key = _idempotency_key(request)
-    job_id = new_id()
-    await _within_limits(deps, tenant, request)
-    body = await read_json(request, LinkBody) if session_id is None and is_json(request) else None
-    sent = None if body is None else _as_sent(body, request)
-    if key is None and body is not None and body.upload is not None:
-        key = f"upload-{body.upload}"  # an upload is one job, however often a caller has to repeat this request
-    reservable = await deps.admission.require_memory() and key is not None
+    key = idempotency_key(request)
+    await require_within_limits(deps, tenant, request)
+    if session_id is None and is_json(request):
+        body = await read_json(request, LinkBody)
+        return await submit_named(deps, tenant, request, body, key)
     model = SubmitOptions if session_id is None else ConsultOptions
+    receiving = partial(received, request, deps, tenant, model)
+    return await _accepted(deps, tenant, Asked(request, key, session_id=session_id), receiving)
+
+
+async def submit_named(deps: Dependencies, tenant: str, request: Request, body: LinkBody, key: str | None) -> Submitted:
+    """Fetch the recording that a body names and return its job, durably accepted. Raises what `submit` raises.
+
+    Args:
+        request: its query may have options.
+        key: idempotency key; None without one.
+    """
+    query = request.query_params.multi_items()
+    if key is None and body.upload is not None:
+        key = f"upload-{body.upload}"  # an upload is one job, however often a caller has to repeat this request
+    asked = Asked(request, key, as_sent(body, query))
+    return await _accepted(deps, tenant, asked, partial(named, body, query, deps, tenant))
+
+
+async def find_earlier(deps: Dependencies, tenant: str, key: str | None, sent: str | None) -> Job | None:
+    """Return the job that the same request has made, None without one: its link may have expired since."""
+    if key is None or sent is None:
+        return None
+    known_id = await deps.blocking.objects(deps.store.manifests.find_bound, tenant, key, sent)
+    return None if known_id is None else await deps.blocking.objects(deps.store.find_accepted, known_id)
+
+
+async def _accepted(deps: Dependencies, tenant: str, asked: Asked, receiving: Receiving) -> Submitted:
+    key, job_id = asked.key, new_id()
+    reservable = await deps.admission.require_memory() and key is not None
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_reserved(deps, tenant, key if reservable else None, job_id))
-        if key is not None and sent is not None:  # the same request is not fetched again: its link may have expired
-            known_id = await deps.blocking.objects(deps.store.manifests.find_bound, tenant, key, sent)
-            earlier = None if known_id is None else await deps.blocking.objects(deps.store.find_accepted, known_id)
-            if earlier is not None:
-                return Submitted(earlier, replayed=True)
+        await stack.enter_async_context(reserved(deps, tenant, key if reservable else None, job_id))
+        earlier = await find_earlier(deps, tenant, key, asked.sent)
+        if earlier is not None:
+            return Submitted(earlier, replayed=True)
         refusal, count = TooManyUploads(TOO_MANY), deps.http_metrics.refuse
         await stack.enter_async_context(slot_or_refusal(deps.uploads, tenant, UPLOAD_WAIT_SECONDS, refusal, count))
-        receiving = received(request, recording_key(job_id), deps, tenant, model, body)
-        upload, options = await stack.enter_async_context(receiving)
-        new = await _new_job(deps, tenant, job_id, upload, options, session_id)
-        new = replace(new, traceparent=accepted_traceparent(request.headers.getlist("traceparent")))
+        upload, options = await stack.enter_async_context(receiving(recording_key(job_id)))
+        new = await _new_job(deps, tenant, job_id, upload, options, asked.session_id)
+        new = replace(new, traceparent=accepted_traceparent(asked.request.headers.getlist("traceparent")))
         if deps.keys is not None:
-            await deps.limits.require_audio(tenant, new.recording.seconds, request.scope)
+            await deps.limits.require_audio(tenant, new.recording.seconds, asked.request.scope)
         idempotency = IdempotencyKey(key, digest(new, upload.transcript)) if key else None
         if idempotency is not None:
-            bound_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, idempotency, job_id, sent)
+            bind = deps.store.manifests.bind_key
+            bound_id = await deps.blocking.objects(bind, tenant, idempotency, job_id, asked.sent)
             if bound_id != job_id:
                 earlier = await deps.blocking.objects(deps.store.find_accepted, bound_id)
                 if earlier is not None:
@@ -120,13 +167,13 @@ def _with_audio_retention(deps: Dependencies, new: NewJob) -> NewJob:
     return replace(new, options=replace(new.options, retain_audio_seconds=shortest))
 
 
-def _as_sent(body: LinkBody, request: Request) -> str:
-    """Return a digest of a submit by link, as it was sent."""
-    sent = [body.model_dump(mode="json"), sorted(request.query_params.multi_items())]
+def as_sent(body: LinkBody, query: Sequence[tuple[str, str]] = ()) -> str:
+    """Return a digest of a submit that names its recording, as it was sent."""
+    sent = [body.model_dump(mode="json"), sorted(query)]
     return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
 
 
-async def _within_limits(deps: Dependencies, tenant: str, request: Request) -> None:
+async def require_within_limits(deps: Dependencies, tenant: str, request: Request) -> None:
     """Raise RateLimited or QuotaExceeded if the tenant may not submit another recording now."""
     if deps.keys is None:  # one machine, one person
         return
@@ -135,7 +182,8 @@ async def _within_limits(deps: Dependencies, tenant: str, request: Request) -> N
     await deps.limits.require_audio(tenant, 1.0, request.scope)
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """Return the idempotency key of a request, None without one. Raises InvalidRequest."""
     values = request.headers.getlist("idempotency-key")
     if not values:
         return None
@@ -200,7 +248,7 @@ def digest(new: NewJob, transcript: Transcript | None = None) -> str:
 
 
 @asynccontextmanager
-async def _reserved(deps: Dependencies, tenant: str, key: str | None, job_id: str) -> AsyncIterator[None]:
+async def reserved(deps: Dependencies, tenant: str, key: str | None, job_id: str) -> AsyncIterator[None]:
     """Hold the caller's key while the recording arrives.
 
     Without Redis no key can be held. Then its binding in the object store decides which request came first.

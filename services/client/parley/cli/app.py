@@ -28,6 +28,7 @@ class Subcommand(NamedTuple):
 
 SUBCOMMANDS = {
     "submit": Subcommand("parley.cli.submit:submit", "Submit recordings, wait for their jobs and print the turns."),
+    "batch": Subcommand("parley.cli.batches:batch_app", "List, submit, show or cancel batches of recordings."),
     "jobs": Subcommand("parley.cli.jobs:jobs", "List your jobs, newest first."),
     "job": Subcommand("parley.cli.jobs:job", "Show one job."),
     "watch": Subcommand("parley.cli.watch:watch", "Watch jobs until they have ended."),

@@ -14,6 +14,7 @@ from typing import Any
 
 from redis import Redis
 
+from parley_core.batches import JobOutline
 from parley_core.errors import (
     InvalidRequest,
     JobNotFound,
@@ -122,6 +123,15 @@ class Queries:
         except UNREADABLE as error:
             log.error("record skipped: it cannot be read", job_id=job_id, error=type(error).__name__)
             self._run("count", "unreadable_records", 1)
+
+    def outlines(self, job_ids: Sequence[str]) -> Mapping[str, JobOutline]:
+        """Return state and reference of those of the jobs that have a record, in one round trip."""
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(f"parley:job:{job_id}", "state", "reference")
+            replies = pipe.execute()
+        found = zip(job_ids, replies, strict=True)
+        return {job_id: JobOutline(JobState(state), reference) for job_id, (state, reference) in found if state}
 
     def page(self, query: JobQuery) -> JobPage:
         if query.cursor is not None and not JOB_ID.fullmatch(query.cursor):

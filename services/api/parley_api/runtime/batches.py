@@ -1,0 +1,54 @@
+"""Batches in the object store. Which jobs they have is never changed; what became of these, the record says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from parley_api.http.errors import BatchNotFound
+from parley_core.batches import Batch, batch_folder, batch_from_json, batch_key, batch_to_json
+from parley_core.job_id import day_of
+from parley_core.ports import RecordingStore
+
+
+class Batches:
+    """Batches in an object store. Calls block; each raises ObjectStoreUnavailable."""
+
+    def __init__(self, objects: RecordingStore) -> None:
+        self._objects = objects
+
+    def create(self, batch: Batch) -> Batch:
+        """Store a batch; return it, or the one that another request has stored under its id."""
+        if self._objects.create(batch_key(batch.tenant, batch.id), batch_to_json(batch)):
+            return batch
+        return self.get(batch.tenant, batch.id)
+
+    def get(self, tenant: str, batch_id: str) -> Batch:
+        """Return a batch of a tenant. Raises BatchNotFound."""
+        try:
+            return batch_from_json(self._objects.read(batch_key(tenant, batch_id)))
+        except KeyError:
+            raise BatchNotFound("Your tenant has no batch with this id. It goes with the last of its jobs.") from None
+
+    def page(self, tenant: str, limit: int, before: str | None) -> tuple[Sequence[Batch], str | None]:
+        """Return batches of a tenant, newest first, and where the next page begins; None at the end.
+
+        Args:
+            limit: largest number of batches.
+            before: only batches with smaller ids, None for all.
+        """
+        ids = list(islice(self._newest(tenant, before), limit + 1))
+        found = []
+        for batch_id in ids[:limit]:
+            try:
+                found.append(self.get(tenant, batch_id))
+            except BatchNotFound:  # removed meanwhile
+                continue
+        return found, ids[limit - 1] if len(ids) > limit else None
+
+    def _newest(self, tenant: str, before: str | None) -> Iterator[str]:
+        for folder in sorted(self._objects.folders(batch_folder(tenant)), reverse=True):
+            if before is not None and folder.rpartition("/")[2] > day_of(before):
+                continue
+            names = [key.rpartition("/")[2].removesuffix(".json") for key in self._objects.keys(f"{folder}/")]
+            yield from (name for name in sorted(names, reverse=True) if before is None or name < before)
