@@ -295,9 +295,12 @@ WEBHOOKS: Schema = {
 def picture(media_type: str) -> Responses:
     """Return the response with a picture."""
     schema = {"type": "string"} if media_type.endswith("+xml") else {"type": "string", "format": "binary"}
-    return {
-        200: {"description": "The picture", "headers": VERSION_HEADERS, "content": {media_type: {"schema": schema}}}
+    # As with recordings: generated clients read the first type, and know no pictures.
+    content = {
+        "application/octet-stream": {"schema": AUDIO | {"description": "The picture."}},
+        media_type: {"schema": schema},
     }
+    return {200: {"description": "The picture", "headers": VERSION_HEADERS, "content": content}}
 
 
 def problems(*errors: type[ParleyError]) -> Responses:
