@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,16 @@ OUTAGE_SECONDS = 120
 
 
 class Release:
-    """A Helm release of Parley in one namespace."""
+    """A Helm release of Parley in one namespace.
 
-    def __init__(self, space: Namespace, name: str, chart: Path = CHART, images: Path = IMAGES) -> None:
-        self.space, self.name, self.chart, self._images = space, name, chart, images
+    Args:
+        secure: the API speaks TLS, with a certificate of the authority that the chart has made.
+    """
+
+    def __init__(
+        self, space: Namespace, name: str, chart: Path = CHART, images: Path = IMAGES, secure: bool = False
+    ) -> None:
+        self.space, self.name, self.chart, self._images, self._secure = space, name, chart, images, secure
         self.fullname = name if "parley" in name else f"{name}-parley"
         self._http: httpx.Client | None = None
 
@@ -56,11 +63,18 @@ class Release:
         """A client of the API at the address of its Service, as in a pod."""
         if self._http is None:
             service = self.space.get("service", f"{self.fullname}-api")["spec"]
-            url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
+            url = f"{'https' if self._secure else 'http'}://{service['clusterIP']}:{service['ports'][0]['port']}"
             headers = {"Authorization": f"Bearer {self.key}"}
-            transport = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+            limits = httpx.Limits(max_keepalive_connections=0)
+            transport = httpx.HTTPTransport(verify=self._authority() if self._secure else True, limits=limits)
             self._http = httpx.Client(base_url=url, headers=headers, timeout=60, transport=transport)
         return self._http
+
+    def _authority(self) -> ssl.SSLContext:
+        """Return what trusts the release's own authority alone. The certificate names the Service, not its address."""
+        trusted = ssl.create_default_context(cadata=self.space.secret(f"{self.fullname}-tls-api", "ca.crt"))
+        trusted.check_hostname = False
+        return trusted
 
     def wait_for_api(self, seconds: float = 120) -> None:
         until("the API is ready", seconds, self.is_ready, every=0.5)
