@@ -40,7 +40,7 @@ RIGHTS = CHART / "files" / "object_rights.py"
 # Every prefix that core writes to.
 FOLDERS = (
     *("recordings", "results", "jobs", "changes", "unrecorded", "history", "idempotency", "checks", "checkpoints"),
-    *("keys", "uploads", "voiceprints", "voiceprints/ending"),
+    *("keys", "uploads", "batches", "batches/open", "voiceprints", "voiceprints/ending"),
 )
 Login = Callable[[str], RemoteStore]
 

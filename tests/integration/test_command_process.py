@@ -82,7 +82,7 @@ def test_ctrl_c_during_an_upload_says_that_no_job_was_accepted(
 ) -> None:
     path = tmp_path / "long.wav"
     with path.open("wb") as file:
-        file.truncate(1024**3)
+        file.truncate(30 * 1024**2)  # a larger one is sent as a resumable upload
     server.on("POST", "/v1/jobs", Reply(202, job_document()))
     server.slow.set()
     process = start("submit", path)

@@ -16,8 +16,8 @@ import os
 import sys
 from pathlib import Path
 
-LIST, READ, DELETE = "s3:ListBucket", "s3:GetObject", "s3:DeleteObject"
-WRITE = ("s3:PutObject", "s3:AbortMultipartUpload")
+LIST, DELETE = "s3:ListBucket", "s3:DeleteObject"
+ACTIONS = {"read": ("s3:GetObject",), "write": ("s3:PutObject", "s3:AbortMultipartUpload"), "delete": (DELETE,)}
 
 RIGHTS = {
     "api": {
@@ -33,7 +33,7 @@ RIGHTS = {
     },
     "keeper": {
         "read": ("results", "jobs", "unrecorded", "history", "voiceprints", "batches", "checks"),
-        "write": ("results", "jobs", "changes", "unrecorded", "history", "voiceprints", "checks"),
+        "write": ("results", "jobs", "changes", "unrecorded", "history", "voiceprints", "batches/open", "checks"),
         "delete": (
             *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency"),
             *("checkpoints", "voiceprints", "uploads", "batches", "checks"),
@@ -62,15 +62,23 @@ def policy(place: str, principals: dict[str, str]) -> dict[str, object]:
         who = {"AWS": [principal]}
         bucket = [f"arn:aws:s3:::{place.partition('/')[0]}"]
         statements.append({"Effect": "Allow", "Principal": who, "Action": [LIST], "Resource": bucket})
-        for right, actions in (("read", (READ,)), ("write", WRITE), ("delete", (DELETE,))):
-            keys = [key if "*" in key else f"{key}/*" for key in RIGHTS[role][right]]
-            resources = [f"arn:aws:s3:::{place}/{key}" for key in keys]
-            statements.append({"Effect": "Allow", "Principal": who, "Action": list(actions), "Resource": resources})
+        for rights, keys in _by_rights(RIGHTS[role]).items():
+            actions = [action for right in rights for action in ACTIONS[right]]
+            resources = [f"arn:aws:s3:::{place}/{key if '*' in key else f'{key}/*'}" for key in keys]
+            statements.append({"Effect": "Allow", "Principal": who, "Action": actions, "Resource": resources})
         if role == "worker":
             resources = [f"arn:aws:s3:::{place}/{key}" for key in REFUSED_TO_WORKERS]
             actions = ["s3:PutObject", DELETE]
             statements.append({"Effect": "Deny", "Principal": who, "Action": actions, "Resource": resources})
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _by_rights(rights: dict[str, tuple[str, ...]]) -> dict[tuple[str, ...], list[str]]:
+    """Return the keys by what may be done with them: each is named once, so that the policy stays short."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for key in sorted({key for keys in rights.values() for key in keys}):
+        found.setdefault(tuple(right for right in ACTIONS if key in rights[right]), []).append(key)
+    return found
 
 
 def embed(bucket: Path, keys: Path, users: Path) -> None:
@@ -83,7 +91,14 @@ def embed(bucket: Path, keys: Path, users: Path) -> None:
         accounts[access] = {"access": access, "secret": secret, "role": "user", **numbers}
         principals[role] = access
     (users / "users.json").write_text(json.dumps({"accessAccounts": accounts}))
-    os.setxattr(bucket, "user.policy", json.dumps(policy(bucket.name, principals)).encode())
+    text = json.dumps(policy(bucket.name, principals), separators=(",", ":")).encode()
+    try:
+        os.setxattr(bucket, "user.policy", text)
+    except OSError as error:  # ext4 keeps no more than 4 kB of attributes
+        sys.exit(
+            f"The volume does not keep the policy of the bucket, {len(text)} bytes of attributes ({error.strerror}). "
+            "Give the bucket a shorter name, or set `objects.embedded.roles: false`."
+        )
 
 
 def main(arguments: list[str]) -> int:

@@ -23,12 +23,17 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two looks at a batch
 
 
 def submit(
-    recordings: Sequence[str | Document], options: SubmitOptions, reference: str | None, idempotency_key: str | None
+    recordings: Sequence[str | Document],
+    options: SubmitOptions,
+    reference: str | None,
+    callback_url: str | None,
+    idempotency_key: str | None,
 ) -> Call[Batch]:
     """Submit recordings that are named. One idempotency key for all tries makes the call repeatable."""
     shared = {name: value for name, value in sent_options(options).items() if value is not None}
     jobs = [{place_of(one): one} if isinstance(one, str) else dict(one) for one in recordings]
-    body: Document = {"jobs": jobs, "options": shared, "reference": reference}
+    delivery = {} if callback_url is None else {"callback_url": callback_url}
+    body: Document = {"jobs": jobs, "options": shared, "reference": reference, **delivery}
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
     return Call("POST", PATH, _read, headers=headers, json=body, read_seconds=READ_SECONDS)
 
@@ -89,6 +94,7 @@ class BatchMethods:
         *,
         options: SubmitOptions | None = None,
         reference: str | None = None,
+        callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Submit up to 100 recordings by one request, and return the batch: some may be refused, see `items`.
@@ -98,12 +104,13 @@ class BatchMethods:
                 with `url`, `object` or `upload`, and options of its own.
             options: of all recordings, where one has none of its own.
             reference: your own name for the batch.
+            callback_url: where the server delivers the end of the batch.
             idempotency_key: your own key, to get the same batch again from another process; by default a random one.
 
         Raises:
             TypeError: a text is no link.
         """
-        return self._transport.send(submit(recordings, options or {}, reference, idempotency_key))
+        return self._transport.send(submit(recordings, options or {}, reference, callback_url, idempotency_key))
 
     def batch(self, batch_id: str) -> Batch:
         """Return a batch with the states of its jobs."""
@@ -146,10 +153,11 @@ class AsyncBatchMethods:
         *,
         options: SubmitOptions | None = None,
         reference: str | None = None,
+        callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Batch:
         """Submit up to 100 recordings by one request, and return the batch; see Parley.submit_batch."""
-        return await self._transport.send(submit(recordings, options or {}, reference, idempotency_key))
+        return await self._transport.send(submit(recordings, options or {}, reference, callback_url, idempotency_key))
 
     async def batch(self, batch_id: str) -> Batch:
         """Return a batch with the states of its jobs."""

@@ -1,6 +1,7 @@
 """Batches: jobs that were submitted by one request.
 
     batches/<tenant>/<day>/<batch id>.json    the job of each item, or why the item was refused; never changed
+    batches/open/<batch id>.json              where the end of the batch is to be delivered; gone once it is
 
 A batch holds no link, and of an accepted job nothing but its id: what a job's record says goes with the job.
 """
@@ -17,6 +18,7 @@ from parley_core.job_id import day_of
 from parley_core.recording import tenant_folder
 
 BATCHES = "batches"
+OPEN = f"{BATCHES}/open"
 MAX_ITEMS = 100
 
 
@@ -60,6 +62,41 @@ class Batch:
     def job_ids(self) -> list[str]:
         """Ids of the jobs, in the order of the items."""
         return [item.job_id for item in self.items if item.job_id is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch whose end is to be delivered.
+
+    Attributes:
+        attempts: that have failed.
+        next_at: no attempt is made before; seconds since 1970.
+    """
+
+    tenant: str
+    id: str
+    callback_url: str
+    attempts: int = 0
+    next_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Where it is kept."""
+        return f"{OPEN}/{self.id}.json"
+
+
+def open_batch_to_json(batch: OpenBatch) -> bytes:
+    """Return it as it is stored."""
+    return json.dumps({"format": 1, **asdict(batch)}, separators=(",", ":")).encode()
+
+
+def open_batch_from_json(text: bytes) -> OpenBatch:
+    """Return it as it was stored. Raises ValueError for a document that is damaged."""
+    try:
+        plain = json.loads(text)
+        return OpenBatch(**{name: plain[name] for name in OpenBatch.__slots__})
+    except (KeyError, TypeError) as error:
+        raise ValueError("This is no batch.") from error
 
 
 def batch_folder(tenant: str) -> str:

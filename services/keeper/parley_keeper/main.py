@@ -22,6 +22,7 @@ from parley_core.storage.objects import object_store
 from parley_core.targets import AddressGuard
 from parley_keeper import health
 from parley_keeper.abandoned_uploads import UploadCollector
+from parley_keeper.delivery.batches import BatchSender
 from parley_keeper.delivery.sender import Sender
 from parley_keeper.ended_batches import BatchCollector
 from parley_keeper.ended_voiceprints import VoiceprintCollector
@@ -56,7 +57,9 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     voiceprints = RedisVoiceprintStore.from_settings(settings)
     ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
     guard = AddressGuard(settings.webhook_networks)
-    sender = Sender(store, RedisDeliveries.from_settings(settings), settings.webhook_secrets_file, guard)
+    deliveries, secrets = RedisDeliveries.from_settings(settings), settings.webhook_secrets_file
+    sender = Sender(store, deliveries, secrets, guard)
+    batches = BatchSender(store, objects, deliveries, secrets, guard)
     traces = TraceSender.from_environment(settings)
     pods = worker_pods()
     tasks = [
@@ -69,6 +72,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("remove_recordings", 5.0, partial(remove_recordings, store)),
         MaintenanceTask("end_voiceprints", 5.0, ended.run_once),
         MaintenanceTask("deliver", 1.0, sender.run_once),
+        MaintenanceTask("deliver_batches", 5.0, batches.run_once),
         MaintenanceTask("collect_orphans", 1800.0, orphans.collect),
         MaintenanceTask("remove_uploads", 600.0, uploads.collect),
         MaintenanceTask("remove_batches", 1800.0, BatchCollector(store, objects).collect),

@@ -12,12 +12,21 @@ import pytest
 
 from parley_api.links import fetching
 from parley_api.use_cases import batches
-from parley_core.batches import Batch, BatchItem, batch_from_json, batch_key, batch_to_json
+from parley_core.batches import (
+    Batch,
+    BatchItem,
+    OpenBatch,
+    batch_from_json,
+    batch_key,
+    batch_to_json,
+    open_batch_from_json,
+)
 from parley_core.errors import ObjectStoreUnavailable
 from parley_core.job import JobQuery
 from parley_core.job_id import first_id_of, new_id
 from parley_keeper.ended_batches import BatchCollector
 from tests.support.api_fixture import AUDIO, DAMAGED, ApiFixture, assert_problem, fail, succeed
+from tests.support.receivers import SECRET
 from tests.unit.api.test_uploads import address, append
 
 pytestmark = pytest.mark.anyio
@@ -185,6 +194,27 @@ async def test_batches_are_listed_newest_first_in_pages(api: ApiFixture, client:
     found = [batch["id"] for page in (first, second) for batch in page["batches"]]
     assert (found, second["next_cursor"]) == (sorted(ids, reverse=True), None)
     assert_problem(await client.get("/v1/batches?cursor=x"), 422, "invalid_option")
+
+
+async def test_where_the_end_of_a_batch_goes_is_noted(api: ApiFixture, tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text(f"default:{SECRET}\n")
+    update = {"webhook_secrets_file": tmp_path / "secrets", "webhook_networks": "127.0.0.0/8"}
+    api.settings = api.settings.model_copy(update=update)
+    receiver = "http://127.0.0.1:7/ended"
+    async with api.client() as client:
+        sent = [{"upload": await upload(client)}]
+        metadata = await post(client, sent, callback_url="http://169.254.169.254/")
+        assert_problem(metadata, 422, "invalid_option")
+        first, second = await post(client, sent, callback_url=receiver), await post(client, sent, callback_url=receiver)
+    assert first.json()["id"] == second.json()["id"]
+    [key] = [key for key in api.recordings.objects if key.startswith("batches/open/")]
+    assert open_batch_from_json(api.recordings.read(key)) == OpenBatch("default", first.json()["id"], receiver)
+
+
+async def test_a_delivery_needs_a_secret(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    refused = await post(client, [{"upload": await upload(client)}], callback_url="https://receiver.example/")
+    assert_problem(refused, 422, "invalid_option")
+    assert (jobs_of(api), stored(api)) == ([], [])
 
 
 async def test_a_batch_goes_with_the_last_of_its_jobs(api: ApiFixture, client: httpx.AsyncClient) -> None:

@@ -25,7 +25,7 @@ write-acl.sh turns users on, with the hashes of their passwords.
 user default off nopass sanitize-payload resetchannels -@all
 user probe resetchannels -@all +ping +info
 user api {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* %R~parley:history ~parley:limits:* +incrby +pttl +rename +zrevrange +subscribe +unsubscribe
-user keeper {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* +zscan
+user keeper {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history ~parley:voiceprints:* ~parley:voiceprint_expiry ~parley:batch:* %R~parley:workers:* +zscan
 user worker {{ $jobs }} ~parley:workers:* %R~parley:removing ~unacked* ~*.celery.pidbox* &/0.celery.pidbox +zremrangebyscore +zrangebyscore +zrevrangebyscore +brpop +rpop +srem +script|exists +subscribe +psubscribe +unsubscribe +punsubscribe
 user flower ~_kombu.binding* ~unacked* ~celery* ~*.celery.pidbox* %R~interactive* %R~batch* resetchannels &/0.celery.pidbox &/0.celeryev/* +@all -@admin -@dangerous -@scripting -scan -randomkey +info +evalsha +script|load +script|exists
 user keda ~parley:unfinished:* resetchannels -@all +@connection +eval +evalsha +type +zcard +llen +scard +hlen -client|kill -client|list

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from parley_api.http.errors import BatchNotFound
-from parley_core.batches import Batch, batch_folder, batch_from_json, batch_key, batch_to_json
+from parley_core.batches import (
+    Batch,
+    OpenBatch,
+    batch_folder,
+    batch_from_json,
+    batch_key,
+    batch_to_json,
+    open_batch_to_json,
+)
 from parley_core.job_id import day_of
 from parley_core.ports import RecordingStore
 
@@ -22,6 +30,11 @@ class Batches:
         if self._objects.create(batch_key(batch.tenant, batch.id), batch_to_json(batch)):
             return batch
         return self.get(batch.tenant, batch.id)
+
+    def promise_delivery(self, tenant: str, batch_id: str, callback_url: str) -> None:
+        """Note where the end of a batch is to be delivered, before there is a batch: none is made without it."""
+        promised = OpenBatch(tenant, batch_id, callback_url)
+        self._objects.create(promised.key, open_batch_to_json(promised))
 
     def get(self, tenant: str, batch_id: str) -> Batch:
         """Return a batch of a tenant. Raises BatchNotFound."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from parley_api.schemas import batch_examples as examples
 from parley_api.schemas.base import DIGITS_ONLY, Answer, Moment, Problem, Reference, sentence, with_example
 from parley_api.schemas.links import SHOWN_NAME, LinkBody
-from parley_api.schemas.options import SubmitOptions
+from parley_api.schemas.options import CallbackUrl, SubmitOptions
 from parley_api.schemas.queries import NoParameters
 from parley_core.batches import MAX_ITEMS
 
@@ -28,6 +28,11 @@ class BatchRequest(BaseModel):
         default_factory=dict, description="Options of all jobs, where a job does not give its own."
     )
     reference: Reference | None = Field(None, description="Your own name for the batch. Printable characters.")
+    callback_url: CallbackUrl | None = Field(
+        None,
+        description="Where to deliver `batch.ended`, once all of its jobs have ended. A `callback_url` in `options` is "
+        "that of each job.",
+    )
 
     @field_validator("options")
     @classmethod

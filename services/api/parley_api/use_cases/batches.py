@@ -66,9 +66,13 @@ async def submit_batch(deps: Dependencies, tenant: str, request: Request) -> tup
         if known_id is not None:
             with suppress(BatchNotFound):
                 return await deps.blocking.objects(deps.batches.get, tenant, known_id), True
+        if asked.callback_url is not None:
+            deps.callbacks.require(asked.callback_url, tenant)
         _require_options(deps, tenant, bodies)
         batch_id = await deps.blocking.objects(deps.store.manifests.bind_key, tenant, own, batch_id, sent)
         items = await _submit_each(deps, tenant, request, bodies, key, batch_id)
+        if asked.callback_url is not None:
+            await deps.blocking.objects(deps.batches.promise_delivery, tenant, batch_id, asked.callback_url)
         batch = Batch(tenant, batch_id, asked.reference, items)
         return await deps.blocking.objects(deps.batches.create, batch), False
 

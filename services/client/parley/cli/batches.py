@@ -24,6 +24,7 @@ from parley.cli.terminal import PATIENT, Terminal
 
 COLUMNS = ("BATCH", "AGE", "JOBS", "REFUSED", "REFERENCE")
 ITEM_COLUMNS = ("ITEM", "STATE", "JOB", "REFERENCE", "PROBLEM")
+MEMBERS = {"jobs", "options", "reference", "callback_url"}
 MOST = 100  # recordings of a batch
 PAUSE_SECONDS = 2.0
 BAD_ENDS = ("failed", "cancelled")
@@ -85,6 +86,7 @@ def submit(
                 part["jobs"],
                 options=part.get("options"),
                 reference=part.get("reference"),
+                callback_url=part.get("callback_url"),
                 idempotency_key=f"parley-batch-{digest}",
             )
             terminal.say(f"Batch {made.id}: {_counts(made)}.")
@@ -145,8 +147,8 @@ def _read(source: str) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else "it is neither text nor JSON"
         raise CommandFailed(Exit.USAGE, "invalid_usage", f"{source} cannot be read: {reason}.") from None
     request = {"jobs": given} if isinstance(given, list) else given
-    if not isinstance(request.get("jobs"), list) or request.keys() - {"jobs", "options", "reference"}:
-        detail = f"{source} must have `jobs`, a list, and no members but `options` and `reference`."
+    if not isinstance(request.get("jobs"), list) or request.keys() - MEMBERS:
+        detail = f"{source} must have `jobs`, a list, and no members but `options`, `reference` and `callback_url`."
         raise CommandFailed(Exit.USAGE, "invalid_usage", detail)
     for index, job in enumerate(request["jobs"]):
         if not (isinstance(job, dict) or (isinstance(job, str) and is_link(job))):

@@ -36,6 +36,24 @@ class RedisDeliveries:
         found = self._run("claim_deliveries", limit, int(seconds * 1000))
         return [DueDelivery(job_id, int(run), int(attempts)) for job_id, run, attempts in found]
 
+    def claim_batch(self, batch_id: str, seconds: float) -> bool:
+        """Claim the delivery of a batch for so many seconds; return whether no other keeper has it."""
+        with translated_errors():
+            return bool(self._client.set(f"parley:batch:{batch_id}", "claimed", nx=True, px=int(seconds * 1000)))
+
+    def release_batch(self, batch_id: str) -> None:
+        """Give a claim back."""
+        with translated_errors():
+            self._client.delete(f"parley:batch:{batch_id}")
+
+    def count(self, state: DeliveryState) -> None:
+        """Count an attempt that no transition notes."""
+        self._run(
+            "count", f"delivery_attempts|result={'delivered' if state is DeliveryState.DELIVERED else 'refused'}", 1
+        )
+        if state is DeliveryState.FAILED:
+            self._run("count", "deliveries_given_up", 1)
+
     def note(
         self,
         due: DueDelivery,
