@@ -19,7 +19,7 @@ from chaos.spans import SpanCheck, check_spans
 from chaos.system import System
 from chaos.testbed import Injection, Testbed
 from chaos.webhooks import DeliveryCheck, check_deliveries
-from parley_core.errors import JobStoreUnavailable, ObjectStoreUnavailable
+from parley_core.errors import JobNotFound, JobPurged, JobStoreUnavailable, ObjectStoreUnavailable
 from parley_core.job import Job, JobState
 
 ENDS_SECONDS = 240.0  # limit for the next job to end: a busy machine needs long for all of them
@@ -102,9 +102,10 @@ def _wait_for_ends(system: System, ledger: Ledger) -> tuple[str, ...]:
     """Wait until no job is unfinished, for as long as jobs end. Return what did not end."""
 
     def unfinished() -> list[str]:
+        """Return also jobs that Redis has lost: it has no record of them until the keeper restores them."""
         try:
-            jobs = [job.id for job in system.unfinished()]
-            return jobs + list(system.objects.keys("unrecorded"))
+            jobs = [job.id for job in system.unfinished()] + list(system.objects.keys("unrecorded"))
+            return jobs or [job_id for job_id in ledger.job_ids() if not _is_recorded(system, job_id)]
         except (JobStoreUnavailable, ObjectStoreUnavailable) as error:
             return [error.detail]
 
@@ -115,6 +116,16 @@ def _wait_for_ends(system: System, ledger: Ledger) -> tuple[str, ...]:
     while left and fewer_than(len(left)):
         left = unfinished()
     return tuple(left)
+
+
+def _is_recorded(system: System, job_id: str) -> bool:
+    try:
+        system.store.index.get(job_id)
+    except JobNotFound:
+        return False
+    except JobPurged:
+        pass
+    return True
 
 
 def _not_ready(system: System) -> Iterator[str]:
