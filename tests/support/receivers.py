@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
@@ -21,8 +22,29 @@ class Received:
     status: int
 
 
+class LoopbackServer:
+    """A server whose threads end with the test."""
+
+    _server: ThreadingHTTPServer
+
+    def listen(self, handler: type[BaseHTTPRequestHandler], host: str, port: int, tls: SSLContext | None = None) -> int:
+        """Start to answer; return the port."""
+        self._server = ThreadingHTTPServer((host, port), handler)
+        self._server.daemon_threads = True
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self._server.server_port
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @dataclass
-class Receiver:
+class Receiver(LoopbackServer):
     """Keeps what it is sent. `answers` are the statuses of the first requests; later ones get 204."""
 
     host: str = "127.0.0.1"
@@ -50,17 +72,8 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 """Tests print what they need."""
 
-        self._server = ThreadingHTTPServer((self.host, self.port), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.port = self.listen(Handler, self.host, self.port)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     @property
     def url(self) -> str:

@@ -10,12 +10,13 @@ import time
 import wave
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
 from python_multipart import FormParser
 from python_multipart.multipart import Field, File, parse_options_header
+
+from tests.support.receivers import LoopbackServer
 
 Answer = tuple[int, Any]
 FRAMES = 100  # per second, of PocketSphinx
@@ -44,7 +45,7 @@ def words_answer(*words: tuple[str, float, float]) -> Answer:
 
 
 @dataclass
-class RecogniserServer:
+class RecogniserServer(LoopbackServer):
     """Answers each request with `answer`; keeps the requests.
 
     Attributes:
@@ -76,18 +77,8 @@ class RecogniserServer:
             def log_message(self, *_: object) -> None:
                 """Tests print what they need."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        if self.tls:
-            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.listen(Handler, "127.0.0.1", 0, self.tls)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     @property
     def url(self) -> str:

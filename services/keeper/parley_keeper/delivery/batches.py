@@ -25,7 +25,7 @@ from parley_core.batches import (
     open_batch_from_json,
     open_batch_to_json,
 )
-from parley_core.deliveries import DeliveryState, delivery_id, read_secrets, seconds_until_next
+from parley_core.deliveries import DeliveryState, delivery_id, read_secrets
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobNotFound, JobPurged
 from parley_core.job import Job
@@ -37,7 +37,7 @@ from parley_core.storage.manifests import CLOCKS_APART, IDEMPOTENCY_LIFE
 from parley_core.targets import AddressGuard
 from parley_keeper.delivery.http import post
 from parley_keeper.delivery.message import headers_of
-from parley_keeper.delivery.sender import AT_ONCE, CLAIM_SECONDS, GONE, NO_SECRET
+from parley_keeper.delivery.sender import AT_ONCE, CLAIM_SECONDS, NO_SECRET, after
 from parley_keeper.loop import NoteProgress
 
 log = get_logger(__name__)
@@ -90,13 +90,12 @@ class BatchSender:
                 self._objects.delete(key)
             return False
         outlines = self._store.index.outlines(batch.job_ids)
-        if not all(outline.state.terminal for outline in outlines.values()):
-            return False
-        jobs = self._jobs(batch.job_ids)
-        if not all(job.state.terminal for job in jobs) or not self._deliveries.claim_batch(waiting.id, CLAIM_SECONDS):
+        ended = all(outline.state.terminal for outline in outlines.values())
+        if not ended or not self._deliveries.claim_batch(waiting.id, CLAIM_SECONDS):
             return False
         try:
-            if self._read(key) != waiting:  # another keeper was faster
+            jobs = self._jobs(batch.job_ids)  # also those that Redis has lost
+            if not all(job.state.terminal for job in jobs) or self._read(key) != waiting:  # another keeper was faster
                 return False
             self._deliver(waiting, body_of(batch, jobs), secrets.get(waiting.tenant, ()))
         finally:
@@ -126,13 +125,10 @@ class BatchSender:
         outcome = NO_SECRET
         if own:
             outcome = post(waiting.callback_url, body, headers_of(delivery_id(waiting.id, 0), body, own), self._guard)
-        attempts, pause = waiting.attempts + 1, seconds_until_next(waiting.attempts + 1)
-        if outcome.startswith("2") and outcome.isdigit():
-            state = DeliveryState.DELIVERED
-        else:
-            state = DeliveryState.FAILED if outcome == GONE or pause is None else DeliveryState.PENDING
+        attempts = waiting.attempts + 1
+        state, pause = after(outcome, attempts)
         if state is DeliveryState.PENDING:
-            later = replace(waiting, attempts=attempts, next_at=time.time() + (pause or 0.0))
+            later = replace(waiting, attempts=attempts, next_at=time.time() + pause)
             self._objects.put(waiting.key, open_batch_to_json(later))
         else:
             self._objects.delete(waiting.key)

@@ -30,6 +30,16 @@ NO_SECRET = "no_secret"  # noqa: S105 - an outcome
 log = get_logger(__name__)
 
 
+def after(outcome: str, attempts: int) -> tuple[DeliveryState, float]:
+    """Return what becomes of a delivery after so many attempts, by the outcome of the last, and a pause in seconds."""
+    if outcome.startswith("2") and outcome.isdigit():
+        return DeliveryState.DELIVERED, 0.0
+    pause = seconds_until_next(attempts)
+    if outcome == GONE or pause is None:
+        return DeliveryState.FAILED, 0.0
+    return DeliveryState.PENDING, pause
+
+
 class Sender:
     """Sends what the outbox holds.
 
@@ -83,14 +93,14 @@ class Sender:
         self._note(due, outcome, time.monotonic() - start)
 
     def _note(self, due: DueDelivery, outcome: str, took: float) -> None:
-        attempt, pause = due.attempts + 1, seconds_until_next(due.attempts + 1)
-        if outcome.startswith("2") and outcome.isdigit():
+        attempt = due.attempts + 1
+        state, pause = after(outcome, attempt)
+        if state is DeliveryState.DELIVERED:
             self._store.manifests.mark_delivered(due.job_id, due.run)
-            self._deliveries.note(due, outcome, DeliveryState.DELIVERED, took_seconds=took)
+        self._deliveries.note(due, outcome, state, pause, took)
+        if state is DeliveryState.DELIVERED:
             log.info("delivered", job_id=due.job_id, run=due.run, attempt=attempt)
-        elif outcome == GONE or pause is None:
-            self._deliveries.note(due, outcome, DeliveryState.FAILED, took_seconds=took)
+        elif state is DeliveryState.FAILED:
             log.warning("delivery given up", job_id=due.job_id, run=due.run, attempt=attempt, outcome=outcome)
         else:
-            self._deliveries.note(due, outcome, DeliveryState.PENDING, pause, took)
             log.info("not delivered", job_id=due.job_id, run=due.run, attempt=attempt, outcome=outcome, again_in=pause)
