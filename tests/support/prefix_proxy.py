@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
-from tests.support.waiting import HANG_SECONDS
+from tests.support.proxy import LoopThread
 
 CHUNK = 65_536
 NOT_HERE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class PrefixProxy:
+class PrefixProxy(LoopThread):
     """Listens on `port`. Requests below the prefix go to `target`, a port of this machine; all others get 404.
 
     Attributes:
@@ -26,23 +23,11 @@ class PrefixProxy:
         self._target, self._prefix = target, prefix
         self.outside: list[str] = []
         self._carrying: set[asyncio.Task[None]] = set()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="prefix-proxy", daemon=True)
+        super().__init__("prefix-proxy")
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{self._prefix}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(HANG_SECONDS)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(HANG_SECONDS)
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -64,6 +49,7 @@ class PrefixProxy:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one request: the connection is closed after its response."""
         sending: asyncio.Task[None] | None = None
+        sink: asyncio.StreamWriter | None = None
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, path, rest = head.split(" ", 2)
@@ -77,12 +63,13 @@ class PrefixProxy:
                 sink.write(f"{method} {path.removeprefix(self._prefix)} {rest}".encode("latin-1"))
                 sending = asyncio.create_task(_copy(reader, sink))
                 await _copy(upstream, writer)
-                sink.close()
         except (OSError, asyncio.IncompleteReadError):
             pass  # the browser left
         finally:
             if sending:
                 sending.cancel()
+            if sink:  # also where the proxy stops in mid response: a writer that is left open is a warning
+                sink.close()
             writer.close()
 
 

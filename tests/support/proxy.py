@@ -13,18 +13,15 @@ from tests.support.waiting import HANG_SECONDS
 CHUNK = 65_536
 
 
-class TcpProxy:
-    """Listens on `port` and carries connections to `target`, a port of this machine.
+class LoopThread:
+    """An event loop in a thread. `_run` sets `_loop` and `_stop`, then `_ready`, and returns after `_stop`."""
 
-    A new target counts for new connections; those that are open stay with the server that they have.
-    """
+    _loop: asyncio.AbstractEventLoop
+    _stop: asyncio.Event
 
-    def __init__(self, target: int) -> None:
-        self.target = target
-        self.port = 0
-        self._open: set[asyncio.StreamWriter] = set()
+    def __init__(self, name: str) -> None:
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="proxy", daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -36,6 +33,22 @@ class TcpProxy:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(HANG_SECONDS)
+
+    async def _run(self) -> None:
+        raise NotImplementedError
+
+
+class TcpProxy(LoopThread):
+    """Listens on `port` and carries connections to `target`, a port of this machine.
+
+    A new target counts for new connections; those that are open stay with the server that they have.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = 0
+        self._open: set[asyncio.StreamWriter] = set()
+        super().__init__("proxy")
 
     @property
     def url(self) -> str:
