@@ -215,6 +215,22 @@ def test_the_keyboard_plays_seeks_zooms_and_steps(visit: Open, shelf: Shelf, sai
     expect(page.locator(".zoom")).to_have_text("1.0×")
 
 
+# The browser knows the length of a recording for a moment before it says so.
+SEEKS_AROUND_THE_LENGTH = """async () => {
+  const { Player } = await import("/console/js/job/player.js");
+  const player = new Player(null, new AbortController().signal);
+  player.seek(5);
+  Object.defineProperty(player.audio, "readyState", { value: 1 });
+  player.seek(player.time + 5);
+  player.audio.dispatchEvent(new Event("loadedmetadata"));
+  return player.time;
+}"""
+
+
+def test_a_seek_counts_that_comes_while_the_length_arrives(visit: Open) -> None:
+    assert visit().evaluate(SEEKS_AROUND_THE_LENGTH) == 10
+
+
 def test_arrows_walk_through_the_list_of_turns(visit: Open, shelf: Shelf, said: Conversation) -> None:
     page = visit(path_of(shelf.succeeded(said, "visit.flac")))
     first = page.locator(".turn").first

@@ -64,8 +64,8 @@ export class Player extends EventTarget {
   seek(seconds) {
     const wanted = Math.max(0, seconds);
     this.until = null;
-    if (this.audio.readyState > 0) this.audio.currentTime = wanted;
-    else this.wanted = wanted;
+    this.wanted = this.audio.readyState > 0 ? null : wanted; // an earlier one must not come back with the length
+    if (this.wanted === null) this.audio.currentTime = wanted;
     this.tell("time");
   }
 
