@@ -14,9 +14,10 @@ from types import MappingProxyType
 
 from benchmarks.data.recordings import Recordings
 from benchmarks.scoring.der import Errors, errors, miscounted, read_rttm
+from parley_core.process import ARITHMETIC_THREADS
 from parley_core.turns import Span, Turn
 
-ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}  # numpy's default: all cores
+ONE_THREAD = dict.fromkeys(ARITHMETIC_THREADS, "1")  # numpy's default: all cores
 ROOT = Path(__file__).parents[2]
 SOURCES = [str(ROOT / part) for part in (".", "services/core", "services/audio", "services/worker")]
 

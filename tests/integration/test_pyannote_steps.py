@@ -1,13 +1,11 @@
 """The replaced steps of the pyannote engine, compared with those of pyannote.audio where that is installed.
 
-The weights of community-1 may not be distributed. So a pipeline of its kind (a ResNet for embeddings, VBx for
-clustering) is built here with random weights from a seed: the values mean nothing, but they must be the same.
+The pipeline is of community-1's kind, with random weights (benchmarks/engines/community.py).
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 import soundfile
 
 from benchmarks.data.audio import SHIPPED
+from benchmarks.engines.community import community_pipeline
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.pyannote import PyannoteEngine
 
@@ -44,36 +43,7 @@ def recording() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def community(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a pipeline folder of community-1's kind."""
-    folder = tmp_path_factory.mktemp("community")
-    config = (Path(PIPELINE or "") / "config.yaml").read_text()
-    config = re.sub(r"embedding: .*", f"embedding: {folder}/embedding.bin", config)
-    config = re.sub(r"plda: .*", f"plda: {folder}/plda", config)
-    config = config.replace("AgglomerativeClustering", "VBxClustering")
-    config = re.sub(r"(?m)^params:[\s\S]*", "", config)
-    params = "params:\n  clustering: {threshold: 0.6, Fa: 0.07, Fb: 0.8}\n  segmentation: {min_duration_off: 0.0}\n"
-    (folder / "config.yaml").write_text(config + params)
-    _write_embedding_model(folder / "embedding.bin")
-    _write_plda(folder / "plda")
-    return folder
-
-
-def _write_embedding_model(path: Path) -> None:
-    from lightning.pytorch import Trainer
-    from pyannote.audio.core.task import Problem, Resolution, Specifications
-    from pyannote.audio.models.embedding import WeSpeakerResNet34
-
-    torch.manual_seed(0)
-    model = WeSpeakerResNet34()
-    model.specifications = Specifications(Problem.REPRESENTATION, Resolution.CHUNK, duration=10.0)
-    trainer = Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(path)
-
-
-def _write_plda(folder: Path) -> None:
-    folder.mkdir()
-    np.savez(folder / "xvec_transform.npz", mean1=np.zeros(256), mean2=np.zeros(128), lda=np.eye(256, 128))
-    np.savez(folder / "plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(2, 1, 128))
+    return community_pipeline(tmp_path_factory.mktemp("community"), Path(PIPELINE or ""))
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from parley_core.process import compute_on_one_thread
 from parley_core.signals import end_at_sigterm
 
 if __name__ == "__main__":
     end_at_sigterm()
+    compute_on_one_thread()
     from parley_api.server import main
 
     sys.exit(main())

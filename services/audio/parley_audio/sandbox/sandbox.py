@@ -34,6 +34,7 @@ from parley_core.errors import (
     RecordingTooLong,
     UnreadableRecording,
 )
+from parley_core.process import ARITHMETIC_THREADS
 
 FORK_SERVER = "parley_audio.sandbox.fork_server"
 FLAGS = ("-P", "-B")  # -B: a bytecode file that a confined process writes would be cut off at its limit
@@ -215,7 +216,7 @@ class Sandbox:
 def _clean_environment() -> dict[str, str]:
     """What a decoder needs and nothing else: no key, no password, no address."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    one_thread = dict.fromkeys(ARITHMETIC_THREADS, "1")
     return kept | one_thread | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 

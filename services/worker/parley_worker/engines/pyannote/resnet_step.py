@@ -15,7 +15,9 @@ from torch import Tensor
 
 from parley_worker.engines.pyannote.step import EmbeddingStep, WindowMasks
 
-BATCH = 8  # windows per run of the trunk; a ResNet needs 30 MB for each
+# Windows per run of the trunk; a ResNet needs 30 MB for each. On a graphics card (H100), half an hour takes 1.8 s in
+# batches of 8, 1.4 s in batches of 32, and no less in larger ones.
+BATCHES = {"cpu": 8, "cuda": 32}
 
 
 class ResNetStep(EmbeddingStep):
@@ -28,8 +30,9 @@ class ResNetStep(EmbeddingStep):
         # The embedding of no frame, which is the same in every window; pyannote's clustering expects it.
         found[:] = self._embed(audio(0)[None], np.zeros((1, masks.shape[1], 1), np.bool_))[0, 0]
         spoken = np.flatnonzero(masks.any(axis=(1, 2)))
-        for first in range(0, len(spoken), BATCH):
-            batch = spoken[first : first + BATCH]
+        size = BATCHES[self.model.device.type]
+        for first in range(0, len(spoken), size):
+            batch = spoken[first : first + size]
             found[batch] = self._embed(torch.stack([audio(window) for window in batch]), masks[batch])
             progress(int(batch[-1]) + 1)
         return found
