@@ -15,7 +15,16 @@ from parley_api.schemas import TurnsAnswer
 from parley_api.speaker_identification import SpeakerIdentity
 from parley_api.use_cases.writing import to_json
 from parley_core.result_document import DiarizedRecording, ResultDocument
-from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, EngineInfo, Span, SpeakerCount, Turn
+from parley_core.turns import (
+    PURITY_REVIEW_BELOW,
+    REVIEW_BELOW,
+    AudioQuality,
+    AudioWarning,
+    EngineInfo,
+    Span,
+    SpeakerCount,
+    Turn,
+)
 from parley_core.voiceprints import Role
 
 DOCUMENT = ResultDocument(
@@ -30,6 +39,7 @@ DOCUMENT = ResultDocument(
     ),
     speaker_count=SpeakerCount(2, (2, 3)),
     purity={"SPEAKER_00": 0.4, "SPEAKER_01": 0.9},
+    audio_quality=AudioQuality({"level_dbfs": -60.5}, (AudioWarning("quiet", "It is quiet.", False),)),
     roles={"SPEAKER_00": Role.CLINICIAN},
     speaker_embeddings={"SPEAKER_00": (0.6, 0.8)},
     embedding_model="model/abc",
@@ -56,6 +66,10 @@ IN_CLIENT: dict[str, Callable[[Turns], object]] = {
     "engine": lambda turns: EngineInfo(**turns.document["engine"]),
     "speaker_count": lambda turns: SpeakerCount(turns.speaker_count.found, turns.speaker_count.plausible),
     "purity": lambda turns: {one.speaker: one.purity for one in turns.purity},
+    "audio_quality": lambda turns: AudioQuality(
+        turns.audio_quality.measures,
+        tuple(AudioWarning(one.code, one.detail, one.needs_review) for one in turns.audio_quality.warnings),
+    ),
     "speaker_embeddings": lambda turns: {
         speaker: tuple(vector) for speaker, vector in turns.document["speaker_embeddings"].items()
     },

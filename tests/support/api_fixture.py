@@ -39,6 +39,7 @@ ANSWERED_TURNS = {
     "exclusive_turns": [ANSWERED_TURN],
     "speaker_count": None,
     "purity": [],
+    "audio_quality": None,
 }
 CONSENT = {
     "given_by": "Dr. Weber",

@@ -29,6 +29,8 @@ GROUPS = {
         "SpeakerCount",
         "SpeakerIdentity",
         "SpeakerPurity",
+        "AudioQuality",
+        "AudioWarning",
         "Voiceprint",
         "Consent",
     ),

@@ -19,7 +19,17 @@ from parley.errors import (
 )
 from parley.models import Attempt, Eta, Failure, Job, QueueStatus, Recording, ResultSummary
 from parley.options import SubmitOptions
-from parley.results import SpeakerCount, SpeakerIdentity, SpeakerPurity, SpokenWord, Transcript, Turn, Turns
+from parley.results import (
+    AudioQuality,
+    AudioWarning,
+    SpeakerCount,
+    SpeakerIdentity,
+    SpeakerPurity,
+    SpokenWord,
+    Transcript,
+    Turn,
+    Turns,
+)
 from parley.tenant import ApiKey, Consent, Delivery, Share, Usage, UsageOfDay, Voiceprint
 
 if TYPE_CHECKING:
@@ -32,6 +42,8 @@ __all__ = [
     "ApiKey",
     "AsyncParley",
     "Attempt",
+    "AudioQuality",
+    "AudioWarning",
     "Batch",
     "BatchItem",
     "BatchSummary",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -126,6 +127,47 @@ class SpeakerPurity:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioWarning:
+    """What is unusual about the sound of a recording.
+
+    Attributes:
+        code: names the warning, such as `noise` or `reverberation`.
+        detail: the same as a sentence for a person.
+        needs_review: True if errors are higher in such recordings.
+    """
+
+    code: str
+    detail: str
+    needs_review: bool
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        return cls(document["code"], document["detail"], document["needs_review"])
+
+
+@dataclass(frozen=True, slots=True)
+class AudioQuality:
+    """How a recording sounds.
+
+    Attributes:
+        needs_review: True if a person should check the result because of the sound.
+        warnings: what is unusual; empty for an ordinary recording.
+        measures: what was measured, by name with its unit.
+    """
+
+    needs_review: bool
+    warnings: tuple[AudioWarning, ...]
+    measures: Mapping[str, float]
+
+    @classmethod
+    def from_document(cls, document: Document | None) -> Self | None:
+        if document is None:
+            return None
+        warnings = tuple(map(AudioWarning.from_document, document["warnings"]))
+        return cls(document["needs_review"], warnings, document["measures"])
+
+
+@dataclass(frozen=True, slots=True)
 class Turns:
     """The result of a job.
 
@@ -139,6 +181,7 @@ class Turns:
         version: number of corrections; 0 is the result of the engine.
         speaker_count: how many people speak; None if the engine cannot tell.
         purity: whether each speaker is one person; empty if the engine cannot tell.
+        audio_quality: how the recording sounds; None if the engine cannot tell.
         document: the whole result, with overlaps and engine, as the server sent it.
     """
 
@@ -151,6 +194,7 @@ class Turns:
     version: int
     speaker_count: SpeakerCount | None
     purity: tuple[SpeakerPurity, ...]
+    audio_quality: AudioQuality | None
     document: Document = field(repr=False, compare=False)
 
     @classmethod
@@ -165,6 +209,7 @@ class Turns:
             version=document.get("version", 0),
             speaker_count=SpeakerCount.from_document(document.get("speaker_count")),
             purity=tuple(map(SpeakerPurity.from_document, document.get("purity", ()))),
+            audio_quality=AudioQuality.from_document(document.get("audio_quality")),
             document=document,
         )
 

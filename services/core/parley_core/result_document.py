@@ -10,10 +10,10 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from parley_core.job import Job, ResultSummary
-from parley_core.turns import Diarization, EngineInfo, Span, SpeakerCount, Turn, merge_spans
+from parley_core.turns import AudioQuality, Diarization, EngineInfo, Span, SpeakerCount, Turn, merge_spans
 from parley_core.voiceprints import Role
 
-FORMAT_VERSION = 2  # rises with every new member; readers ignore members that they do not know
+FORMAT_VERSION = 3  # rises with every new member; readers ignore members that they do not know
 DIGITS = 3  # of all seconds: whole milliseconds
 
 Interval = TypeVar("Interval", Turn, Span)
@@ -38,6 +38,7 @@ class ResultDocument:
         overlaps: where two or more speakers talk.
         speaker_count: number of speakers, with its doubt; None if the engine does not know.
         purity: probability by label that it stands for one person only; empty if the engine does not know.
+        audio_quality: how the recording sounds; None if the engine does not know.
         roles: of speakers, by label, as far as the recording's channels tell.
         speaker_embeddings: unit vector by label; biometric, and empty unless the job asks for it.
         embedding_model: name of the model of these vectors; only vectors of the same model are compared.
@@ -55,6 +56,7 @@ class ResultDocument:
     engine: EngineInfo
     speaker_count: SpeakerCount | None = None
     purity: Mapping[str, float] = field(default_factory=dict)
+    audio_quality: AudioQuality | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
     speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     embedding_model: str = ""
@@ -75,6 +77,7 @@ class ResultDocument:
             engine=engine,
             speaker_count=diarization.speaker_count,
             purity=diarization.purity,
+            audio_quality=diarization.audio_quality,
             roles=roles,
             speaker_embeddings=diarization.speaker_embeddings if keep_embeddings else {},
             embedding_model=model if keep_embeddings else "",

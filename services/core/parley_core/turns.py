@@ -58,6 +58,39 @@ class SpeakerCount:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioWarning:
+    """What is unusual about the sound of a recording.
+
+    Attributes:
+        code: names it; docs/concepts/engine.md has them all.
+        detail: a sentence for a person.
+        needs_review: whether errors are higher in such recordings, so that a person should check the result.
+    """
+
+    code: str
+    detail: str
+    needs_review: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AudioQuality:
+    """How a recording sounds.
+
+    Attributes:
+        measures: by name, with their units; those that the recording does not allow are missing.
+        warnings: empty if it sounds like the recordings on which the engine was measured.
+    """
+
+    measures: Mapping[str, float]
+    warnings: tuple[AudioWarning, ...]
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a person should check the result because of the recording's sound."""
+        return any(warning.needs_review for warning in self.warnings)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What made a result: enough to make it again.
 
@@ -102,6 +135,7 @@ class Diarization:
         overlaps: where two or more speak.
         speaker_count: number of speakers, with its doubt; None if the engine does not know.
         purity: probability per speaker label that it stands for one person only; empty if the engine does not know.
+        audio_quality: how the recording sounds; None if the engine does not know.
         speaker_embeddings: unit vector per speaker label, where the engine has one. Embeddings of one model are
             compared by cosine similarity, also between recordings. Biometric: kept only if the caller asks for it.
         embedding_model: name and SHA-256 of the model that made the embeddings; those of two models are not compared.
@@ -114,6 +148,7 @@ class Diarization:
     overlaps: tuple[Span, ...]
     speaker_count: SpeakerCount | None = None
     purity: Mapping[str, float] = field(default_factory=dict)
+    audio_quality: AudioQuality | None = None
     speaker_embeddings: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     embedding_model: str = ""
     evidence: FrameEvidence | None = field(default=None, repr=False)

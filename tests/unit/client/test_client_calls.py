@@ -23,6 +23,8 @@ def test_the_public_names_are_these_and_no_others() -> None:
         "ApiKey",
         "AsyncParley",
         "Attempt",
+        "AudioQuality",
+        "AudioWarning",
         "Batch",
         "BatchItem",
         "BatchSummary",

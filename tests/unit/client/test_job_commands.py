@@ -127,15 +127,18 @@ def test_a_job_says_how_many_speakers_are_plausible(server: ScriptedServer, plau
     assert f"result    {shown}" in parley("job", JOB_ID).stdout
 
 
-def test_doubts_about_the_speakers_stand_below_the_turns(server: ScriptedServer) -> None:
+def test_doubts_stand_below_the_turns(server: ScriptedServer) -> None:
+    noise = {"code": "noise", "detail": "The noise is loud.", "needs_review": True}
     doubts = {
         "speaker_count": {"found": 2, "plausible": [2, 3], "needs_review": True},
         "purity": [{"speaker": f"SPEAKER_0{n}", "purity": 0.5, "needs_review": n == 1} for n in (0, 1)],
+        "audio_quality": {"needs_review": True, "measures": {}, "warnings": [noise]},
     }
     server.on("GET", f"{JOB}/turns", Reply(document=turns_document() | doubts))
     shown = parley("turns", JOB_ID).stdout
     assert "The number of speakers is uncertain: 2 to 3 are plausible." in shown
     assert "SPEAKER_01 may be several people." in shown
+    assert "The noise is loud.\n" in shown
     assert "SPEAKER_00 may be" not in shown
 
 

@@ -11,7 +11,17 @@ import pytest
 
 from parley_core.job import Job, JobOptions, JobState
 from parley_core.result_document import FORMAT_VERSION, ResultDocument
-from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, Diarization, EngineInfo, Span, SpeakerCount, Turn
+from parley_core.turns import (
+    PURITY_REVIEW_BELOW,
+    REVIEW_BELOW,
+    AudioQuality,
+    AudioWarning,
+    Diarization,
+    EngineInfo,
+    Span,
+    SpeakerCount,
+    Turn,
+)
 from parley_core.voiceprints import Role
 from tests.support.fakes import new_job
 
@@ -23,6 +33,7 @@ FOUND = Diarization(
     overlaps=(Span(3.0, 3.5),),
     speaker_count=SpeakerCount(2, (1, 3)),
     purity={"SPEAKER_00": 0.25, "SPEAKER_01": 0.75},
+    audio_quality=AudioQuality({"signal_to_noise_db": 1.5}, (AudioWarning("noise", "It is loud.", True),)),
     speaker_embeddings={"SPEAKER_00": (0.6, 0.8)},
     embedding_model="model/abc",
 )
@@ -47,7 +58,7 @@ def test_members_are_written_in_reading_order(document: ResultDocument) -> None:
     plain = json.loads(document.to_json())
     assert list(plain) == [
         "format_version", "job_id", "recording", "speakers", "turns", "exclusive_turns", "overlaps", "engine",
-        "speaker_count", "purity", "roles", "speaker_embeddings", "embedding_model",
+        "speaker_count", "purity", "audio_quality", "roles", "speaker_embeddings", "embedding_model",
     ]  # fmt: skip
     assert list(plain["turns"][0]) == ["start", "end", "speaker", "confidence"]
 
@@ -78,10 +89,10 @@ def test_members_of_a_newer_version_are_ignored(document: ResultDocument) -> Non
 
 def test_optional_members_may_be_missing(document: ResultDocument) -> None:
     plain = json.loads(document.to_json())
-    for name in ("speaker_count", "purity", "roles", "speaker_embeddings", "embedding_model"):
+    for name in ("speaker_count", "purity", "audio_quality", "roles", "speaker_embeddings", "embedding_model"):
         del plain[name]
     read = ResultDocument.from_json(json.dumps(plain).encode())
-    assert (read.speaker_count, read.purity) == (None, {})
+    assert (read.speaker_count, read.purity, read.audio_quality) == (None, {}, None)
     assert (read.roles, read.speaker_embeddings, read.embedding_model) == ({}, {}, "")
 
 

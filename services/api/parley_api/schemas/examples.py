@@ -144,6 +144,17 @@ TURNS: Example = {
         {"speaker": "SPEAKER_00", "purity": 0.41, "needs_review": True},
         {"speaker": "SPEAKER_01", "purity": 0.97, "needs_review": False},
     ],
+    "audio_quality": {
+        "needs_review": True,
+        "warnings": [
+            {
+                "code": "noise",
+                "detail": "The noise in the pauses is only 2 dB below the speech. Expect more errors.",
+                "needs_review": True,
+            }
+        ],
+        "measures": {"signal_to_noise_db": 2.1, "noise_deviation_db": 0.5, "bandwidth_hz": 8000.0},
+    },
     "engine": {
         "name": "onnx",
         "version": "1",

@@ -98,6 +98,24 @@ class PurityAnswer(Answer):
     needs_review: bool = Field(description="Whether a person should check if two people share the label.")
 
 
+class AudioWarningAnswer(Answer):
+    """What is unusual about the sound of a recording."""
+
+    code: str = Field(description="Names the warning, such as `noise` or `reverberation`.")
+    detail: str = Field(description="The same as a sentence for a person.")
+    needs_review: bool = Field(description="Whether errors are higher in such recordings.")
+
+
+class AudioQualityAnswer(Answer):
+    """How the recording sounds, beside the recordings on which the engine was measured."""
+
+    needs_review: bool = Field(description="Whether a person should check the result because of the sound.")
+    warnings: list[AudioWarningAnswer] = Field(description="What is unusual; empty for an ordinary recording.")
+    measures: dict[str, float] = Field(
+        description="What was measured, by name with its unit; a measure that the recording does not allow is missing."
+    )
+
+
 class EngineAnswer(Answer):
     """The engine that made the result."""
 
@@ -158,6 +176,9 @@ class TurnsAnswer(Answer):
     purity: list[PurityAnswer] = Field(
         description="Whether each speaker is one person; empty if the engine cannot tell."
     )
+    audio_quality: AudioQualityAnswer | None = Field(
+        description="How the recording sounds; null if the engine cannot tell."
+    )
     engine: EngineAnswer = Field(description="The engine that made the result.")
     speaker_embeddings: dict[str, list[float]] = Field(
         {}, description="Unit vector by speaker. Present with `embeddings=true` only."
@@ -198,6 +219,7 @@ class TurnsAnswer(Answer):
                     {"speaker": label, "purity": purity, "needs_review": document.engine.may_be_several(purity)}
                     for label, purity in document.purity.items()
                 ],
+                "audio_quality": document.audio_quality,
                 "engine": document.engine,
                 **optional,
             }

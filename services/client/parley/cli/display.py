@@ -66,7 +66,9 @@ def show_turns(terminal: Terminal, turns: Turns) -> None:
 
 
 def _doubts(turns: Turns, labels: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence per doubt about the speakers: how many they are, and who may be several people."""
+    """Yield a sentence per doubt: what is unusual about the sound, how many speakers there are, who may be several."""
+    for warning in turns.audio_quality.warnings if turns.audio_quality else ():
+        yield printable(warning.detail)
     count = turns.speaker_count
     if count is not None and count.needs_review:
         low, high = count.plausible

@@ -13,6 +13,7 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, Diarization, EngineInfo
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint
 from parley_worker.engines.onnx import assignment, models, trunk
+from parley_worker.engines.onnx.audio_quality import audio_quality, without_speech
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, FoundSpeakers, find_speakers
@@ -82,7 +83,7 @@ class OnnxEngine:
         """Return who spoke when; see ResumableEngine."""
         decision = self.decide(waveform, speakers, report, checkpoint)
         if decision is None:
-            return NO_TURNS
+            return replace(NO_TURNS, audio_quality=without_speech(waveform))
 
         def confidence(segment: FrameSegment) -> float:
             return CALIBRATION.confidence(decision.evidence.of(segment))
@@ -95,7 +96,8 @@ class OnnxEngine:
             doubts(decision, speakers),
             speaker_levels(decision),
         )
-        return replace(found, voices=turn_voices(found.turns, decision.embedding_frames))
+        quality = audio_quality(waveform, decision.spoken)
+        return replace(found, voices=turn_voices(found.turns, decision.embedding_frames), audio_quality=quality)
 
     def decide(
         self,

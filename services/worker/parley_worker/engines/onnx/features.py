@@ -43,10 +43,25 @@ def log_mel(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         part = features[first : first + CHUNK]
         samples = waveform[first * HOP : (first + len(part) - 1) * HOP + FRAME] * _INT16
         frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
-        spectrum = np.fft.rfft(_preemphasized(frames) * _HAMMING, _FFT)
-        power = spectrum.real**2 + spectrum.imag**2
-        np.log(np.maximum(power @ _MEL, _FLOOR), out=part)
+        np.log(np.maximum(_mel_power(frames), _FLOOR), out=part)
     return features
+
+
+def mel_power(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the power per band, of which `log_mel` returns the logarithm.
+
+    Args:
+        frames: samples, -1 to 1, shape (frames, 400).
+
+    Returns:
+        Shape (frames, 80).
+    """
+    return _mel_power(frames) * _INT16**2
+
+
+def _mel_power(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    spectrum = np.fft.rfft(_preemphasized(frames) * _HAMMING, _FFT)
+    return np.asarray((spectrum.real**2 + spectrum.imag**2) @ _MEL, np.float32)
 
 
 def _preemphasized(frames: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -64,8 +79,7 @@ def _mel(hertz: ArrayLike) -> NDArray[np.float64]:
 
 def _mel_filters() -> NDArray[np.float32]:
     """Return triangular filters on the mel scale, shape (257, 80)."""
-    edges = np.linspace(_mel(_LOWEST_HZ), _mel(_HIGHEST_HZ), BANDS + 2)
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    left, centre, right = _EDGES[:-2], _EDGES[1:-1], _EDGES[2:]
     bin_mel = _mel(np.arange(_FFT // 2 + 1) * (SAMPLE_RATE / _FFT))[:, None]
     rising = (bin_mel - left) / (centre - left)
     falling = (right - bin_mel) / (right - centre)
@@ -73,4 +87,6 @@ def _mel_filters() -> NDArray[np.float32]:
 
 
 _HAMMING = np.hamming(FRAME).astype(np.float32)
+_EDGES = np.linspace(_mel(_LOWEST_HZ), _mel(_HIGHEST_HZ), BANDS + 2)  # of the bands, mel
 _MEL = _mel_filters()
+UPPER_HZ = 700.0 * np.expm1(_EDGES[2:] / 1127.0)  # end of each band

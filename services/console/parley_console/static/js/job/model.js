@@ -41,13 +41,15 @@ export class Model {
     this.rated = this.turns.some(({ confidence }) => confidence !== null);
   }
 
-  /** Return a sentence per doubt about the speakers: how many they are, and who may be several people. @returns {string[]} */
+  /** Return a sentence per doubt: what is unusual about the sound, how many speakers there are, who may be several. @returns {string[]} */
   get doubts() {
+    const sound = (this.document.audio_quality?.warnings ?? []).map((/** @type {{detail: string}} */ { detail }) => detail);
     const count = this.document.speaker_count;
     const [low, high] = count?.plausible ?? [];
     const number = count?.needs_review ? [`The number of speakers is uncertain: ${low} to ${high} are plausible.`] : [];
     const names = this.speakers.filter(({ several }) => several).map(({ name }) => name);
-    return names.length ? [...number, `${names.join(", ")} may be several people. Listen to turns far apart.`] : number;
+    const people = names.length ? [`${names.join(", ")} may be several people. Listen to turns far apart.`] : [];
+    return [...sound, ...number, ...people];
   }
 
   /** Return the turns that need a look, the most useful first: uncertain and long. */
