@@ -321,6 +321,17 @@ def test_a_clock_that_went_back_keeps_no_lost_worker_for_long(valkey: Valkey, re
     assert [found.lease for found in until(lambda: store.lapsed_leases(1))] == [lease]
 
 
+def test_a_promoted_server_whose_clock_is_behind_keeps_no_lost_worker_for_long(valkey: Valkey, redis: Any) -> None:
+    """`seen` is not replicated, so such a server cannot notice by it that the time went back."""
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url, lease_seconds=0.4, lease_renewal_seconds=0.1))
+    lease = running(store)
+    redis.zadd("parley:leases:interactive", {lease.job_id: int(redis.time()[0] + 3600) * 1000})
+    redis.hset("parley:renewals", "server", "another")
+    redis.hdel("parley:renewals", "seen")
+    assert store.lapsed_leases(1) == []
+    assert [found.lease for found in until(lambda: store.lapsed_leases(1))] == [lease]
+
+
 def server_identity(redis: Any) -> str:
     return f"{redis.info()['run_id']}:{redis.info()['master_replid']}"
 

@@ -2,7 +2,8 @@
 -- None before every worker has had a whole lease to renew on this server. After a restart, a failover or a restore the
 -- leases are older than the workers: renewals are neither logged nor replicated, and newer writes may be lost.
 -- The same holds where nobody has looked for long: the machine of Redis slept, its clock was set, or no keeper ran.
--- A clock that went back leaves leases far in the future: they end a whole lease from now.
+-- A clock that went back, or a server whose clock is behind that of the last one, leaves leases far in the future: they
+-- end a whole lease from now.
 local LONGEST_GAP = 5000 -- between two calls, at least; keepers call once a second
 local server, lease = server_identity(), tonumber(ARGV[2])
 local known = redis.call('HMGET', 'parley:renewals', 'server', 'since', 'seen')
@@ -10,10 +11,9 @@ local seen = tonumber(known[3] or '0')
 redis.set_repl(redis.REPL_NONE) -- once a second, and of this server alone
 redis.call('HSET', 'parley:renewals', 'seen', int(now))
 redis.set_repl(redis.REPL_ALL)
-local went_back = seen > now
-if known[1] ~= server or went_back or now - seen > math.max(LONGEST_GAP, 0.75 * lease) then
+if known[1] ~= server or seen > now or now - seen > math.max(LONGEST_GAP, 0.75 * lease) then
   redis.call('HSET', 'parley:renewals', 'server', server, 'since', int(now))
-  for index = went_back and 3 or #ARGV + 1, #ARGV do
+  for index = 3, #ARGV do
     local key = leases_key(ARGV[index])
     for _, id in ipairs(redis.call('ZRANGE', key, '(' .. int(now + lease), '+inf', 'BYSCORE')) do
       redis.call('ZADD', key, int(now + lease), id)
