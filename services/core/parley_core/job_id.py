@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 VERSION_7, VARIANT = 0x7, 0b10  # RFC 9562, 5.7: 48 bits of milliseconds, then 74 random bits
@@ -26,6 +27,7 @@ def made_at(job_id: str) -> datetime:
     return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
 
 
+@lru_cache(maxsize=4096)  # the objects of a job are named one after another
 def day_of(job_id: str) -> str:
     """Return the UTC day of an id, `2026-11-27`: objects are kept in folders by day, so that a day can be listed."""
     try:

@@ -49,8 +49,7 @@ class Queries:
     def __init__(self, client: Redis, lease_seconds: float) -> None:
         self._client: Any = client  # redis-py types every reply as sync or async at once
         self._lease_seconds = lease_seconds
-        scripts = Scripts(client)
-        self._run, self._run_each = scripts.run, scripts.run_each
+        self._run = Scripts(client).run
         self._engines: dict[str, dict[str, object]] = {}
         self._had_rights = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -50,18 +50,6 @@ class Scripts:
         """Raises JobStoreUnavailable or JobStoreFull."""
         with translated_errors():
             return self._script(name)(keys=[], args=arguments)
-
-    def run_each(self, name: str, calls: Sequence[Sequence[str | int | float]]) -> list[Any]:
-        """Run a transition once for each of these arguments, in two round trips; return the replies.
-
-        Raises JobStoreUnavailable or JobStoreFull; any number of the calls have run then.
-        """
-        replies = [self.run(name, *arguments) for arguments in calls[:1]]  # loads the script
-        sha = self._script(name).sha
-        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            for arguments in calls[1:]:
-                pipe.evalsha(sha, 0, *arguments)
-            return replies + pipe.execute()
 
     def _script(self, name: str) -> Any:
         if name not in self._registered:

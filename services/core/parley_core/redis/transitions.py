@@ -51,6 +51,7 @@ PURGE_CLAIM_MS = 60_000  # how long a keeper has to remove the jobs that it clai
 CLAIM_MS = 10_000  # how long a keeper has to publish what it claimed
 FORGOTTEN_AT_ONCE = 200  # jobs made due per call, so that one script never blocks Redis for long
 IDEMPOTENCY_MS = 24 * 3600 * 1000
+IDS_AT_ONCE = 50  # of one call: nobody else waits for more than a few milliseconds
 TOMBSTONE_MS = 3600 * 1000  # a keeper with an older list has ended by then; the object store remembers for longer
 
 
@@ -161,22 +162,28 @@ class RedisJobStore(Restoration, Queries):
         return self._changed(job_id)
 
     def condemn(self, job_id: str) -> None:
-        if self._known(self._run("condemn", job_id, PURGE_CLAIM_MS), job_id) == "refused":
+        if self._known(self._run("condemn", PURGE_CLAIM_MS, job_id)[0], job_id) == "refused":
             raise JobNotFinished("The job has not ended; cancel it first.")
 
     def purge(self, job_id: str) -> None:
-        if self._known(self._run("purge", job_id, TOMBSTONE_MS), job_id) == "refused":
+        if self._known(self._run("purge", TOMBSTONE_MS, job_id)[0], job_id) == "refused":
             raise JobNotFinished("The job has not ended; cancel it first.")
 
     def condemn_each(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Condemn the jobs that have ended; return their ids."""
-        replies = self._run_each("condemn", [(job_id, PURGE_CLAIM_MS) for job_id in job_ids])
-        return [job_id for job_id, reply in zip(job_ids, replies, strict=True) if reply == "ok"]
+        return self._changed_each("condemn", PURGE_CLAIM_MS, job_ids)
 
     def purge_each(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Purge the jobs that have ended; return the ids of those that were there."""
-        replies = self._run_each("purge", [(job_id, TOMBSTONE_MS) for job_id in job_ids])
-        return [job_id for job_id, reply in zip(job_ids, replies, strict=True) if reply == "ok"]
+        return self._changed_each("purge", TOMBSTONE_MS, job_ids)
+
+    def _changed_each(self, transition: str, milliseconds: int, job_ids: Sequence[str]) -> list[str]:
+        changed = list[str]()
+        for first in range(0, len(job_ids), IDS_AT_ONCE):
+            ids = job_ids[first : first + IDS_AT_ONCE]
+            outcomes = self._run(transition, milliseconds, *ids)
+            changed += [job_id for job_id, outcome in zip(ids, outcomes, strict=True) if outcome == "ok"]
+        return changed
 
     def _changed(self, job_id: str) -> Job:
         """Return a job after its transition."""

@@ -28,16 +28,13 @@ def scratch_file() -> Iterator[tuple[Any, Path]]:
             yield file, Path(file.name)
 
 
-def unlink(root: Path, path: Path) -> None:
-    """Remove a file, and its folder if that is empty then. A put that needs the folder makes it again.
+def remove_empty(folder: Path) -> None:
+    """Remove a folder if it is empty. A put that needs it makes it again.
 
-    Folders above stay: a put that makes two levels fails when another call removes the upper one meanwhile. obstore
-    removes the file alone, and takes four times as long: it hands each call to another thread.
+    Folders above stay: a put that makes two levels fails when another call removes the upper one meanwhile.
     """
-    path.unlink()
-    if path.parent.parent != root:
-        with suppress(OSError):  # not empty
-            path.parent.rmdir()
+    with suppress(OSError):  # not empty
+        folder.rmdir()
 
 
 def flush_file_system(folder: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from time import time
 from typing import TypeVar
@@ -25,7 +26,7 @@ from parley_core.errors import ObjectStoreUnavailable
 from parley_core.logs import get_logger
 from parley_core.ports import ObjectEntry
 from parley_core.storage.checking import check
-from parley_core.storage.disk import flush_file_system, fsync, unlink
+from parley_core.storage.disk import flush_file_system, fsync, remove_empty
 
 STAGED = ".staged"
 STAGED_BEFORE = re.compile(r"#\d+$")  # what versions before 0.4.0 left of an upload whose process was killed
@@ -124,6 +125,9 @@ class FolderStore:
     @_translated_errors()
     def _put_unflushed(self, key: str, data: bytes) -> None:
         path = self._path(key)
+        if not data:  # whole from the beginning: it needs no other name first
+            os.close(_place(lambda: os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666), path))
+            return
         with self._staged() as (staged, file):
             _write(file, data)
             _place(lambda: staged.replace(path), path)
@@ -155,16 +159,22 @@ class FolderStore:
         yield path
 
     def delete(self, key: str) -> None:
-        with suppress(KeyError), _translated_errors():  # gone is gone
-            unlink(self._folder, self._path(key))
+        self.delete_each([key], lambda: None)
 
+    @_translated_errors()
     def delete_each(self, keys: Sequence[str], note_progress: Callable[[], None]) -> None:
-        for key in keys:
-            self.delete(key)
-            note_progress()
+        """See RecordingStore.delete_each. Keys of one folder that follow one another share the look at their folder."""
+        for folder, found in groupby(keys, lambda key: key.rpartition("/")[0]):
+            for key in found:
+                with suppress(FileNotFoundError):  # gone is gone
+                    self._path(key).unlink()
+                note_progress()
+            if "/" in folder:
+                remove_empty(self._folder / folder)
 
     def keys(self, prefix: str) -> Sequence[str]:
-        return [entry.key for entry in self.entries(prefix)]
+        with _translated_errors():
+            return list(_keys(str(self._folder), prefix.rstrip("/")))
 
     def keys_each(self, prefixes: Sequence[str], note_progress: Callable[[], None]) -> Sequence[str]:
         found = list[str]()
@@ -195,6 +205,21 @@ class FolderStore:
 
     def check(self) -> None:
         check(self)
+
+
+def _keys(root: str, folder: str) -> Iterator[str]:
+    """Yield the keys below a folder. Unlike `_entries`, this asks for no size and no time, which takes half as long."""
+    try:
+        found = os.scandir(f"{root}/{folder}")
+    except FileNotFoundError:  # a folder that is gone has no objects
+        return
+    with found:
+        for entry in found:
+            key = f"{folder}/{entry.name}"
+            if entry.is_dir():
+                yield from _keys(root, key)
+            elif not STAGED_BEFORE.search(key):
+                yield key
 
 
 def _entries(root: Path, folder: str, after: str) -> Iterator[ObjectEntry]:
