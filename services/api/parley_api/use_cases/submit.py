@@ -229,15 +229,19 @@ async def _accept(deps: Dependencies, new: NewJob, idempotency: IdempotencyKey |
 
 async def publish(deps: Dependencies, job: Job) -> Job:
     """Queue the job, and hand the next jobs to Celery; return it as it is then. If this fails, the keeper does it."""
-    store = deps.blocking.store
     try:
-        for dispatch in await store(deps.store.take_turns, TURNS, job.id):
-            await store(deps.queue.publish, dispatch)
-            await store(deps.store.mark_queued, dispatch)
-        return await store(deps.store.get, job.id)
+        return await deps.blocking.store(_take_turns, deps, job.id)
     except JobStoreUnavailable as error:
         log.warning("not published; the keeper will publish it", job_id=job.id, error=error.detail)
         return job
+
+
+def _take_turns(deps: Dependencies, job_id: str) -> Job:
+    """Do it in one thread: on a busy machine, each way back to the event loop waits for a processor."""
+    for dispatch in deps.store.take_turns(TURNS, job_id):
+        deps.queue.publish(dispatch)
+        deps.store.mark_queued(dispatch)
+    return deps.store.get(job_id)
 
 
 def digest(new: NewJob, transcript: Transcript | None = None) -> str:

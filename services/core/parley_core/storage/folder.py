@@ -57,6 +57,7 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         """Open a folder, and make it where there is none. Raises ObjectStoreUnavailable."""
         self._folder = folder
+        self._named = set[Path]()  # folders that no delete removes, whose names are on the disk
         with _translated_errors():
             (folder / STAGED).mkdir(parents=True, exist_ok=True)
 
@@ -103,12 +104,19 @@ class FolderStore:
         self._flush_folders(path)
 
     def _flush_folders(self, path: Path) -> None:
-        """Flush the names that lead to a file. One that another call has removed meanwhile needs no flush."""
+        """Flush the names that lead to a file. One that another call has removed meanwhile needs no flush.
+
+        A delete removes the folder of its file, and none above. So the name of a folder above, and that of a folder
+        right below the root, is flushed by the first call of this process alone.
+        """
         for folder in path.parents:
             with suppress(FileNotFoundError):
                 fsync(folder)
-            if folder == self._folder:
+            if folder == self._folder or folder in self._named:
                 break
+        for folder in path.parents:
+            if folder.parent == self._folder or (folder != path.parent and folder.parent.parent == self._folder):
+                self._named.add(folder)
 
     def put_each(self, keys: Sequence[str], data: bytes, note_progress: Callable[[], None]) -> None:
         together = sys.platform == "linux" and len(keys) >= FLUSHED_AT_ONCE
