@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from redis import Redis
 from rich.console import Console
 
@@ -69,8 +71,8 @@ def _load(console: Console) -> list[Measure]:
         grown = (_used(redis) / before - 1) * 100
         peak = _send(system, PEAK_RATE, PEAK_SECONDS, console)
     return [
-        Measure(f"submit at {STEADY_RATE}/s, p99", _p99(steady), "ms", 100, note=f"{len(steady)} in {MINUTES:g} min"),
-        Measure(f"submit at {PEAK_RATE}/s, p99", _p99(peak), "ms", 100, note=f"{len(peak)} in {PEAK_SECONDS} s"),
+        _measure(steady, STEADY_RATE, MINUTES * 60),
+        _measure(peak, PEAK_RATE, PEAK_SECONDS),
         Measure(f"Redis memory, growth over {MINUTES:g} min at {STEADY_RATE}/s", grown, "%", 5),
     ]
 
@@ -79,8 +81,23 @@ def _used(redis: Any) -> int:
     return int(redis.info("memory")["used_memory"])
 
 
-def _send(system: System, rate: float, seconds: float, console: Console) -> list[float]:
-    """Submit at a steady rate; return the milliseconds of each submit, counted from when it was due."""
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """A load that was sent.
+
+    Attributes:
+        milliseconds: of each submit, counted from when it was due.
+        busy: share of the processors' time that was used, by whatever runs here.
+        own: share of it that this system and its load used.
+    """
+
+    milliseconds: list[float]
+    busy: float
+    own: float
+
+
+def _send(system: System, rate: float, seconds: float, console: Console) -> _Load:
+    """Submit at a steady rate."""
     console.print(f"bench: {rate} jobs a second for {seconds:.0f} s")
     recording, began = flac(1), time.monotonic()
 
@@ -90,12 +107,29 @@ def _send(system: System, rate: float, seconds: float, console: Console) -> list
         system.submit(recording)
         return (time.monotonic() - due) * 1000
 
+    before, own = psutil.cpu_times(), _cpu_seconds(system)
     with ThreadPoolExecutor(SENDERS) as threads:
-        return list(threads.map(submit, range(round(rate * seconds))))
+        times = list(threads.map(submit, range(round(rate * seconds))))
+    after = psutil.cpu_times()
+    seconds_of_all = sum(after) - sum(before)
+    busy = 1 - (after.idle - before.idle) / seconds_of_all
+    return _Load(times, busy, (_cpu_seconds(system) - own) / seconds_of_all)
 
 
-def _p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100)[-1]
+def _cpu_seconds(system: System) -> float:
+    """Return the processor seconds of this process and of the system, with those of its children that have ended."""
+    total = 0.0
+    for process in (psutil.Process(), *system.root.children(recursive=True)):
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def _measure(load: _Load, rate: int, seconds: float) -> Measure:
+    median, p99 = (statistics.quantiles(load.milliseconds, n=100)[place] for place in (49, -1))
+    note = f"p50 {median:.0f} ms, {len(load.milliseconds)} in {seconds:.0f} s; processors {load.busy:.0%} busy"
+    return Measure(f"submit at {rate}/s, p99", p99, "ms", 100, note=f"{note}, {load.own:.0%} by this")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,6 +116,25 @@ def test_many_objects_in_a_folder_share_a_flush_and_a_few_have_their_own(
     flushed.clear()
     store.put_each([f"jobs/{number}/purged" for number in range(folder.FLUSHED_AT_ONCE)], b"", lambda: None)
     assert flushed == ["all"]
+
+
+def test_a_put_flushes_the_names_that_may_be_missing_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, flush, flushed = FolderStore(tmp_path / "objects"), folder.fsync, list[str]()
+    monkeypatch.setattr(folder, "fsync", lambda path: flushed.append(path.name) or flush(path))
+
+    def flushed_by(call: Callable[[], object]) -> list[str]:
+        flushed.clear()
+        call()
+        return flushed.copy()
+
+    assert flushed_by(lambda: store.put("jobs/day/a/end", b"x")) == ["a", "day", "jobs", "objects"]
+    assert flushed_by(lambda: store.put("jobs/day/b/end", b"x")) == ["b", "day"], "the folder of a job may be new"
+    assert flushed_by(lambda: store.create("jobs/other/a/end", b"x")) == ["end", "a", "other", "jobs"]
+    assert flushed_by(lambda: store.put("changes/day/a", b"x")) == ["day", "changes", "objects"]
+    store.delete("changes/day/a")
+    assert flushed_by(lambda: store.put("changes/day/b", b"x")) == ["day", "changes"], "the delete has removed the day"
 
 
 def test_what_is_not_there_is_a_key_error(store: RecordingStore) -> None:

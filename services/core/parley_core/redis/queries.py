@@ -254,7 +254,7 @@ class Queries:
 
     def health(self) -> StoreHealth:
         with translated_errors():
-            info = self._client.info()
+            info = self._client.info("server", "memory", "persistence", "cluster")
             require_usable_server(info)
             missing = self._run("prove_write")
             self._had_rights = self._had_rights or not missing
