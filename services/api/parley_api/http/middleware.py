@@ -53,7 +53,7 @@ class HttpMetrics:
     """Requests of this process by method, route pattern and status. The jobs' counters live in the record."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a third of all lines, and Prometheus makes nothing of them
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a third of all lines, and Prometheus ignores them
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "parley_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
