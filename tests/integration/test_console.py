@@ -11,7 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from parley_core.job import Failure, GiveUp, Job, Phase
+from parley_core.recording import words_key
+from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.settings import Settings
+from parley_core.transcript import Transcript, Transcription, Word
 from tests.support.api_process import ApiProcess
 from tests.support.browser import Watched, chromium, violations
 from tests.support.containers import pcm
@@ -472,6 +475,28 @@ def test_the_text_follows_the_turns(visit: Open, shelf: Shelf, api: ApiProcess, 
     texts = [str(turn["text"]) for turn in turns_of(api, job) if turn["text"]]
     assert "<b>0</b>" in texts
     expect(visit(path_of(job)).locator(".turn-text")).to_have_text(texts)
+
+
+def test_words_that_nobody_asked_for_come_at_a_click(
+    visit: Open, shelf: Shelf, api: ApiProcess, said: Conversation, api_settings: Settings, tmp_path: Path
+) -> None:
+    job = shelf.succeeded(said, "visit.flac")
+    requests = RedisWordsRequests.from_settings(api_settings)
+    with ApiProcess(api_settings, tmp_path / "api.log", PARLEY_ASR_URL="http://127.0.0.1:1/v1") as server:
+        page = visit(path_of(job), url=server.url)
+        page.get_by_role("button", name="Write down the words").click()
+        expect(page.get_by_text("The words are asked for.")).to_be_visible()
+        requests.answer(job.id, "", Transcription(error_code="recogniser_unavailable", error_detail="It is away."))
+        expect(page.get_by_text("It is away.")).to_be_visible()
+        page.get_by_role("button", name="Ask again").click()
+        expect(page.get_by_text("The words are asked for.")).to_be_visible()
+        first = said.turns[0]
+        words = Transcript((Word("Hello.", round(first.start * 1000), round(first.end * 1000)),), "openai")
+        assert job.result is not None
+        shelf.objects.put(words_key(job.result.key), words.to_json())
+        requests.answer(job.id, "", Transcription(words=1, audio_seconds=said.seconds))
+        expect(page.locator(".turn-text")).to_have_text(["Hello."])
+        expect(page.get_by_text("The words are asked for.")).to_be_hidden()
 
 
 def test_a_server_with_keys_asks_for_one_and_plays_with_it(

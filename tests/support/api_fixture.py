@@ -20,6 +20,7 @@ from parley_core.errors import EngineError, NotAudio, UnreadableRecording
 from parley_core.job import Failure, GiveUp, JobQuery, ResultSummary
 from parley_core.recording import result_folder
 from parley_core.redis.deliveries import RedisDeliveries
+from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.settings import Settings
 from parley_core.transcript import Transcription
 from tests.support.fakes import (
@@ -91,6 +92,7 @@ class ApiFixture:
             self.probe,
             self.voiceprints,
             deliveries,
+            RedisWordsRequests.from_settings(self.settings),
             rates=self.rates,
         )
 

@@ -205,6 +205,11 @@ def send_transcript(job_id: str, transcript: Path, file_format: str | None) -> C
     return Call("POST", f"{_job_path(job_id)}/transcript", _document, params=params, headers=headers, content=content)
 
 
+def transcribe(job_id: str) -> Call[Job]:
+    """Ask for the words of a job."""
+    return Call("POST", f"{_job_path(job_id)}/transcribe", _job)
+
+
 def transcript(job_id: str) -> Call[Transcript]:
     """Get who said each word."""
     path = f"{_job_path(job_id)}/transcript"

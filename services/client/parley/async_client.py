@@ -191,6 +191,10 @@ class AsyncParley(AsyncBatchMethods):
         """
         return await self._transport.send(_calls.send_transcript(job_id, Path(transcript), file_format))
 
+    async def transcribe(self, job_id: str) -> Job:
+        """Ask the server's recogniser for the words of a job that has succeeded. See `Parley.transcribe`."""
+        return await self._transport.send(_calls.transcribe(job_id))
+
     async def transcript(self, job_id: str) -> Transcript:
         """Return who said each word of a job that succeeded and has a transcript."""
         return await self._transport.send(_calls.transcript(job_id))

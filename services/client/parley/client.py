@@ -261,6 +261,13 @@ class Parley(BatchMethods):
         """
         return self._transport.send(_calls.send_transcript(job_id, Path(transcript), file_format))
 
+    def transcribe(self, job_id: str) -> Job:
+        """Ask the server's recogniser for the words of a job that has succeeded. Asking twice is asking once.
+
+        `Job.result.transcription` shows how it goes; the job itself stays as it is. Needs the recording still.
+        """
+        return self._transport.send(_calls.transcribe(job_id))
+
     def transcript(self, job_id: str) -> Transcript:
         """Return who said each word of a job that succeeded and has a transcript."""
         return self._transport.send(_calls.transcript(job_id))

@@ -97,19 +97,32 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """What became of the words of a job with `transcribe`.
+    """What became of the words that the server's recogniser was asked for.
 
     Attributes:
         words: number of words that the recogniser found.
-        error: why there are no words; None if the recogniser succeeded.
+        error: why there are no words; None if the recogniser succeeded, or has not ended.
+        state: `waiting` and `running` after `Parley.transcribe`, until it is `succeeded` or `failed`.
+        progress: share of the work that is done, 0 to 1.
     """
 
     words: int
     error: Failure | None = None
+    state: str = "succeeded"
+    progress: float = 1.0
 
     @classmethod
     def from_document(cls, document: Document | None) -> Self | None:
-        return None if document is None else cls(document["words"], Failure.from_document(document.get("error")))
+        if document is None:
+            return None
+        error = Failure.from_document(document.get("error"))
+        state = document.get("state", "failed" if error else "succeeded")
+        return cls(document["words"], error, state, document.get("progress", 1.0))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the recogniser has succeeded or failed."""
+        return self.state in ("succeeded", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +137,7 @@ class ResultSummary:
         seconds_to_review: total length of these turns; None if the engine states no confidence.
         plausible_speakers: lowest and highest plausible number of speakers; None if the engine cannot tell.
         speakers_to_review: number of speakers who may be several people; None if the engine cannot tell.
-        transcription: what became of the words; None unless the job has `transcribe`.
+        transcription: what became of the words; None unless somebody has asked for them.
     """
 
     speakers: int

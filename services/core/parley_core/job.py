@@ -10,7 +10,7 @@ from parley_core.errors import AttemptTimedOut, ParleyError, PermanentError, Wor
 from parley_core.forecast import Estimate
 from parley_core.recording import Recording
 from parley_core.trace_context import trace_id_of
-from parley_core.transcript import Transcription
+from parley_core.transcript import Transcription, TranscriptionRequest
 from parley_core.voiceprints import Role
 
 DEFAULT_TENANT = "default"  # tenant of every job where authentication is off (loopback only)
@@ -175,6 +175,7 @@ class Job:
         estimate: when it ends; None if it has ended, if no worker serves its queue, or if too few jobs have ended.
         traceparent: the caller's trace context by W3C Trace Context; None without one.
         recording_removed: the recording is gone, and the rest is kept.
+        words_request: its words are asked for once more; None while they are not.
     """
 
     id: str
@@ -198,6 +199,7 @@ class Job:
     estimate: Estimate | None = None
     traceparent: str | None = None
     recording_removed: bool = False
+    words_request: TranscriptionRequest | None = None
 
     @property
     def trace_id(self) -> str:

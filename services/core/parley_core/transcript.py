@@ -49,6 +49,23 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """A caller's request for the words of a job that has ended. A job has one at a time, until it is answered.
+
+    Attributes:
+        worker: works on it; empty while it waits.
+        nonce: identity of the last attempt at it; only the newest may renew and answer it.
+        attempts: number of attempts so far.
+        progress: share of the recording that is transcribed, 0 to 1.
+    """
+
+    worker: str = ""
+    nonce: str = ""
+    attempts: int = 0
+    progress: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The words of one recording, in the recogniser's order.
 

@@ -17,6 +17,7 @@ from parley_core.process import keep_memory_private
 from parley_core.redis import require_usable_store
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.redis.voiceprints import RedisVoiceprintStore
+from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.settings import Settings
 from parley_core.storage.objects import object_store
 from parley_core.targets import AddressGuard
@@ -41,6 +42,7 @@ from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
 from parley_keeper.reconciliation import Reconciler
 from parley_keeper.retention import purge_expired, remove_recordings
 from parley_keeper.tracing.sender import TraceSender
+from parley_keeper.words_requests import publish_requests
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TRACES_SECONDS = 5.0  # a request costs as much as the spans of several jobs, and nobody waits for a trace
@@ -54,7 +56,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     store = DurableJobStore.from_settings(settings, objects)
     reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
     inventory, uploads = Inventory(objects), UploadCollector(objects, settings.upload_seconds)
-    voiceprints = RedisVoiceprintStore.from_settings(settings)
+    voiceprints, words = RedisVoiceprintStore.from_settings(settings), RedisWordsRequests.from_settings(settings)
     ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
     guard = AddressGuard(settings.webhook_networks)
     deliveries, secrets = RedisDeliveries.from_settings(settings), settings.webhook_secrets_file
@@ -66,6 +68,7 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         MaintenanceTask("reconcile", 1.0, partial(_reconcile, reconciler, traces)),
         MaintenanceTask("publish", 0.5, partial(publish_due, store, queue)),
         MaintenanceTask("reap", 1.0, partial(reap, store)),
+        MaintenanceTask("publish_words_requests", 1.0, partial(publish_requests, words, queue)),
         MaintenanceTask("republish_lost", 2.0, partial(republish_lost, store, queue)),
         MaintenanceTask("record_accepted", 2.0, partial(record_accepted, store, queue)),
         MaintenanceTask("purge", 5.0, partial(purge_expired, store)),

@@ -18,6 +18,7 @@ import parley_audio
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import EngineError, ParleyError
 from parley_core.ports import AttemptStore, RecordingStore, TurnTaker
+from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.settings import Settings
 from parley_core.storage.objects import object_store
 from parley_worker.engines.port import Engine
@@ -40,6 +41,7 @@ class Dependencies:
         note_phases: takes the seconds of an attempt by phase, however it ended.
         publish_next: publishes the next jobs of the queues, once a message was taken.
         recogniser: returns the recogniser of the deployment, None without one.
+        words_requests: for the words of jobs that have ended; None answers none.
         levels: returns the levels of the given number of channels of a recording; see parley_audio.levels.
     """
 
@@ -51,6 +53,7 @@ class Dependencies:
     worker: str
     levels: Callable[[Path, int], NDArray[np.float32]] = parley_audio.levels
     recogniser: Callable[[], Recogniser | None] = lambda: None
+    words_requests: RedisWordsRequests | None = None
     stopping: Callable[[], bool] = lambda: False
     publish_next: Callable[[TurnTaker], None] = lambda store: None
     note_phases: Callable[[Mapping[str, float]], None] = lambda seconds: None
@@ -86,6 +89,7 @@ def dependencies() -> Dependencies:
         worker=worker_name(os.getpid()),
         levels=lambda path, channels: parley_audio.levels(path, channels, limits),
         recogniser=lambda: recogniser_of(settings),
+        words_requests=RedisWordsRequests.from_settings(settings),
     )
 
 

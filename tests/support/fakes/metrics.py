@@ -68,6 +68,8 @@ class MemoryMetrics:
         self._count_tenant("tenant_unfinished", job, -1)
         if job.result is None:
             return
+        if job.result.transcription:
+            self._count("transcriptions", job, code=job.result.transcription.error_code or "none")
         taken, audio = ended - entry.accepted_at, job.recording.seconds
         self._observe("result_seconds", job, taken)
         self._observe("result_audio_ratio", job, taken / audio)

@@ -19,6 +19,8 @@ PATH = f"{JOB}/transcript"
 WORD = {"text": "Hello\x1b[31m.", "start": 0.5, "end": 1.0, "speaker": "SPEAKER_00", "confidence": 0.9}
 SILENT = WORD | {"text": "Hm?", "speaker": None}
 READ = {"job_id": JOB_ID, "speakers": ["SPEAKER_00"], "identities": None, "utterances": [WORD, SILENT], "words": [WORD]}
+RESULT = {"speakers": 1, "turns": 1, "seconds_of_speech": 1.0, "transcription": None}
+AWAY = {"code": "recogniser_unavailable", "detail": "It is away."}
 RECEIPT = {"job_id": JOB_ID, "words": 7, "format": "vtt"}
 
 
@@ -82,3 +84,24 @@ def test_the_command_says_why_a_transcript_is_refused(server: ScriptedServer, wo
     assert parley("transcript", JOB_ID, str(words)).exit_code == Exit.REFUSED
     assert parley("transcript", JOB_ID, "--format", "vtt").exit_code == Exit.USAGE
     assert parley("submit", str(words), str(words), "--transcript", str(words)).exit_code == Exit.USAGE
+
+
+def asked(state: str, words: int = 0, error: dict[str, str] | None = None) -> dict[str, object]:
+    found = {"state": state, "progress": 0.5, "words": words, "audio_seconds": 1.0, "error": error}
+    return job_document(state="succeeded", result=RESULT | {"transcription": found})
+
+
+def test_the_command_asks_for_words_and_waits(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parley.cli.transcript.POLL_SECONDS", 0.0)
+    replies = [asked("waiting"), asked("waiting"), asked("failed", error=AWAY)]
+    nothing = job_document(state="succeeded", result=RESULT)
+    server.on("POST", f"{JOB}/transcribe", *(Reply(202, one) for one in (*replies, nothing)))
+    server.on("GET", JOB, *(Reply(document=one) for one in (asked("running"), asked("succeeded", 7))))
+    run = parley("transcribe", JOB_ID)
+    assert (run.exit_code, run.stderr.strip()) == (
+        Exit.OK,
+        f"{JOB_ID}: 7 words. `parley transcript {JOB_ID}` prints them.",
+    )
+    assert "the words are asked for" in parley("transcribe", JOB_ID, "--no-wait").stderr
+    assert parley("transcribe", JOB_ID).exit_code == Exit.JOB_FAILED
+    assert "Ask again" in parley("transcribe", JOB_ID).stderr

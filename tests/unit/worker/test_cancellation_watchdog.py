@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from celery.worker import state
 
 from parley_core.job import Failure, Job, RetryIn
+from parley_core.transcript import TranscriptionRequest
 from parley_worker.celery import cancellation_watchdog as watchdog_module
 from parley_worker.celery.cancellation_watchdog import CancellationWatchdog
 from parley_worker.dependencies import worker_name
@@ -140,6 +141,19 @@ def test_the_children_of_a_duplicate_and_of_a_message_not_started_yet_live(fixtu
     duplicate = Message(first.args, worker_pid=PID + 1)
     state.active_requests.add(duplicate)
     fixture.check_for(60, duplicate, fixture.message(), fixture.message("unknown"))
+    assert fixture.killed == []
+
+
+def test_the_child_that_writes_down_words_after_the_end_lives(
+    fixture: WatchdogFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has made the attempt too, and the job has ended."""
+    message = fixture.message()
+    job = fixture.start(message)
+    fixture.store.cancel(job.id)
+    ended = replace(fixture.store.get(job.id), words_request=TranscriptionRequest(worker_name(PID), "nonce", 1))
+    monkeypatch.setattr(fixture.store, "get", lambda _: ended)
+    fixture.check_for(60, message)
     assert fixture.killed == []
 
 

@@ -129,6 +129,15 @@ KEEPER = Row(
             ),
         ),
         Panel(
+            "Transcriptions in the last hour, by the code of their error",
+            (
+                Query(
+                    "sum by (code) (max by (code, queue) (increase(parley_transcriptions_total{SELECTOR}[1h])))",
+                    "{{code}}",
+                ),
+            ),
+        ),
+        Panel(
             "Traces dropped in the last hour",
             (Query("max(increase(parley_traces_dropped_total{SELECTOR}[1h]))", "traces"),),
         ),

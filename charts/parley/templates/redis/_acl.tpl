@@ -11,7 +11,7 @@ write-acl.sh turns users on, with the hashes of their passwords.
 
 {{/* What every transition of a job may touch. */}}
 {{- define "parley.redis.acl.transitions" -}}
-~parley:job:* ~parley:events:* ~parley:unfinished:* ~parley:waiting:* ~parley:order:* ~parley:order_cost:* ~parley:virtual_times:* ~parley:pace:* ~parley:usage:* ~parley:leases:* ~parley:jobs:* ~parley:deliveries:* ~parley:outbox ~parley:engines ~parley:running ~parley:stats ~parley:stored_bytes ~parley:tenants ~parley:due ~parley:expiry ~parley:audio_expiry ~parley:started:* ~parley:probe ~parley:trace:* ~parley:traces ~parley:tracing ~parley:exemplars resetchannels &parley:changed +del +exists +get +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hset +hsetnx +lrange +ltrim +pexpire +publish +rpush +sadd +scard +set +sismember +zadd +zcard +zrange +zrem +zscore +zrank +zcount
+~parley:job:* ~parley:events:* ~parley:unfinished:* ~parley:waiting:* ~parley:order:* ~parley:order_cost:* ~parley:virtual_times:* ~parley:pace:* ~parley:usage:* ~parley:leases:* ~parley:jobs:* ~parley:deliveries:* ~parley:outbox ~parley:words_requests ~parley:engines ~parley:running ~parley:stats ~parley:stored_bytes ~parley:tenants ~parley:due ~parley:expiry ~parley:audio_expiry ~parley:started:* ~parley:probe ~parley:trace:* ~parley:traces ~parley:tracing ~parley:exemplars resetchannels &parley:changed +del +exists +get +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hset +hsetnx +lrange +ltrim +pexpire +publish +rpush +sadd +scard +set +sismember +zadd +zcard +zrange +zrem +zscore +zrank +zcount
 {{- end -}}
 
 {{/* Publish a job: its message, and the binding of its queue. */}}

@@ -34,6 +34,7 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("GET", CONSULT + "/{job_id}"): "result.read",
     ("GET", f"{JOB}/transcript"): "result.read",
     ("POST", f"{JOB}/transcript"): "transcript.send",
+    ("POST", f"{JOB}/transcribe"): "transcript.request",
     ("POST", f"{JOB}/corrections"): "result.correct",
     ("GET", f"{JOB}/corrections"): "corrections.read",
     ("GET", f"{JOB}/corrections/questions"): "corrections.read",

@@ -11,13 +11,14 @@ from fastapi.responses import Response
 from parley_api.http import errors as api
 from parley_api.http.openapi import TRANSCRIPT_CALL, VERSION_HEADER, problems
 from parley_api.intake.transcript_body import read_body
-from parley_api.routes.context import Deps, FoundJob, needs
+from parley_api.routes.context import Deps, FoundJob, NoQuery, needs
 from parley_api.runtime.keys import Scope
+from parley_api.schemas import JobAnswer
 from parley_api.schemas.queries import TranscriptQuery, VersionQuery
 from parley_api.schemas.transcripts import TranscriptAnswer, TranscriptReceiptAnswer
 from parley_api.use_cases.identities import identities_of
 from parley_api.use_cases.results import result_of
-from parley_api.use_cases.transcripts import required_words_of, store_transcript
+from parley_api.use_cases.transcripts import request_words, required_words_of, store_transcript
 from parley_api.use_cases.writing import transcript_to_json
 from parley_core import errors
 
@@ -47,6 +48,29 @@ async def post_transcript(
     """Store what a recogniser wrote about the recording, in place of an earlier transcript. No audio is needed."""
     transcript = await store_transcript(deps, job, await read_body(request), query.format)
     return TranscriptReceiptAnswer(job_id=job.id, words=len(transcript.words), format=transcript.source)
+
+
+@router.post(
+    "/transcribe",
+    status_code=202,
+    summary="Ask for the words",
+    responses=problems(
+        errors.JobNotFound,
+        errors.JobPurged,
+        errors.JobNotFinished,
+        errors.JobNotSucceeded,
+        errors.JobNotRetryable,
+        errors.InvalidRequest,
+    ),
+    dependencies=needs(Scope.SUBMIT),
+)
+async def transcribe_job(query: NoQuery, deps: Deps, job: FoundJob) -> JobAnswer:
+    """Let the server's recogniser write down the words of a job that has succeeded, while its recording is kept.
+
+    `result.transcription` shows how it goes. Asking again changes nothing while the words are asked for, or once they
+    are there. The job stays as it is, and no delivery follows.
+    """
+    return JobAnswer.of(await request_words(deps, job))
 
 
 @router.get(

@@ -30,6 +30,7 @@ from parley_core.durable_job_store import DurableJobStore
 from parley_core.ports import JobQueue, RecordingStore
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.redis.voiceprints import RedisVoiceprintStore
+from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.settings import Settings
 from parley_core.storage.objects import object_store
 from parley_core.voiceprints import VoiceprintStore
@@ -73,6 +74,7 @@ class Dependencies:
     probe: RecordingProbe
     voiceprints: VoiceprintStore
     deliveries: RedisDeliveries
+    words_requests: RedisWordsRequests
     notifications: JobNotifications = field(default_factory=JobNotifications)
     http_metrics: HttpMetrics = field(default_factory=HttpMetrics)
     rates: Storage | None = None
@@ -143,6 +145,7 @@ def connect(settings: Settings) -> Dependencies:
         probe=SandboxedProbe(settings),
         voiceprints=RedisVoiceprintStore.from_settings(settings),
         deliveries=RedisDeliveries.from_settings(settings),
+        words_requests=RedisWordsRequests.from_settings(settings),
         rates=redis_storage(settings),
         notifications=RedisJobNotifications(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds),
     )

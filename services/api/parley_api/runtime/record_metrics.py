@@ -21,7 +21,11 @@ from parley_core.errors import (
     EngineMismatch,
     ObjectStoreUnavailable,
     ParleyError,
+    RecogniserRefused,
+    RecogniserUnavailable,
     RecordingError,
+    TranscriptionTimedOut,
+    UnusableTranscription,
     WorkerLost,
 )
 from parley_core.job import Queue
@@ -42,6 +46,7 @@ COUNTERS: Mapping[str, str] = {
     "jobs_restored": "Jobs whose record Redis had lost, written again from the object store.",
     "delivery_attempts": "Attempts to deliver the end of a job, by whether the receiver took it.",
     "deliveries_given_up": "Deliveries that no receiver took within the whole schedule of attempts.",
+    "transcriptions": "Transcriptions by the recogniser, by the code of their error, `none` where there are words.",
     "traces_dropped": "Traces given up: too many waited for the collector, or one waited for days.",
     "checkpoints_ignored": "Parts of checkpoints that were damaged or of another engine, and computed again.",
     "messages_dropped": "Messages in a queue that Parley has not published.",
@@ -64,6 +69,9 @@ ENDS_ATTEMPTS: tuple[type[ParleyError], ...] = (
     WorkerLost,
 )
 """Errors that an attempt can end with. Their counters start at 0 too, or an alert would miss the first errors."""
+
+TRANSCRIPTION_ERRORS = (RecogniserRefused, RecogniserUnavailable, TranscriptionTimedOut, UnusableTranscription)
+TRANSCRIPTION_CODES = ("none", *(kind.code for kind in TRANSCRIPTION_ERRORS))
 
 SECONDS: Mapping[str, tuple[str, str]] = {
     "audio_ms": ("audio_seconds", "Seconds of audio of the jobs that succeeded."),
@@ -192,6 +200,8 @@ def _zeros(what: str) -> dict[Labels, int]:
         return {(("result", result),): 0 for result in DELIVERY_RESULTS}
     if what in BY_CODE:
         return {(("code", kind.code), ("queue", queue.value)): 0 for kind in ENDS_ATTEMPTS for queue in Queue}
+    if what == "transcriptions":
+        return {(("code", code), ("queue", queue.value)): 0 for code in TRANSCRIPTION_CODES for queue in Queue}
     return {(("queue", queue.value),): 0 for queue in Queue}
 
 

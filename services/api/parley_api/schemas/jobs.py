@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from parley_api.schemas.base import Answer, Moment, Seconds, with_example
 from parley_api.schemas.paths import path_of
 from parley_api.schemas.usage import RunUsageAnswer
 from parley_core.job import Job, JobEvent, JobPage, JobState, Phase, Queue
-from parley_core.transcript import Transcription
+from parley_core.transcript import Transcription, TranscriptionRequest
 from parley_core.voiceprints import Role
 
 
@@ -56,22 +57,40 @@ class AttemptAnswer(Answer):
     error: ErrorAnswer | None = Field(description="Why it failed; null while it runs and after success.")
 
 
-class TranscriptionAnswer(Answer):
-    """What became of the words of a job with `transcribe`."""
+class TranscriptionState(StrEnum):
+    """Whether the words are there."""
 
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class TranscriptionAnswer(Answer):
+    """What became of the words that the server's recogniser was asked for."""
+
+    state: TranscriptionState = Field(
+        description="`waiting` and `running`: the words are asked for after the end of the job. `succeeded`: they are "
+        "there. `failed`: `error` says why not."
+    )
+    progress: float = Field(description="Share of the work that is done, 0 to 1.")
     words: int = Field(description="Number of words that the recogniser found.")
     audio_seconds: Seconds = Field(description="Length of the audio that it transcribed.")
     error: ErrorAnswer | None = Field(description="Why there are no words; null if the recogniser succeeded.")
 
     @classmethod
-    def of(cls, found: Transcription | None) -> Self | None:
-        """Return the response for a transcription, None without one."""
+    def of(cls, found: Transcription | None, request: TranscriptionRequest | None) -> Self | None:
+        """Return the response for a transcription, or for an open request; None without both."""
+        if request is not None:
+            state = TranscriptionState.RUNNING if request.worker else TranscriptionState.WAITING
+            return cls(state=state, progress=request.progress, words=0, audio_seconds=0.0, error=None)
         if found is None:
             return None
-        error = None
+        words, audio, error = found.words, found.audio_seconds, None
         if found.error_code is not None:
             error = ErrorAnswer(code=found.error_code, detail=found.error_detail or "")
-        return cls(words=found.words, audio_seconds=found.audio_seconds, error=error)
+        state, progress = (TranscriptionState.FAILED, 0.0) if error else (TranscriptionState.SUCCEEDED, 1.0)
+        return cls(state=state, progress=progress, words=words, audio_seconds=audio, error=error)
 
 
 class ResultAnswer(Answer):
@@ -91,7 +110,7 @@ class ResultAnswer(Answer):
         description="Number of speakers who may be several people; null if the engine cannot tell."
     )
     transcription: TranscriptionAnswer | None = Field(
-        description="What became of the words; null unless the job has `transcribe`."
+        description="What became of the words; null unless somebody has asked for them."
     )
     usage: RunUsageAnswer = Field(description="What the job has used.")
 
@@ -102,7 +121,7 @@ class ResultAnswer(Answer):
             return None
         own = ("transcription", "usage")
         values = {name: getattr(job.result, name) for name in cls.model_fields if name not in own}
-        transcription = TranscriptionAnswer.of(job.result.transcription)
+        transcription = TranscriptionAnswer.of(job.result.transcription, job.words_request)
         return cls(**values, transcription=transcription, usage=RunUsageAnswer.of(job))
 
 

@@ -19,19 +19,18 @@ from parley_core.transcript import Transcript
 
 
 def spoken_words(
-    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult, recognised: bool
+    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult
 ) -> tuple[SpokenWord, ...] | None:
     """Return the words of a job's transcript with their speakers; None if the job has none.
 
     Args:
         key: of the engine's result.
         result: as corrected.
-        recognised: the recogniser has found words for this result. A transcript that a caller has sent comes first.
 
     Raises:
         ObjectStoreUnavailable: a part cannot be read.
     """
-    for place in (transcript_key(job_id), *((words_key(key),) if recognised else ())):
+    for place in (transcript_key(job_id), words_key(key)):  # what a caller has sent comes before the recogniser's words
         with suppress(KeyError):
             words = Transcript.from_json(recordings.read(place)).words
             return spoken(words, attribute(words, *_evidence(recordings, key, result)))

@@ -6,7 +6,7 @@ So a transcript may come before, during or after the work of the engine, and a r
 from __future__ import annotations
 
 from parley_api.corrected_result import CorrectedResult
-from parley_api.http.errors import TranscriptNotFound
+from parley_api.http.errors import InvalidOption, TranscriptNotFound
 from parley_api.runtime.dependencies import Dependencies
 from parley_api.schemas.queries import TranscriptFormat
 from parley_api.transcripts.reading import read_transcript, require_within
@@ -15,7 +15,7 @@ from parley_api.use_cases.results import require_result
 from parley_core.errors import JobPurged
 from parley_core.job import Job
 from parley_core.ports import RecordingStore
-from parley_core.recording import result_folder, transcript_key
+from parley_core.recording import result_folder, transcript_key, words_key
 from parley_core.transcript import Transcript
 
 
@@ -40,6 +40,25 @@ async def store_transcript(deps: Dependencies, job: Job, body: bytes, name: Tran
     return transcript
 
 
+async def request_words(deps: Dependencies, job: Job) -> Job:
+    """Ask the recogniser of the deployment for the words of a job, and return the job. Asking twice is asking once.
+
+    Raises:
+        InvalidOption: there is no recogniser.
+        JobNotFinished, JobNotSucceeded: there is no result.
+        JobNotRetryable: the recording is gone.
+        JobPurged: the job was deleted meanwhile.
+        JobStoreUnavailable: try again.
+    """
+    if not deps.settings.asr_url:
+        raise InvalidOption("This server has no recogniser. Send the transcript instead.")
+    found = require_result(job).transcription
+    if found is not None and found.error_code is None and job.words_request is None:
+        return job
+    await deps.blocking.store(deps.words_requests.request, job.id)
+    return await deps.blocking.store(deps.store.get, job.id)
+
+
 async def words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tuple[SpokenWord, ...] | None:
     """Return the words of a job's transcript with their speakers; None if the job has none.
 
@@ -49,26 +68,22 @@ async def words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tup
     Raises:
         ObjectStoreUnavailable: it cannot be read.
     """
-    summary = require_result(job)
-    recognised = summary.transcription is not None and summary.transcription.error_code is None
-    return await deps.blocking.objects(_spoken_words, deps.recordings, job.id, summary.key, result, recognised)
+    return await deps.blocking.objects(_spoken_words, deps.recordings, job.id, require_result(job).key, result)
 
 
 async def has_words(deps: Dependencies, job: Job) -> bool:
     """Return whether a job has a transcript, without reading it. Raises ObjectStoreUnavailable."""
-    found = require_result(job).transcription
-    if found is not None and found.error_code is None:
-        return True
-    key = transcript_key(job.id)
-    return key in await deps.blocking.objects(deps.recordings.keys, f"{result_folder(job.id)}/")
+    own, recognised = transcript_key(job.id), words_key(require_result(job).key)
+    keys = await deps.blocking.objects(deps.recordings.keys, f"{result_folder(job.id)}/")
+    return own in keys or recognised in keys
 
 
 def _spoken_words(
-    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult, recognised: bool
+    recordings: RecordingStore, job_id: str, key: str, result: CorrectedResult
 ) -> tuple[SpokenWord, ...] | None:
     from parley_api.use_cases.spoken_words import spoken_words  # loads NumPy, a tenth of the processor time of a start
 
-    return spoken_words(recordings, job_id, key, result, recognised)
+    return spoken_words(recordings, job_id, key, result)
 
 
 async def required_words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tuple[SpokenWord, ...]:

@@ -41,6 +41,9 @@ SUBCOMMANDS = {
     "transcript": Subcommand(
         "parley.cli.transcript:transcript", "Send a transcript of a job, or print who said each word."
     ),
+    "transcribe": Subcommand(
+        "parley.cli.transcript:transcribe", "Let the server's recogniser write down the words of a job."
+    ),
     "share": Subcommand(
         "parley.cli.shares:share", "Make a link that opens the timeline of a job without a key, and print it."
     ),

@@ -103,6 +103,8 @@ def _outcome(job: Job) -> str:
 def _words(found: Transcription | None) -> str:
     if found is None:
         return ""
+    if not found.ended:
+        return f", words {found.progress:.0%}" if found.state == "running" else ", words asked for"
     return f", no words ({found.error.code})" if found.error else f", {found.words} words"
 
 

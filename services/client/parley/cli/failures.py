@@ -25,6 +25,7 @@ ERROR_CODES = {
     "object_store_unavailable": "The object store does not answer.",
     "unexpected_response": "The response does not come from Parley.",
     "voiceprint_name_taken": "The name is enrolled already.",
+    "words_not_asked_for": "Nobody asks for the words of the job: the request is gone. Ask again.",
 }
 """The codes of errors that the command finds itself, with their meanings; all others are codes of the server."""
 

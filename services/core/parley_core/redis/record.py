@@ -30,7 +30,7 @@ from parley_core.job import (
     TimeLimits,
 )
 from parley_core.recording import Recording, recording_key, result_folder, result_key
-from parley_core.transcript import Transcription
+from parley_core.transcript import Transcription, TranscriptionRequest
 from parley_core.voiceprints import Role
 
 Record = Mapping[str, str]
@@ -124,11 +124,16 @@ def fields_of_result(job_id: str, nonce: str, result: ResultSummary) -> Fields:
     if result.plausible_speakers is not None:
         kept["count"] = dump({"plausible": result.plausible_speakers, "review": result.speakers_to_review})
     if result.transcription is not None:
-        kept["transcription"] = dump(asdict(result.transcription))
-        kept["transcribed"] = result.transcription.audio_seconds  # count_usage reads it
+        kept |= fields_of_transcription(result.transcription)
     if result.key != result_key(job_id, nonce):
         kept["result_key"] = result.key
     return kept | {TIMING + name: seconds for name, seconds in result.timings.items()}
+
+
+def fields_of_transcription(found: Transcription) -> Fields:
+    """Return what the record keeps of a transcription; scripts count `transcribed` and the code."""
+    kept: Fields = {"transcription": dump(asdict(found)), "transcribed": found.audio_seconds}
+    return kept if found.error_code is None else kept | {"transcription_code": found.error_code}
 
 
 def engine_document(result: ResultSummary | None) -> tuple[str, str]:
@@ -181,6 +186,17 @@ def _attempt(record: Record, number: int) -> Attempt:
 def transcription_from(plain: Mapping[str, Any] | None) -> Transcription | None:
     """Return what became of the words, from the plain data that asdict made of it."""
     return None if plain is None else Transcription(**known_members(Transcription, plain))
+
+
+def _words_request(record: Record) -> TranscriptionRequest | None:
+    if "words:attempts" not in record:
+        return None
+    return TranscriptionRequest(
+        worker=record.get("words:worker", ""),
+        nonce=record.get("words:nonce", ""),
+        attempts=int(record["words:attempts"]),
+        progress=float(record.get("words:progress", "0")),
+    )
 
 
 def _result(job_id: str, record: Record, engine: dict[str, object]) -> ResultSummary | None:
@@ -244,6 +260,7 @@ def job_from(
         estimate=forecast.estimate,
         traceparent=record.get("traceparent"),
         recording_removed="recording_removed" in record,
+        words_request=_words_request(record),
     )
 
 

@@ -33,7 +33,7 @@ from parley_core.result_document import ResultDocument
 from parley_core.turns import Diarization
 from parley_worker.attempt.channel_roles import roles_by_channel
 from parley_worker.attempt.checkpoint import StoredCheckpoint
-from parley_worker.attempt.lease_renewal import LeaseRenewal
+from parley_worker.attempt.lease_renewal import PHASE_SHARES, SHARES_WITH_WORDS, LeaseRenewal
 from parley_worker.attempt.peaks import peaks_of
 from parley_worker.attempt.retry import (
     STORE_ERRORS,
@@ -67,6 +67,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # the attempt failed, and the job with it
     GIVEN_BACK = "given_back"  # the worker stops; the job goes on elsewhere, and the attempt does not count
     ENDED = "ended"  # the job was cancelled or belongs to another attempt; nothing was committed
+    TRANSCRIBED = "transcribed"  # the words of an ended job were asked for, and the request was answered
     DUPLICATE = "duplicate"  # the job could not be started: a repeated message, or a job that has ended
 
 
@@ -80,15 +81,25 @@ def run_attempt(job_id: str, deps: Dependencies) -> Outcome:
         lambda: deps.store.start_attempt(job_id, deps.worker, deps.settings.lease_seconds), START_WAIT_SECONDS
     )
     if started is None:
-        log.info("job cannot be started", job_id=job_id)
         deps.publish_next(deps.store)
-        return Outcome.DUPLICATE
+        return _without_attempt(job_id, deps)
     job, lease = started
     with bound_contextvars(job_id=job_id, attempt=len(job.attempts), tenant=job.tenant, trace_id=job.trace_id):
         log.info("attempt started")
         outcome = _Attempt(job, lease, deps).run()
         log.info("attempt ended", outcome=outcome.value)
     return outcome
+
+
+def _without_attempt(job_id: str, deps: Dependencies) -> Outcome:
+    """Answer the request for the words of a job that cannot be started, if there is one."""
+    if deps.words_requests is not None:
+        from parley_worker.attempt.requested_words import answer_request  # loads an HTTP client
+
+        if (answered := answer_request(job_id, deps)) is not None:
+            return Outcome.TRANSCRIBED if answered else Outcome.GIVEN_BACK
+    log.info("job cannot be started", job_id=job_id)
+    return Outcome.DUPLICATE
 
 
 class _Attempt:
@@ -100,8 +111,9 @@ class _Attempt:
 
     def run(self) -> Outcome:
         try:
-            deps, transcribe = self._deps, self._job.options.transcribe
-            with LeaseRenewal(deps.store, self._lease, deps.settings, deps.stopping, transcribe=transcribe) as renewal:
+            deps = self._deps
+            shares = SHARES_WITH_WORDS if self._job.options.transcribe else PHASE_SHARES
+            with LeaseRenewal(deps.store, self._lease, deps.settings, deps.stopping, shares) as renewal:
                 self._deps.publish_next(self._deps.store)
                 try:
                     result = self._work(renewal)
@@ -156,7 +168,10 @@ class _Attempt:
         from parley_worker.attempt.transcription import AttemptTranscription  # loads an HTTP client
 
         deps = self._deps
-        return AttemptTranscription(deps.recogniser(), deps.recordings, self._job, waveform, deps.settings)
+        resumed = self._job.token > 1
+        return AttemptTranscription(
+            deps.recogniser(), deps.recordings, self._job, waveform, deps.settings, resumed=resumed
+        )
 
     def _diarize(self, engine: Engine, waveform: Waveform, renewal: LeaseRenewal) -> Diarization:
         speakers = self._job.options.speakers

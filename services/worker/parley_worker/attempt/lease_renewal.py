@@ -8,12 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from parley_core.errors import AttemptEnded, JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Lease, Phase
 from parley_core.logs import get_logger
-from parley_core.ports import AttemptStore
 from parley_core.settings import Settings
 from parley_worker.attempt.stopping import WorkerStopping
 
@@ -33,6 +32,8 @@ WAITING_SHARE = 0.3
 SHARES_WITH_WORDS = {phase: share * (1 - WAITING_SHARE) for phase, share in PHASE_SHARES.items()} | {
     Phase.TRANSCRIPTION: WAITING_SHARE
 }
+
+SHARES_OF_WORDS = {Phase.DECODING: 0.05, Phase.TRANSCRIPTION: 0.95}  # where no engine works
 
 log = get_logger(__name__)
 
@@ -66,6 +67,14 @@ class Progress:
         return {phase.value: round(seconds, 3) for phase, seconds in self._seconds.items()}
 
 
+class Renewer(Protocol):
+    """What a renewal asks of the record."""
+
+    def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
+        """See AttemptStore.renew."""
+        ...
+
+
 class LeaseRenewal:
     """Renews one lease from a thread of its own for as long as the context lasts.
 
@@ -74,14 +83,13 @@ class LeaseRenewal:
 
     def __init__(
         self,
-        store: AttemptStore,
+        store: Renewer,
         lease: Lease,
         settings: Settings,
         stopping: Callable[[], bool] = lambda: False,
-        *,
-        transcribe: bool = False,
+        shares: Mapping[Phase, float] = PHASE_SHARES,
     ) -> None:
-        self.progress = Progress(SHARES_WITH_WORDS if transcribe else PHASE_SHARES)
+        self.progress = Progress(shares)
         self._store, self._lease, self._settings, self._stopping = store, lease, settings, stopping
         self._ended: AttemptEnded | None = None
         self._stop = threading.Event()

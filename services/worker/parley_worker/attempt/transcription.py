@@ -59,6 +59,7 @@ class AttemptTranscription:
     Args:
         waveform: shape (samples,), mono, 16 kHz, -1 to 1.
         recogniser: None where this worker has none.
+        resumed: an earlier attempt may have stored the words of pieces.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class AttemptTranscription:
         job: Job,
         waveform: NDArray[np.float32],
         settings: Settings,
+        *,
+        resumed: bool,
     ) -> None:
         self._recogniser, self._recordings, self._job, self._waveform = recogniser, recordings, job, waveform
-        self._settings = settings
+        self._settings, self._resumed = settings, resumed
         self._seconds = len(waveform) / SAMPLE_RATE
         binding = [job.recording.sha256, settings.asr_url, settings.asr_model, settings.asr_language]
         self._binding = hashlib.sha256(json.dumps(binding).encode()).hexdigest()
@@ -139,7 +142,7 @@ class AttemptTranscription:
         """Return the words of a piece, from an earlier attempt or from the recogniser."""
         key = f"{checkpoint_folder(self._job.id)}/words-{first:010d}-{end:010d}"
         self._keys.append(key)
-        if self._job.token > 1 and (known := self._stored(key)) is not None:
+        if self._resumed and (known := self._stored(key)) is not None:
             return known
         seconds = (end - first) / SAMPLE_RATE
         words = self._asked(recogniser, first, end, min(deadline, time.monotonic() + self._longest(seconds)))

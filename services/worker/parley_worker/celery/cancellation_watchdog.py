@@ -52,6 +52,8 @@ class Watch:
 
     def _owns(self, job: Job | None) -> bool:
         """Return False once the child has started an attempt and the job no longer belongs to it."""
+        if job is not None and job.words_request is not None and job.words_request.worker == self._child:
+            return True  # the job has ended, and the child answers the request for its words
         if self.nonce is None:
             if job is None or not job.attempts or job.attempts[-1].worker != self._child:
                 return True  # the child has not started the attempt yet, or never will: a repeated message

@@ -249,7 +249,8 @@ async def test_words_of_the_recogniser_are_read_until_a_caller_sends_others(reco
         recognising.recordings.put(f"{result_folder(job['id'])}/1.words", RECOGNISED.to_json())
         succeed(recognising, job["id"], Transcription(words=2, audio_seconds=3.0), **FOUND)
         ended = (await client.get(f"/v1/jobs/{job['id']}")).json()
-        assert ended["result"]["transcription"] == {"words": 2, "audio_seconds": 3.0, "error": None}
+        words = ended["result"]["transcription"]
+        assert (words["state"], words["words"], words["audio_seconds"], words["error"]) == ("succeeded", 2, 3.0, None)
         assert ended["result"]["usage"]["transcribed_seconds"] == 3.0
         turns = f"/v1/jobs/{job['id']}/turns"
         assert [turn["text"] for turn in (await client.get(turns)).json()["turns"]] == ["Good morning.", ""]
@@ -281,3 +282,18 @@ async def test_words_are_refused_early_where_they_cannot_come(api: ApiFixture, r
         body, headers = form(("transcribe", b"true"), ("audio", AUDIO), ("transcript", BODY))
         assert_problem(await client.post("/v1/jobs", content=body, headers=headers), 422, "invalid_option")
     assert recognising.sounds == {}
+
+
+async def test_words_are_asked_for_after_success_and_once(api: ApiFixture, recognising: ApiFixture) -> None:
+    async with api.client() as client:
+        job = await submitted(client)
+        succeed(api, job["id"], **FOUND)
+        assert_problem(await client.post(f"/v1/jobs/{job['id']}/transcribe"), 422, "invalid_option")
+    async with recognising.client() as client:
+        job = await submitted(client)
+        path = f"/v1/jobs/{job['id']}/transcribe"
+        assert_problem(await client.post(path), 409, "job_not_finished")
+        succeed(recognising, job["id"], Transcription(words=2, audio_seconds=3.0), **FOUND)
+        there = await client.post(path)  # asks nobody: this API has no Redis
+        assert (there.status_code, there.json()["result"]["transcription"]["state"]) == (202, "succeeded")
+        assert_problem(await client.post(f"{path}?again=true"), 422, "unknown_option")

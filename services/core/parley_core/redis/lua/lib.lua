@@ -48,6 +48,7 @@ local function listed_key(tenant, queue, state) return 'parley:jobs:' .. tenant 
 local function deliveries_key(tenant) return 'parley:deliveries:' .. tenant end
 local function delivery_field(run, name) return 'delivery:' .. run .. ':' .. name end
 local function usage_key(tenant, day) return 'parley:usage:' .. tenant .. ':' .. int(day) end
+local WORDS_REQUESTS = 'parley:words_requests' -- by the time from which a worker may take them
 local STORED_BYTES = 'parley:stored_bytes' -- of recordings, by tenant
 local AUDIO_EXPIRY = 'parley:audio_expiry' -- when the recording of an ended job goes before the rest
 local function trace_key(id, run) return 'parley:trace:' .. id .. ':' .. run end
@@ -293,6 +294,17 @@ local function count_usage(id, state, ended)
   redis.call('PEXPIRE', key, int(USAGE_KEPT_MS))
 end
 
+-- Count how a transcription went. Without a code it has given words, be they none.
+local function count_transcription(queue, code)
+  count('transcriptions|code=' .. (code or 'none') .. '|queue=' .. queue)
+end
+
+-- The words of an ended job are no longer asked for.
+local function close_words_request(id)
+  redis.call('HDEL', job_key(id), 'words:attempts', 'words:worker', 'words:nonce', 'words:progress')
+  redis.call('ZREM', WORDS_REQUESTS, id)
+end
+
 -- Put the end of a job that has a callback into the outbox, from which the keeper delivers it.
 local function queue_delivery(id)
   local job = redis.call('HMGET', job_key(id), 'callback_url', 'tenant', 'run', 'finished_at')
@@ -325,7 +337,11 @@ end
 local function finish(id, state, counter, finished_at)
   local job = redis.call('HMGET', job_key(id), 'queue', 'retain_seconds', 'attempt', 'tenant', 'retain_audio_seconds')
   observe('job_attempts', job[1], tonumber(job[3]))
-  if state == 'succeeded' then observe_result(id, job[1], job[3], finished_at or now) end
+  if state == 'succeeded' then
+    observe_result(id, job[1], job[3], finished_at or now)
+    local words = redis.call('HMGET', job_key(id), 'transcription', 'transcription_code')
+    if words[1] then count_transcription(job[1], words[2]) end
+  end
   count_usage(id, state, finished_at or now)
   learn(id, state, finished_at or now)
   count_tenant('tenant_jobs_ended', job[4])

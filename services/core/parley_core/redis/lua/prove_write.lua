@@ -23,7 +23,7 @@ for _, key in ipairs({
   usage_key('tenant', 0), leases_key('batch'), listed_key('tenant', 'batch', 'queued'), deliveries_key('tenant'),
   'parley:outbox', 'parley:engines', 'parley:running', 'parley:stats', 'parley:tenants', 'parley:due',
   'parley:expiry', 'parley:started:batch', trace_key('id', 0), 'parley:traces', 'parley:tracing', AUDIO_EXPIRY,
-  'parley:exemplars',
+  'parley:exemplars', WORDS_REQUESTS,
 }) do
   if not redis.acl_check_cmd('DEL', key) then table.insert(missing, 'write ' .. key) end
 end

@@ -12,6 +12,7 @@ local function purge(id)
   redis.call('ZREM', 'parley:expiry', id)
   redis.call('ZREM', 'parley:removing', id)
   unlist_recording(id)
+  redis.call('ZREM', WORDS_REQUESTS, id)
   for run = 0, job[6] and tonumber(job[7]) or -1 do
     redis.call('ZREM', 'parley:outbox', id .. ':' .. run)
     redis.call('ZREM', deliveries_key(job[2]), id .. ':' .. run)

@@ -17,6 +17,7 @@ import { speakerTable } from "./speakers.js";
 import { timeline } from "./timeline.js";
 import { transport } from "./transport.js";
 import { turnList } from "./turn_list.js";
+import { wordsNotice } from "./words.js";
 
 const PHASES = { decoding: "Reading the recording", segmentation: "Finding speech", embedding: "Comparing voices", clustering: "Telling speakers apart", transcription: "Writing down the words", storing: "Storing the result" };
 
@@ -60,8 +61,7 @@ function showResult(main, job, turns, peaks, signal) {
   const editor = new Editor(session);
   const keys = shortcuts(session, editor, bar.zoomBy);
   const stage = h("section.panel.player", { "aria-label": "Timeline" }, bar.element, timeline(session, peaks));
-  const lacking = job.result.transcription?.error;
-  const notice = lacking && h("div.problem", { role: "status" }, icon("warn"), h("div", {}, h("strong", {}, "Without text"), `The recogniser did not write down the words: ${lacking.detail}`));
+  const notice = wordsNotice(job, turns.has_text, () => showJob(main, job.id, signal), signal);
   const side = h("div.job-side", {}, correctPanel(session, editor), speakerTable(session, editor), engineFacts(job));
   fill(main, heading(job, copyLink(), shareButton(job), downloadMenu(job), removeButton(job)), notice, stage, h("div.job-columns", {}, turnList(session).element, side));
   if (job.links.audio) player.load().catch(() => player.tell("fault"));
