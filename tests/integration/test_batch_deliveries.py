@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
+from parley_api.runtime.batches import Batches
 from parley_core.batches import Batch, BatchItem, OpenBatch, batch_key, batch_to_json, open_batch_to_json
-from parley_core.deliveries import delivery_id
+from parley_core.deliveries import DeliveryState, delivery_id
 from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import DeliveryNotFound
 from parley_core.job import Failure, ResultSummary
 from parley_core.job_id import new_id
 from parley_core.recording import result_key
@@ -130,3 +132,37 @@ def test_what_cannot_be_read_stops_no_other(here: Deployment) -> None:
         batch = here.batch(receiver.url, jobs=0)
         assert (here.send(), here.waiting()) == (1, 3)
         assert [one.headers["webhook-id"] for one in receiver.received] == [delivery_id(batch.id, 0)]
+
+
+def test_deliveries_of_batches_are_listed_and_sent_again(here: Deployment) -> None:
+    """Under the same id, from what is stored alone: the receiver refuses the first for good."""
+    batches = Batches(here.objects)
+    with Receiver(answers=[410]) as receiver:
+        first, second = here.batch(receiver.url, jobs=0), here.batch(receiver.url, jobs=0)
+        assert batches.deliveries("default", None, 10) == []
+        assert here.send() == 2
+        assert [one.batch_id for one in batches.deliveries("default", None, 10)] == [second.id, first.id]
+        [failed] = batches.deliveries("default", DeliveryState.FAILED, 10)
+        assert (failed.outcome, failed.attempts, failed.next_attempt_at) == ("410", 1, None)
+        assert batches.deliveries("other", None, 10) == []
+        with pytest.raises(DeliveryNotFound):
+            batches.resend("other", str(failed.batch_id))
+        planned = batches.resend("default", str(failed.batch_id))
+        assert (planned.id, planned.state, planned.attempts) == (failed.id, DeliveryState.PENDING, 0)
+        assert (here.send(), here.send(), here.waiting()) == (1, 0, 0)
+        again = batches.delivery("default", str(failed.batch_id))
+        assert (again.state, again.attempts, again.outcome) == (DeliveryState.DELIVERED, 1, "204")
+        assert [one.headers["webhook-id"] for one in receiver.received].count(failed.id) == 2
+    assert {one.id for one in batches.page("default", 10, None)[0]} == {first.id, second.id}
+
+
+def test_a_batch_that_is_planned_again_during_an_attempt_is_sent_again(here: Deployment) -> None:
+    batches = Batches(here.objects)
+    with Receiver() as receiver:
+        batch = here.batch(receiver.url, jobs=0)
+        assert here.send() == 1
+        batches.resend("default", batch.id)
+        receiver.before_answer = lambda _: batches.resend("default", batch.id)
+        assert (here.send(), here.waiting()) == (1, 1)
+        receiver.before_answer = None
+        assert (here.send(), here.waiting(), len(receiver.received)) == (1, 0, 3)

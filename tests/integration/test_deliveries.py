@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from standardwebhooks import Webhook
 from parley_api.main import create_app
 from parley_core import deliveries as schedule
 from parley_core import targets
+from parley_core.batches import batch_delivery_key, batch_delivery_to_json, open_batch_from_json
 from parley_core.deliveries import Delivery, DeliveryState, DueDelivery, delivery_id, read_secrets
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import DeliveryNotFound, UnsafeSettings
@@ -26,6 +28,7 @@ from parley_core.job import DEFAULT_TENANT, Failure, GiveUp, JobOptions
 from parley_core.job_id import new_id
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
+from parley_core.storage.objects import object_store
 from parley_core.targets import AddressGuard
 from parley_keeper.delivery import http, sender
 from parley_keeper.delivery.sender import Sender
@@ -388,6 +391,30 @@ async def test_deliveries_are_listed_and_sent_again(api: httpx.AsyncClient, outb
     assert delivered.status_code == 202
     outbox.run()
     assert [one.headers["webhook-id"] for one in receiver.received].count(failed["id"]) == 3
+
+
+@pytest.mark.anyio
+async def test_deliveries_of_batches_are_listed_among_those_of_jobs(api: httpx.AsyncClient, outbox: Outbox) -> None:
+    objects, batch_id = object_store(outbox.settings), new_id()
+    old = Delivery(
+        None,
+        0,
+        "https://records.example/",
+        DeliveryState.FAILED,
+        10,
+        datetime(2025, 1, 1, tzinfo=UTC),
+        "410",
+        batch_id=batch_id,
+    )
+    objects.put(batch_delivery_key(DEFAULT_TENANT, batch_id), batch_delivery_to_json(old))
+    job_id = outbox.ended("https://records.example/")
+    listed = (await api.get("/v1/deliveries")).json()["deliveries"]
+    assert [(one["job_id"], one["batch_id"]) for one in listed] == [(job_id, None), (None, batch_id)]
+    assert (await api.post(f"/v1/deliveries/{delivery_id(batch_id, 1)}/resend")).status_code == 404
+    again = await api.post(f"/v1/deliveries/{old.id}/resend")
+    assert (again.status_code, again.json()["batch_id"], again.json()["state"]) == (202, batch_id, "pending")
+    [waiting] = objects.keys("batches/open/")
+    assert open_batch_from_json(objects.read(waiting)).callback_url == old.url
 
 
 @pytest.mark.anyio

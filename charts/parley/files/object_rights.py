@@ -33,7 +33,7 @@ RIGHTS = {
     },
     "keeper": {
         "read": ("results", "jobs", "unrecorded", "history", "voiceprints", "batches", "checks"),
-        "write": ("results", "jobs", "changes", "unrecorded", "history", "voiceprints", "batches/open", "checks"),
+        "write": ("results", "jobs", "changes", "unrecorded", "history", "voiceprints", "batches", "checks"),
         "delete": (
             *("recordings", "results", "jobs", "changes", "unrecorded", "idempotency"),
             *("checkpoints", "voiceprints", "uploads", "batches", "checks"),

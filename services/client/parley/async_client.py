@@ -236,7 +236,7 @@ class AsyncParley(AsyncBatchMethods):
     async def deliveries(
         self, *, state: str | None = None, job_id: str | None = None, limit: int = 50
     ) -> list[Delivery]:
-        """Return deliveries of your jobs, those of the newest ends first.
+        """Return deliveries of your jobs and batches, those of the newest ends first.
 
         Args:
             state: only deliveries in this state: `pending`, `delivered` or `failed`.

@@ -319,7 +319,7 @@ class Parley(BatchMethods):
         return self._transport.send(_calls.delete_voiceprint(voiceprint_id))
 
     def deliveries(self, *, state: str | None = None, job_id: str | None = None, limit: int = 50) -> list[Delivery]:
-        """Return deliveries of your jobs, those of the newest ends first.
+        """Return deliveries of your jobs and batches, those of the newest ends first.
 
         Args:
             state: only deliveries in this state: `pending`, `delivered` or `failed`.

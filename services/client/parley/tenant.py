@@ -81,11 +81,11 @@ class Voiceprint:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The delivery of one end of a job to the `callback_url` of its submit.
+    """The delivery of one end of a job, or of the end of a batch, to the `callback_url` of its submit.
 
     Attributes:
         id: its `webhook-id`, the same for every attempt.
-        job_id: UUID of the job.
+        job_id: UUID of the job; None for a batch.
         url: where it goes.
         state: `pending`, `delivered` or `failed` (given up).
         attempts: number of attempts so far.
@@ -93,10 +93,11 @@ class Delivery:
         ended_at: when the job ended.
         next_attempt_at: None unless it is pending.
         document: all members as the server sent them.
+        batch_id: UUID of the batch; None for a job.
     """
 
     id: str
-    job_id: str
+    job_id: str | None
     url: str
     state: str
     attempts: int
@@ -104,6 +105,7 @@ class Delivery:
     ended_at: datetime
     next_attempt_at: datetime | None
     document: Document = field(repr=False, compare=False)
+    batch_id: str | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
@@ -117,6 +119,7 @@ class Delivery:
             ended_at=datetime.fromisoformat(document["ended_at"]),
             next_attempt_at=optional_time(document["next_attempt_at"]),
             document=document,
+            batch_id=document.get("batch_id"),
         )
 
 

@@ -2,6 +2,7 @@
 
     batches/<tenant>/<day>/<batch id>.json    the job of each item, or why the item was refused; never changed
     batches/open/<batch id>.json              where the end of the batch is to be delivered; gone once it is
+    batches/<tenant>/deliveries/<batch id>.json   how its delivery goes, from the first attempt on
 
 A batch holds no link, and of an accepted job nothing but its id: what a job's record says goes with the job.
 """
@@ -11,14 +12,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import NamedTuple
 
+from parley_core.deliveries import Delivery, DeliveryState
 from parley_core.job import Failure, JobState
 from parley_core.job_id import day_of
 from parley_core.recording import tenant_folder
 
 BATCHES = "batches"
 OPEN = f"{BATCHES}/open"
+DELIVERIES = "deliveries"  # beside the folders of days
+TIMES = ("ended_at", "last_attempt_at", "next_attempt_at")
 MAX_ITEMS = 100
 
 
@@ -97,6 +102,33 @@ def open_batch_from_json(text: bytes) -> OpenBatch:
         return OpenBatch(**{name: plain[name] for name in OpenBatch.__slots__})
     except (KeyError, TypeError) as error:
         raise ValueError("This is no batch.") from error
+
+
+def batch_deliveries(tenant: str) -> str:
+    """Return the folder of the deliveries of a tenant's batches."""
+    return f"{batch_folder(tenant)}/{DELIVERIES}"
+
+
+def batch_delivery_key(tenant: str, batch_id: str) -> str:
+    """Return where the delivery of a batch is kept."""
+    return f"{batch_deliveries(tenant)}/{batch_id}.json"
+
+
+def batch_delivery_to_json(delivery: Delivery) -> bytes:
+    """Return the delivery of a batch as it is stored."""
+    plain = {"format": 1, **asdict(delivery)}
+    return json.dumps(plain, separators=(",", ":"), default=datetime.isoformat).encode()
+
+
+def batch_delivery_from_json(text: bytes) -> Delivery:
+    """Return the delivery of a batch as it was stored. Raises ValueError for a document that is damaged."""
+    try:
+        plain = json.loads(text)
+        known = {name: plain[name] for name in Delivery.__slots__}
+        known |= {name: known[name] and datetime.fromisoformat(known[name]) for name in TIMES}
+        return Delivery(**known | {"state": DeliveryState(known["state"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError("This is no delivery.") from error
 
 
 def batch_folder(tenant: str) -> str:

@@ -38,16 +38,18 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The delivery of one end of a job.
+    """The delivery of one end of a job, or of the end of a batch.
 
     Attributes:
+        job_id: None for a batch.
         run: number of retries of the job by hand before this end.
         attempts: made so far, since the last resend.
         outcome: of the last attempt: the status of the response, or a code; None before the first.
         next_attempt_at: None unless it is pending.
+        batch_id: None for a job.
     """
 
-    job_id: str
+    job_id: str | None
     run: int
     url: str
     state: DeliveryState
@@ -56,11 +58,12 @@ class Delivery:
     outcome: str | None = None
     last_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
+    batch_id: str | None = None
 
     @property
     def id(self) -> str:
         """Its `webhook-id`: the same for every attempt and every resend."""
-        return delivery_id(self.job_id, self.run)
+        return delivery_id(self.job_id or self.batch_id or "", self.run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from parley_core.batches import BATCHES, batch_from_json
+from parley_core.batches import BATCHES, DELIVERIES, batch_from_json
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job_id import made_at
 from parley_core.logs import get_logger
@@ -39,7 +39,8 @@ class BatchCollector:
         """
         removed = 0
         for tenant in self._objects.folders(BATCHES):
-            for day in self._objects.folders(tenant):
+            days = (folder for folder in self._objects.folders(tenant) if not folder.endswith(f"/{DELIVERIES}"))
+            for day in days:
                 for key in self._objects.keys(f"{day}/"):
                     note_progress()
                     removed += self._remove_if_over(key)
@@ -49,6 +50,7 @@ class BatchCollector:
         batch_id = key.rpartition("/")[2].removesuffix(".json")
         with suppress(ValueError, KeyError):
             if made_at(batch_id) + IDEMPOTENCY_LIFE + CLOCKS_APART < self._now() and not self._has_jobs(key):
+                self._objects.delete(f"{key.rsplit('/', 2)[0]}/{DELIVERIES}/{batch_id}.json")
                 self._objects.delete(key)
                 log.info("batch removed: its jobs are gone", batch_id=batch_id)
                 return True

@@ -16,6 +16,7 @@ from parley_core.batches import (
     Batch,
     BatchItem,
     OpenBatch,
+    batch_delivery_key,
     batch_from_json,
     batch_key,
     batch_to_json,
@@ -221,6 +222,7 @@ async def test_a_batch_goes_with_the_last_of_its_jobs(api: ApiFixture, client: h
     made = (await post(client, [{"upload": await upload(client)}])).json()
     (job_id,) = jobs_of(api)
     left, over = keep(api, timedelta(days=2), [new_id(), job_id]), keep(api, timedelta(days=2), [new_id()])
+    api.recordings.put(batch_delivery_key("default", over), b"")
     recent, foreign = keep(api, timedelta(hours=20), []), "batches/x/notes.txt"
     api.recordings.put(foreign, b"")
     collector = BatchCollector(api.durable, api.recordings)

@@ -1,4 +1,4 @@
-"""Deliveries of the ends of jobs."""
+"""Deliveries of the ends of jobs and batches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from parley_core.errors import DeliveryNotFound, JobNotFound, JobPurged, ObjectS
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 
-@router.get("", summary="List deliveries", responses=problems(JobNotFound, JobPurged), dependencies=needs(Scope.READ))
+@router.get(
+    "",
+    summary="List deliveries",
+    responses=problems(JobNotFound, JobPurged, ObjectStoreUnavailable),
+    dependencies=needs(Scope.READ),
+)
 async def list_deliveries(query: Annotated[DeliveriesQuery, Query()], deps: Deps, tenant: Tenant) -> DeliveriesAnswer:
-    """Return the deliveries of your jobs, newest first. Deliveries go when their job is deleted."""
+    """Return the deliveries of your jobs and batches, newest first. They go with their job or batch."""
     found = await use_cases.deliveries_of(deps, tenant, query.job_id, query.state, query.limit)
     return DeliveriesAnswer.of(found)
 

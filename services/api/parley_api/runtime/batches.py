@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 
 from parley_api.http.errors import BatchNotFound
 from parley_core.batches import (
+    DELIVERIES,
     Batch,
     OpenBatch,
+    batch_deliveries,
+    batch_delivery_from_json,
+    batch_delivery_key,
+    batch_delivery_to_json,
     batch_folder,
     batch_from_json,
     batch_key,
     batch_to_json,
     open_batch_to_json,
 )
+from parley_core.deliveries import Delivery, DeliveryState
+from parley_core.errors import DeliveryNotFound
 from parley_core.job_id import day_of
 from parley_core.ports import RecordingStore
+
+SEARCHED = 200  # deliveries of batches that one call reads
 
 
 class Batches:
@@ -43,6 +56,34 @@ class Batches:
         except KeyError:
             raise BatchNotFound("Your tenant has no batch with this id. It goes with the last of its jobs.") from None
 
+    def delivery(self, tenant: str, batch_id: str) -> Delivery:
+        """Return the delivery of the end of a batch. Raises DeliveryNotFound before its first attempt, too."""
+        try:
+            return batch_delivery_from_json(self._objects.read(batch_delivery_key(tenant, batch_id)))
+        except (KeyError, ValueError):
+            raise DeliveryNotFound("There is no delivery with this id.") from None
+
+    def deliveries(self, tenant: str, state: DeliveryState | None, limit: int) -> Sequence[Delivery]:
+        """Return deliveries of batches that have ended, those of the newest batches first."""
+        keys = sorted(self._objects.keys(f"{batch_deliveries(tenant)}/"), reverse=True)
+        ids = (key.rpartition("/")[2].removesuffix(".json") for key in keys[:SEARCHED])
+        return list(islice((one for one in self._readable(tenant, ids) if state in (None, one.state)), limit))
+
+    def resend(self, tenant: str, batch_id: str) -> Delivery:
+        """Plan the delivery of a batch once more, now, and return it. Raises DeliveryNotFound."""
+        planned = replace(
+            self.delivery(tenant, batch_id), state=DeliveryState.PENDING, attempts=0, next_attempt_at=datetime.now(UTC)
+        )
+        self._objects.put(batch_delivery_key(tenant, batch_id), batch_delivery_to_json(planned))
+        waiting = OpenBatch(tenant, batch_id, planned.url, next_at=time.time())  # differs from each one before it
+        self._objects.put(waiting.key, open_batch_to_json(waiting))
+        return planned
+
+    def _readable(self, tenant: str, ids: Iterable[str]) -> Iterator[Delivery]:
+        for batch_id in ids:
+            with suppress(DeliveryNotFound):  # removed meanwhile, or damaged
+                yield self.delivery(tenant, batch_id)
+
     def page(self, tenant: str, limit: int, before: str | None) -> tuple[Sequence[Batch], str | None]:
         """Return batches of a tenant, newest first, and where the next page begins; None at the end.
 
@@ -61,6 +102,8 @@ class Batches:
 
     def _newest(self, tenant: str, before: str | None) -> Iterator[str]:
         for folder in sorted(self._objects.folders(batch_folder(tenant)), reverse=True):
+            if folder.endswith(f"/{DELIVERIES}"):
+                continue
             if before is not None and folder.rpartition("/")[2] > day_of(before):
                 continue
             names = [key.rpartition("/")[2].removesuffix(".json") for key in self._objects.keys(f"{folder}/")]

@@ -48,11 +48,12 @@ class JobEndMessage(Answer):
 
 @with_example(examples.DELIVERY)
 class DeliveryAnswer(Answer):
-    """The delivery of one end of a job."""
+    """The delivery of one end of a job, or of the end of a batch."""
 
     id: str = Field(description="Its `webhook-id`: the same for every attempt.")
-    job_id: str = Field(description="Id of the job.")
-    url: str = Field(description="The `callback_url` of the job.")
+    job_id: str | None = Field(description="Id of the job; null for a batch.")
+    batch_id: str | None = Field(description="Id of the batch; null for a job.")
+    url: str = Field(description="The `callback_url` of the job or batch.")
     state: DeliveryState = Field(
         description="`pending`: to be attempted. `delivered`: answered with 2xx. `failed`: given up."
     )
@@ -61,7 +62,7 @@ class DeliveryAnswer(Answer):
         description="Of the last attempt: the status of the response, or `timeout`, `connection_error`, `tls_error`, "
         "`protocol_error`, `name_not_resolved`, `address_not_allowed`, `no_secret`. Null before the first attempt."
     )
-    ended_at: Moment = Field(description="When the job ended.")
+    ended_at: Moment = Field(description="When the job ended, or the last job of the batch.")
     last_attempt_at: Moment | None = Field(description="When the last attempt was made.")
     next_attempt_at: Moment | None = Field(description="When the next attempt is due; null unless it is `pending`.")
 
@@ -73,7 +74,7 @@ class DeliveryAnswer(Answer):
 
 @with_example(examples.DELIVERIES)
 class DeliveriesAnswer(Answer):
-    """Deliveries of your jobs."""
+    """Deliveries of your jobs and batches."""
 
     deliveries: list[DeliveryAnswer] = Field(description="The deliveries, those of the newest ends first.")
 

@@ -278,6 +278,7 @@ DELIVERY_ID = f"msg_{JOB_ID.replace('-', '')}_0"
 DELIVERY: Example = {
     "id": DELIVERY_ID,
     "job_id": JOB_ID,
+    "batch_id": None,
     "url": "https://records.example/parley",
     "state": "pending",
     "attempts": 2,

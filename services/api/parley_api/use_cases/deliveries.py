@@ -16,10 +16,15 @@ log = get_logger(__name__)
 async def deliveries_of(
     deps: Dependencies, tenant: str, job_id: str | None, state: DeliveryState | None, limit: int
 ) -> Sequence[Delivery]:
-    """Return deliveries of the tenant's jobs, or of one of them. Raises what `find` raises for that one."""
+    """Return deliveries of the tenant's jobs and batches, newest first, or of one job.
+
+    Raises what `find` raises for that job, and ObjectStoreUnavailable.
+    """
     store = deps.blocking.store
     if job_id is None:
-        return await store(deps.deliveries.newest, tenant, limit, state)
+        of_jobs = await store(deps.deliveries.newest, tenant, limit, state)
+        of_batches = await deps.blocking.objects(deps.batches.deliveries, tenant, state, limit)
+        return sorted([*of_jobs, *of_batches], key=lambda one: one.ended_at, reverse=True)[:limit]
     job = await find(deps, tenant, job_id)
     found = await store(deps.deliveries.of_job, tenant, job.id, job.run)
     return [delivery for delivery in found if state in (None, delivery.state)][:limit]
@@ -40,7 +45,10 @@ async def resend(deps: Dependencies, tenant: str, delivery_id: str) -> Delivery:
     try:
         job = await find(deps, tenant, job_id)
     except (JobNotFound, JobPurged):
-        raise missing from None
+        if run > 0:
+            raise missing from None
+        log.info("delivery of a batch planned again", batch_id=job_id)
+        return await deps.blocking.objects(deps.batches.resend, tenant, job_id)
     await deps.blocking.objects(deps.store.manifests.mark_undelivered, job.id, run)
     await deps.blocking.store(deps.deliveries.resend, job.id, run)
     log.info("delivery planned again", job_id=job.id, run=run)

@@ -1,4 +1,4 @@
-"""`parley webhooks`: deliveries of the ends of jobs."""
+"""`parley webhooks`: deliveries of the ends of jobs and batches."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def webhooks(
 ) -> None:
     """List deliveries, those of the newest ends first.
 
-    A delivery sends the end of a job to the callback URL of its submit.
+    A delivery sends the end of a job or of a batch to the callback URL of its submit.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -13,19 +13,21 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from parley_core.batches import (
     OPEN,
     Batch,
     OpenBatch,
+    batch_delivery_key,
+    batch_delivery_to_json,
     batch_from_json,
     batch_key,
     open_batch_from_json,
     open_batch_to_json,
 )
-from parley_core.deliveries import DeliveryState, delivery_id, read_secrets
+from parley_core.deliveries import Delivery, DeliveryState, delivery_id, read_secrets
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobNotFound, JobPurged
 from parley_core.job import Job
@@ -97,7 +99,7 @@ class BatchSender:
             jobs = self._jobs(batch.job_ids)  # also those that Redis has lost
             if not all(job.state.terminal for job in jobs) or self._read(key) != waiting:  # another keeper was faster
                 return False
-            self._deliver(waiting, body_of(batch, jobs), secrets.get(waiting.tenant, ()))
+            self._deliver(waiting, batch, jobs, secrets.get(waiting.tenant, ()))
         finally:
             self._deliveries.release_batch(waiting.id)
         return True
@@ -121,19 +123,45 @@ class BatchSender:
                 found.append(self._store.get(job_id))
         return found
 
-    def _deliver(self, waiting: OpenBatch, body: bytes, own: tuple[str, ...]) -> None:
+    def _deliver(self, waiting: OpenBatch, batch: Batch, jobs: Sequence[Job], own: tuple[str, ...]) -> None:
         outcome = NO_SECRET
         if own:
+            body = body_of(batch, jobs)
             outcome = post(waiting.callback_url, body, headers_of(delivery_id(waiting.id, 0), body, own), self._guard)
         attempts = waiting.attempts + 1
         state, pause = after(outcome, attempts)
+        self._deliveries.count(state)
+        if self._read(waiting.key) != waiting:  # it was planned again meanwhile
+            return
+        self._note(waiting, ended_at(batch, jobs), outcome, state, pause)
         if state is DeliveryState.PENDING:
             later = replace(waiting, attempts=attempts, next_at=time.time() + pause)
             self._objects.put(waiting.key, open_batch_to_json(later))
         else:
             self._objects.delete(waiting.key)
-        self._deliveries.count(state)
         log.info("end of a batch", batch_id=waiting.id, attempt=attempts, outcome=outcome, state=state)
+
+    def _note(self, waiting: OpenBatch, ended: datetime, outcome: str, state: DeliveryState, pause: float) -> None:
+        """Store how the delivery goes, for those who list deliveries."""
+        now = datetime.now(UTC)
+        delivery = Delivery(
+            job_id=None,
+            run=0,
+            url=waiting.callback_url,
+            state=state,
+            attempts=waiting.attempts + 1,
+            ended_at=ended,
+            outcome=outcome,
+            last_attempt_at=now,
+            next_attempt_at=now + timedelta(seconds=pause) if state is DeliveryState.PENDING else None,
+            batch_id=waiting.id,
+        )
+        self._objects.put(batch_delivery_key(waiting.tenant, waiting.id), batch_delivery_to_json(delivery))
+
+
+def ended_at(batch: Batch, jobs: Sequence[Job]) -> datetime:
+    """Return when the last job of a batch ended; when it was made, if no job is left."""
+    return max((job.finished_at for job in jobs if job.finished_at), default=made_at(batch.id))
 
 
 def body_of(batch: Batch, jobs: Sequence[Job]) -> bytes:
@@ -141,7 +169,7 @@ def body_of(batch: Batch, jobs: Sequence[Job]) -> bytes:
     counts = Counter(str(job.state) for job in jobs)
     counts["purged"] = len(batch.job_ids) - len(jobs)
     counts["refused"] = len(batch.items) - len(batch.job_ids)
-    ended = max((job.finished_at for job in jobs if job.finished_at), default=made_at(batch.id))
+    ended = ended_at(batch, jobs)
     document = {
         "type": "batch.ended",
         "timestamp": ended.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
