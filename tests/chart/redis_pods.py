@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from parley_core.secret_files import with_password, with_sentinel_password
 from tests.chart.rendering import Manifest, environment, render
-from tests.support.access_lists import write_access_lists
+from tests.support.access_lists import known_to, write_access_lists
 from tests.support.api_process import free_port
 from tests.support.certificates import Authority
 from tests.support.waiting import HANG_SECONDS, until
@@ -103,8 +103,7 @@ class Service:
         rendered = render(values)
         self.folder, self.authority = folder, authority
         self.config: dict[str, str] = rendered.one("ConfigMap", "-redis-config")["data"]
-        if b"=7.0" in subprocess.run([server, "--version"], capture_output=True, check=True).stdout:
-            self.config["users.acl"] = self.config["users.acl"].replace(" +client|setinfo", "")  # of 7.2
+        self.config["users.acl"] = known_to(server, self.config["users.acl"])
         self.secret: dict[str, str] = rendered.one("Secret", "-redis")["stringData"]
         self.port, self.sentinel_port = free_port(), free_port()
         network = os.getpid() % 250 + 1

@@ -19,10 +19,14 @@ write-acl.sh turns users on, with the hashes of their passwords.
 ~interactive* ~batch* ~_kombu.binding* &/0.celery* +lpush +llen +sadd +smembers +publish
 {{- end -}}
 
+{{/*
+Nobody can log in as `default`. Redis 7 and Valkey 8 load transactions of the append-only file with its rights: without them,
+a restart would lose what transitions have written since the last rewrite of the file.
+*/}}
 {{- define "parley.redis.acl" -}}
 {{- $connection := include "parley.redis.acl.connection" . -}}
 {{- $jobs := printf "%s %s %s" $connection (include "parley.redis.acl.transitions" .) (include "parley.redis.acl.publish" .) -}}
-user default off nopass sanitize-payload resetchannels -@all
+user default off resetpass sanitize-payload resetchannels ~* +@all
 user probe resetchannels -@all +ping +info
 user api {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:idempotency:* ~parley:voiceprints:* ~parley:voiceprint_expiry %R~parley:workers:* %R~parley:history ~parley:limits:* +incrby +pttl +rename +zrevrange +subscribe +unsubscribe
 user keeper {{ $jobs }} ~parley:purged:* ~parley:references:* ~parley:removing ~parley:renewals ~parley:service ~parley:history ~parley:voiceprints:* ~parley:voiceprint_expiry ~parley:batch:* %R~parley:workers:* +zscan
