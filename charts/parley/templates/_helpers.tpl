@@ -205,6 +205,7 @@ annotations:
 - {name: PARLEY_ASR_LANGUAGE, value: {{ .language | quote }}}
 - {name: PARLEY_ASR_PIECE_SECONDS, value: {{ .pieceSeconds | quote }}}
 - {name: PARLEY_ASR_SECONDS_PER_AUDIO_SECOND, value: {{ .secondsPerAudioSecond | quote }}}
+- {name: PARLEY_ASR_WAIT_SECONDS, value: {{ .waitSeconds | quote }}}
 {{- if and .existingSecret .token }}
 - {name: PARLEY_ASR_TOKEN_FILE, value: /etc/parley/recogniser/token}
 {{- end }}

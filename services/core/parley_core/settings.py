@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     # Addresses
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    """Redis 7 or Valkey: `redis://`, `rediss://`, `unix:///path?db=0`, or a service that Sentinels watch:
+    """Redis 7.2, Valkey or newer: `redis://`, `rediss://`, `unix:///path?db=0`, or a service that Sentinels watch:
     `redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DB]`, with `?sentinel_password=` (and
     `sentinel_user`) where the Sentinels have a password; `rediss+sentinel://` where all of them speak TLS. No cluster
     mode. Secret, since it may hold the password."""
@@ -268,6 +268,9 @@ class Settings(BaseSettings):
     asr_seconds_per_audio_second: float = Field(0.25, gt=0)
     """Seconds that the recogniser gets per second of audio, and a minute more. Then the job ends without words."""
 
+    asr_wait_seconds: float = Field(300.0, ge=0)
+    """Longest wait for the words once the turns are there. Then the job ends, and its words follow later."""
+
     # Redis
 
     redis_timeout_seconds: float = Field(5.0, gt=0)
@@ -337,9 +340,7 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
         if self.asr_url and not RECOGNISER.fullmatch(self.asr_url):
-            raise ValueError(
-                "PARLEY_ASR_URL is like `https://whisper.clinic.example/v1`, without user name, query and fragment"
-            )
+            raise ValueError("PARLEY_ASR_URL is like `https://whisper.example/v1`, without user, query and fragment")
         if not all(map(ORIGIN.fullmatch, self.allowed_origins)):
             raise ValueError("PARLEY_CORS_ORIGINS has origins like `https://clinic.example`: lower case, no path")
         if bool(self.tls_certificate_file) != bool(self.tls_key_file):

@@ -51,11 +51,11 @@ def test_an_error_has_a_class_by_what_can_heal_it(
     assert words in ours.detail
 
 
-GOOD = {"redis_version": "7.0.15", "cluster_enabled": 0}
+GOOD = {"redis_version": "7.2.4", "cluster_enabled": 0}
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"cluster_enabled": 1}, "cluster mode"), ({"redis_version": "6.2.14"}, "6.2.14")]
+    ("wrong", "words"), [({"cluster_enabled": 1}, "cluster mode"), ({"redis_version": "7.0.15"}, "use Redis 7.2")]
 )
 def test_a_server_that_cannot_be_used_is_named(wrong: dict[str, Any], words: str) -> None:
     require_usable_server(GOOD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -50,7 +51,7 @@ UNVERIFIED_TEXTS = ("CERTIFICATE_VERIFY_FAILED",)
 HOST_TEXTS = ("Hostname mismatch", "IP address mismatch")
 EXPIRED_TEXTS = ("certificate has expired",)
 
-OLDEST_VERSION = 7  # the first with flags of scripts
+OLDEST_VERSION = (7, 2)  # the first that knows CLIENT SETINFO, which the chart's access list names; Valkey says 7.2.4
 RUNS_AS_CLUSTER = "Redis runs in cluster mode, which Parley cannot use; give it one server or a service of Sentinels."
 
 
@@ -224,7 +225,7 @@ def translated(error: RedisError) -> ParleyError:
     if isinstance(error, CLUSTER) or _says(error, CLUSTER_TEXTS):
         return JobStoreUnusable(RUNS_AS_CLUSTER)
     if _says(error, OLD_SERVER_TEXTS):
-        return JobStoreUnusable(f"Redis does not know what Parley needs; use Redis 7, Valkey 7.2 or newer: {error}")
+        return JobStoreUnusable(f"Redis does not know what Parley needs; use Redis 7.2, Valkey 7.2 or newer: {error}")
     return JobStoreUnavailable(f"Redis does not answer as it should ({type(error).__name__}).")
 
 
@@ -240,5 +241,6 @@ def require_usable_server(info: Mapping[str, Any]) -> None:
     """Raise JobStoreUnusable for a cluster, or too old a version, by what INFO says."""
     if info.get("cluster_enabled"):
         raise JobStoreUnusable(RUNS_AS_CLUSTER)
-    if int(str(info["redis_version"]).partition(".")[0]) < OLDEST_VERSION:
-        raise JobStoreUnusable(f"Redis {info['redis_version']} is too old; use Redis 7, Valkey 7.2 or newer.")
+    version = tuple(int(part) for part in re.findall(r"\d+", str(info["redis_version"]))[:2])
+    if version < OLDEST_VERSION:
+        raise JobStoreUnusable(f"Redis {info['redis_version']} is too old; use Redis 7.2, Valkey 7.2 or newer.")

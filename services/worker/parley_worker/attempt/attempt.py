@@ -120,6 +120,7 @@ class _Attempt:
                 finally:
                     self._deps.note_phases(renewal.progress.timings())
                 retry_ignoring_soft_limit(lambda: self._deps.store.succeed(self._lease, result))
+            self._ask_for_late_words()
             self._remove_checkpoint()
             return Outcome.SUCCEEDED
         except WorkerStopping:
@@ -143,7 +144,9 @@ class _Attempt:
             start, cpu_start = time.monotonic(), time.process_time()
             diarization = self._diarize(engine, waveform, renewal)
             engine_seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
-            transcribed = self._transcription.wait(renewal.report) if self._transcription else None
+            transcribed = None
+            if self._transcription:
+                transcribed = self._transcription.wait(renewal.report, self._deps.settings.asr_wait_seconds)
         renewal.report(Phase.STORING, 0.0)
         roles = {} if levels is None else roles_by_channel(diarization, levels, self._job.options.channels)
         document = ResultDocument.of(self._job, diarization, engine.info, roles)
@@ -201,6 +204,14 @@ class _Attempt:
         except STORE_ERRORS as error:
             log.warning("job not given back; its lease ends by itself", code=error.code)
         return Outcome.GIVEN_BACK
+
+    def _ask_for_late_words(self) -> None:
+        """Let the words follow the job. If this fails, its caller sees why there are none, and may ask."""
+        if self._transcription is None or not self._transcription.late or self._deps.words_requests is None:
+            return
+        with suppress(ParleyError):
+            self._deps.words_requests.request(self._job.id)
+            self._transcription = None  # the words of its pieces serve the request
 
     def _remove_checkpoint(self) -> None:
         for stored in (self._checkpoint, self._transcription):

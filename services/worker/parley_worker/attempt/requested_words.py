@@ -88,8 +88,8 @@ def _found(job: Job, lease: Lease, deps: Dependencies) -> Transcription:
 
 
 def _transcribe(job: Job, lease: Lease, deps: Dependencies) -> Transcription:
-    requests, request, result = deps.words_requests, job.words_request, job.result
-    assert requests is not None and request is not None and result is not None, "only such a request starts"
+    requests, result = deps.words_requests, job.result
+    assert requests is not None and result is not None, "only such a request starts"
     with LeaseRenewal(requests, lease, deps.settings, deps.stopping, SHARES_OF_WORDS) as renewal:
         try:
             with deps.recordings.fetch(job.recording.key) as path:
@@ -97,7 +97,7 @@ def _transcribe(job: Job, lease: Lease, deps: Dependencies) -> Transcription:
         except KeyError:
             raise UnreadableRecording("The stored recording is gone.") from None
         transcription = AttemptTranscription(
-            deps.recogniser(), deps.recordings, job, waveform, deps.settings, resumed=request.attempts > 1
+            deps.recogniser(), deps.recordings, job, waveform, deps.settings, resumed=True
         )
         with transcription:
             found: Transcribed = transcription.wait(renewal.report)

@@ -23,6 +23,7 @@ from parley_core.errors import (
     ObjectStoreUnavailable,
     ParleyError,
     RecogniserUnavailable,
+    TranscriptionTimedOut,
     UnusableTranscription,
 )
 from parley_core.job import Job, Phase
@@ -60,6 +61,9 @@ class AttemptTranscription:
         waveform: shape (samples,), mono, 16 kHz, -1 to 1.
         recogniser: None where this worker has none.
         resumed: an earlier attempt may have stored the words of pieces.
+
+    Attributes:
+        late: they were waited for in vain.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class AttemptTranscription:
         self._keys: list[str] = []
         self._share = 0.0
         self._found = Transcribed(Transcription())
+        self.late = False
         self._stopped, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"transcription-{job.id}", daemon=True)
 
@@ -91,10 +96,19 @@ class AttemptTranscription:
         self._stopped.set()
         self._thread.join(END_SECONDS)
 
-    def wait(self, report: Report) -> Transcribed:
-        """Return what became of the words. Raises what `report` raises: the job was cancelled, the worker stops."""
+    def wait(self, report: Report, seconds: float = float("inf")) -> Transcribed:
+        """Return what became of the words. Raises what `report` raises: the job was cancelled, the worker stops.
+
+        Args:
+            seconds: after which the words are late, and those of the pieces so far are kept.
+        """
+        deadline = time.monotonic() + seconds
         while not self._ended.wait(LOOK_SECONDS):
             report(Phase.TRANSCRIPTION, self._share)
+            if time.monotonic() > deadline:
+                self.late = True
+                late = TranscriptionTimedOut("The recogniser is slower than PARLEY_ASR_WAIT_SECONDS allows.")
+                return Transcribed(Transcription(error_code=late.code, error_detail=late.detail))
         return self._found
 
     def remove(self) -> None:
