@@ -6,6 +6,11 @@ MAKEFLAGS += --no-print-directory
 # Tests, demo and run start many processes. Compiled modules halve what each start costs.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Python before 3.13 cannot read the paths of the services in ASCII, where the folder's name has other letters.
+ifneq ($(filter C POSIX,$(LC_ALL)),)
+unexport LC_ALL
+endif
+
 VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := core audio console api keeper worker client local

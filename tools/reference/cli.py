@@ -15,7 +15,7 @@ from tools.reference import markdown
 
 INTRODUCTION = """# `parley` command
 
-`pip install 'parley-client[cli]'` installs the command."""
+`pip install './services/client[cli]'` installs the command."""
 
 JSON = """## JSON
 

@@ -47,7 +47,8 @@ GROUPS = {
 }
 INTRODUCTION = """# Python client
 
-`pip install parley-client` installs the library; it needs httpx only. All names below are imported from `parley`."""
+`pip install ./services/client` installs the library; it needs httpx only. All names below are
+imported from `parley`."""
 MAX_LINE = 100
 METHODS = "Methods"  # end of the names of classes that hold a part of the methods of the clients
 

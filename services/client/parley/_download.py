@@ -40,5 +40,8 @@ class Download:
             with part.open("xb") as file:
                 yield file
             part.replace(self._path)
+        except OSError as error:
+            error.filename = str(self._path)  # the file that the caller has named
+            raise
         finally:
             part.unlink(missing_ok=True)

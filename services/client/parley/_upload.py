@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 CHUNK_BYTES = 256 * 1024  # the memory that an upload needs
@@ -43,13 +46,16 @@ class Upload:
         transcript: a file; None without one.
 
     Raises:
-        OSError: a file cannot be read.
+        OSError: a file cannot be read, or it is a pipe or a device, or it changes while it is sent.
     """
 
     def __init__(self, path: Path, on_bytes: OnBytes | None = None, transcript: Path | None = None) -> None:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(f"{path} is not a file. Write the recording to a file, and submit that.")
         self._path = path
         self._on_bytes = on_bytes
-        self._bytes = path.stat().st_size
+        self._bytes = found.st_size
         self._boundary = uuid4().hex
         self._head = b"" if transcript is None else self._part("transcript") + transcript.read_bytes()
         self._tail = b""
@@ -75,8 +81,8 @@ class Upload:
         sent = 0
         yield self._head
         with self._path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
+            while sent < self._bytes:
+                yield (chunk := _read(file, self._path, self._bytes, min(CHUNK_BYTES, self._bytes - sent)))
                 sent += len(chunk)
                 self._report(sent)
         yield self._tail
@@ -86,8 +92,9 @@ class Upload:
         sent = 0
         yield self._head
         with await asyncio.to_thread(self._path.open, "rb") as file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield chunk
+            while sent < self._bytes:
+                count = min(CHUNK_BYTES, self._bytes - sent)
+                yield (chunk := await asyncio.to_thread(_read, file, self._path, self._bytes, count))
                 sent += len(chunk)
                 self._report(sent)
         yield self._tail
@@ -119,8 +126,8 @@ class Part:
         at = self._start
         with self._path.open("rb") as file:
             file.seek(at)
-            while chunk := file.read(min(CHUNK_BYTES, self._end - at)):
-                yield chunk
+            while at < self._end:
+                yield (chunk := _read(file, self._path, self._total, min(CHUNK_BYTES, self._end - at)))
                 at = self._report(at + len(chunk))
 
     async def async_chunks(self) -> AsyncIterator[bytes]:
@@ -128,11 +135,24 @@ class Part:
         at = self._start
         with await asyncio.to_thread(self._path.open, "rb") as file:
             file.seek(at)
-            while chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, self._end - at)):
-                yield chunk
+            while at < self._end:
+                count = min(CHUNK_BYTES, self._end - at)
+                yield (chunk := await asyncio.to_thread(_read, file, self._path, self._total, count))
                 at = self._report(at + len(chunk))
 
     def _report(self, sent: int) -> int:
         if self._on_bytes is not None:
             self._on_bytes(sent, self._total)
         return sent
+
+
+def _read(file: BinaryIO, path: Path, total: int, count: int) -> bytes:
+    """Return the next bytes of a recording, `count` at most.
+
+    Raises:
+        OSError: its length is not `total` any more. A recorder still writes it, and its end would be missing.
+    """
+    chunk = file.read(count)
+    if not chunk or os.fstat(file.fileno()).st_size != total:
+        raise OSError(f"{path} changed while it was sent. Submit it again when it is complete.")
+    return chunk

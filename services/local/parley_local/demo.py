@@ -115,8 +115,8 @@ class Conversation(Thread):
 @contextmanager
 def demo_settings() -> Iterator[MachineSettings]:
     """Yield settings with a temporary home and free ports, unless the environment sets them. Removes that home."""
-    own_home = None if "PARLEY_HOME" in os.environ else Path(tempfile.mkdtemp(prefix="parley-demo-"))
-    ports = {name: free_port() for name in ("port", "flower_port") if f"PARLEY_{name.upper()}" not in os.environ}
+    own_home = None if os.environ.get("PARLEY_HOME") else Path(tempfile.mkdtemp(prefix="parley-demo-"))
+    ports = {name: free_port() for name in ("port", "flower_port") if not os.environ.get(f"PARLEY_{name.upper()}")}
     try:
         yield MachineSettings(**({"home": own_home} if own_home else {}), **ports)  # type: ignore[arg-type]
     finally:

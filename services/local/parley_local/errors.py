@@ -11,6 +11,10 @@ class HomeInUse(MachineError):
     """Another system uses this PARLEY_HOME."""
 
 
+class HomeUnusable(MachineError):
+    """PARLEY_HOME is no folder that can be written."""
+
+
 class PortInUse(MachineError):
     """Another process listens on a port of the system."""
 

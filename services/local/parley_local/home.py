@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from parley_local.errors import HomeInUse
+from parley_local.errors import HomeInUse, HomeUnusable
 
 LOCK_WAIT_SECONDS = 5.0  # the orphan reaper of a killed system needs less to end its processes
 
@@ -17,15 +17,22 @@ class Home:
 
     Raises:
         HomeInUse: another system uses it.
+        HomeUnusable: it cannot be made or written.
     """
 
     def __init__(self, folder: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
         self.folder = folder.expanduser().absolute()
         self.objects, self.logs, self.valkey = (self.folder / name for name in ("objects", "logs", "valkey"))
-        for path in (self.folder, self.objects, self.logs, self.valkey):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # recordings of patients
-        self.lock_fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        self._lock(wait_seconds)
+        try:
+            for path in (self.folder, self.objects, self.logs, self.valkey):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)  # recordings of patients
+            self.lock_fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock(wait_seconds)
+        except OSError as error:
+            reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+            raise HomeUnusable(
+                f"Parley cannot keep its data in {self.folder}: {reason}. Set PARLEY_HOME to another folder."
+            ) from error
 
     def _lock(self, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds

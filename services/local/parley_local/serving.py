@@ -15,7 +15,7 @@ from parley_local.supervisor import Stop
 def serve(settings: MachineSettings, console: Console, stop: Stop) -> None:
     """Start the system, print its addresses, and supervise it until it is asked to stop."""
     began = time.monotonic()
-    console.print(Text(f"Parley is starting in {settings.home} ..."))
+    console.print(Text(f"Parley is starting in {settings.home} ..."), soft_wrap=True)
     with machine(settings, console, stop) as supervisor:
         if not stop():
             console.print(addresses(settings, time.monotonic() - began), soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -17,7 +17,7 @@ class MachineSettings(BaseSettings):
         objects_url: an existing object store. None: a folder in `home`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PARLEY_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Path(".parley")
     host: str = "127.0.0.1"
@@ -26,6 +26,12 @@ class MachineSettings(BaseSettings):
     redis_url: SecretStr | None = None
     objects_url: str | None = None
     valkey_max_memory: str = "256mb"  # for 100,000 jobs; recordings and results are objects
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> MachineSettings:
+        if self.port == self.flower_port:
+            raise ValueError("PARLEY_PORT and PARLEY_FLOWER_PORT must be different ports")
+        return self
 
     @property
     def api_url(self) -> str:

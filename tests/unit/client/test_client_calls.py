@@ -97,6 +97,26 @@ def test_a_large_recording_is_read_in_chunks(tmp_path: Path) -> None:
     assert peak < 4 * CHUNK_BYTES
 
 
+@pytest.mark.parametrize("resumable", [False, True])
+@pytest.mark.parametrize("bytes_later", [0, CHUNK_BYTES, 9 * CHUNK_BYTES], ids=["empty", "shorter", "longer"])
+def test_a_recording_that_changes_while_it_is_sent_is_an_error(
+    server: ScriptedServer, client: Parley, tmp_path: Path, bytes_later: int, resumable: bool
+) -> None:
+    recording = tmp_path / "running.wav"
+    recording.write_bytes(bytes(3 * CHUNK_BYTES))
+    server.on("POST", "/v1/uploads", Reply(201, headers={"Location": "/v1/uploads/1"}))
+    with pytest.raises(OSError, match=r"running\.wav changed while it was sent"):
+        client.submit(recording, resumable=resumable, on_bytes=lambda *_: os.truncate(recording, bytes_later))
+    assert "/v1/jobs" not in [request.path for request in server.requests if len(request.body) == 3 * CHUNK_BYTES]
+
+
+def test_what_is_not_a_file_is_not_read(server: ScriptedServer, client: Parley, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe is not a file"):
+        client.submit(tmp_path / "pipe")
+    assert server.requests == []
+
+
 def test_the_file_name_can_be_another_one_and_need_not_be_unicode(
     server: ScriptedServer, client: Parley, tmp_path: Path
 ) -> None:

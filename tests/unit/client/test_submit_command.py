@@ -150,7 +150,16 @@ def test_a_file_that_cannot_be_written_is_named(server: ScriptedServer, recordin
     (tmp_path / "turns" / "consult.json").mkdir(parents=True)
     result = parley("submit", recording, "-o", tmp_path / "turns", "--format", "json")
     assert result.exit_code == Exit.USAGE
-    assert "consult.json" in result.stderr
+    assert "consult.json: Is a directory." in result.stderr
+
+
+def test_a_file_name_is_one_line(server: ScriptedServer, tmp_path: Path) -> None:
+    every_submit_ends_as(server, SUCCEEDED)
+    recording = tmp_path / "two\nlines.wav"
+    recording.write_bytes(b"RIFF")
+    result = parley("submit", recording)
+    assert "two�lines.wav: uploading\n" in result.stderr
+    assert "two�lines.wav  job" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -160,7 +169,9 @@ def test_a_file_that_cannot_be_written_is_named(server: ScriptedServer, recordin
         (("{file}", "--no-wait", "--format", "rttm"), "--no-wait does not wait"),
         (("{file}", "-o", "{folder}", "--format", "table"), "`table` is for the terminal"),
         (("{file}", "{file}", "-o", "{folder}"), "2 recordings would write consult.rttm"),
-        (("{file}", "--queue", "fast"), "--queue"),
+        (("{file}", "--queue", "fast"), "'--queue': 'fast' is not one of"),
+        (("{file}", "--speakers", "two"), "'--speakers': must be a whole number."),
+        (("/dev/null",), "'/dev/null' is not a file."),
         ((), "FILE"),
     ],
 )

@@ -11,13 +11,16 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from redis import Redis
 
 from parley_core.celery_queue import broker_url
+from parley_core.validation import wrong_settings
 from parley_local import valkey
-from parley_local.errors import HomeInUse, PortInUse, ServerNotFound
+from parley_local.errors import HomeInUse, HomeUnusable, PortInUse, ServerNotFound
 from parley_local.home import Home
 from parley_local.machine import require_free_port
+from parley_local.settings import MachineSettings
 from tests.support.waiting import until
 
 
@@ -38,6 +41,25 @@ def test_the_home_is_closed_to_other_users(tmp_path: Path) -> None:
     assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(home.objects.stat().st_mode) == 0o700
     home.close()
+
+
+def test_a_home_that_cannot_be_written_is_reported_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeUnusable, match=rf"{tmp_path}/file: it is a file\. Set PARLEY_HOME to another folder\."):
+        Home(tmp_path / "file")
+    with pytest.raises(HomeUnusable, match=r"/proc/home: No such file or directory\. Set PARLEY_HOME"):
+        Home(Path("/proc/home"))
+
+
+def test_an_empty_home_means_the_default_and_not_the_present_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_HOME", "")
+    assert MachineSettings().home == Path(".parley")
+
+
+def test_one_port_for_two_servers_is_refused() -> None:
+    with pytest.raises(ValidationError) as refused:
+        MachineSettings(port=9000, flower_port=9000)
+    assert wrong_settings(refused.value) == ["PARLEY_PORT and PARLEY_FLOWER_PORT must be different ports."]
 
 
 def test_a_port_in_use_is_reported_with_its_setting() -> None:

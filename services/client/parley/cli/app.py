@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from parley.cli.exit_codes import EXIT_CODES_HELP, Exit
-from parley.cli.failures import FAILURES, CommandFailed, report
+from parley.cli.failures import FAILURES, CommandFailed, plain_message, report
 
 
 class Subcommand(NamedTuple):
@@ -117,6 +117,9 @@ class ParleyGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = plain_message(error)
+            raise
         except BrokenPipeError:
             _discard_stdout()
             raise typer.Exit(Exit.OK) from None

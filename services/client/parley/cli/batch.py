@@ -12,7 +12,7 @@ from typing import Any
 from parley import AsyncParley, Job, ParleyClientError, SubmitOptions, Turns
 from parley.cli.display import turns_json
 from parley.cli.exit_codes import Exit
-from parley.cli.failures import error_document, exit_code_of
+from parley.cli.failures import error_document, exit_code_of, sentence
 from parley.cli.links import Link, Source, key_of
 from parley.cli.options import TurnFormat
 from parley.cli.progress import ProgressView
@@ -48,7 +48,8 @@ class Outcome:
     def summary(self) -> str:
         """One line for people."""
         if self.error is not None:
-            return str(self.error) if self.job is None else f"{self.error} The server keeps job {self.job.id}."
+            why = sentence(self.error)
+            return why if self.job is None else f"{why} The server keeps job {self.job.id}."
         assert self.job is not None, "an outcome has an error or a job"
         if self.job.error is not None:
             return f"{self.job.state}: {self.job.error.detail} ({self.job.error.code})"

@@ -51,6 +51,26 @@ FAILURES = (CommandFailed, ParleyClientError, OSError, typer.TyperException)
 """Every error that ends a command with a sentence. Any other one is a defect and ends it with a traceback."""
 
 
+RULES = {
+    "int_parsing": "must be a whole number.",
+    "float_parsing": "must be a number.",
+    "greater_than_equal": "must be at least {ge}.",
+    "less_than_equal": "must be at most {le}.",
+    "greater_than": "must be greater than {gt}.",
+    "less_than": "must be less than {lt}.",
+    "value_error": "{error}",
+}
+"""Pydantic's kind of error, which typer passes on in pydantic's words, to ours."""
+
+
+def plain_message(error: typer.BadParameter) -> str:
+    """Return the message of an invalid value of an option, without the wording of a library."""
+    found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if not found or found[0]["type"] not in RULES:
+        return error.message
+    return RULES[found[0]["type"]].format(**found[0].get("ctx", {}))
+
+
 def exit_code_of(error: Exception) -> Exit:
     """Return the exit code for an error."""
     if isinstance(error, CommandFailed):
@@ -70,7 +90,7 @@ def error_document(error: Exception) -> dict[str, Any]:
     if isinstance(error, ParleyClientError):
         return {"code": error.code, "detail": str(error)}
     code = "invalid_usage" if isinstance(error, typer.TyperException) else "file_error"
-    return {"code": code, "detail": _sentence(error)}
+    return {"code": code, "detail": sentence(error)}
 
 
 def report(error: Exception, *, as_json: bool) -> Exit:
@@ -80,9 +100,12 @@ def report(error: Exception, *, as_json: bool) -> Exit:
     terminal = Terminal()
     if as_json:
         terminal.print_json({"error": error_document(error)})
-    terminal.say(_sentence(error), "red")
+    terminal.say(sentence(error), "red")
     return exit_code_of(error)
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """Return what went wrong, for people."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     return error.format_message() if isinstance(error, typer.TyperException) else str(error)

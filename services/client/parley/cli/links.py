@@ -43,7 +43,7 @@ def sources_of(text: str) -> list[Source]:
     """Return the link or the file that an argument means, or the recordings in its folder.
 
     Raises:
-        BadParameter: there is no such file, or the folder has no recording.
+        BadParameter: there is no such file, it is a pipe or a device, or the folder has no recording.
     """
     if is_link(text):
         return [Link(text)]
@@ -56,6 +56,8 @@ def sources_of(text: str) -> list[Source]:
         return found
     if not path.exists():
         raise typer.BadParameter(f"File '{text}' does not exist.")
+    if not path.is_file():
+        raise typer.BadParameter(f"'{text}' is not a file. Write the recording to a file, and submit that.")
     if not os.access(path, os.R_OK):
         raise typer.BadParameter(f"File '{text}' is not readable.")
     return [path]

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from parley.cli.links import Source
-from parley.cli.terminal import printable
+from parley.cli.terminal import printable, printable_name
 from parley.models import Job
 
 MAX_BARS = 20  # with more files, bars of finished files are hidden
@@ -66,7 +66,7 @@ class BarView:
 
     def _show(self, path: Source, description: str, share: float) -> None:
         if path not in self._bars:
-            self._bars[path] = self._progress.add_task(description, total=1.0, name=printable(path.name))
+            self._bars[path] = self._progress.add_task(description, total=1.0, name=printable_name(path.name))
         self._progress.update(self._bars[path], description=printable(description), completed=share)
 
 
@@ -94,7 +94,7 @@ class LineView:
     def _show(self, path: Source, step: str, left: str = "") -> None:
         if self._last.get(path) != step:
             self._last[path] = step
-            self._console.print(Text(printable(f"{path.name}: {step}{left}")), soft_wrap=True)
+            self._console.print(Text(f"{printable_name(path.name)}: {printable(step)}{left}"), soft_wrap=True)
 
 
 def format_eta(job: Job, *, interval: bool = True) -> str:

@@ -20,7 +20,7 @@ from parley.cli.failures import CommandFailed
 from parley.cli.links import Link, Source, sources_of
 from parley.cli.options import AsJson, QueueOption, Reference, TurnFormat, duration_option, terminal_of
 from parley.cli.progress import progress_view
-from parley.cli.terminal import Terminal, printable
+from parley.cli.terminal import Terminal, printable_name
 
 MAX_IDS_SHOWN = 5  # after Ctrl-C; more would scroll the reason off the screen
 
@@ -206,7 +206,7 @@ def _print_turns(terminal: Terminal, outcomes: Sequence[Outcome], turns_format: 
         terminal.print_json([turns.document for _, turns in succeeded])
     elif turns_format is TurnFormat.TABLE:
         for path, turns in succeeded:
-            terminal.out.print(Text(f"\n{printable(path.name)}  job {turns.job_id}", style="bold"))
+            terminal.out.print(Text(f"\n{printable_name(path.name)}  job {turns.job_id}", style="bold"))
             show_turns(terminal, turns)
     else:
         with terminal.parley() as parley:
