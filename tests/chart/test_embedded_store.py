@@ -190,8 +190,8 @@ def test_a_recording_arrives_in_parts_and_abandoned_ones_go(login: Login) -> Non
     api, keeper = login("api"), login("keeper")
     uploads = Uploads(api, 600)
     taken, left = (uploads.create("north", length, "visit.wav") for length in (9 * 1024**2, 7))
-    assert sorted(uploads.lengths_of("north")) == [7, taken.length]
-    assert uploads.lengths_of("south") == []
+    assert sorted(uploads.lengths_of("north").values()) == [7, taken.length]
+    assert uploads.lengths_of("south") == {}
     parts = uploads.parts(taken)
     for data in (b"a" * 5 * 1024**2, b"b" * 4 * 1024**2):
         before, parts = parts, uploads.append(taken, parts, data)

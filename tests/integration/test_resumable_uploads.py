@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import os
 import random
 import socket
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from parley import AsyncParley, Job, Parley, _resumable
+from parley import AsyncParley, Job, Parley, ParleyApiError, _resumable
 from parley_core.settings import Settings
 from tests.support.api_process import ApiProcess
 from tests.support.proxy import TcpProxy
@@ -195,3 +196,31 @@ def test_a_second_run_gets_the_job_whose_answer_the_first_one_did_not_see(
             patched.setattr(_resumable.UploadNotes, "forget", interrupt)
             parley.submit(path, resumable=True, resume_folder=notes)
         assert parley.submit(path, resumable=True, resume_folder=notes, num_speakers=2).id != made["id"]
+
+
+def test_a_file_that_changes_between_two_runs_makes_no_job_of_both(
+    api: ApiProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time and its length say that it is the same: the digest of what was read in the second run does not."""
+    monkeypatch.setattr(_resumable, "PART_BYTES", 500_000)
+    path, notes = tmp_path / "visit.wav", tmp_path / "notes"
+    sound = noise(10)
+    path.write_bytes(sound)
+    times = path.stat()
+
+    def interrupt(sent: int, total: int) -> None:
+        if sent > 600_000:
+            raise KeyboardInterrupt
+
+    with Parley(api.url) as parley:
+        with pytest.raises(KeyboardInterrupt):
+            parley.submit(path, on_bytes=interrupt, resumable=True, resume_folder=notes)
+        path.write_bytes(sound[:100_000] + b"\x01" + sound[100_001:])
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        with pytest.raises(ParleyApiError) as refused:
+            parley.submit(path, resumable=True, resume_folder=notes)
+        assert refused.value.code == "link_changed"
+        assert not list(notes.iterdir())
+        assert api.http.get("/v1/uploads").json()["uploads"] == []
+        job = parley.submit(path, resumable=True, resume_folder=notes)
+    assert job.recording.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

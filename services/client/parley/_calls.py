@@ -90,9 +90,11 @@ def submit(
     return Call("POST", "/v1/jobs", _job, params=params, headers=upload.headers | headers, upload=upload)
 
 
-def submit_upload(upload_id: str, idempotency_key: str | None, options: SubmitOptions) -> Call[Job]:
+def submit_upload(
+    upload_id: str, idempotency_key: str | None, options: SubmitOptions, sha256: str | None = None
+) -> Call[Job]:
     """Submit an upload that is complete. Without a key, the server takes the upload for it, over all runs."""
-    given = {"upload": upload_id, **sent_options(options)}
+    given = {"upload": upload_id, "sha256": sha256, **sent_options(options)}
     body = {name: value for name, value in given.items() if value not in (None, False)}
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     return Call("POST", "/v1/jobs", _job, headers=headers, json=body, read_seconds=LINK_SECONDS)

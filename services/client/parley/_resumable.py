@@ -17,7 +17,7 @@ from typing import Any
 from parley import _calls
 from parley._calls import Call
 from parley._httpx import httpx
-from parley._upload import OnBytes, Part
+from parley._upload import CHUNK_BYTES, OnBytes, Part
 from parley.errors import ParleyApiError, ParleyConnectionError, ParleyUnavailable, UnexpectedResponse
 from parley.models import Job
 from parley.options import SubmitOptions
@@ -26,6 +26,7 @@ AUTOMATIC_BYTES = 32 * 1024 * 1024  # from here on a recording is sent so: it ta
 PART_BYTES = 16 * 1024 * 1024  # per request
 SMALLEST_PART_BYTES = 512 * 1024  # where a proxy refuses larger bodies
 PROXY_REFUSES = "http_413"  # the code of a body that is too large, in a response that is not Parley's
+CHANGED = "link_changed"  # the code of a recording that has another digest
 FAILURES = 7  # in a row, without a new byte
 PASSING = frozenset({408, 409, 429})  # statuses of a request that may succeed from another offset, or later
 GONE = frozenset({404, 410})  # statuses of a submit of an upload that no job has taken
@@ -33,6 +34,25 @@ TUS = {"Tus-Resumable": "1.0.0"}
 ADDRESS = re.compile(r"/v1/uploads/[A-Za-z0-9-]{1,80}$")
 
 Steps = Generator[Call[Any], Any, Job]
+
+
+class Digest:
+    """SHA-256 of a file, read once from its beginning, a part at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._sum, self._end = path, hashlib.sha256(), 0
+
+    def read_to(self, end: int) -> None:
+        """Read what was not read before. Raises OSError."""
+        with self._path.open("rb") as file:
+            file.seek(self._end)
+            while self._end < end and (data := file.read(min(CHUNK_BYTES, end - self._end))):
+                self._sum.update(data)
+                self._end += len(data)
+
+    def hex(self) -> str:
+        """Return the digest of what was read."""
+        return self._sum.hexdigest()
 
 
 class UploadNotes:
@@ -98,7 +118,7 @@ def submit(
         ParleyClientError: the server refuses, or nothing more arrives after seven tries.
         OSError: the file cannot be read, or the note cannot be written.
     """
-    total = path.stat().st_size
+    total, digest = path.stat().st_size, Digest(path)
     address = notes.find(path) if notes else None
     offset = 0
     if address is not None:
@@ -107,7 +127,8 @@ def submit(
         except ParleyApiError as error:
             if isinstance(error, ParleyUnavailable):
                 raise
-            made = yield from _made_of(address, idempotency_key, options)
+            digest.read_to(total)  # the same request as that of the first run, or another one is meant
+            made = yield from _made_of(address, idempotency_key, options, digest.hex())
             if made is not None and notes is not None:
                 notes.forget(path)
                 return made
@@ -116,19 +137,26 @@ def submit(
         address = yield _begin(options.get("file_name") or _calls.name_of(path), total)
         if notes:
             notes.keep(path, address)
-    yield from _send(path, address, offset, total, on_bytes)
-    job: Job = yield _calls.submit_upload(address.rpartition("/")[2], idempotency_key, options)
+    yield from _send(path, address, offset, total, on_bytes, digest)
+    try:
+        job: Job = yield _calls.submit_upload(address.rpartition("/")[2], idempotency_key, options, digest.hex())
+    except ParleyApiError as error:
+        if error.code == CHANGED:  # the file was changed meanwhile: the next run begins anew
+            yield Call("DELETE", address, lambda _: None, headers=TUS)
+            if notes:
+                notes.forget(path)
+        raise
     if notes:
         notes.forget(path)
     return job
 
 
 def _made_of(
-    address: str, idempotency_key: str | None, options: SubmitOptions
+    address: str, idempotency_key: str | None, options: SubmitOptions, sha256: str
 ) -> Generator[Call[Any], Any, Job | None]:
     """Yield the call that finds the job of an upload that is gone: a submit without an answer may have taken it."""
     try:
-        job: Job = yield _calls.submit_upload(address.rpartition("/")[2], idempotency_key, options)
+        job: Job = yield _calls.submit_upload(address.rpartition("/")[2], idempotency_key, options, sha256)
     except ParleyApiError as error:
         if error.status not in GONE:
             raise
@@ -137,11 +165,13 @@ def _made_of(
 
 
 def _send(
-    path: Path, address: str, offset: int, total: int, on_bytes: OnBytes | None
+    path: Path, address: str, offset: int, total: int, on_bytes: OnBytes | None, digest: Digest
 ) -> Generator[Call[Any], Any, None]:
-    """Yield the calls that send a recording from an offset on."""
+    """Yield the calls that send a recording from an offset on. The digest reads the whole file."""
+    digest.read_to(offset)
     failures, part_bytes = 0, PART_BYTES
     while offset < total:
+        digest.read_to(min(total, offset + part_bytes))
         part = Part(path, offset, min(total, offset + part_bytes), total, on_bytes)
         headers = {**TUS, **part.headers, "Upload-Offset": str(offset)}
         try:
@@ -156,6 +186,7 @@ def _send(
                 raise
             before, offset = offset, (yield _ask(address))
             failures = 0 if offset > before else failures
+    digest.read_to(total)
 
 
 def _begin(file_name: str, length: int) -> Call[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
@@ -283,6 +284,39 @@ async def test_open_uploads_count_for_the_limits_of_their_tenant(api: ApiFixture
         for _ in range(2):
             await address(south)
         assert assert_problem(await begin(south), 429, "quota_exceeded")["limit"] == "stored_bytes"
+
+
+async def test_parallel_uploads_do_not_pass_the_limit_of_their_tenant(api: ApiFixture, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(line("north", "n"))
+    quotas = {"north": TenantQuota(open_uploads=3)}
+    api.settings = api.settings.model_copy(update={"api_keys_file": tmp_path / "keys", "tenants": quotas})
+    async with api.client(**bearer("n")) as one, api.client(**bearer("n")) as other:  # two processes of the API
+        begun = await asyncio.gather(*(begin(client) for client in (one, other) for _ in range(6)))
+        assert {answer.status_code for answer in begun} <= {201, 429}
+        assert len((await one.get("/v1/uploads")).json()["uploads"]) <= 3
+        left = [answer.headers["location"] for answer in begun if answer.status_code == 201]
+        assert len(uploaded(api)) == len(left) <= 3
+
+
+async def test_uploads_are_listed_for_their_tenant_alone(api: ApiFixture, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(line("north", "n") + line("south", "s"))
+    api.settings = api.settings.model_copy(update={"api_keys_file": tmp_path / "keys"})
+    name = base64.b64encode("visite é.wav".encode()).decode()
+    async with api.client(**bearer("n")) as north, api.client(**bearer("s")) as south:
+        paths = [await address(north, **{"Upload-Metadata": f"filename {name},kind ZGljdGF0aW9u"}) for _ in range(3)]
+        await append(north, paths[0], AUDIO[:5000])
+        first = (await north.get("/v1/uploads?limit=2")).json()
+        rest = (await north.get("/v1/uploads", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+        listed = [*first["uploads"], *rest["uploads"]]
+        assert [f"/v1/uploads/{one['id']}" for one in listed] == sorted(paths, reverse=True)
+        assert {(one["file_name"], one["length"]) for one in listed} == {("visite é.wav", len(AUDIO))}
+        assert sorted(one["offset"] for one in listed) == [0, 0, 5000]
+        assert rest["next_cursor"] is None
+        assert (await south.get("/v1/uploads", params={"cursor": first["next_cursor"]})).json()["uploads"] == []
+        assert_problem(await north.get("/v1/uploads?cursor=../south"), 422, "invalid_option")
+        told = await north.head(paths[0], headers=TUS)
+        assert told.headers["upload-metadata"] == f"filename {name},kind ZGljdGF0aW9u"
+        assert "upload-metadata" not in (await south.head(await address(south), headers=TUS)).headers
 
 
 async def test_an_upload_ends_with_its_time_and_the_keeper_removes_it(api: ApiFixture) -> None:

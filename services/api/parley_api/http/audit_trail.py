@@ -63,6 +63,7 @@ NOT_AUDITED = frozenset(
         ("GET", BATCHES),
         ("GET", BATCHES + "/{batch_id}"),
         ("GET", f"{JOB}/events"),
+        ("GET", "/v1/uploads"),
         ("OPTIONS", "/v1/uploads"),
         ("HEAD", "/v1/uploads/{upload_id}"),
         ("PATCH", "/v1/uploads/{upload_id}"),  # a part of a recording, of which there are many

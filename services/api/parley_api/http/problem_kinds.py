@@ -127,7 +127,7 @@ KINDS: Mapping[str, Kind] = {
     api.LinkChanged.code: Kind(
         422,
         "Recording changed",
-        "The recording behind the link has another `sha256` or `ETag` than the request says.",
+        "The recording has another `sha256` or `ETag` than the request says.",
         "Look which recording you mean, and send its digest.",
     ),
     api.AmbiguousLength.code: Kind(

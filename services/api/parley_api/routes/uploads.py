@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from parley_api.http import tus
@@ -26,6 +26,7 @@ from parley_api.routes.context import Deps, NoQuery, Tenant, needs
 from parley_api.runtime.keys import Scope
 from parley_api.runtime.uploads import OpenUpload
 from parley_api.schemas.examples import UPLOAD_ID
+from parley_api.schemas.uploads import UploadAnswer, UploadPageAnswer, UploadsQuery
 from parley_api.use_cases import uploads
 from parley_core import errors
 
@@ -91,6 +92,24 @@ async def describe_uploads(query: NoQuery, deps: Deps) -> Response:
     return Response(status_code=204, headers=headers)
 
 
+@router.get("", summary="List resumable uploads", responses=problems())
+async def list_uploads(query: Annotated[UploadsQuery, Query()], deps: Deps, tenant: Tenant) -> UploadPageAnswer:
+    """Return your uploads that no submit has taken yet, newest first."""
+    found, following = await deps.blocking.objects(deps.open_uploads.page, tenant, query.limit, query.cursor)
+    uploads = [
+        UploadAnswer(
+            id=upload.id,
+            file_name=upload.file_name,
+            length=upload.length,
+            offset=offset,
+            begun_at=upload.begun_at,
+            expires_at=upload.expires_at,
+        )
+        for upload, offset in found
+    ]
+    return UploadPageAnswer(uploads=uploads, next_cursor=following)
+
+
 @router.post(
     "",
     status_code=201,
@@ -139,6 +158,7 @@ async def begin_upload(request: Request, query: NoQuery, deps: Deps, tenant: Ten
             "headers": {
                 **tus.SENT,
                 "Upload-Length": {"description": "Bytes of the whole recording.", "schema": tus.COUNT},
+                "Upload-Metadata": {"description": "As it was sent.", "schema": {"type": "string"}},
             },
         },
         **problems(*MISSING),
@@ -147,7 +167,8 @@ async def begin_upload(request: Request, query: NoQuery, deps: Deps, tenant: Ten
 async def get_upload_offset(query: NoQuery, deps: Deps, upload: FoundUpload) -> Response:
     """Return how many bytes the server has. Go on from there."""
     parts = await deps.blocking.objects(deps.open_uploads.parts, upload)
-    return answer(upload, parts.end, 200, **{"Upload-Length": str(upload.length)})
+    metadata = {"Upload-Metadata": upload.metadata} if upload.metadata else {}
+    return answer(upload, parts.end, 200, **{"Upload-Length": str(upload.length)} | metadata)
 
 
 @router.patch(

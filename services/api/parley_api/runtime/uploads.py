@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +35,7 @@ class OpenUpload:
         length: bytes of the whole recording.
         file_name: as the caller gave it; None without one.
         expires_at: when it is removed.
+        metadata: `Upload-Metadata` as the caller sent it; empty without one.
     """
 
     tenant: str
@@ -41,6 +43,12 @@ class OpenUpload:
     length: int
     file_name: str | None
     expires_at: datetime
+    metadata: str = ""
+
+    @property
+    def begun_at(self) -> datetime:
+        """When it was begun."""
+        return upload_begun_at(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +65,11 @@ class Uploads:
     def __init__(self, objects: RecordingStore, seconds: int) -> None:
         self._objects, self._life = objects, timedelta(seconds=seconds)
 
-    def create(self, tenant: str, length: int, file_name: str | None) -> OpenUpload:
+    def create(self, tenant: str, length: int, file_name: str | None, metadata: str = "") -> OpenUpload:
         """Begin an upload."""
         upload_id = f"{new_id()}-{length}"
-        upload = OpenUpload(tenant, upload_id, length, file_name, upload_begun_at(upload_id) + self._life)
-        info = {"format": 1, "file_name": file_name}
+        upload = OpenUpload(tenant, upload_id, length, file_name, upload_begun_at(upload_id) + self._life, metadata)
+        info = {"format": 1, "file_name": file_name, "metadata": metadata}
         self._objects.put(f"{_folder(upload)}/{INFO}", json.dumps(info).encode())
         return upload
 
@@ -77,14 +85,33 @@ class Uploads:
         expires_at = upload_begun_at(upload_id) + self._life
         if expires_at <= datetime.now(UTC):
             raise UploadExpired("The time of this upload is over. Begin a new one.")
-        return OpenUpload(tenant, upload_id, int(upload_id[UUID_LENGTH + 1 :]), info["file_name"], expires_at)
+        metadata = info.get("metadata", "")
+        return OpenUpload(tenant, upload_id, _length_of(upload_id), info["file_name"], expires_at, metadata)
 
-    def lengths_of(self, tenant: str) -> Sequence[int]:
-        """Return the lengths of the tenant's uploads that have not expired. Costs one listing of their names."""
-        names = [folder.rpartition("/")[2] for folder in self._objects.folders(upload_folder(tenant))]
+    def lengths_of(self, tenant: str) -> Mapping[str, int]:
+        """Return the lengths of the tenant's uploads that have not expired, by their ids, the oldest first.
+
+        Costs one listing of their names.
+        """
+        names = sorted(folder.rpartition("/")[2] for folder in self._objects.folders(upload_folder(tenant)))
         now = datetime.now(UTC)
         found = [name for name in names if UPLOAD_ID.fullmatch(name) and upload_begun_at(name) + self._life > now]
-        return [int(name[UUID_LENGTH + 1 :]) for name in found]
+        return {name: _length_of(name) for name in found}
+
+    def page(self, tenant: str, limit: int, before: str | None) -> tuple[Sequence[tuple[OpenUpload, int]], str | None]:
+        """Return uploads of a tenant with what has arrived, the newest first, and where the next page begins.
+
+        Args:
+            limit: largest number of uploads.
+            before: only uploads with smaller ids; None for all.
+        """
+        ids = [one for one in reversed(list(self.lengths_of(tenant))) if before is None or one < before]
+        found = []
+        for upload_id in ids[:limit]:
+            with suppress(UploadNotFound, UploadExpired):  # taken or removed meanwhile
+                upload = self.find(tenant, upload_id)
+                found.append((upload, self.parts(upload).end))
+        return found, ids[limit - 1] if len(ids) > limit else None
 
     def parts(self, upload: OpenUpload) -> Parts:
         """Return what has arrived: parts without a gap."""
@@ -128,6 +155,10 @@ class Uploads:
         """Remove an upload. Nobody finds it from the first step on; the keeper removes what a broken call leaves."""
         self._objects.delete(f"{_folder(upload)}/{INFO}")
         self._objects.delete_each(self._objects.keys(f"{_folder(upload)}/"), lambda: None)
+
+
+def _length_of(upload_id: str) -> int:
+    return int(upload_id[UUID_LENGTH + 1 :])
 
 
 def _folder(upload: OpenUpload) -> str:

@@ -36,15 +36,25 @@ async def begin(deps: Dependencies, tenant: str, request: Request) -> OpenUpload
     limit = deps.settings.max_recording_bytes
     if length > limit:
         raise RecordingTooLarge(f"The recording is larger than {limit} bytes, the limit here.")
+    most = deps.limits.of(tenant).open_uploads if deps.keys is not None else 0
     if deps.keys is not None:
-        most = deps.limits.of(tenant).open_uploads
         lengths = await deps.blocking.objects(deps.open_uploads.lengths_of, tenant)
         if most and len(lengths) >= most:
-            detail = f"Your tenant has {len(lengths)} open uploads and may have {most}. Submit or remove them."
-            raise QuotaExceeded(detail, "open_uploads", QUOTA_SECONDS)
-        await deps.limits.require_room(tenant, sum(lengths))
+            raise _too_many(most)
+        await deps.limits.require_room(tenant, sum(lengths.values()))
         await deps.limits.require_audio(tenant, 1.0, request.scope)
-    return await deps.blocking.objects(deps.open_uploads.create, tenant, length, file_name)
+    metadata = request.headers.get("upload-metadata", "")
+    upload = await deps.blocking.objects(deps.open_uploads.create, tenant, length, file_name, metadata)
+    # Others may have begun at the same time, in other processes too. The last one of them sees all, and does not stay.
+    if most and len(await deps.blocking.objects(deps.open_uploads.lengths_of, tenant)) > most:
+        await remove(deps, upload)
+        raise _too_many(most)
+    return upload
+
+
+def _too_many(most: int) -> QuotaExceeded:
+    detail = f"Your tenant may have {most} open uploads at a time. Submit or remove some."
+    return QuotaExceeded(detail, "open_uploads", QUOTA_SECONDS)
 
 
 async def receive(deps: Dependencies, upload: OpenUpload, offset: int, request: Request) -> int:
