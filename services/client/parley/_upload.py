@@ -14,20 +14,27 @@ CHUNK_BYTES = 256 * 1024  # the memory that an upload needs
 
 # Media types by suffix; the server looks at the bytes themselves. `mimetypes` differs between machines.
 MEDIA_TYPES = {
+    ".3gp": "audio/3gpp",
     ".aac": "audio/aac",
     ".aif": "audio/aiff",
+    ".aifc": "audio/aiff",
     ".aiff": "audio/aiff",
     ".amr": "audio/amr",
+    ".awb": "audio/amr-wb",
     ".caf": "audio/x-caf",
     ".flac": "audio/flac",
     ".m4a": "audio/mp4",
+    ".m4b": "audio/mp4",
     ".mka": "audio/x-matroska",
+    ".mkv": "video/x-matroska",
     ".mp3": "audio/mpeg",
     ".mp4": "audio/mp4",
     ".oga": "audio/ogg",
     ".ogg": "audio/ogg",
     ".opus": "audio/ogg",
     ".wav": "audio/wav",
+    ".wave": "audio/wav",
+    ".weba": "audio/webm",
     ".webm": "audio/webm",
     ".wma": "audio/x-ms-wma",
 }

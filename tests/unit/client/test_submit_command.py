@@ -153,6 +153,17 @@ def test_a_file_that_cannot_be_written_is_named(server: ScriptedServer, recordin
     assert "consult.json: Is a directory." in result.stderr
 
 
+def test_turns_of_a_folder_keep_its_subfolders(server: ScriptedServer, tmp_path: Path) -> None:
+    every_submit_ends_as(server, SUCCEEDED)
+    for name in ("monday/visit.WAV", "tuesday/visit.3gp", "visit.mkv"):
+        path = tmp_path / "calls" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"RIFF")
+    assert parley("submit", tmp_path / "calls", "-o", tmp_path / "turns", "--format", "json").exit_code == Exit.OK
+    written = sorted(str(path.relative_to(tmp_path / "turns")) for path in (tmp_path / "turns").rglob("*.json"))
+    assert written == ["monday/visit.json", "tuesday/visit.json", "visit.json"]
+
+
 def test_a_file_name_is_one_line(server: ScriptedServer, tmp_path: Path) -> None:
     every_submit_ends_as(server, SUCCEEDED)
     recording = tmp_path / "two\nlines.wav"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class TurnFiles:
-    """A folder with the turns of each recording in a file."""
+    """A folder with the turns of each recording in a file.
+
+    Attributes:
+        subfolders: where the files of recordings go that come from a subfolder of a submitted folder.
+    """
 
     folder: Path
     format: TurnFormat
+    subfolders: Mapping[Source, Path]
 
     def path(self, recording: Source) -> Path:
-        return self.folder / f"{recording.stem}.{self.format.extension}"
+        subfolder = self.subfolders.get(recording, Path())
+        return self.folder / subfolder / f"{recording.stem}.{self.format.extension}"
 
     async def write(self, parley: AsyncParley, recording: Source, turns: Turns) -> None:
         """Write the turns of a recording."""
@@ -83,7 +89,9 @@ class TurnFiles:
             content = await parley.picture(turns.job_id)
         else:
             content = (await parley.export(turns.job_id, self.format)).encode()
-        await asyncio.to_thread(self.path(recording).write_bytes, content)
+        path = self.path(recording)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(path.write_bytes, content)
 
 
 @dataclass

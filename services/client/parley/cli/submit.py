@@ -109,7 +109,7 @@ def submit(
     sources = [source for _, found in given for source in found]
     repeatable = frozenset(source for text, found in given if Path(text).is_dir() for source in found)
     _require_fitting(sources, transcript, transcribe, one_picture=turns_format is TurnFormat.PNG and not output)
-    turn_files = _turn_files(output, turns_format, sources) if output else None
+    turn_files = _turn_files(output, turns_format, given) if output else None
     terminal = terminal_of(ctx)
     options = SubmitOptions(
         queue=queue,
@@ -188,14 +188,29 @@ def _require_fitting(
         raise typer.BadParameter("--transcript goes with a file. Send it later: `parley transcript ID FILE`.")
 
 
-def _turn_files(folder: Path, turns_format: TurnFormat | None, recordings: Sequence[Source]) -> TurnFiles:
-    """Return the files for the turns. Raises BadParameter if two recordings would share a file."""
+def _turn_files(
+    folder: Path, turns_format: TurnFormat | None, given: Sequence[tuple[str, Sequence[Source]]]
+) -> TurnFiles:
+    """Return the files for the turns. Raises BadParameter if two recordings would share a file.
+
+    Args:
+        folder: where the files are written.
+        turns_format: by default RTTM.
+        given: each argument, with its recordings.
+    """
     if turns_format is TurnFormat.TABLE:
         raise typer.BadParameter("--output writes files; `table` is for the terminal.")
-    files = TurnFiles(folder, turns_format or TurnFormat.RTTM)
-    for path, count in Counter(files.path(recording) for recording in recordings).items():
+    subfolders: dict[Source, Path] = {
+        source: source.parent.relative_to(text)
+        for text, found in given
+        for source in found
+        if isinstance(source, Path) and Path(text).is_dir()
+    }
+    files = TurnFiles(folder, turns_format or TurnFormat.RTTM, subfolders)
+    for path, count in Counter(files.path(source) for _, found in given for source in found).items():
         if count > 1:
-            raise typer.BadParameter(f"{count} recordings would write {path.name}. Rename them or submit them apart.")
+            shown = path.relative_to(folder)
+            raise typer.BadParameter(f"{count} recordings would write {shown}. Rename them or submit them apart.")
     folder.mkdir(parents=True, exist_ok=True)
     return files
 
