@@ -23,7 +23,6 @@ from parley_api.http.errors import LinkNotAllowed
 from parley_api.links import fetching
 from parley_api.links.fetching import LinkFetcher
 from parley_api.links.link import LinkPolicy
-from parley_api.main import create_app
 from parley_audio import DecodeLimits
 from parley_audio.sandbox.confinement import missing
 from parley_audio.sandbox.sandbox import Sandbox
@@ -89,7 +88,7 @@ class Links:
 def app() -> FastAPI:
     """One for all tests, which give it their stores."""
     api = ApiFixture()
-    return create_app(api.settings, api.deps())
+    return api.app()
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from limits.aio.storage import Storage
+from starlette.routing import BaseRoute
 
-from parley_api.main import create_app
+from parley_api.main import RESOURCES, create_app
 from parley_api.runtime.dependencies import Dependencies
 from parley_audio import Probe
 from parley_core.durable_job_store import DurableJobStore
@@ -49,6 +51,9 @@ CONSENT = {
     "until": "2400-01-01T00:00:00.000Z",
 }
 ENGINE = {"name": "scripted", "version": "1", "weights": {}, "parameters": {}, "kernels": {}}
+
+_COMPILED: dict[int, BaseRoute] = {}
+"""The routes of each resource, by the identity of its router."""
 
 
 class ScriptedProbe:
@@ -96,9 +101,22 @@ class ApiFixture:
             rates=self.rates,
         )
 
+    def app(self) -> FastAPI:
+        """The API, with the routes of the first one that was made: FastAPI compiles them at the first request.
+
+        That takes 0.1 s, more than most tests, and the settings of an API do not change its routes.
+        """
+        app = create_app(self.settings, self.deps())
+        routes = app.router.routes
+        for index, route in enumerate(routes):
+            router = getattr(route, "original_router", None)
+            if any(router is resource.router for resource in RESOURCES):
+                routes[index] = _COMPILED.setdefault(id(router), route)
+        return app
+
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-        transport = httpx.ASGITransport(create_app(self.settings, self.deps()))
+        transport = httpx.ASGITransport(self.app())
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7001", headers=headers) as client:
             yield client
 

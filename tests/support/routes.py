@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from parley_api.main import create_app
 from tests.support.api_fixture import ApiFixture
 
 OF_LINKS = "/v1/shared"  # these take a shared link instead of a key
 OPEN_TO_ALL = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 
 
+@cache
 def openapi() -> dict[str, Any]:
-    """Return the document."""
-    api = ApiFixture()
-    document: dict[str, Any] = create_app(api.settings, api.deps()).openapi()
+    """Return the document, which is made once."""
+    document: dict[str, Any] = ApiFixture().app().openapi()
     return document
 
 

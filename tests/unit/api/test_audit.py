@@ -16,7 +16,6 @@ from parley.cli.audit import audit_lines, problems
 from parley_api.http import audit_log
 from parley_api.http.audit_log import AuditLog
 from parley_api.http.audit_trail import ACTIONS, NOT_AUDITED
-from parley_api.main import create_app
 from parley_api.routes import context
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem, succeed
 from tests.unit.api.test_access import bearer, line
@@ -64,7 +63,7 @@ async def job_of_the_north(client: httpx.AsyncClient, api: ApiFixture) -> str:
 
 
 def test_each_call_is_an_event_or_named_as_none(api: ApiFixture) -> None:
-    paths = create_app(api.settings, api.deps()).openapi()["paths"]
+    paths = api.app().openapi()["paths"]
     calls = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert calls == ACTIONS.keys() | NOT_AUDITED
 

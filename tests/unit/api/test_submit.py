@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from parley_api.intake import upload
-from parley_api.main import create_app
 from parley_api.schemas import clean_file_name
 from parley_api.use_cases import submit
 from parley_core.durable_job_store import DurableJobStore
@@ -266,7 +265,7 @@ async def test_a_caller_that_goes_away_leaves_nothing(api: ApiFixture, parts: tu
         "scheme": "http", "root_path": "", "http_version": "1.1", "client": ("127.0.0.1", 1),
         "asgi": {"version": "3.0"},
     }  # fmt: skip
-    await create_app(api.settings, api.deps())(scope, receive, send)
+    await api.app()(scope, receive, send)
     assert sent[0]["status"] == 499
     assert api.empty()
 
