@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from parley_audio import decode
 from parley_core.errors import JobCancelled
 from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import Diarization
-from parley_worker.engines.onnx import models
+from parley_worker.engines.onnx import OnnxEngine, models
 from parley_worker.engines.port import Engine
+from tests.support.checkpoints import PartsInMemory
 
 Waveform = NDArray[np.float32]
+Bounded = Callable[..., Diarization]
 
 RATE = 16_000
 PHASES = [Phase.SEGMENTATION, Phase.EMBEDDING, Phase.CLUSTERING]
@@ -30,9 +33,21 @@ def diarize(engine: Engine, waveform: Waveform, least: int | None = None, most: 
 
 
 @pytest.fixture(scope="module")
-def found(engine: Engine, conversation: Waveform) -> Diarization:
+def bounded(engine: Engine, conversation: Waveform) -> Bounded:
+    """Finds the turns of three readers within bounds. The models, which know no bounds, run once for all tests."""
+    assert isinstance(engine, OnnxEngine)
+    computed = PartsInMemory()
+
+    def found(least: int | None = None, most: int | None = None) -> Diarization:
+        return engine.resume(conversation, SpeakerBounds(least, most), lambda _phase, _share: None, computed)
+
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(bounded: Bounded) -> Diarization:
     """The conversation of three readers, without bounds."""
-    return diarize(engine, conversation)
+    return bounded()
 
 
 def noise(seconds: float, level: float) -> Waveform:
@@ -89,16 +104,14 @@ def test_exclusive_turns_never_overlap_and_are_part_of_the_turns(found: Diarizat
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_the_exact_number_of_speakers_is_honoured(engine: Engine, conversation: Waveform, number: int) -> None:
-    assert len(diarize(engine, conversation, number, number).speakers) == number
+def test_the_exact_number_of_speakers_is_honoured(bounded: Bounded, number: int) -> None:
+    assert len(bounded(number, number).speakers) == number
 
 
-def test_bounds_move_the_number_of_speakers_only_when_it_lies_outside(
-    engine: Engine, conversation: Waveform, found: Diarization
-) -> None:
-    assert len(diarize(engine, conversation, least=4).speakers) >= 4
-    assert len(diarize(engine, conversation, most=2).speakers) == 2
-    assert diarize(engine, conversation, 2, 10) == found
+def test_bounds_move_the_number_of_speakers_only_when_it_lies_outside(bounded: Bounded, found: Diarization) -> None:
+    assert len(bounded(least=4).speakers) >= 4
+    assert len(bounded(most=2).speakers) == 2
+    assert bounded(2, 10) == found
 
 
 def test_more_speakers_than_the_speech_allows_are_not_invented(engine: Engine, conversation: Waveform) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,33 +10,15 @@ from numpy.typing import NDArray
 
 from parley_core.job import Phase, SpeakerBounds
 from parley_worker.engines.base import load_engine
-from parley_worker.engines.checkpoint import NO_CHECKPOINT, Part
+from parley_worker.engines.checkpoint import NO_CHECKPOINT
 from parley_worker.engines.onnx import OnnxEngine
+from tests.support.checkpoints import PartsInMemory
 
 Waveform = NDArray[np.float32]
 
 
 class Interrupted(Exception):  # noqa: N818
     """What a test ends an attempt with."""
-
-
-class PartsInMemory:
-    """Keeps every part, as an object store does."""
-
-    def __init__(self) -> None:
-        self.parts: dict[tuple[str, int], Part] = {}
-        self.computed = 0
-
-    def continued(self, step: str, total: int, compute: Callable[[int], Iterator[Part]]) -> Iterator[Part]:
-        reached = 0
-        while part := self.parts.get((step, reached)):
-            reached = part.end
-            yield part
-        for part in compute(reached):
-            self.parts[step, part.first] = part
-            self.computed += part.end - part.first
-            yield part
-        assert max(part.end for (name, _), part in self.parts.items() if name == step) == total
 
 
 def run(engine: OnnxEngine, waveform: Waveform, checkpoint: PartsInMemory, reports: int | None) -> bool:
@@ -57,22 +39,36 @@ def run(engine: OnnxEngine, waveform: Waveform, checkpoint: PartsInMemory, repor
     return True
 
 
-@pytest.fixture(scope="module")
-def recording(conversation: Waveform) -> Waveform:
-    """Six blocks of the trunk: 2.5 minutes."""
-    return np.concatenate([conversation, conversation[::-1], conversation * np.float32(0.5)])
+@dataclass
+class Runs:
+    """The work of one engine on one recording, undisturbed and in many attempts."""
+
+    engine: OnnxEngine
+    recording: Waveform
+    undisturbed: PartsInMemory
+    disturbed: PartsInMemory
+    attempts: int
 
 
-@pytest.mark.parametrize("name", ["onnx", "onnx-fast"])
-def test_a_run_that_is_broken_off_again_and_again_computes_the_same(recording: Waveform, name: str) -> None:
-    engine = load_engine(name)
+@pytest.fixture(scope="module", params=["onnx", "onnx-fast"])
+def runs(request: pytest.FixtureRequest, conversation: Waveform) -> Runs:
+    """Runs on 1.5 minutes, which are four blocks of the trunk."""
+    engine = load_engine(request.param)
     assert isinstance(engine, OnnxEngine)
-    expected = engine.run_models(recording, lambda *_: None)
-    checkpoint, attempts = PartsInMemory(), 1
-    while not run(engine, recording, checkpoint, reports=3):
+    recording = np.concatenate([conversation, conversation[::-1]])
+    undisturbed, disturbed, attempts = PartsInMemory(), PartsInMemory(), 1
+    run(engine, recording, undisturbed, reports=None)
+    while not run(engine, recording, disturbed, reports=2):
         attempts += 1
-    found = engine.run_models(recording, lambda *_: None, checkpoint)
-    assert attempts > 4
+    return Runs(engine, recording, undisturbed, disturbed, attempts)
+
+
+def test_a_run_that_is_broken_off_again_and_again_computes_the_same_once(runs: Runs) -> None:
+    assert runs.attempts > 4
+    assert runs.disturbed.computed == runs.undisturbed.computed
+    expected = runs.engine.run_models(runs.recording, lambda *_: None, runs.undisturbed)
+    found = runs.engine.run_models(runs.recording, lambda *_: None, runs.disturbed)
+    assert runs.disturbed.computed == runs.undisturbed.computed
     assert expected is not None
     assert found is not None
     for one, other in zip(expected, found, strict=True):
@@ -80,14 +76,7 @@ def test_a_run_that_is_broken_off_again_and_again_computes_the_same(recording: W
             np.testing.assert_array_equal(getattr(one, field), getattr(other, field), strict=True)
 
 
-def test_nothing_that_is_kept_is_computed_again(recording: Waveform) -> None:
-    engine = load_engine("onnx-fast")
-    assert isinstance(engine, OnnxEngine)
-    undisturbed, disturbed = PartsInMemory(), PartsInMemory()
-    run(engine, recording, undisturbed, reports=None)
-    while not run(engine, recording, disturbed, reports=4):
-        pass
-    assert disturbed.computed == undisturbed.computed
-    bounds = SpeakerBounds()
-    turns = engine.resume(recording, bounds, lambda *_: None, disturbed)
-    assert turns == engine.resume(recording, bounds, lambda *_: None, NO_CHECKPOINT)
+def test_the_turns_are_those_of_a_run_without_a_checkpoint(runs: Runs) -> None:
+    found = runs.engine.resume(runs.recording, SpeakerBounds(), lambda *_: None, runs.disturbed)
+    assert found.turns
+    assert found == runs.engine.resume(runs.recording, SpeakerBounds(), lambda *_: None, NO_CHECKPOINT)
