@@ -88,9 +88,10 @@ def fit(observed: Observations) -> Calibration:
 
 def _turns(engine: OnnxEngine, path: Path, inside: Span | None) -> Iterator[tuple[Vector, float, float]]:
     """Yield evidence, right share and seconds of each turn of a recording."""
-    decision = engine.decide(read_audio(path), SpeakerBounds(), lambda _phase, _share: None)
-    if decision is None:
+    heard = engine.run_models(read_audio(path), lambda _phase, _share: None)
+    if heard is None:
         return
+    decision = engine.decide(heard, SpeakerBounds())
     reference = read_rttm(path.with_suffix(".rttm"))
     found = [(segment, _turn(segment)) for segment in frame_segments(decision.active)]
     true_speaker = speaker_mapping(reference, [turn for _, turn in found], inside)

@@ -117,10 +117,10 @@ def _conditions(engine: OnnxEngine, folder: Path) -> dict[str, list[Case]]:
 
 def _cases(engine: OnnxEngine, folder: Path) -> Iterator[Case]:
     for path in labelled(folder):
-        models = engine.run_models(read_audio(path), lambda _phase, _share: None)
-        if models is not None and len(models[1].subsegments):
-            segmentation, embeddings = models
-            decision = Decision(segmentation, embeddings, _speakers(embeddings), SpeakerBounds())
+        heard = engine.run_models(read_audio(path), lambda _phase, _share: None)
+        if heard is not None and len(heard.embeddings.subsegments):
+            found = _speakers(heard.embeddings)
+            decision = Decision(heard.segmentation, heard.embeddings, found, SpeakerBounds())
             yield case_of(read_rttm(path.with_suffix(".rttm")), decision)
 
 

@@ -73,8 +73,8 @@ def _line(engine: OnnxEngine, recordings: Recordings) -> Line:
 def _cases(engine: OnnxEngine, recordings: Recordings) -> Iterator[Case]:
     for path in recordings.paths:
         found = engine.run_models(read_audio(path), lambda _phase, _share: None)
-        if found and len(found[1].subsegments):
-            yield Case(*found, read_rttm(path.with_suffix(".rttm")), recordings.inside)
+        if found and len(found.embeddings.subsegments):
+            yield Case(found.segmentation, found.embeddings, read_rttm(path.with_suffix(".rttm")), recordings.inside)
 
 
 if __name__ == "__main__":

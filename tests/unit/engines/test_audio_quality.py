@@ -13,8 +13,10 @@ from benchmarks.data.audio import SHIPPED
 from benchmarks.data.sounds import hold_music
 from benchmarks.scoring.der import read_rttm
 from parley_core.turns import AudioQuality
+from parley_worker.engines.onnx import OnnxEngine
 from parley_worker.engines.onnx.audio_quality import audio_quality, without_speech
 from parley_worker.engines.onnx.grid import FRAME_HOP, SAMPLE_RATE, frame_seconds
+from parley_worker.engines.onnx.segmentation import IN_A_ROOM, speaker_count
 
 Waveform = NDArray[np.float32]
 RANDOM = np.random.default_rng(1)
@@ -76,6 +78,14 @@ def test_an_unusual_sound_is_named(
     quality = audio_quality(change(conversation), spoken)
     assert code in codes(quality)
     assert quality.needs_review
+
+
+def test_speakers_are_counted_otherwise_under_reverberation(engine: OnnxEngine, conversation: Waveform) -> None:
+    heard = engine.run_models(in_a_room(conversation[: 20 * SAMPLE_RATE]), lambda _phase, _share: None)
+    assert heard is not None
+    expected, count = heard.segmentation.expected, heard.segmentation.count
+    np.testing.assert_array_equal(count, speaker_count(expected, IN_A_ROOM))
+    assert (count != speaker_count(expected)).any()
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 46])

