@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from parley_api.http import cors, docs, error_handlers, openapi
+from parley_api.http.ambiguity import RefuseAmbiguity
 from parley_api.http.audit_trail import AuditMiddleware
 from parley_api.http.connections import RefuseAmbiguousLength
 from parley_api.http.middleware import RequestMiddleware
@@ -103,6 +104,7 @@ def create_app(settings: Settings, deps: Dependencies | None = None) -> FastAPI:
     docs.install(app)
     openapi.install(app, needs_key=deps.keys is not None, max_speakers=settings.max_speakers)
     app.add_middleware(AuditMiddleware, audit=deps.audit)
+    app.add_middleware(RefuseAmbiguity)
     app.add_middleware(RefuseAmbiguousLength, refused=deps.http_metrics.refuse)
     cors.install(app, settings.allowed_origins)
     app.add_middleware(RequestMiddleware, metrics=deps.http_metrics)  # around the others but the next

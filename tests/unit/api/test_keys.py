@@ -31,7 +31,7 @@ NEEDED = {
     ("GET", "deliveries"): Scope.READ, ("POST", "deliveries"): Scope.SUBMIT,
     **{(method, "voiceprints"): Scope.VOICEPRINTS for method in ("GET", "POST", "DELETE")},
     ("GET", "batches"): Scope.READ, ("POST", "batches"): Scope.SUBMIT,
-    **{(method, "uploads"): Scope.SUBMIT for method in ("OPTIONS", "POST", "HEAD", "PATCH", "DELETE")},
+    **{(method, "uploads"): Scope.SUBMIT for method in ("GET", "OPTIONS", "POST", "HEAD", "PATCH", "DELETE")},
     **{(method, "keys"): Scope.ADMIN for method in ("GET", "POST", "DELETE")},
 }  # fmt: skip
 

@@ -245,3 +245,32 @@ def test_a_kind_of_error_that_nobody_foresaw_is_still_a_sentence() -> None:
         "limit",
         "`limit` has a value that is not allowed.",
     )
+
+
+GIVEN_TWICE: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "a parameter": ("/v1/jobs?limit=1&limit=2", []),
+    "a parameter in another spelling": ("/v1/jobs?limit=1&lim%69t=2", []),
+    "a parameter without a value": ("/v1/jobs?state=&state=", []),
+    "the type of the body": ("/v1/jobs", [("Content-Type", "audio/wav"), ("content-type", "application/json")]),
+    "the length of an upload": ("/v1/uploads", [("Upload-Length", "5"), ("Upload-Length", "6")]),
+    "the key": ("/v1/jobs", [("Authorization", "Bearer a"), ("Authorization", "Bearer b")]),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN_TWICE)
+async def test_what_is_given_twice_is_refused(api: ApiFixture, client: httpx.AsyncClient, case: str) -> None:
+    path, headers = GIVEN_TWICE[case]
+    for method in ("GET", "POST"):
+        refused = await client.request(method, path, headers=headers)
+        assert "twice" in str(assert_problem(refused, 422, "invalid_option")["detail"])
+    assert api.empty()
+
+
+async def test_a_body_with_a_coding_is_refused_before_it_is_read(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "audio/flac", "Content-Encoding": "gzip"}
+    refused = await client.post("/v1/jobs", content=AUDIO, headers=headers)
+    assert_problem(refused, 415, "unsupported_media_type")
+    assert refused.headers["accept-encoding"] == "identity"
+    assert api.empty()
+    taken = await client.post("/v1/jobs", content=AUDIO, headers=headers | {"Content-Encoding": "identity"})
+    assert taken.status_code == 202
