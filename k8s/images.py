@@ -32,6 +32,7 @@ BUILT = ROOT / "build" / "images"
 VALUES = BUILT / "values.yaml"
 VERSION = "0.1.0"
 VERSITYGW = "v1.8.0"
+REDIS_WITH_TLS = {"repository": "valkey/valkey", "tag": "8.0-tls"}  # the replacement of the chart's Valkey has none
 IMAGE_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"}
 
 
@@ -112,10 +113,11 @@ def build_stand_ins() -> list[str]:
         "localhost/valkey/valkey:9.1-alpine",
         f"localhost/versity/versitygw:{VERSITYGW}",
         "localhost/python:3.12-slim-bookworm",
+        f"localhost/{REDIS_WITH_TLS['repository']}:{REDIS_WITH_TLS['tag']}",
     ]
     with tempfile.TemporaryDirectory() as context:
         shutil.copy(server, Path(context) / "versitygw")
-        for tag, name in zip(tags, ("redis", "objects", "flush"), strict=True):
+        for tag, name in zip(tags, ("redis", "objects", "flush", "redis-tls"), strict=True):
             file = str(ROOT / "k8s" / "images" / f"Dockerfile.{name}")
             subprocess.run([*builder(), tag, context, "--file", file], check=True)
     return tags

@@ -30,13 +30,17 @@ class Pod:
         self.host, self._folder = service.hosts[number], service.folder / f"pod-{number}"
         self._service = service
         self._running: list[subprocess.Popen[bytes]] = []
-        (self._folder / "data").mkdir(parents=True)
-        write_access_lists(service.config, service.secret, self._folder)
-        for name, text in service.config.items():
+        self.data, self.certificate = self._folder / "data", self._folder / "tls"
+        self.data.mkdir(parents=True)
+        self.configure()
+
+    def configure(self) -> None:
+        """Write what the release mounts."""
+        write_access_lists(self._service.config, self._service.secret, self._folder)
+        for name, text in self._service.config.items():
             self._write("config", name, text)
         for role in ("probe", "replica", "sentinel"):
-            self._write("own", f"{role}-password", service.secret[f"{role}-password"])
-        self.certificate = self._folder / "tls"
+            self._write("own", f"{role}-password", self._service.secret[f"{role}-password"])
         self.renew()
 
     def renew(self) -> None:
@@ -100,18 +104,22 @@ class Service:
     """
 
     def __init__(self, folder: Path, values: Manifest, server: Path, authority: Authority | None = None) -> None:
-        rendered = render(values)
-        self.folder, self.authority = folder, authority
-        self.config: dict[str, str] = rendered.one("ConfigMap", "-redis-config")["data"]
-        self.config["users.acl"] = known_to(server, self.config["users.acl"])
-        self.secret: dict[str, str] = rendered.one("Secret", "-redis")["stringData"]
+        self.folder, self._server = folder, server
+        self.secret: dict[str, str] = render(values).one("Secret", "-redis")["stringData"]
+        self.upgrade(values, authority)
         self.port, self.sentinel_port = free_port(), free_port()
         network = os.getpid() % 250 + 1
         self.hosts = [f"127.{network}.0.{number}" for number in (1, 2, 3)]
-        self._url = environment(rendered.pods()["release-parley-api"])["PARLEY_REDIS_URL"]
         (folder / "bin").mkdir()
         (folder / "bin/redis-server").symlink_to(server.resolve())
         self.pods = {host: Pod(self, number) for number, host in enumerate(self.hosts)}
+
+    def upgrade(self, values: Manifest, authority: Authority | None) -> None:
+        """Take other values of the chart; each pod runs with them once it is configured again."""
+        rendered, self.authority = render(values), authority
+        self.config: dict[str, str] = rendered.one("ConfigMap", "-redis-config")["data"]
+        self.config["users.acl"] = known_to(self._server, self.config["users.acl"])
+        self._url = environment(rendered.pods()["release-parley-api"])["PARLEY_REDIS_URL"]
 
     def start(self) -> None:
         """Start the pods, and wait until they know each other."""

@@ -40,7 +40,7 @@ def test_replacement_images_have_the_names_in_the_chart(monkeypatch: pytest.Monk
         container["image"]
         for part in ("redis", "objects")
         for container in pods[f"release-parley-{part}"]["containers"]
-    }
+    } | {"localhost/valkey/valkey:8.0-tls"}
     for name, text in (("versitygw", "#!/bin/sh\n"), ("build", f'#!/bin/sh\necho "$1" >> {tmp_path}/built\n')):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

@@ -10,17 +10,21 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from parley_core.celery_queue import CeleryJobQueue
+from parley_core.errors import JobStoreUnavailable
 from parley_core.job import dispatch_of
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
 from parley_local.valkey import find_server
-from tests.chart.redis_pods import Service
+from tests.chart.redis_pods import Pod, Service
 from tests.chart.rendering import KEDA, Manifest, render, tool
+from tests.chart.test_tls import tls_server
 from tests.support.access_lists import write_access_lists
+from tests.support.certificates import Authority
 from tests.support.fakes import new_job
 from tests.support.waiting import until
 
 VALUES: Manifest = {"redis": {"mode": "sentinel", "sentinel": {"downAfterMilliseconds": 1000}}}
+TLS: Manifest = {"tls": {"enabled": True, "existingSecret": "given"}}
 NAME = "-redis-ha"
 
 
@@ -38,15 +42,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             pod.kill()
 
 
+def settings(role: str, service: Service) -> Settings:
+    authority = service.pods[service.hosts[0]].certificate / "ca.crt" if service.authority else None
+    return Settings(redis_url=service.url(role), ca_file=authority)
+
+
 def store_as(role: str, service: Service) -> RedisJobStore:
-    return RedisJobStore.from_settings(Settings(redis_url=service.url(role)))
+    return RedisJobStore.from_settings(settings(role, service))
 
 
 def records(service: Service) -> str:
     """Record and publish a job, and return its id."""
     store = store_as("api", service)
     job = store.create(new_job()).job
-    CeleryJobQueue.from_settings(Settings(redis_url=service.url("api"))).publish(dispatch_of(job))
+    CeleryJobQueue.from_settings(settings("api", service)).publish(dispatch_of(job))
     assert store.health()
     return job.id
 
@@ -56,6 +65,20 @@ def works(service: Service) -> bool:
         return bool(records(service))
     except Exception:  # noqa: BLE001 - any error means not yet
         return False
+
+
+def created(store: RedisJobStore) -> str:
+    try:
+        return store.create(new_job()).job.id
+    except JobStoreUnavailable:
+        return ""
+
+
+def replace(pod: Pod) -> None:
+    """Replace a pod by one of the new version."""
+    pod.stop()
+    pod.configure()
+    pod.start()
 
 
 def test_the_first_pod_is_the_first_primary_and_takes_jobs(service: Service) -> None:
@@ -100,6 +123,33 @@ def test_after_a_stop_of_all_pods_there_is_one_primary_with_every_record(service
     # Sentinels may elect a replica while the old primary starts: that there is one primary is promised, not which pod.
     until(lambda: len({service.sentinel(host).sentinel_masters()["parley"]["ip"] for host in service.hosts}) == 1)
     assert store_as("api", service).get(job_id).id == job_id
+
+
+def test_tls_is_switched_on_pod_by_pod_and_no_record_is_lost(tmp_path: Path) -> None:
+    service = Service(tmp_path, VALUES, tls_server())
+    last, *others = (service.pods[host] for host in service.hosts)
+    try:
+        service.start()
+        last.stop()  # an upgrade meets a primary that has to hand over
+        last.start()
+        until(service.whole)
+        before = store_as("api", service)
+        job_ids = [records(service)]
+        service.upgrade(VALUES | TLS, Authority())
+        for pod in reversed(others):
+            replace(pod)
+            until((pod.data / "waiting").exists)
+            if pod is others[-1]:  # the primary has a replica left, and takes a job that this pod does not get
+                until(lambda: job_ids.append(created(before)) or job_ids[-1])
+        replace(last)
+        until(service.whole)
+        job_ids.append(records(service))
+        after = store_as("api", service)
+        assert all(after.get(job_id).id == job_id for job_id in filter(None, job_ids))
+        assert not any((pod.data / "waiting").exists() for pod in service.pods.values())
+    finally:
+        for pod in service.pods.values():
+            pod.kill()
 
 
 def test_the_pods_are_spread_and_a_drain_takes_one_at_a_time() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import httpx
 import pytest
+import yaml
 
+from k8s.images import REDIS_WITH_TLS
 from tests.cluster.conftest import Results
 from tests.cluster.kubernetes import Manifest, Namespace, until
-from tests.cluster.release import Release
+from tests.cluster.release import IMAGES, Release
 from tests.cluster.test_faults import check
 from tests.cluster.test_scaling import keda_ready, values
 
@@ -16,9 +18,15 @@ JOBS = 8
 SECURE: Manifest = {"tls": {"enabled": True}}
 
 
+def redis_with_tls() -> Manifest:
+    """Return values that name a Redis with TLS, where `make images` has built replacements of the upstream images."""
+    replaced = yaml.safe_load(IMAGES.read_text())["images"].get("registry") == "localhost"
+    return {"images": {"redis": REDIS_WITH_TLS}} if replaced else {}
+
+
 def test_tls_is_switched_on_without_losing_a_job(space: Namespace, short: bytes, results: Results) -> None:
     plain, secure = Release(space, "main"), Release(space, "main", secure=True)
-    installed = values(5.0) | {"redis": {"mode": "sentinel"}}
+    installed = values(5.0) | {"redis": {"mode": "sentinel"}} | redis_with_tls()
     plain.install(installed, "--wait", "--timeout", "8m")
     plain.wait_for_api()
     pod = space.ready(plain.component("redis"))[0]

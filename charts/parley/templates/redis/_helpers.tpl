@@ -80,6 +80,11 @@
 redis-cli{{ if .Values.tls.enabled }} --tls --cacert /etc/parley/tls/ca.crt{{ end }}
 {{- end -}}
 
+{{/* The same for servers from before TLS was switched on or off. */}}
+{{- define "parley.redis.otherCli" -}}
+redis-cli{{ if not .Values.tls.enabled }} --tls --insecure{{ end }}
+{{- end -}}
+
 {{/* A command that asks the server of this container as the user `probe`; takes (dict "root" $ "port" 6379). */}}
 {{- define "parley.redis.ping" -}}
 REDISCLI_AUTH=$(cat /etc/parley/own/probe-password) {{ include "parley.redis.cli" .root }}{{ if ne (.port | int) 6379 }} -p {{ .port }}{{ end }} --user probe --no-auth-warning -e ping >/dev/null 2>&1
