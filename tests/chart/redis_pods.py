@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from parley_core.secret_files import with_password, with_sentinel_password
 from tests.chart.rendering import Manifest, environment, render
-from tests.support.access_lists import known_to, write_access_lists
+from tests.support.access_lists import write_access_lists
 from tests.support.api_process import free_port
 from tests.support.certificates import Authority
 from tests.support.waiting import HANG_SECONDS, until
@@ -104,7 +104,7 @@ class Service:
     """
 
     def __init__(self, folder: Path, values: Manifest, server: Path, authority: Authority | None = None) -> None:
-        self.folder, self._server = folder, server
+        self.folder = folder
         self.secret: dict[str, str] = render(values).one("Secret", "-redis")["stringData"]
         self.upgrade(values, authority)
         self.port, self.sentinel_port = free_port(), free_port()
@@ -118,7 +118,6 @@ class Service:
         """Take other values of the chart; each pod runs with them once it is configured again."""
         rendered, self.authority = render(values), authority
         self.config: dict[str, str] = rendered.one("ConfigMap", "-redis-config")["data"]
-        self.config["users.acl"] = known_to(self._server, self.config["users.acl"])
         self._url = environment(rendered.pods()["release-parley-api"])["PARLEY_REDIS_URL"]
 
     def start(self) -> None:

@@ -22,10 +22,9 @@ from parley_core.redis import RedisJobStore, connect
 from parley_core.redis.voiceprints import RedisVoiceprintStore
 from parley_core.settings import Settings
 from parley_core.voiceprints import Consent, NewVoiceprint, Role
-from parley_local.valkey import find_server
 from tests.chart.rendering import render
 from tests.chart.test_tls import tls_server
-from tests.support.access_lists import known_to, write_access_lists
+from tests.support.access_lists import write_access_lists
 from tests.support.api_process import ApiProcess, free_port
 from tests.support.fakes import new_job
 from tests.support.sounds import wav
@@ -40,10 +39,9 @@ VOICEPRINT = NewVoiceprint("voiceprint-1", "clinic", "Dr. Weber", Role.CLINICIAN
 class Server:
     """A Valkey with the access list of the chart."""
 
-    def __init__(self, folder: Path, program: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         rendered = render()
         config = rendered.one("ConfigMap", "-redis-config")["data"]
-        config["users.acl"] = known_to(program, config["users.acl"])
         self.passwords: dict[str, str] = rendered.one("Secret", "-redis")["stringData"]
         self._folder = folder / "passwords"
         lists = write_access_lists(config, self.passwords, folder)
@@ -70,7 +68,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("acl"), find_server())
+    started = Server(tmp_path_factory.mktemp("acl"))
     yield started
     started.valkey.stop()
 
@@ -92,7 +90,7 @@ def test_a_process_sees_at_once_when_a_key_of_its_transitions_is_not_in_the_acce
 
 def test_an_older_server_has_every_transition_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.valkey.find_server", tls_server)
-    older = Server(tmp_path, tls_server())
+    older = Server(tmp_path)
     try:
         store = RedisJobStore.from_settings(Settings(redis_url=SecretStr(older.url("api"))))
         created = store.create(new_job()).job

@@ -24,9 +24,3 @@ def write_access_lists(config: Mapping[str, str], passwords: Mapping[str, str], 
     script = config[SCRIPT].replace("/etc/parley", str(folder)).replace("/run/parley", str(lists))
     subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
     return lists
-
-
-def known_to(server: Path, users: str) -> str:
-    """Return an access list without what this server does not know."""
-    version = subprocess.run([server, "--version"], capture_output=True, check=True).stdout
-    return users.replace(" +client|setinfo", "") if b"=7.0" in version else users
