@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chaos import spans, webhooks
+from chaos.leftovers import reaped
 from chaos.report import markdown, row_of, write_documents, write_json
 from chaos.round import Outcome, run_fault
 from chaos.schedule import Fault, every_fault, scaled
@@ -24,7 +25,8 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{fault.name:45} {fault.description}" for fault in faults))
         return 0
-    outcomes = run(faults, options.seed, options.lanes, options.beside_celery)
+    with reaped():
+        outcomes = run(faults, options.seed, options.lanes, options.beside_celery)
     rows = [row_of(outcome) for outcome in outcomes]
     print(f"\n{markdown(rows)}")
     if options.json:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from chaos import leftovers
+
 RESTART_SECONDS = 0.5  # between the end of a process and its restart
 POLL_SECONDS = 0.05
 
@@ -28,6 +30,8 @@ class Part:
 
     def start(self) -> None:
         self.starts += 1
+        if self._process is not None:
+            leftovers.remove(self._process.pid)
         seed = f"{self._environment.get('FAULTS_SEED', '')}:{self.name}:{self.starts}"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -38,6 +42,7 @@ class Part:
                 stderr=log,
                 start_new_session=True,
             )
+        leftovers.add(self._process.pid)
 
     @property
     def alive(self) -> bool:
@@ -84,6 +89,7 @@ class Part:
         psutil.wait_procs(left, 5)
         if self._process is not None:
             self._process.wait(5)
+            leftovers.remove(self._process.pid)
 
 
 class Supervisor:
