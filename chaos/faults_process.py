@@ -19,6 +19,7 @@ LEASE, RUN = Layout().lease_seconds, Layout().run_seconds
 AFTER_LEASE = 5.0  # seconds for the keeper, the next start, and some load
 DEFAULT_LEASE = 30.0
 STOP_SECONDS = 30  # what is promised for a planned stop
+BACK_SECONDS = 60  # no promise: a start takes 11 s at a load of 30 on two cores
 LONGER_RUN = 1.0  # seconds in the engine, so that a fault finds a busy child
 LIGHT_LOAD = 1.0  # jobs per second, which one worker can do alone: recovery must not include waits in a full queue
 BETWEEN_KILLS = (7.0, 9.0)  # seconds in which a killed worker is back, so that the next fault meets two workers
@@ -117,13 +118,16 @@ def terminate_workers(testbed: Testbed) -> None:
         starts, affected = worker.starts, testbed.running_on(worker)
         worker.terminate()
         testbed.note(affected)
-        wait_for_restart(worker, starts)
+        wait_until_back(testbed, worker, starts)
         testbed.pause(0.5, 1.5)
 
 
-def wait_for_restart(worker: Part, starts: int) -> None:
+def wait_until_back(testbed: Testbed, worker: Part, starts: int) -> None:
+    """Wait until the worker has a job again, as a rollout stops the next pod when the last one is ready."""
     if not until(lambda: worker.starts > starts, STOP_SECONDS):
         raise TimeoutError("a worker did not end after SIGTERM")
+    if not until(lambda: bool(testbed.running_on(worker)), BACK_SECONDS):
+        raise TimeoutError("a worker did no job after a planned stop")
 
 
 def dying(kind: str, steps: str) -> Layout:
@@ -217,7 +221,7 @@ FAULTS = (
     ),
     Fault(
         "worker terminated",
-        "SIGTERM of a busy worker, four times: it gives its jobs back, and no attempt is counted",
+        "SIGTERM of a busy worker, four times, each when the last is back: jobs are given back, uncounted",
         terminate_workers,
         Layout(run_seconds=LONGER_RUN),
         rate=3,
