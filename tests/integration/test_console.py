@@ -445,6 +445,17 @@ def test_a_chosen_theme_stays(visit: Open) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 18, 23)"
 
 
+def test_a_page_comes_back_when_the_server_answers_again(visit: Open) -> None:
+    page = visit("/health")
+    expect(page.get_by_role("heading", name="Health")).to_be_visible()
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Parley").click()
+    expect(page.get_by_role("alert")).to_contain_text("No answer")
+    page.context.set_offline(False)
+    expect(page.get_by_role("button", name="Choose files")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_nothing_is_wider_than_a_phone(visit: Open, shelf: Shelf, said: Conversation) -> None:
     job = shelf.succeeded(said, "a rather long name of a recording from the ward.flac", "one")
     page = visit("/", phone=True)

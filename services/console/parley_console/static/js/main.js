@@ -8,6 +8,7 @@ import { showJob } from "./job/view.js";
 import { showRecordings } from "./recordings/view.js";
 import { showShared } from "./shared/view.js";
 
+const RETRY_MS = 3000; // while the server does not answer
 const JOB_PATH = /^\/v1\/jobs\/([0-9a-fA-F-]{36})\/timeline$/;
 const HEALTH_PATH = `${ROOT}/health`;
 const SHARED_PATH = `${ROOT}/shared`;
@@ -32,12 +33,12 @@ async function show() {
     else if (match) await showJob(main, match[1].toLowerCase(), signal);
     else await showRecordings(main, signal);
   } catch (error) {
-    if (!signal.aborted) await failed(/** @type {any} */ (error));
+    if (!signal.aborted) await failed(/** @type {any} */ (error), signal);
   }
 }
 
-/** @param {any} problem */
-async function failed(problem) {
+/** @param {any} problem @param {AbortSignal} signal */
+async function failed(problem, signal) {
   if (problem.status === 401 && location.pathname !== SHARED_PATH) {
     setKey(null);
     if (await askForKey()) {
@@ -48,6 +49,19 @@ async function failed(problem) {
   const title = problem.title ?? "The page failed";
   const again = h("button.button", { onclick: show }, icon("retry"), "Try again");
   fill(main, h("h1.visually-hidden", {}, title), h("div.problem", { role: "alert" }, icon("warn"), h("div", {}, h("strong", {}, title), problem.message)), h("p.empty", {}, again));
+  if (problem.code === "unreachable") await comeBack(signal);
+}
+
+/** Show the page again as soon as the server answers. @param {AbortSignal} signal */
+async function comeBack(signal) {
+  while (!signal.aborted) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, RETRY_MS);
+      addEventListener("online", resolve, { once: true, signal });
+    });
+    const answers = await fetch(`${ROOT}/livez`, { cache: "no-store", credentials: "omit" }).then((response) => response.ok, () => false);
+    if (answers && !signal.aborted) return show();
+  }
 }
 
 /** @param {string} path */
