@@ -60,7 +60,7 @@ def test_help_costs_at_most_as_much_as_some_starts_of_python() -> None:
 def test_without_the_extra_the_command_says_what_to_install() -> None:
     result = python("-c", "import sys\nsys.modules['typer'] = None\nfrom parley.cli import main\nmain()")
     assert result.returncode == Exit.USAGE
-    assert "pip install 'parley-client[cli]'" in result.stderr
+    assert "pip install './services/client[cli]'" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -66,7 +66,7 @@ def _version(client: Parley) -> Finding:
         detail = f"{client.url} responds with version {version}; this client is {parley.__version__}"
         return Finding("server", Exit.OK, detail)
     detail = f"{client.url} has version {version}, this client {parley.__version__}"
-    advice = f"Install a client of the server's major version: pip install 'parley-client[cli]=={major}.*'"
+    advice = f"In a clone of Parley of version {major}: pip install './services/client[cli]'"
     return Finding("server", Exit.REFUSED, detail, advice)
 
 
