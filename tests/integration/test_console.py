@@ -536,6 +536,25 @@ def test_a_server_with_keys_asks_for_one_and_plays_with_it(
         expect(field).to_be_visible()
 
 
+def test_with_a_key_nothing_is_wider_than_a_phone_and_a_revoked_key_leaves_no_names(
+    visit: Open, shelf: Shelf, said: Conversation, api_settings: Settings, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"default:{hashlib.sha256(b'secret').hexdigest()}\n")
+    shelf.succeeded(said, "A. Patient.flac")
+    with ApiProcess(api_settings, tmp_path / "api.log", PARLEY_API_KEYS_FILE=str(keys)) as server:
+        page = visit("/", phone=True, url=server.url)
+        page.set_viewport_size({"width": 320, "height": 640})
+        page.get_by_label("Key of your department").fill("secret")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("A. Patient.flac")).to_be_visible()
+        expect(page.get_by_role("button", name="Forget key")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        keys.write_text(f"default:{hashlib.sha256(b'another').hexdigest()}\n")
+        expect(page.get_by_label("Key of your department")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("A. Patient.flac")).to_have_count(0)
+
+
 def test_a_shared_link_opens_one_recording_without_a_key_until_it_is_revoked(
     visit: Open, shelf: Shelf, said: Conversation, api_settings: Settings, tmp_path: Path
 ) -> None:

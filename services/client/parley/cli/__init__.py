@@ -14,6 +14,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
-        sys.stderr.write("The `parley` command is not installed. In a clone of Parley: pip install './services/client[cli]'\n")
+        sys.stderr.write(
+            "The `parley` command is not installed. In a clone of Parley: pip install './services/client[cli]'\n"
+        )
         sys.exit(Exit.USAGE)
     app(prog_name="parley")

@@ -85,6 +85,14 @@ export async function json(path, options) {
   return (await call(path, options)).json();
 }
 
+/**
+ * Return what follows a look of a list that failed: the next look, or for a key that is no longer taken the whole page again.
+ * @param {() => void} again
+ */
+export function afterFailure(again) {
+  return (/** @type {any} */ problem) => (problem.status === 401 ? void dispatchEvent(new Event("keyrefused")) : again());
+}
+
 /** @param {string} path @param {any} body @returns {Promise<any>} */
 export function post(path, body) {
   const headers = { "Content-Type": "application/json" };

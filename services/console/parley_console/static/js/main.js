@@ -101,13 +101,14 @@ function showTools() {
     tools,
     h("a.button.quiet", { href: HEALTH_PATH }, "Health"),
     h("a.button.quiet", { href: `${ROOT}/docs`, target: "_blank", rel: "noopener" }, "API"),
-    key() && h("button.button.quiet", { onclick: forget }, icon("key"), "Forget key"),
+    key() && h("button.button.quiet", { onclick: forget }, icon("key"), h("span.tool-name", {}, "Forget key")),
     h("button.button.quiet.icon-only", { onclick: switchTheme, "aria-label": "Light or dark" }, icon("theme")),
   );
 }
 
 document.addEventListener("click", follow);
 addEventListener("popstate", show);
+addEventListener("keyrefused", show);
 addEventListener("hashchange", () => location.pathname === SHARED_PATH && location.hash && show());
 showTools();
 show();

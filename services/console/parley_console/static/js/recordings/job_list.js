@@ -1,6 +1,6 @@
 /** The list of recordings, with filters. It follows jobs that have not ended. */
 
-import { json, ROOT } from "../api.js";
+import { afterFailure, json, ROOT } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { clock, count, nameOf, percent, timeLeft, when } from "../format.js";
 
@@ -77,7 +77,7 @@ export function jobList(signal) {
 
   function again() {
     const busy = page.jobs.some((job) => !job.finished_at);
-    timer = setTimeout(() => (document.hidden ? again() : refresh().catch(again)), busy ? BUSY_MS : IDLE_MS);
+    timer = setTimeout(() => (document.hidden ? again() : refresh().catch(afterFailure(again))), busy ? BUSY_MS : IDLE_MS);
   }
 
   function show() {

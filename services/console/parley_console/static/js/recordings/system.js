@@ -1,6 +1,6 @@
 /** Queues with their workers, and the health of the server. */
 
-import { json, ROOT } from "../api.js";
+import { afterFailure, json, ROOT } from "../api.js";
 import { fill, h } from "../dom.js";
 import { clock, count } from "../format.js";
 import { checkIcon } from "./job_list.js";
@@ -30,7 +30,7 @@ export function systemPanels(signal) {
   }
 
   function again() {
-    timer = setTimeout(() => (document.hidden ? again() : refresh().catch(again)), EVERY_MS);
+    timer = setTimeout(() => (document.hidden ? again() : refresh().catch(afterFailure(again))), EVERY_MS);
   }
 
   signal.addEventListener("abort", () => clearTimeout(timer));
