@@ -52,7 +52,9 @@ class Sentinels:
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\nsentinel failover-timeout {SERVICE} 3000\n"
         )
         with (self._folder / f"sentinel-{port}.log").open("wb") as log:
-            return subprocess.Popen([find_server(), str(config), "--sentinel"], stdout=log, stderr=log)
+            return subprocess.Popen(
+                [find_server(), str(config), "--sentinel", "--set-proc-title", "no"], stdout=log, stderr=log
+            )
 
     def _ask(self, port: int) -> Any:
         """Return a client that waits for a Sentinel on a busy machine. One that is dead refuses the connection."""

@@ -42,7 +42,7 @@ class Valkey:
         command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
         with (self._folder / "valkey.log").open("ab") as log:
             options = (*self._arguments, *access_list(self._folder))
-            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+            self._process = subprocess.Popen([*command, *options, "--set-proc-title", "no"], stdout=log, stderr=log)
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:

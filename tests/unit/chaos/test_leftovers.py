@@ -13,18 +13,20 @@ import pytest
 from tests.support.waiting import until
 
 RUN = """
-import subprocess, sys, time
+import sys, time
 from pathlib import Path
 from chaos.leftovers import reaped
 from chaos.parts import Part
+from tests.support.valkey import Valkey
 
 with reaped():
     folder = Path(sys.argv[1])
     sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
     part = Part("part", sleep, {}, folder / "log")
     part.start()
-    child = subprocess.Popen(sleep)
-    print(part.tree()[0].pid, child.pid, flush=True)
+    server = Valkey(folder)
+    server.start()
+    print(part.tree()[0].pid, server._process.pid, flush=True)
     time.sleep(600)
 """
 
