@@ -34,7 +34,7 @@ PLAIN_STREAMS = frozenset({Container.MP3, Container.AAC, Container.AMR, Containe
 # Seconds of one Opus frame by the configuration in its first byte (RFC 6716, section 3.1, table 2)
 OPUS_SECONDS = (0.01, 0.02, 0.04, 0.06) * 3 + (0.01, 0.02) * 2 + (0.0025, 0.005, 0.01, 0.02) * 4
 
-CLOCKED_CODECS = frozenset({"vorbis", "wmav1", "wmav2"})  # packets do not state their length
+CLOCKED_CODECS = frozenset({"wmav1", "wmav2"})  # packets do not state their length
 OGG_PAGE_BYTES = 27  # head of a page, without its table of lengths
 
 PCM_BYTES = {"u8": 1, "s8": 1, "alaw": 1, "mulaw": 1, "s16": 2, "s24": 3, "s32": 4, "f32": 4, "f64": 8}
@@ -90,7 +90,6 @@ class Tally:
         self._max_seconds = max_seconds
         self._seconds_of = _packet_clock(opened)
         self._time_base = float(opened.stream.time_base)
-        self.counted = 0.0
         self.bytes = 0
         self.packets = 0
         self.pages = 0  # of an Ogg stream, whose packets have the position of their page
@@ -104,8 +103,13 @@ class Tally:
         return int(self._opened.decoder.sample_rate)
 
     @property
+    def counted(self) -> float:
+        """Seconds by the packets' own length, and of the gaps between them."""
+        return self._opened.clock.position
+
+    @property
     def seconds(self) -> float:
-        """Seconds of audio, by the packets' own length or, where they state none, by the container's clock."""
+        """Seconds of audio, as counted or, where packets state no length, by the container's clock."""
         if self._opened.codec not in CLOCKED_CODECS:
             return self.counted
         return max(self.counted, (self._end_time - (self._first_time or 0)) * self._time_base)
@@ -129,7 +133,9 @@ class Tally:
             raise UnreadableRecording(f"The last frame of the recording is cut off. {RESEND}") from error
 
     def _count(self, packet: Any) -> None:
-        self.counted += self._seconds_of(packet)
+        if packet.pts is not None:
+            self._opened.clock.silence_before(packet.pts * self._time_base)
+        self._opened.clock.advance(self._seconds_of(packet))
         self.bytes += packet.size
         self.packets += 1
         if self.last is None:

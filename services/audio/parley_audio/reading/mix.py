@@ -16,6 +16,7 @@ from parley_audio.reading.source import require_plausible
 
 BLOCK_SAMPLES = 16_384  # about a second: large enough that Python's share of the time is small
 FRAMES_BETWEEN_PULLS = 32
+SILENT_SAMPLES = 4096  # in a frame of silence
 
 # Flat within 0.1 dB to 7.0 kHz, aliases below -58 dB from 8.2 kHz and -96 dB from 8.5 kHz, measured with tones.
 # The default (32 taps, cutoff 0.97) lets 8.2 kHz through at -15 dB.
@@ -44,11 +45,19 @@ class Mixer:
             yield from self.finish()
             self._graph = _graph(*form, mix=None if self._apart else self._mix_of(form[-1]))
             self._format = form
-        frame.pts = None  # gaps and jumps of the clock are no sound
+        frame.pts = None  # clock.py finds the gaps; the filter would move sound where timestamps are wrong
         self._graph.push(frame)
         self._waiting += 1
         if self._waiting >= FRAMES_BETWEEN_PULLS:
             yield from self._pull()
+
+    def push_silence(self, seconds: float, like: Any) -> Iterator[NDArray[np.float32]]:
+        """Take silence in the format of a frame and yield the blocks that are ready. Raises as `push` does."""
+        left = round(seconds * like.sample_rate)
+        while left > 0:
+            frame = _silent_frame(like, min(left, SILENT_SAMPLES))
+            left -= frame.samples
+            yield from self.push(frame)
 
     def finish(self) -> Iterator[NDArray[np.float32]]:
         """Yield what the filter holds back, and forget it."""
@@ -72,6 +81,16 @@ class Mixer:
                 return
             samples = block.to_ndarray()
             yield samples if self._apart else samples.reshape(-1)
+
+
+def _silent_frame(like: Any, samples: int) -> Any:
+    """Return silence in the format of another frame; 8-bit samples have no sign."""
+    frame = av.AudioFrame(like.format, like.layout, samples)
+    frame.sample_rate = like.sample_rate
+    rest = b"\x80" if like.format.name in {"u8", "u8p"} else b"\0"
+    for plane in frame.planes:
+        plane.update(rest * plane.buffer_size)
+    return frame
 
 
 def _graph(sample_rate: int, sample_format: str, layout: str, channels: int, mix: str | None) -> Any:

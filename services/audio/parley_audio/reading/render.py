@@ -17,7 +17,15 @@ from parley_audio.container import Container
 from parley_audio.limits import SAMPLE_RATE
 from parley_audio.reading.mix import Mixer
 from parley_audio.reading.polarity import ChannelMeter
-from parley_audio.reading.source import Source, empty_recording, open_source, packets, ticks, too_long
+from parley_audio.reading.source import (
+    Source,
+    allow_next_step,
+    empty_recording,
+    open_source,
+    packets,
+    ticks,
+    too_long,
+)
 from parley_core.errors import UnreadableRecording
 
 MAX_LOST_SHARE = 0.1  # of the packets: a scratch is filled with silence, a ruin is refused
@@ -27,7 +35,7 @@ def render(source: int, sink: int, container: str, max_seconds: float) -> dict[s
     """Write the recording to `sink` as float32, mono, 16 kHz, -1 to 1; return the number of samples.
 
     The channels are averaged. If that cancels them (polarity.py), a second pass writes a mix that keeps the speech.
-    Packets that do not decode become silence of their length, so that times stay right.
+    Gaps and packets that do not decode become silence of their length, so that times are those of a player.
 
     Raises:
         EmptyRecording: no sample came out.
@@ -93,6 +101,7 @@ class Decoding:
     def __init__(self, opened: Source, mixer: Mixer, meter: ChannelMeter | None = None) -> None:
         self._opened = opened
         self._context = opened.decoder
+        self._clock = opened.clock
         self._mixer = mixer
         self._meter = meter
         self._packets = 0
@@ -121,14 +130,19 @@ class Decoding:
             yield from self._silence(packet)
             return
         for frame in frames:
+            for block in self._mixer.push_silence(self._clock.silence_before(frame.time), frame):
+                allow_next_step()  # a gap of ten minutes takes as long as ten minutes of sound
+                yield block
             if self._meter is not None:
                 self._meter.add(frame)
             yield from self._mixer.push(frame)
+            self._clock.advance(frame.samples / frame.sample_rate)
 
     def _silence(self, packet: Any) -> Iterator[NDArray[np.float32]]:
         if packet is None:
             return
         self._lost += 1
         yield from self._mixer.finish()
-        seconds = float(max(0, ticks(packet)) * self._opened.stream.time_base)
-        yield np.zeros(min(round(seconds * SAMPLE_RATE), SAMPLE_RATE), np.float32)
+        seconds = min(float(max(0, ticks(packet)) * self._opened.stream.time_base), 1.0)
+        self._clock.advance(seconds)
+        yield np.zeros(round(seconds * SAMPLE_RATE), np.float32)

@@ -19,6 +19,7 @@ from av.codec import CodecContext
 from av.stream import Discard
 
 from parley_audio.container import Container
+from parley_audio.reading.clock import Clock
 from parley_audio.reading.layout import check_layout
 from parley_audio.reading.recording import RecordingFile, size_of
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
@@ -46,11 +47,12 @@ RESEND = "Send the original again."
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open container, its one audio stream that is read, its decoder, and how many packets it may have."""
+    """An open container, its one audio stream that is read, its decoder and clock, and how many packets it may have."""
 
     container: Any
     stream: Any
     decoder: Any
+    clock: Clock
     most_packets: int
 
     @property
@@ -71,17 +73,18 @@ def open_source(descriptor: int, container: Container, max_seconds: float) -> It
             also for FFmpeg errors inside the context.
     """
     most_packets = int(max_seconds * PACKETS_PER_SECOND) + size_of(descriptor) // PACKET_BYTES + STEP_PACKETS
-    _allow_next_step()
+    allow_next_step()
     try:
         check_layout(descriptor, container)
         with damage_named(), closing(_open(descriptor, container)) as opened:
             stream = _audio_stream(opened)
-            yield Source(opened, stream, _decoder(stream), most_packets)
+            yield Source(opened, stream, _decoder(stream), Clock.of(container, opened, stream), most_packets)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _allow_next_step() -> None:
+def allow_next_step() -> None:
+    """Give this process `STEP_CPU_SECONDS` of processor time from now on."""
     signal.setitimer(signal.ITIMER_PROF, STEP_CPU_SECONDS)
 
 
@@ -153,7 +156,7 @@ def packets(source: Source) -> Iterator[Any]:
     try:
         for number, packet in enumerate(source.container.demux(source.stream)):
             if number % STEP_PACKETS == 0:
-                _allow_next_step()
+                allow_next_step()
             if number > source.most_packets:
                 raise UnreadableRecording(
                     f"The recording has more than {source.most_packets} packets, the limit here. "
