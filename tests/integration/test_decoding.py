@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from parley_audio import SAMPLE_RATE, DecodeLimits, decode, probe
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
+from tests.support.bombs import riff_chunk
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
 from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, encoded, tone
 from tests.support.unconfined import unconfined
@@ -124,6 +125,13 @@ def test_a_wav_that_was_piped_has_no_length_in_its_header(file: Path) -> None:
     file.write_bytes(wav_that_claims(16_000, 0xFFFF_FFFF))
     assert probe(file).seconds == pytest.approx(1)
     assert len(decode(file)) == SAMPLE_RATE
+
+
+def test_a_tag_that_is_no_utf_8_does_not_keep_a_recording_out(file: Path) -> None:
+    whole, tag = pcm(1.0), riff_chunk(b"LIST", b"INFO" + riff_chunk(b"INAM", "Gespräch".encode("latin-1")))
+    file.write_bytes(whole[:36] + tag + whole[36:])
+    assert probe(file).seconds == pytest.approx(1)
+    assert decode(file).any()
 
 
 CUT = {"flac": flac(3), "m4a": m4a(3), "wav": pcm(3)} | {

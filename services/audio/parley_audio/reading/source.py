@@ -107,6 +107,7 @@ def _open(descriptor: int, container: Container) -> Any:
         RecordingFile(descriptor),
         format=container.demuxer,
         buffer_size=READ_BYTES,
+        metadata_errors="replace",  # tags count for nothing, and old programs write them in Latin-1
         container_options={"protocol_whitelist": "none", "codec_whitelist": names, "enable_drefs": "0"},
     )
 
