@@ -73,7 +73,7 @@ async def opened_link(
         raise Unauthenticated("Send the link: `Authorization: Bearer ps_...`.")
     try:
         share = await deps.blocking.objects(deps.shares.find, credentials.credentials)
-        job = await deps.blocking.store(deps.store.get, share.job_id)
+        job = await deps.blocking.look_up(deps.store.get, share.job_id)
         if job.state is not JobState.SUCCEEDED:
             raise UnknownLink("This link opens nothing: its recording has no turns.")
     except (UnknownLink, JobNotFound, JobPurged) as error:

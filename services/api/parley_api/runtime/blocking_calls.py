@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from parley_core.errors import JobStoreUnavailable
+from parley_core.storage.remote import WAIT_SECONDS
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ class BlockingCalls:
                 )
         except TimeoutError as error:
             raise JobStoreUnavailable("Redis did not answer in time.") from error
+
+    async def look_up(self, call: Callable[..., T], *arguments: object) -> T:
+        """Call the job store, which asks the object store where Redis does not answer: wait for both, one by one."""
+        return await self.store(call, *arguments, deadline=self._deadline + WAIT_SECONDS)
 
     async def objects(self, call: Callable[..., T], *arguments: object) -> T:
         """Call the object store, or the job store where it changes both stores: each has deadlines of its own."""

@@ -16,7 +16,7 @@ async def find(deps: Dependencies, tenant: str, job_id: str) -> Job:
         JobPurged: it was deleted.
         JobStoreUnavailable: Redis does not answer, and the object store does not know the job's state either.
     """
-    job = await deps.blocking.store(deps.store.get, require_id(job_id))
+    job = await deps.blocking.look_up(deps.store.get, require_id(job_id))
     if job.tenant != tenant:
         raise JobNotFound("There is no job with this id.")
     return job
