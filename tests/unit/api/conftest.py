@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -24,3 +25,11 @@ def api() -> ApiFixture:
 async def client(api: ApiFixture) -> AsyncIterator[httpx.AsyncClient]:
     async with api.client() as client:
         yield client
+
+
+@pytest.fixture
+def within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test begin at the twentieth second of a minute: rates are counted from minute to minute."""
+    now = time.time
+    ahead = 20 - now() % 60
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)

@@ -222,6 +222,7 @@ async def test_a_server_that_shares_nothing_says_so(keyed: ApiFixture) -> None:
         assert_problem(await client.post(path, json={"seconds": 600}, headers=bearer("n")), 409, "sharing_off")
 
 
+@pytest.mark.usefixtures("within_a_minute")
 async def test_readers_of_a_link_do_not_use_up_the_rate_of_the_tenant(keyed: ApiFixture) -> None:
     keyed.settings = keyed.settings.model_copy(update={"tenant_requests_per_minute": 6})
     async with keyed.client() as client:

@@ -17,7 +17,7 @@ from parley_core.settings import Settings
 from tests.support.api_fixture import AUDIO, ApiFixture, assert_problem, succeed
 from tests.support.valkey import Valkey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("within_a_minute")]
 
 NORTH, SOUTH = ({"Authorization": f"Bearer {tenant}"} for tenant in ("north", "south"))
 RAW = {"Content-Type": "audio/flac"}
