@@ -136,6 +136,11 @@ def batch_folder(tenant: str) -> str:
     return f"{BATCHES}/{tenant_folder(tenant)}"
 
 
+def folders_of_days(folders: Sequence[str]) -> list[str]:
+    """Return those folders in a tenant's folder that hold batches: one for each day."""
+    return [folder for folder in folders if not folder.endswith(f"/{DELIVERIES}")]
+
+
 def batch_key(tenant: str, batch_id: str) -> str:
     """Return where a batch is kept."""
     return f"{batch_folder(tenant)}/{day_of(batch_id)}/{batch_id}.json"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from parley_core.batches import BATCHES, DELIVERIES, batch_from_json
+from parley_core.batches import BATCHES, DELIVERIES, batch_from_json, folders_of_days
 from parley_core.durable_job_store import DurableJobStore
 from parley_core.job_id import made_at
 from parley_core.logs import get_logger
@@ -39,8 +39,7 @@ class BatchCollector:
         """
         removed = 0
         for tenant in self._objects.folders(BATCHES):
-            days = (folder for folder in self._objects.folders(tenant) if not folder.endswith(f"/{DELIVERIES}"))
-            for day in days:
+            for day in folders_of_days(self._objects.folders(tenant)):
                 for key in self._objects.keys(f"{day}/"):
                     note_progress()
                     removed += self._remove_if_over(key)

@@ -11,7 +11,6 @@ from itertools import islice
 
 from parley_api.http.errors import BatchNotFound
 from parley_core.batches import (
-    DELIVERIES,
     Batch,
     OpenBatch,
     batch_deliveries,
@@ -22,6 +21,7 @@ from parley_core.batches import (
     batch_from_json,
     batch_key,
     batch_to_json,
+    folders_of_days,
     open_batch_to_json,
 )
 from parley_core.deliveries import Delivery, DeliveryState
@@ -101,9 +101,7 @@ class Batches:
         return found, ids[limit - 1] if len(ids) > limit else None
 
     def _newest(self, tenant: str, before: str | None) -> Iterator[str]:
-        for folder in sorted(self._objects.folders(batch_folder(tenant)), reverse=True):
-            if folder.endswith(f"/{DELIVERIES}"):
-                continue
+        for folder in sorted(folders_of_days(self._objects.folders(batch_folder(tenant))), reverse=True):
             if before is not None and folder.rpartition("/")[2] > day_of(before):
                 continue
             names = [key.rpartition("/")[2].removesuffix(".json") for key in self._objects.keys(f"{folder}/")]

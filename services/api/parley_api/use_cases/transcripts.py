@@ -33,7 +33,7 @@ async def store_transcript(deps: Dependencies, job: Job, body: bytes, name: Tran
     require_within(transcript, job.recording.seconds)
     await deps.blocking.objects(deps.recordings.put, key, transcript.to_json())
     try:
-        await deps.blocking.store(deps.store.get, job.id)
+        await deps.blocking.look_up(deps.store.get, job.id)
     except JobPurged:
         await deps.blocking.objects(deps.recordings.delete, key)
         raise
@@ -56,7 +56,7 @@ async def request_words(deps: Dependencies, job: Job) -> Job:
     if found is not None and found.error_code is None and job.words_request is None:
         return job
     await deps.blocking.store(deps.words_requests.request, job.id)
-    return await deps.blocking.store(deps.store.get, job.id)
+    return await deps.blocking.look_up(deps.store.get, job.id)
 
 
 async def words_of(deps: Dependencies, job: Job, result: CorrectedResult) -> tuple[SpokenWord, ...] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -16,8 +16,8 @@ from redis import Redis
 from parley_core.errors import JobNotRetryable, JobNotSucceeded, JobPurged, LeaseLost
 from parley_core.job import Dispatch, Job, Lease, Phase, Queue
 from parley_core.redis.connection import connect
-from parley_core.redis.record import dump, job_from, limits_from
-from parley_core.redis.scripts import Scripts
+from parley_core.redis.record import fields_of_transcription, job_from, limits_from
+from parley_core.redis.scripts import Scripts, in_pairs
 from parley_core.settings import Settings
 from parley_core.transcript import Transcription
 
@@ -93,7 +93,5 @@ class RedisWordsRequests:
         Args:
             nonce: of the attempt; empty gives the request up, whoever has it.
         """
-        text = dump(asdict(found))
-        return bool(
-            self._run("answer_words", job_id, nonce, found.audio_seconds, found.error_code or "", text) != "missing"
-        )
+        fields = in_pairs(fields_of_transcription(found))
+        return bool(self._run("answer_words", job_id, nonce, *fields) != "missing")

@@ -7,7 +7,7 @@ is committed, and only the newest attempt can commit.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -24,7 +24,6 @@ from parley_core.errors import (
     JobCancelled,
     ObjectStoreUnavailable,
     ParleyError,
-    UnreadableRecording,
 )
 from parley_core.job import Failure, Job, JobState, Lease, Phase, ResultSummary, after_failure
 from parley_core.logs import get_logger
@@ -36,12 +35,15 @@ from parley_worker.attempt.checkpoint import StoredCheckpoint
 from parley_worker.attempt.lease_renewal import PHASE_SHARES, SHARES_WITH_WORDS, LeaseRenewal
 from parley_worker.attempt.peaks import peaks_of
 from parley_worker.attempt.retry import (
+    START_WAIT_SECONDS,
     STORE_ERRORS,
+    STORE_WAIT_SECONDS,
     SoftLimitReached,
     retry_ignoring_soft_limit,
     retry_while_unavailable,
 )
 from parley_worker.attempt.stopping import WorkerStopping
+from parley_worker.attempt.stored_recording import stored_recording
 from parley_worker.dependencies import Dependencies
 from parley_worker.engines.checkpoint import ResumableEngine
 from parley_worker.engines.port import Engine
@@ -49,8 +51,6 @@ from parley_worker.engines.port import Engine
 if TYPE_CHECKING:
     from parley_worker.attempt.transcription import AttemptTranscription
 
-START_WAIT_SECONDS = 300.0  # for the job store; leaves the rest of the soft limit for the work
-STORE_WAIT_SECONDS = 120.0  # for the object store, with a finished result in memory
 GIVE_BACK_WAIT_SECONDS = 5.0  # for the job store; a stopping worker has little time, and the lease ends by itself
 
 Waveform = NDArray[np.float32]
@@ -188,11 +188,7 @@ class _Attempt:
     def _decode(self) -> tuple[Waveform, Levels | None]:
         """Return the waveform, and the levels of the channels if the job names its channels."""
         channels = len(self._job.options.channels)
-        with ExitStack() as stack:
-            try:
-                path = stack.enter_context(self._deps.recordings.fetch(self._job.recording.key))
-            except KeyError:
-                raise UnreadableRecording("The stored recording is gone.") from None
+        with stored_recording(self._deps.recordings, self._job) as path:
             levels = self._deps.levels(path, channels) if channels else None
             return self._deps.decode(path), levels
 

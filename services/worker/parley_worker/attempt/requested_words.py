@@ -13,7 +13,6 @@ from parley_core.errors import (
     AttemptEnded,
     ParleyError,
     TranscriptionTimedOut,
-    UnreadableRecording,
     UnusableTranscription,
 )
 from parley_core.job import Job, Lease
@@ -22,17 +21,17 @@ from parley_core.recording import words_key
 from parley_core.transcript import Transcription
 from parley_worker.attempt.lease_renewal import SHARES_OF_WORDS, LeaseRenewal
 from parley_worker.attempt.retry import (
+    START_WAIT_SECONDS,
     STORE_ERRORS,
+    STORE_WAIT_SECONDS,
     SoftLimitReached,
     retry_ignoring_soft_limit,
     retry_while_unavailable,
 )
 from parley_worker.attempt.stopping import WorkerStopping
+from parley_worker.attempt.stored_recording import stored_recording
 from parley_worker.attempt.transcription import AttemptTranscription, Transcribed
 from parley_worker.dependencies import Dependencies
-
-STORE_WAIT_SECONDS = 120.0  # for the object store, with words in memory
-START_WAIT_SECONDS = 300.0  # for the job store
 
 log = get_logger(__name__)
 
@@ -91,11 +90,8 @@ def _transcribe(job: Job, lease: Lease, deps: Dependencies) -> Transcription:
     requests, result = deps.words_requests, job.result
     assert requests is not None and result is not None, "only such a request starts"
     with LeaseRenewal(requests, lease, deps.settings, deps.stopping, SHARES_OF_WORDS) as renewal:
-        try:
-            with deps.recordings.fetch(job.recording.key) as path:
-                waveform = deps.decode(path)
-        except KeyError:
-            raise UnreadableRecording("The stored recording is gone.") from None
+        with stored_recording(deps.recordings, job) as path:
+            waveform = deps.decode(path)
         transcription = AttemptTranscription(
             deps.recogniser(), deps.recordings, job, waveform, deps.settings, resumed=True
         )

@@ -11,6 +11,8 @@ from parley_core.logs import get_logger
 
 FIRST_PAUSE = 0.1  # seconds: most outages are a dropped connection
 LONGEST_PAUSE = 1.0  # seconds: the longest time for which a worker overlooks that the store is back
+START_WAIT_SECONDS = 300.0  # for the job store; leaves the rest of the soft limit for the work
+STORE_WAIT_SECONDS = 120.0  # for the object store, with finished work in memory
 STORE_ERRORS = (JobStoreUnavailable, JobStoreUnusable, JobStoreFull, ObjectStoreUnavailable)
 
 T = TypeVar("T")
