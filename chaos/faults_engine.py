@@ -20,14 +20,11 @@ from chaos.system import Layout
 from chaos.testbed import Testbed
 from parley_core.job import MAX_ATTEMPTS, Job, Phase
 
-MINUTES = 30  # of a recording
-STOPS = 40
-KILLS = 20  # a job has four attempts, so these need seven recordings
+LONG, SHORT = 240, 30  # minutes of a recording
 WAITING = 3  # jobs that may be interrupted, so that both workers always have one
-BUSY_SECONDS = 240  # a job whose last attempt runs is spared until its end
-END_SECONDS = 240  # of the first, undisturbed recording
-BETWEEN_STOPS = (0.5, 2.5)  # seconds
-BETWEEN_KILLS = (4.0, 9.0)  # seconds: a job must not use up its attempts before most of its work is done
+END_SHARE = 8 / 60  # of a recording's length: an attempt that nothing disturbs has ended by then, on a busy machine too
+BETWEEN_STOPS = (0.5, 2.5)  # seconds, in recordings of 30 minutes
+BETWEEN_KILLS = (4.0, 9.0)  # the same: a job must not use up its attempts before most of its work is done
 REPEATED_BOUND = 0.05  # of a recording's engine work, 95th percentile
 IN_ENGINE = (Phase.SEGMENTATION, Phase.EMBEDDING)
 LAYOUT = Layout(apis=1, workers=2, concurrency=1, engine="chaos.noting_engine:NotingEngine")
@@ -38,21 +35,24 @@ def interrupt_workers(
     times: int,
     pause: tuple[float, float],
     spared: Callable[[Job], bool],
+    minutes: int,
 ) -> Callable[[Testbed], None]:
     """Interrupt computing workers one after the other.
 
     Args:
         interrupt: ends a worker.
         times: number of interruptions.
-        pause: shortest and longest time before each, in seconds.
+        pause: shortest and longest time before each, in seconds, in recordings of 30 minutes.
         spared: jobs that may not be interrupted.
+        minutes: length of each recording.
     """
+    patience, longer = END_SHARE * 60 * minutes, minutes / SHORT
 
     def inject(testbed: Testbed) -> None:
         testbed.load.finish(at_least=WAITING)
         caller = Caller(testbed.system.urls, testbed.load.ledger, random.Random(0), testbed.system.receiver.url)
-        recording = conversation(MINUTES * 60)
-        wait_for_the_first_end(testbed)
+        recording = conversation(minutes * 60)
+        wait_for_the_first_end(testbed, patience)
 
         def computing() -> list[Part]:
             while sum(not spared(job) for job in testbed.system.unfinished()) < WAITING:
@@ -60,29 +60,34 @@ def interrupt_workers(
             return computing_workers(testbed, spared)
 
         for _ in range(times):
-            testbed.pause(*pause)
-            interrupt(testbed, testbed.rng.choice(wait_for(computing)))
+            testbed.pause(*(longer * seconds for seconds in pause))
+            interrupt(testbed, testbed.rng.choice(wait_for(computing, patience)))
             testbed.note()
+        until(lambda: not testbed.system.unfinished(), WAITING * patience)
         caller.close()
 
     return inject
 
 
-def wait_for_the_first_end(testbed: Testbed) -> None:
+def wait_for_the_first_end(testbed: Testbed, seconds: float) -> None:
     """Let the first recordings end undisturbed: their turns are those that all others must have."""
-    if not until(lambda: any(job.state.terminal for job in every_job(testbed.system)), END_SECONDS):
+    if not until(lambda: any(job.state.terminal for job in every_job(testbed.system)), seconds):
         raise TimeoutError("no recording ended without a disturbance")
 
 
-def wait_for(computing: Callable[[], list[Part]]) -> list[Part]:
-    """Return computing workers once there are any. Raises TimeoutError."""
+def wait_for(computing: Callable[[], list[Part]], seconds: float) -> list[Part]:
+    """Return computing workers once there are any: a job whose last attempt runs is spared until its end.
+
+    Raises:
+        TimeoutError: none computes in this time.
+    """
     found: list[Part] = []
 
     def look() -> bool:
         found[:] = computing()
         return bool(found)
 
-    if not until(look, BUSY_SECONDS):
+    if not until(look, seconds):
         raise TimeoutError("no worker computes")
     return found
 
@@ -139,26 +144,38 @@ def _turns(url: str, job: Job) -> Any:
     return httpx.get(f"{url}/v1/jobs/{job.id}/turns", timeout=30).raise_for_status().json()["turns"]
 
 
-FAULTS = (
-    Fault(
-        "real engine, workers killed",
-        f"SIGKILL of a worker that computes recordings of {MINUTES} minutes, {KILLS} times: equal turns",
-        interrupt_workers(kill, KILLS, BETWEEN_KILLS, spared=lambda job: len(job.attempts) >= MAX_ATTEMPTS),
+def killed(name: str, minutes: int, times: int) -> Fault:
+    """Return the fault of workers that are killed. A job has four attempts, so three kills need a recording."""
+    return Fault(
+        name,
+        f"SIGKILL of a worker that computes recordings of {minutes} minutes, {times} times: equal turns",
+        interrupt_workers(kill, times, BETWEEN_KILLS, lambda job: len(job.attempts) >= MAX_ATTEMPTS, minutes),
         LAYOUT,
         jobs=WAITING,
         rate=0.5,
-        recording=lambda: conversation(MINUTES * 60),
+        recording=lambda: conversation(minutes * 60),
         check=check,
-    ),
-    Fault(
-        "real engine, workers stopped",
-        f"SIGTERM of a worker that computes recordings of {MINUTES} minutes, {STOPS} times: equal turns, one attempt",
-        interrupt_workers(stop, STOPS, BETWEEN_STOPS, spared=lambda _: False),
+    )
+
+
+def stopped(name: str, minutes: int, times: int) -> Fault:
+    """Return the fault of workers that are stopped on purpose."""
+    return Fault(
+        name,
+        f"SIGTERM of a worker that computes recordings of {minutes} minutes, {times} times: equal turns, one attempt",
+        interrupt_workers(stop, times, BETWEEN_STOPS, lambda _: False, minutes),
         LAYOUT,
-        most_executions=STOPS,  # every start is one, and no stop counts as an attempt
+        most_executions=times,  # every start is one, and no stop counts as an attempt
         jobs=WAITING,
         rate=0.5,
-        recording=lambda: conversation(MINUTES * 60),
+        recording=lambda: conversation(minutes * 60),
         check=check_stops,
-    ),
+    )
+
+
+FAULTS = (
+    killed("real engine, workers killed", SHORT, 40),
+    stopped("real engine, workers stopped", SHORT, 40),
+    killed("real engine, workers killed, 4 hours", LONG, 10),
+    stopped("real engine, workers stopped, 4 hours", LONG, 20),
 )
