@@ -62,7 +62,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     sums = {
         name: sum(row[name] for row in rows) for name in ("accepted", "lost", "committed_twice", "manual_interventions")
     }
-    traced = _sums(rows, "spans", ("attempts", "missing", "surplus"))
+    traced = _sums(rows, "spans", ("attempts", "missing", "surplus", "superseded"))
     delivered = _sums(rows, "deliveries", ("ends", "missing", "again"))
     total = (
         f"| **all** | **{sums['accepted']}** | **{sums['lost']}** | **{sums['committed_twice']}** | | "
@@ -85,7 +85,7 @@ def _line(row: dict[str, Any]) -> str:
 def _sums(rows: Sequence[dict[str, Any]], what: str, names: Sequence[str]) -> dict[str, int]:
     """Return the sums of these counts over the rows that have them."""
     counted = [row[what] for row in rows if row.get(what)]
-    return {name: sum(one[name] for one in counted) for name in names}
+    return {name: sum(one.get(name, 0) for one in counted) for name in names}
 
 
 def write_json(rows: Sequence[dict[str, Any]], seed: str, path: Path) -> None:
@@ -126,6 +126,8 @@ end to that of the jobs that were running, to the record of the jobs accepted me
 `/metrics` equal the record exactly.
 **Attempts with a span**: the keeper sends one trace per job to a collector. After each fault every attempt that the
 record counts has one span, every run has one, all are in the trace of their job, and there are no others.
+"Superseded" are attempts beside the one of the end, since Redis had lost the claim of that one: their spans have
+another name.
 **Ends delivered**: each job names a receiver of webhooks, whose first answer is an error. After each fault every
 end has arrived at least once, with an id of its own, signed, with the same body each time, and nothing else has.
 "Again" are deliveries of an end that had arrived before.

@@ -17,6 +17,7 @@ from parley_core.job import Job
 from tests.support.collector import Span
 
 CELERY_SPAN = "run/parley.diarize"  # as the stock instrumentation of Celery names it
+SUPERSEDED = "superseded attempt"
 JOB = "parley.job.id"
 SENT_SECONDS = 90.0  # a keeper that dies while it sends leaves its traces claimed for 30 s
 STOCK_BATCH_SECONDS = 6.0  # the stock exporter sends every 5 s
@@ -32,6 +33,7 @@ class SpanCounts:
         missing: attempts without a span.
         surplus: different spans beyond the attempts of their job.
         sent_again: spans that arrived more than once with the same id.
+        superseded: spans of attempts that ran beside the one that the end names, since Redis had lost its claim.
     """
 
     attempts: int
@@ -39,6 +41,7 @@ class SpanCounts:
     missing: int
     surplus: int
     sent_again: int
+    superseded: int = 0
 
     def as_json(self) -> dict[str, int]:
         return asdict(self)
@@ -72,7 +75,7 @@ def check_spans(system: System, jobs: Sequence[Job], other_record: bool = False)
     if system.celery_collector:
         time.sleep(STOCK_BATCH_SECONDS)
         celery = count_spans(jobs, system.celery_collector.spans(), CELERY_SPAN)
-    counts = count_spans(jobs, spans)
+    counts = replace(count_spans(jobs, spans), superseded=len({s.span_id for s in spans if s.name == SUPERSEDED}))
     if other_record:
         counts = replace(counts, surplus=0)
     return SpanCheck(counts, celery, (*late, *differences(jobs, spans, other_record)))
@@ -133,4 +136,5 @@ def stated(counts: Mapping[str, Any] | None) -> str:
     if not counts:
         return "-"
     text = f"{counts['attempts'] - counts['missing']} of {counts['attempts']}"
+    text += f", {counts['superseded']} superseded" if counts.get("superseded") else ""
     return f"{text}, {counts['surplus']} too many" if counts["surplus"] else text

@@ -33,6 +33,7 @@ from parley_core.job import (
 from parley_core.recording import result_key
 from parley_core.redis.deliveries import RedisDeliveries
 from parley_core.settings import Settings
+from parley_core.storage.job_documents import end_of
 from parley_core.targets import AddressGuard
 from parley_keeper.delivery.sender import Sender
 from parley_keeper.retention import purge_expired
@@ -173,6 +174,25 @@ def test_an_attempt_that_a_stopping_worker_gave_back_is_a_span(traced: Traced, c
     traced.send()
     assert [span.attributes.get("error.type") for span in collector.named("attempt")] == ["given_back", None]
     assert traced.store.stats().counters["attempts_started|queue=interactive"] == 2
+
+
+def test_an_attempt_beside_that_of_the_end_is_no_attempt_of_the_job(
+    traced: Traced, collector: Collector, valkey: Valkey
+) -> None:
+    new = traced.accept()
+    job, lease = traced.start(new, "worker/1")
+    valkey.client().flushall()
+    traced.send()
+    assert traced.store.find_accepted(new.id) is not None
+    traced.start(new, "worker/2")  # Redis has lost the first claim, and the first attempt stores its end only now
+    result = ResultSummary(result_key(job.id, lease.nonce), 2, 3, 1.0, {"name": "x"}, {})
+    traced.store.manifests.end(job.id, 0, end_of(job, JobState.SUCCEEDED, None, result))
+    traced.succeed(job, lease)
+    traced.send()
+    [attempt], [other], [root] = (collector.named(name) for name in ("attempt", "superseded attempt", "job"))
+    assert (attempt.attributes["parley.worker"], other.attributes["parley.worker"]) == ("worker/1", "worker/2")
+    assert (other.attributes["error.type"], root.attributes["parley.job.attempts"]) == ("superseded", 1)
+    assert (traced.store.get(new.id).token, len(traced.store.get(new.id).attempts)) == (1, 1)
 
 
 def test_a_claimed_trace_is_no_other_keepers_and_a_sent_one_leaves_nothing(traced: Traced, valkey: Valkey) -> None:

@@ -25,13 +25,18 @@ class PhaseTime:
 
 @dataclass(frozen=True, slots=True)
 class AttemptTime:
-    """An attempt. `code` is that of its error, or `given_back`; None for success."""
+    """An attempt. `code` is that of its error, or `given_back`; None for success.
+
+    `counted` is False for an attempt that Redis knew and the end of the job does not: two attempts ran, because Redis
+    had lost the first claim, and the end is that of the other one.
+    """
 
     worker: str
     start: int
     end: int
     code: str | None
     phases: tuple[PhaseTime, ...] = ()
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class RunTrace:
     Attributes:
         submitted: when the submit began; None for a run that a retry began.
         accepted: when the run began to wait.
-        attempts: also those that stopping workers gave back, in the order of their start.
+        attempts: also those that stopping workers gave back or that the end superseded, in the order of their start.
     """
 
     job_id: str
@@ -130,9 +135,9 @@ def _attempts(end: dict[str, object], started: Sequence[_Started], finished: int
     if found and end["state"] == JobState.SUCCEEDED and found[-1].code is None:
         found[-1] = replace(found[-1], phases=_timed(end, found[-1]) or found[-1].phases)
     for lines in known.values():
-        ended = lines.given_back or finished
-        code = "given_back" if lines.given_back else "superseded"
-        found.append(AttemptTime(lines.worker, lines.start, ended, code, _marked(lines.marks, ended)))
+        ended, counted = lines.given_back or finished, lines.given_back is not None
+        code, phases = "given_back" if counted else "superseded", _marked(lines.marks, ended)
+        found.append(AttemptTime(lines.worker, lines.start, ended, code, phases, counted))
     return tuple(sorted(found, key=lambda attempt: attempt.start))
 
 

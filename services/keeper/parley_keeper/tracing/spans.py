@@ -82,8 +82,10 @@ class JobSpans:
         if run.submitted is not None:
             yield self._part("submit", run.submitted, run.accepted, Span.SPAN_KIND_SERVER)
         yield from self._waits(run)
-        for number, attempt in enumerate(run.attempts, 1):
-            yield from self._attempt(number, attempt)
+        for number, attempt in enumerate((attempt for attempt in run.attempts if attempt.counted), 1):
+            yield from self._attempt("attempt", attempt, {"parley.attempt.number": number})
+        for attempt in (attempt for attempt in run.attempts if not attempt.counted):
+            yield from self._attempt("superseded attempt", attempt, {})
 
     def of_delivery(self, delivery: DeliveryTrace) -> Span:
         """Return the span of one attempt to deliver."""
@@ -98,7 +100,7 @@ class JobSpans:
                 "parley.tenant": run.tenant,
                 "parley.queue": run.queue,
                 "parley.job.state": run.state.value,
-                "parley.job.attempts": len(run.attempts),
+                "parley.job.attempts": sum(attempt.counted for attempt in run.attempts),
                 "parley.audio.seconds": run.audio_seconds,
                 "parley.audio.bytes": run.audio_bytes,
                 "parley.audio.media_type": run.media_type,
@@ -118,11 +120,11 @@ class JobSpans:
         for before, after in pairwise(run.attempts):
             yield self._part("wait", before.end, after.start)
 
-    def _attempt(self, number: int, attempt: AttemptTime) -> Iterator[Span]:
+    def _attempt(self, name: str, attempt: AttemptTime, about: Mapping[str, int]) -> Iterator[Span]:
         own = span_id_of(self._job_id, "attempt", attempt.worker, attempt.start)
-        attributes = attributes_of({"parley.attempt.number": number, "parley.worker": attempt.worker})
+        attributes = attributes_of({**about, "parley.worker": attempt.worker})
         start, end = attempt.start, attempt.end
-        yield self._span(own, "attempt", self._root, start, end, Span.SPAN_KIND_CONSUMER, attributes, attempt.code)
+        yield self._span(own, name, self._root, start, end, Span.SPAN_KIND_CONSUMER, attributes, attempt.code)
         for phase in attempt.phases:
             span_id = span_id_of(self._job_id, "phase", phase.phase, attempt.worker, phase.start)
             yield self._span(span_id, phase.phase, own, phase.start, phase.end)
