@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -42,9 +42,14 @@ def lost_since(history: History, marker: HistoryMarker | None) -> datetime | Non
         return BEGINNING
     if marker is not None and marker.id != history.id:
         return BEGINNING
-    if not history.same_server or (marker is not None and marker.ticks > history.ticks):
+    if not history.same_server or lacks_writes(history, marker):
         return history.complete_until
     return None
+
+
+def lacks_writes(history: History, marker: HistoryMarker | None) -> bool:
+    """Return whether writes are lost for certain: a keeper has seen another data set, or a longer history of it."""
+    return marker is not None and (marker.id != history.id or marker.ticks > history.ticks)
 
 
 class Reconciler:
@@ -67,8 +72,8 @@ class Reconciler:
         if compares:
             lost = lost_since(history, marker)
         since = history.look_again_since if lost is None else lost
-        first_start = since == BEGINNING and marker is None
-        changed = 0 if since is None else self._reconcile_and_log(since, first_start, note_progress)
+        lacks = history.evicted or lacks_writes(history, marker)
+        changed = 0 if since is None else self._reconcile_and_log(since, lacks, note_progress)
         ticks = self._store.index.confirm_history(history, look_again=lost is not None)
         if ticks is None:
             log.warning("Redis has lost writes meanwhile; the next round compares again")
@@ -77,19 +82,14 @@ class Reconciler:
             self._marked_at = now
         return changed
 
-    def _reconcile_and_log(self, since: datetime, first_start: bool, note_progress: NoteProgress) -> int:
+    def _reconcile_and_log(self, since: datetime, lacks: bool, note_progress: NoteProgress) -> int:
         found = self.reconcile(since, note_progress)
-        if first_start and not found.looked_at:  # nothing was ever accepted: no alert for a new installation
-            return 0
-        self.reconciliations += 1
-        log.warning(
-            "Redis may have lost writes; reconciled",
-            since=since.isoformat(),
-            restored=found.restored,
-            corrected=found.corrected,
-            looked_at=found.looked_at,
-            unreadable=found.unreadable,
-        )
+        counts = {"since": since.isoformat(), **asdict(found)}
+        if lacks or found.restored or found.corrected:
+            self.reconciliations += 1
+            log.warning("Redis has lost writes; reconciled", **counts)
+        else:  # a restart, a failover or a new installation
+            log.info("Redis was compared with the object store; it lacks no job", **counts)
         return found.restored + found.corrected
 
     def metrics(self) -> Iterable[Metric]:

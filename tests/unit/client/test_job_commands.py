@@ -261,9 +261,9 @@ def test_delete_without_a_clear_choice_is_invalid_usage(server: ScriptedServer, 
 
 
 def test_queues_as_a_table_and_as_json(server: ScriptedServer) -> None:
-    queue = {"queue": "batch", "unfinished": 5, "running": 2, "oldest_seconds": 130.0}
+    queue = {"queue": "batch", "unfinished": 5, "running": 2, "oldest_seconds": 130.0, "workers": 1}
     server.on("GET", "/v1/queues", Reply(document={"queues": [queue]}))
-    assert parley("queues").stdout.splitlines()[1].split() == ["batch", "5", "3", "2", "2m"]
+    assert parley("queues").stdout.splitlines()[1].split() == ["batch", "5", "3", "2", "2m", "1"]
     assert json.loads(parley("queues", "--json").stdout) == [queue]
 
 

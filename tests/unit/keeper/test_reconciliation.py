@@ -82,6 +82,16 @@ def test_a_new_installation_has_lost_nothing(fixture: KeeperFixture) -> None:
     assert fixture.reconciler.reconciliations == 1
 
 
+def test_a_new_installation_and_a_restart_that_loses_nothing_raise_no_alert(fixture: KeeperFixture) -> None:
+    fixture.submit()
+    fixture.ahead = LOOK_AGAIN_AFTER
+    fixture.run_once()
+    fixture.index.roll_back(fixture.index.snapshot())
+    fixture.run_once()
+    assert fixture.reconciler.found.looked_at
+    assert fixture.reconciler.reconciliations == 0
+
+
 def test_a_redis_without_voiceprints_and_jobs_is_not_new_where_a_keeper_has_left_its_marker(
     fixture: KeeperFixture,
 ) -> None:

@@ -110,7 +110,7 @@ def _queue(queue: QueueStatus) -> Finding:
     subject = f"queue {queue.queue}"
     detail = f"{queue.running} running, {queue.waiting} waiting"
     if queue.workers is not None:
-        detail += f", {queue.workers} workers"
+        detail += f", {queue.workers} worker{'' if queue.workers == 1 else 's'}"
     oldest = queue.oldest_seconds or 0.0
     limit = STARTING_SECONDS if queue.workers == 0 else STUCK_SECONDS
     if queue.running or not queue.waiting or oldest < limit:

@@ -10,13 +10,13 @@ from parley.cli.durations import format_duration
 from parley.cli.options import AsJson, terminal_of
 from parley.models import QueueStatus
 
-COLUMNS = ("QUEUE", "UNFINISHED", "WAITING", "RUNNING", "OLDEST")
+COLUMNS = ("QUEUE", "UNFINISHED", "WAITING", "RUNNING", "OLDEST", "WORKERS")
 
 
 def queues(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show the load of every queue.
 
-    That is: its unfinished, waiting and running jobs, and the age of the oldest unfinished job.
+    That is: its unfinished, waiting and running jobs, the age of the oldest unfinished job, and its workers.
     """
     terminal = terminal_of(ctx)
     with terminal.parley() as parley:
@@ -29,4 +29,5 @@ def queues(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def _row(queue: QueueStatus) -> tuple[str, ...]:
     oldest = "" if queue.oldest_seconds is None else format_duration(timedelta(seconds=queue.oldest_seconds))
-    return queue.queue, str(queue.unfinished), str(queue.waiting), str(queue.running), oldest
+    workers = "" if queue.workers is None else str(queue.workers)
+    return queue.queue, str(queue.unfinished), str(queue.waiting), str(queue.running), oldest, workers
