@@ -109,9 +109,9 @@ security-controls: $(VENV)/dev.stamp  ## Take out one control at a time, and sho
 
 ##@ Run it in Kubernetes
 
-# Where .ci/tools puts helm, helm-docs, versitygw and Prometheus; it is on PATH for everything below.
+# Where .ci/tools puts helm, helm-docs, versitygw, Prometheus and an OpenTelemetry collector; it is on PATH for everything below.
 TOOLS := $(or $(PARLEY_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley-tools)/bin
-observe security-controls images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
+observe faults security-controls images chart chart-readme e2e k8s-install: export PATH := $(TOOLS):$(PATH)
 
 .PHONY: images chart chart-tools chart-readme e2e k8s-install
 images: $(VENV)/dev.stamp  ## Build the images; REGISTRY=... names them, PUSH=1 pushes them, ENGINE=pyannote is for GPUs
@@ -121,7 +121,7 @@ images: $(VENV)/dev.stamp  ## Build the images; REGISTRY=... names them, PUSH=1 
 chart: $(VENV)/dev.stamp  ## Check the chart: lint, rendered objects, refusals, alerts; what needs a missing tool skips
 	@$(BIN)/python -m pytest tests/chart $(ARGS)
 
-chart-tools:  ## Install the tools that these targets use into ~/.cache/parley-tools: ten minutes once, with Go
+chart-tools:  ## Install the tools that these targets use into ~/.cache/parley-tools: fifteen minutes once, with Go
 	@.ci/tools >/dev/null
 
 chart-readme:  ## Write the chart's README from values.yaml

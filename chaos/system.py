@@ -29,6 +29,7 @@ from parley_core.redis.connection import connect
 from parley_core.settings import Settings
 from parley_core.storage.folder import FolderStore
 from tests.support.collector import Collector
+from tests.support.otelcol import OtelCollector, missing_collector
 from tests.support.receivers import SECRET, Receiver
 from tests.support.s3 import Disk, S3Server
 from tests.support.valkey import Valkey
@@ -80,10 +81,10 @@ class System:
 
     def __init__(self, layout: Layout, seed: str, beside_celery: bool = False) -> None:
         self.layout = layout
-        self.collector = Collector()
-        self.receiver = Receiver(answers=[503])  # the first attempt fails
-        self.celery_collector = Collector() if beside_celery else None
         self.folder = Path(tempfile.mkdtemp(prefix="parley-faults-"))
+        self.collector = self._collector("traces") if beside_celery else Collector()
+        self.receiver = Receiver(answers=[503])  # the first attempt fails
+        self.celery_collector = self._collector("celery-traces") if beside_celery else None
         self.objects_folder, self.logs = self.folder / "objects", self.folder / "logs"
         self.logs.mkdir()
         self.secrets = self.folder / "webhook-secrets"
@@ -113,6 +114,10 @@ class System:
         self._first_valkey = self.valkey
         self._assemble()
         self.first_store = self.store
+
+    def _collector(self, name: str) -> Collector:
+        """Return the OpenTelemetry collector, and one of the tests where it is not on PATH."""
+        return Collector() if missing_collector() else OtelCollector(self.folder / name)
 
     def _assemble(self) -> None:
         """Make the parts, and the harness's own connection to their stores."""

@@ -34,7 +34,7 @@ class Collector(Receiver):
 
     def spans(self) -> list[Span]:
         """Every span of every request, refused ones too, in the order of arrival."""
-        return [span for received in self.received for span in _decoded(received.headers, received.body)]
+        return [span for received in self.received for span in decoded(received.headers, received.body)]
 
     def named(self, name: str) -> list[Span]:
         return [span for span in self.spans() if span.name == name]
@@ -54,7 +54,8 @@ class Collector(Receiver):
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint}
 
 
-def _decoded(headers: Mapping[str, str], body: bytes) -> list[Span]:
+def decoded(headers: Mapping[str, str], body: bytes) -> list[Span]:
+    """Return the spans of a request."""
     request = ExportTraceServiceRequest()
     request.ParseFromString(gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body)
     return [

@@ -46,11 +46,11 @@ class ParleyProcess:
     """`python -m <module>` with its log in a file."""
 
     def __init__(self, module: str, settings: Settings, folder: Path, **variables: object) -> None:
-        self._log = folder / f"{module}-{time.monotonic_ns()}.log"
+        self.log = folder / f"{module}-{time.monotonic_ns()}.log"
         variables_of_process = environment(settings, **variables)
         url, role = variables_of_process["PARLEY_REDIS_URL"], module.removeprefix("parley_")
         variables_of_process["PARLEY_REDIS_URL"] = as_role(url, role)
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module], env=variables_of_process, stdout=log, stderr=log, cwd=folder
             )
@@ -62,14 +62,14 @@ class ParleyProcess:
 
     def lines(self) -> list[dict[str, Any]]:
         """The log so far."""
-        texts = self._log.read_text(errors="replace").splitlines()
+        texts = self.log.read_text(errors="replace").splitlines()
         return [json.loads(text) for text in texts if text.startswith("{")]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line.get("event") == name]
 
     def wait_until_ready(self) -> None:
-        until(lambda: any("ready" in str(line.get("event")) for line in self.lines()), what=self._log.read_text())
+        until(lambda: any("ready" in str(line.get("event")) for line in self.lines()), what=self.log.read_text())
 
     def signal(self, number: signal.Signals) -> None:
         """To the main process alone, as Kubernetes does."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 from parley_api.routes.context import Deps
 from parley_api.runtime.dependencies import Dependencies
@@ -28,8 +32,17 @@ async def metrics(request: Request, deps: Deps) -> Response:
     registry.register(deps.expiries)
     registry.register(deps.audit)
     registry.register(deps.http_metrics.registry)
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    encode, content_type = _encoder(request.headers.get("accept", ""))
     return Response(encode(registry), headers={"Content-Type": content_type})
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """Return the encoder that the caller asks for, and its media type."""
+    encode, content_type = choose_encoder(accept)
+    if isinstance(encode, partial) and encode.func is openmetrics:
+        # No name of ours needs to be escaped. Looking at each of their letters is most of the work of a scrape.
+        encode = partial(encode, escaping=ALLOWUTF8)
+    return encode, content_type
 
 
 async def _snapshot(deps: Dependencies) -> Snapshot | None:
