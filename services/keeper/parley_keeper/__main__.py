@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from parley_core.process import importing
 from parley_core.signals import end_at_sigterm
 
 if __name__ == "__main__":
     end_at_sigterm()
-    from parley_keeper.main import main
+    with importing():
+        from parley_keeper.main import main
 
     sys.exit(main())

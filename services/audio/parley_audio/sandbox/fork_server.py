@@ -26,6 +26,7 @@ from parley_audio.sandbox.confinement import give_up_reach, prepare
 from parley_audio.sandbox.protocol import receive_request, send
 from parley_audio.sandbox.rlimits import die_with_parent, limit
 from parley_core.errors import ParleyError
+from parley_core.process import importing
 
 MAX_DESCRIPTORS = 1024  # more than this process ever has open
 
@@ -33,11 +34,11 @@ MAX_DESCRIPTORS = 1024  # more than this process ever has open
 def main(arguments: Sequence[str]) -> None:
     """Import the modules, then serve until the owner is gone."""
     owner, control = int(arguments[0]), socket.socket(fileno=int(arguments[1]))
-    for module in arguments[2:]:
-        importlib.import_module(module)
-    prepare()
-    gc.collect()
-    gc.freeze()  # a collection in a forked process would copy every page it touches
+    with importing():  # a collection in a forked process would copy every page it touches
+        for module in arguments[2:]:
+            importlib.import_module(module)
+        prepare()
+        gc.collect()
     ForkServer(owner, control).serve()
 
 
