@@ -21,6 +21,7 @@ from parley_api.http.problem_kinds import KINDS
 from parley_api.schemas import examples
 from parley_api.schemas.base import OkAnswer, Problem, ReadyAnswer
 from tests.support.api_fixture import ApiFixture
+from tests.support.routes import openapi
 from tests.unit.api.test_access import line
 from tools.reference import pages
 
@@ -30,15 +31,18 @@ Document = dict[str, Any]
 
 
 @pytest.fixture
-async def document(client: httpx.AsyncClient) -> Document:
-    described: Document = (await client.get("/openapi.json")).json()
-    return described
+def document() -> Document:
+    return openapi()
 
 
 def calls(document: Document) -> Iterator[tuple[str, Document]]:
     for path, methods in document["paths"].items():
         for method, call in methods.items():
             yield f"{method.upper()} {path}", call
+
+
+async def test_the_described_document_is_served(client: httpx.AsyncClient, document: Document) -> None:
+    assert (await client.get("/openapi.json")).json() == document
 
 
 async def test_docs_need_nothing_from_another_origin(client: httpx.AsyncClient) -> None:

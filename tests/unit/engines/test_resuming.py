@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from parley_core.job import Phase, SpeakerBounds
 from parley_worker.engines.base import load_engine
-from parley_worker.engines.checkpoint import NO_CHECKPOINT
 from parley_worker.engines.onnx import OnnxEngine
 from tests.support.checkpoints import PartsInMemory
 
@@ -77,7 +76,8 @@ def test_a_run_that_is_broken_off_again_and_again_computes_the_same_once(runs: R
             np.testing.assert_array_equal(getattr(one, field), getattr(other, field), strict=True)
 
 
-def test_the_turns_are_those_of_a_run_without_a_checkpoint(runs: Runs) -> None:
+def test_the_turns_are_those_of_an_undisturbed_run(runs: Runs) -> None:
+    """Those of a run without a checkpoint too: test_onnx_engine.py compares one with an undisturbed run."""
     found = runs.engine.resume(runs.recording, SpeakerBounds(), lambda *_: None, runs.disturbed)
     assert found.turns
-    assert found == runs.engine.resume(runs.recording, SpeakerBounds(), lambda *_: None, NO_CHECKPOINT)
+    assert found == runs.engine.resume(runs.recording, SpeakerBounds(), lambda *_: None, runs.undisturbed)

@@ -21,7 +21,6 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from openai.types.audio import TranscriptionDiarized
 
 from parley_api.formats import BY_NAME, Conversation, Passage
 from parley_core.turns import Turn
@@ -215,6 +214,8 @@ def test_markdown_shows_names_and_words_as_they_are(spoken: Conversation) -> Non
 
 
 def test_the_client_of_openai_reads_diarized_json(spoken: Conversation) -> None:
+    from openai.types.audio import TranscriptionDiarized  # takes half a second, which each process would pay
+
     document = TranscriptionDiarized.model_validate_json(written("diarized_json", spoken), strict=True)
     assert (document.task, document.duration) == ("transcribe", 60)
     assert [(milliseconds(one.start), milliseconds(one.end), one.speaker) for one in document.segments] == [
