@@ -226,6 +226,37 @@ def test_accepting_makes_a_job_queued_and_queues_have_turns_of_their_own(store: 
     assert (store.get(here.id).state, store.get(there.id).state) == (JobState.QUEUED, JobState.ACCEPTED)
 
 
+def test_a_job_can_take_turns_in_the_step_that_records_it(store: JobIndex) -> None:
+    earlier, there = submit(store, "north"), submit(store, "north", queue=Queue.BATCH)
+    created = store.create(new_job(tenant="south"), turns=8)
+    assert {dispatch.job_id for dispatch in created.dispatches} == {earlier.id, there.id, created.job.id}
+    assert created.job.state is JobState.QUEUED
+    assert created.job == store.get(created.job.id)
+    assert store.take_turns(10) == []
+
+
+def test_turns_that_were_taken_with_a_record_and_not_published_are_claimed_again(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url))
+    monkeypatch.setattr("parley_core.redis.transitions.PUBLISH_WITHIN_MS", 1)
+    earlier = submit(store, "default")
+    created = store.create(new_job(), turns=1)
+    assert [dispatch.job_id for dispatch in created.dispatches] == [earlier.id]
+    time.sleep(0.01)
+    assert [dispatch.job_id for dispatch in store.claim_due(10)] == [earlier.id, created.job.id]
+
+
+def test_a_job_beyond_the_turns_of_its_record_waits_in_the_order_and_is_checked_later(valkey: Valkey) -> None:
+    store = RedisJobStore.from_settings(Settings(redis_url=valkey.url))
+    jobs = [store.create(new_job(), turns=8) for _ in range(WITHOUT_WORKERS + 1)]
+    assert [len(created.dispatches) for created in jobs] == [1] * WITHOUT_WORKERS + [0]
+    assert (jobs[-1].job.state, jobs[-1].job.position) == (JobState.QUEUED, WITHOUT_WORKERS)
+    client = valkey.client()
+    assert client.zscore("parley:due", jobs[-1].job.id) > 1000 * (time.time() + 300)
+    assert store.create(replace(new_job(), id=jobs[0].job.id), turns=8).dispatches == ()
+
+
 def test_a_tenant_of_twice_the_weight_gets_twice_the_share(valkey: Valkey) -> None:
     settings = Settings(redis_url=valkey.url, tenants={"north": TenantQuota(weight=2)})
     store = RedisJobStore.from_settings(settings)

@@ -77,7 +77,11 @@ class DurableJobStore(IndexedJobStore):
     # Submitting
 
     def create(
-        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+        self,
+        new: NewJob,
+        idempotency: IdempotencyKey | None = None,
+        accepted_at: datetime | None = None,
+        turns: int = 0,
     ) -> Created:
         """See JobRecorder.create. With Redis down the job is accepted all the same, and recorded later.
 
@@ -88,7 +92,7 @@ class DurableJobStore(IndexedJobStore):
         """
         accepted = self.manifests.accept(new, idempotency)
         try:
-            created = self.index.create(accepted, idempotency, accepted_at)
+            created = self.index.create(accepted, idempotency, accepted_at, turns)
         except JobStoreUnavailable:
             self.manifests.mark_unrecorded(new.id)
             log.warning("accepted without a record: the job store does not answer", job_id=new.id)

@@ -317,11 +317,13 @@ class Created:
     Attributes:
         replayed: the idempotency key had already made it.
         recorded: Redis has it; otherwise the keeper records it later.
+        dispatches: jobs to publish now, in place of those that take_turns returns.
     """
 
     job: Job
     replayed: bool
     recorded: bool = True
+    dispatches: tuple[Dispatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,11 @@ class JobRecorder(TurnTaker, Protocol):
     """Transitions of submits and of the keeper."""
 
     def create(
-        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+        self,
+        new: NewJob,
+        idempotency: IdempotencyKey | None = None,
+        accepted_at: datetime | None = None,
+        turns: int = 0,
     ) -> Created:
         """Record a job as accepted. It waits for its turn from then on.
 
@@ -111,6 +115,7 @@ class JobRecorder(TurnTaker, Protocol):
         Args:
             accepted_at: for a job that was accepted earlier without a record. The job keeps its place in its queue, and
                 a full queue takes it. A time in the future counts as now.
+            turns: take so many turns in the same step, as `take_turns` with this job does.
 
         Raises:
             JobPurged: the job with this id was purged.
@@ -128,10 +133,7 @@ class JobRecorder(TurnTaker, Protocol):
         ...
 
     def purge(self, job_id: str) -> None:
-        """Remove the record of an ended job. For an hour its id raises JobPurged.
-
-        Raises JobNotFound, JobPurged or JobNotFinished.
-        """
+        """Remove the record of an ended job. For an hour its id raises JobPurged. Raises what `condemn` raises."""
         ...
 
 
@@ -157,10 +159,7 @@ class SubmitStore(JobReader, JobRecorder, Protocol):
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         """Reserve an idempotency key for `holder` for some seconds. The same holder may extend its reservation.
 
-        Returns the id of the job that the key has made, None if it has made none.
-
-        Raises:
-            IdempotencyKeyInUse: another holder has reserved it.
+        Returns the id of the job that the key has made, None if it has made none. Raises IdempotencyKeyInUse.
         """
         ...
 

@@ -107,7 +107,11 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
     # Submitting
 
     def create(
-        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+        self,
+        new: NewJob,
+        idempotency: IdempotencyKey | None = None,
+        accepted_at: datetime | None = None,
+        turns: int = 0,
     ) -> Created:
         with self._transition() as now:
             known = self._known(new, idempotency)
@@ -136,7 +140,8 @@ class MemoryJobStore(MemoryOrder, MemoryMetrics, MemoryRestoration):
             self._count("jobs_accepted", job)
             if idempotency:
                 self._keys[new.tenant, idempotency.key] = (new.id, idempotency.digest)
-            return Created(self.get(new.id), replayed=False)
+            dispatches = tuple(self.take_turns(turns, new.id)) if turns else ()
+            return Created(self.get(new.id), replayed=False, dispatches=dispatches)
 
     def _known(self, new: NewJob, idempotency: IdempotencyKey | None) -> str | None:
         made = self._keys.get((new.tenant, idempotency.key)) if idempotency else None

@@ -322,7 +322,7 @@ async def test_a_broker_that_is_down_leaves_the_publishing_to_the_keeper(
 ) -> None:
     api.queue.available = False
     response = await client.post("/v1/jobs", content=AUDIO, headers=RAW)
-    assert (response.status_code, response.json()["state"]) == (202, "accepted")
+    assert (response.status_code, response.json()["state"]) == (202, "queued")
     assert api.store.health().due == 1
 
 

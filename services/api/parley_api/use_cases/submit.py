@@ -1,8 +1,9 @@
 """A submit, from the first byte to the 202: what the response promises is durable before it is sent.
 
 The steps: reserve the caller's idempotency key, receive and store the recording, measure it, bind the key, accept the
-job, publish it. A crash between two steps leaves either nothing that was promised, or a job that the keeper publishes.
-While Redis is down, the job is accepted by its manifest in the object store, and the keeper records it later.
+job and take the next turns, publish them. A crash between two steps leaves either nothing that was promised, or a job
+that the keeper publishes. While Redis is down, the job is accepted by its manifest in the object store, and the keeper
+records it later.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from parley_core.errors import (
     JobStoreFull,
     JobStoreUnavailable,
 )
-from parley_core.job import IdempotencyKey, Job, NewJob
+from parley_core.job import Dispatch, IdempotencyKey, Job, NewJob
 from parley_core.job_id import new_id
 from parley_core.logs import get_logger
 from parley_core.recording import Recording, recording_key
@@ -44,6 +45,7 @@ from parley_core.redis.record import dump, options_to_plain
 from parley_core.trace_context import accepted_traceparent
 from parley_core.transcript import Transcript
 
+KEEPER_PUBLISHES = "not published; the keeper will publish it"
 TOO_MANY = "Too many recordings are on their way at a time. Send this one again later."
 
 log = get_logger(__name__)
@@ -222,9 +224,16 @@ async def _new_job(
 
 async def _accept(deps: Dependencies, new: NewJob, idempotency: IdempotencyKey | None) -> Job:
     """Accept the job, and publish it if it has a record; return it, or the job that the key made before."""
-    created = await deps.blocking.objects(deps.store.create, new, idempotency)
+    created = await deps.blocking.objects(deps.store.create, new, idempotency, None, TURNS)
     own = created.job.recording.key == new.recording.key  # a response lost on the way replays, too
-    return await publish(deps, created.job) if own and created.recorded else created.job
+    if created.replayed and own:
+        return await publish(deps, created.job)
+    if created.dispatches:
+        try:
+            await deps.blocking.store(_publish, deps, created.dispatches)
+        except JobStoreUnavailable as error:
+            log.warning(KEEPER_PUBLISHES, job_id=created.job.id, error=error.detail)
+    return created.job
 
 
 async def publish(deps: Dependencies, job: Job) -> Job:
@@ -232,16 +241,20 @@ async def publish(deps: Dependencies, job: Job) -> Job:
     try:
         return await deps.blocking.store(_take_turns, deps, job.id)
     except JobStoreUnavailable as error:
-        log.warning("not published; the keeper will publish it", job_id=job.id, error=error.detail)
+        log.warning(KEEPER_PUBLISHES, job_id=job.id, error=error.detail)
         return job
 
 
 def _take_turns(deps: Dependencies, job_id: str) -> Job:
     """Do it in one thread: on a busy machine, each way back to the event loop waits for a processor."""
-    for dispatch in deps.store.take_turns(TURNS, job_id):
+    _publish(deps, deps.store.take_turns(TURNS, job_id))
+    return deps.store.get(job_id)
+
+
+def _publish(deps: Dependencies, dispatches: Sequence[Dispatch]) -> None:
+    for dispatch in dispatches:
         deps.queue.publish(dispatch)
         deps.store.mark_queued(dispatch)
-    return deps.store.get(job_id)
 
 
 def digest(new: NewJob, transcript: Transcript | None = None) -> str:

@@ -43,6 +43,13 @@ LAST = "~"  # sorts after every character of an id
 log = get_logger(__name__)
 
 
+def forecast_from(reply: Sequence[int]) -> Forecast:
+    """Return the forecast that a script found: position, then milliseconds."""
+    position, *milliseconds = reply
+    estimate = None if milliseconds[0] == UNKNOWN else Estimate(*(one / 1000 for one in milliseconds))
+    return Forecast(None if position == UNKNOWN else position, estimate)
+
+
 class Queries:
     """The reading half of the Redis job store."""
 
@@ -108,10 +115,7 @@ class Queries:
                 raise
             log.warning("forecasts left out: rights in Redis are being changed", jobs=len(unfinished))
             return [Forecast() for _ in records]
-        found = {}
-        for job_id, (position, *milliseconds) in zip(unfinished, replies, strict=True):
-            estimate = None if milliseconds[0] == UNKNOWN else Estimate(*(one / 1000 for one in milliseconds))
-            found[job_id] = Forecast(None if position == UNKNOWN else position, estimate)
+        found = {job_id: forecast_from(reply) for job_id, reply in zip(unfinished, replies, strict=True)}
         return [found.get(job_id, Forecast()) for job_id, _ in records]
 
     @contextmanager

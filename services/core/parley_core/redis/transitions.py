@@ -40,7 +40,7 @@ from parley_core.job import (
     RetryIn,
 )
 from parley_core.redis.connection import connect, translated_errors
-from parley_core.redis.queries import Queries
+from parley_core.redis.queries import Queries, forecast_from
 from parley_core.redis.record import engine_document, fields_of_new_job, fields_of_result, limits_from, milliseconds
 from parley_core.redis.restoration import Restoration
 from parley_core.redis.scripts import in_pairs
@@ -74,11 +74,15 @@ class RedisJobStore(Restoration, Queries):
         return cls(connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds), settings)
 
     def create(
-        self, new: NewJob, idempotency: IdempotencyKey | None = None, accepted_at: datetime | None = None
+        self,
+        new: NewJob,
+        idempotency: IdempotencyKey | None = None,
+        accepted_at: datetime | None = None,
+        turns: int = 0,
     ) -> Created:
         quota = self._settings.tenants.get(new.tenant)
         weight = {"weight": quota.weight} if quota and quota.weight != 1 else {}
-        outcome, job_id = self._run(
+        outcome, job_id, *made = self._run(
             "create",
             new.id,
             new.tenant,
@@ -89,6 +93,8 @@ class RedisJobStore(Restoration, Queries):
             idempotency_redis_key(new.tenant, idempotency.key) if idempotency else "",
             idempotency.digest if idempotency else "",
             IDEMPOTENCY_MS,
+            turns,
+            " ".join(Queue),
             *in_pairs(fields_of_new_job(new, self._settings.retain_seconds) | weight),
         )
         if outcome == "full":
@@ -99,7 +105,11 @@ class RedisJobStore(Restoration, Queries):
             raise IdempotencyKeyReused("This Idempotency-Key was used for another recording or other options.")
         if outcome == "purged":
             raise JobPurged
-        return Created(self._changed(job_id), replayed=outcome == "replayed")
+        if outcome == "replayed":
+            return Created(self._changed(job_id), replayed=True)
+        flat, expected, claimed = made
+        job = self._job_of(job_id, flat, forecast_from(expected))
+        return Created(job, replayed=False, dispatches=tuple(self._dispatches(claimed)))
 
     def reserve_key(self, tenant: str, key: str, holder: str, seconds: float) -> str | None:
         reply = self._run("reserve_key", idempotency_redis_key(tenant, key), holder, int(seconds * 1000))
@@ -117,8 +127,12 @@ class RedisJobStore(Restoration, Queries):
         flat = self._run("start_attempt", job_id, worker, int(lease_seconds * 1000), secrets.token_hex(8))
         if not flat:
             return None
-        job = self._job(job_id, dict(zip(flat[::2], flat[1::2], strict=True)), Forecast())
+        job = self._job_of(job_id, flat, Forecast())
         return job, Lease(job.id, job.token, job.nonce)
+
+    def _job_of(self, job_id: str, flat: Sequence[str], forecast: Forecast) -> Job:
+        """Return a job from the fields and values of its record, as a script returns them."""
+        return self._job(job_id, dict(zip(flat[::2], flat[1::2], strict=True)), forecast)
 
     def renew(self, lease: Lease, lease_seconds: float, phase: Phase | None, progress: float) -> None:
         arguments = (int(lease_seconds * 1000), phase or "", f"{progress:.3f}")

@@ -233,6 +233,29 @@ local function note_estimate(id, seconds, moment)
   redis.call('HSET', job_key(id), 'eta:' .. moment, int(now) .. ':' .. int(seconds * 1000))
 end
 
+-- What callers are told: position, then expected milliseconds until the end with the ends of the interval of 80 %; -1 if
+-- unknown.
+local function forecast_of(id, expected_end)
+  local forecast = {expected_end.position, -1, -1, -1}
+  local whole, soonest = expected_end.seconds, expected_end.soonest
+  if not whole then return forecast end
+  local low, middle, high = ratios_of(read(id, 'queue')[1], expected_end.moment)
+  for index, seconds in ipairs({whole * middle, math.min(whole * low, soonest * middle), whole * high}) do
+    forecast[index + 1] = math.floor(from_now(seconds, expected_end.ago) * 1000)
+  end
+  return forecast
+end
+
+-- An accepted job waits in the order of its queue from now on. Returns its outlook.
+local function enqueue(id)
+  redis.call('ZADD', 'parley:due', 'XX', int(now + LINE_MS), id)
+  enter(id, 'queued')
+  changed(id)
+  local expected_end = outlook(id)
+  if expected_end.seconds then note_estimate(id, expected_end.seconds, expected_end.moment) end
+  return expected_end
+end
+
 -- Learn from a job that has ended: from a success the pace, if no part of it was done before, and the ratios.
 learn = function(id, state, ended)
   local job = read(id, 'queue', 'token', 'seconds', 'attempt:1:started_at')
