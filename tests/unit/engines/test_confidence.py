@@ -106,10 +106,14 @@ def diarize(engine: Engine, waveform: Waveform) -> Diarization:
     return engine.diarize(waveform, SpeakerBounds(), lambda _phase, _share: None)
 
 
+@pytest.fixture(scope="module")
+def found(engine: Engine, conversation: Waveform) -> Diarization:
+    return diarize(engine, conversation)
+
+
 def test_every_turn_of_the_default_engine_has_a_confidence_and_says_whether_to_review(
-    engine: Engine, conversation: Waveform
+    engine: Engine, found: Diarization
 ) -> None:
-    found = diarize(engine, conversation)
     turns = (*found.turns, *found.exclusive_turns)
     assert all(turn.confidence is not None and 0 <= turn.confidence <= 1 for turn in turns)
     assert all(turn.confidence == round(turn.confidence or 0, 3) for turn in turns)
@@ -123,11 +127,11 @@ def test_the_reference_engine_has_no_confidence(exact: Engine, conversation: Wav
     assert exact.info.needs_review(found.turns[0]) is None
 
 
-def test_constant_overlap_lowers_the_confidence(engine: Engine, conversation: Waveform) -> None:
+def test_constant_overlap_lowers_the_confidence(engine: Engine, conversation: Waveform, found: Diarization) -> None:
     """The two halves of the conversation mixed have a lower mean confidence than one after the other."""
     half = len(conversation) // 2
     mixed = conversation[:half] + conversation[half : 2 * half]
-    assert mean_confidence(diarize(engine, mixed)) < mean_confidence(diarize(engine, conversation))
+    assert mean_confidence(diarize(engine, mixed)) < mean_confidence(found)
 
 
 def mean_confidence(found: Diarization) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,22 +32,38 @@ def diarize(engine: Engine, waveform: Waveform, least: int | None = None, most: 
     return engine.diarize(waveform, SpeakerBounds(least, most), lambda _phase, _share: None)
 
 
+@dataclass
+class Run:
+    """The conversation of three readers, without bounds: what the engine computed, reported and found."""
+
+    computed: PartsInMemory
+    reported: list[tuple[Phase, float]]
+    found: Diarization
+
+
 @pytest.fixture(scope="module")
-def bounded(engine: Engine, conversation: Waveform) -> Bounded:
-    """Finds the turns of three readers within bounds. The models, which know no bounds, run once for all tests."""
+def run(engine: Engine, conversation: Waveform) -> Run:
+    """The models, which know no bounds, run once for all tests."""
     assert isinstance(engine, OnnxEngine)
-    computed = PartsInMemory()
+    computed, reported = PartsInMemory(), list[tuple[Phase, float]]()
+    found = engine.resume(conversation, SpeakerBounds(), lambda phase, share: reported.append((phase, share)), computed)
+    return Run(computed, reported, found)
+
+
+@pytest.fixture(scope="module")
+def bounded(engine: Engine, conversation: Waveform, run: Run) -> Bounded:
+    """Finds the turns of three readers within bounds."""
+    assert isinstance(engine, OnnxEngine)
 
     def found(least: int | None = None, most: int | None = None) -> Diarization:
-        return engine.resume(conversation, SpeakerBounds(least, most), lambda _phase, _share: None, computed)
+        return engine.resume(conversation, SpeakerBounds(least, most), lambda _phase, _share: None, run.computed)
 
     return found
 
 
 @pytest.fixture(scope="module")
-def found(bounded: Bounded) -> Diarization:
-    """The conversation of three readers, without bounds."""
-    return bounded()
+def found(run: Run) -> Diarization:
+    return run.found
 
 
 def noise(seconds: float, level: float) -> Waveform:
@@ -129,9 +145,8 @@ def test_a_file_with_an_inverted_second_channel_gives_the_same_turns_as_the_mono
     assert found.turns
 
 
-def test_progress_passes_through_the_phases_and_only_grows(engine: Engine, conversation: Waveform) -> None:
-    reported: list[tuple[Phase, float]] = []
-    engine.diarize(conversation, SpeakerBounds(), lambda phase, share: reported.append((phase, share)))
+def test_progress_passes_through_the_phases_and_only_grows(run: Run) -> None:
+    reported = run.reported
     assert list(dict.fromkeys(phase for phase, _ in reported)) == PHASES
     assert reported == sorted(reported, key=lambda step: (PHASES.index(step[0]), step[1]))
     assert all(0 <= share <= 1 for _, share in reported)
