@@ -42,7 +42,9 @@ class DraftTurn:
     """A turn while corrections are applied. Times are seconds, in whole milliseconds.
 
     Attributes:
+        confirmed: whether a person gave or confirmed its speaker.
         found_as: label that the engine gave, None for a turn that a person added.
+        given: whether a person gave or confirmed the speaker of a part of it: no voice moves it then.
     """
 
     id: str
@@ -52,6 +54,7 @@ class DraftTurn:
     confidence: float | None
     confirmed: bool
     found_as: str | None
+    given: bool = False
 
 
 def engine_turn_ids(number: int) -> Iterator[str]:

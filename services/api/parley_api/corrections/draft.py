@@ -139,7 +139,7 @@ class Draft:
                 self._give(self._chosen(operation.turns), self._speaker(operation.speaker))
             case ConfirmTurns():
                 for turn in self._chosen(operation.turns):
-                    turn.confirmed, turn.confidence = True, CONFIRMED
+                    turn.confirmed, turn.given, turn.confidence = True, True, CONFIRMED
             case SplitTurn():
                 self._split(self._turn(operation.turn), operation.at)
             case MoveTurn():
@@ -161,7 +161,7 @@ class Draft:
 
     def _give(self, turns: Sequence[DraftTurn], speaker: str) -> None:
         for turn in turns:
-            turn.confidence, turn.confirmed = CONFIRMED, True
+            turn.confidence, turn.confirmed, turn.given = CONFIRMED, True, True
             self._assign(turn, speaker)
         self._unite(speaker)
 
@@ -175,7 +175,7 @@ class Draft:
     def _add(self, operation: AddTurn) -> None:
         start, end = self._interval(operation.start, operation.end)
         speaker = self._new_speaker() if operation.speaker is None else self._speaker(operation.speaker)
-        self._keep(DraftTurn(self._new_id(), start, end, speaker, CONFIRMED, True, None))
+        self._keep(DraftTurn(self._new_id(), start, end, speaker, CONFIRMED, True, None, True))
         self._unite(speaker)
 
     def _unite(self, speaker: str) -> None:
@@ -187,6 +187,7 @@ class Draft:
                 continue
             last.end = max(last.end, turn.end)
             last.confirmed = last.confirmed and turn.confirmed
+            last.given = last.given or turn.given
             last.confidence = lower(last.confidence, turn.confidence)
             self._drop(turn)
 

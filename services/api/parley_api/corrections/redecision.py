@@ -13,7 +13,7 @@ MARGIN = 3.0  # of log likelihood, by which another speaker has to be better
 CANDIDATES = 12  # turns that are weighed as questions
 ANSWERS = 3  # to each, the most probable ones
 LEAST_PROBABLE = 0.001
-SAME_PROBABLE = 0.05  # from which two speakers are asked about
+SAME_PROBABLE = 0.005  # from which two speakers are asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,13 @@ def after_answer(turns: Voiced, turn: int, speaker: int) -> Voiced:
 
 
 def decided_again(turns: Voiced) -> Voiced:
-    """Return the turns with the speaker whose voice fits, from or to the speakers that people have spoken of."""
-    spoken_of = np.zeros(turns.speakers, np.bool_)
-    spoken_of[turns.speaker[turns.given]] = spoken_of[turns.found[turns.given]] = True
+    """Return the turns with the speaker whose voice fits, if people have given or confirmed a turn of that speaker."""
+    known = np.isin(np.arange(turns.speakers), turns.speaker[turns.given])
     for _ in range(ROUNDS):
         found = scores(turns)[:, : turns.speakers]
         best = found.argmax(axis=1)
         better = found[turns.order, best] - found[turns.order, turns.speaker] > MARGIN
-        moved = better & ~turns.given & (spoken_of[best] | spoken_of[turns.speaker])
+        moved = better & turns.alone & ~turns.given & known[best]
         if not moved.any():
             break
         turns = replace(turns, speaker=np.where(moved, best, turns.speaker))
@@ -73,12 +72,15 @@ def questions(turns: Voiced) -> list[Weighed]:
 
 
 def examples(turns: Voiced, without: int | None = None) -> dict[int, int]:
-    """Return the turn by which a listener knows each speaker: given by a person if there is one, typical, and long."""
+    """Return the turn by which a listener knows each speaker: given by a person if there is one, typical, and long.
+
+    Speakers without a turn that they speak alone are left out.
+    """
     sums, _, _ = turns.sums()
     typical = (turns.vectors * sums[turns.speaker]).sum(axis=1) * np.minimum(turns.seconds, 5.0)
     best: dict[int, int] = {}
     for turn in np.lexsort((-typical, ~turns.given)).tolist():
-        if turn != without:
+        if turn != without and turns.alone[turn]:
             best.setdefault(int(turns.speaker[turn]), turn)
     return best
 
@@ -101,8 +103,8 @@ def _of_two_speakers(turns: Voiced) -> list[Weighed]:
     spoken = np.bincount(turns.speaker, turns.seconds, turns.speakers)
     example = examples(turns)
     found = []
-    for one, other in np.argwhere(np.triu(probable) >= SAME_PROBABLE).tolist():
-        less, more = sorted((one, other), key=lambda speaker: (spoken[speaker], speaker))
-        seconds = float(probable[one, other] * spoken[less])
+    for pair in np.argwhere(np.triu(probable) >= SAME_PROBABLE).tolist():
+        less, more = sorted(pair, key=lambda speaker: (spoken[speaker], speaker))
+        seconds = float(probable[less, more] * spoken[less])
         found.append(Weighed(seconds, example[less], (more,), example[more]))
     return found

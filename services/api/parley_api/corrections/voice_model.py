@@ -27,6 +27,7 @@ TRUST = 0.5  # in the engine's confidence: most of it comes from the same voices
 SURE = 0.98  # confidence of the engine that counts at most
 NEW_SPEAKER = -1.0  # log prior of a turn that it is somebody else's
 ALIKE, STEEP = 0.62, 14.0  # cosine similarity of two speakers who may be one person, and how fast the doubt rises
+AT_ONCE = 0.5  # share of a turn through which another turn has to last, for its speaker not to be that of both
 NEVER = -1e9
 
 
@@ -37,22 +38,27 @@ class Voiced:
     Attributes:
         vectors: shape (turns, dimensions).
         noise: variance of each vector around that of its speaker, shape (turns,).
+        alone: whether the vector is that of the speaker alone, shape (turns,). Others are those of two voices: they
+            say which turn to ask about, and nothing else.
         seconds: length of each turn, shape (turns,).
         confidence: of the engine in the speaker that it found, shape (turns,).
         found: that speaker, shape (turns,).
         speaker: at present, shape (turns,).
         given: whether a person gave or confirmed the speaker, shape (turns,).
         speakers: number of speakers.
+        at_once: pairs of turns that two people speak, since the second one lasts through most of the first one.
     """
 
     vectors: Numbers
     noise: Numbers
+    alone: Flags
     seconds: Numbers
     confidence: Numbers
     found: Labels
     speaker: Labels
     given: Flags
     speakers: int
+    at_once: tuple[Labels, Labels]
 
     @property
     def order(self) -> Labels:
@@ -67,7 +73,7 @@ class Voiced:
 
     def sums(self) -> tuple[Numbers, Numbers, Numbers]:
         """Return the weighted sum of the vectors of each speaker, its weight, and the weight of each turn."""
-        weight = np.where(self.given, GIVEN_WEIGHT, 1.0) / self.noise
+        weight = np.where(self.given, GIVEN_WEIGHT, 1.0) / np.where(self.alone, self.noise, SILENT)
         member = np.zeros((self.speakers, len(self.vectors)))
         member[self.speaker, self.order] = weight
         return member @ self.vectors, member.sum(axis=1), weight
@@ -79,10 +85,21 @@ def noise_of(speech: Numbers) -> Numbers:
     return np.asarray(np.where(speech > 0, found, SILENT))
 
 
+def at_once(start: Numbers, end: Numbers) -> tuple[Labels, Labels]:
+    """Return pairs of turns of which the second one lasts through most of the first one. Turns come by start."""
+    following = np.maximum(0, np.searchsorted(start, end) - np.arange(len(start)) - 1)
+    earlier = np.repeat(np.arange(len(start)), following)
+    later = earlier + 1 + np.arange(len(earlier)) - np.repeat(np.cumsum(following) - following, following)
+    shared = np.tile(np.minimum(end[earlier], end[later]) - start[later], 2)
+    one, other = np.concatenate([earlier, later]), np.concatenate([later, earlier])
+    most = shared > AT_ONCE * (end - start)[one]
+    return one[most], other[most]
+
+
 def scores(turns: Voiced) -> Numbers:
     """Return the log likelihood of each speaker for each turn, with what the engine knew.
 
-    A turn takes no part in the voice of its own speaker.
+    A turn takes no part in the voice of its own speaker, and nobody speaks two turns at once.
 
     Returns:
         Shape (turns, speakers + 1); the last column is somebody new.
@@ -98,6 +115,9 @@ def scores(turns: Voiced) -> Numbers:
     rest = np.maximum(precision[own] - weight, 1 / SPEAKER_VARIANCE)
     mean = (sums[own] - turns.vectors * weight[:, None]) / rest[:, None]
     found[turns.order, own] = _likelihood(((turns.vectors - mean) ** 2).sum(axis=1), 1 / rest + turns.noise)
+    one, other = turns.at_once
+    two = own[one] != own[other]
+    found[one[two], own[other[two]]] = NEVER
     new = _likelihood(length, SPEAKER_VARIANCE + turns.noise) + NEW_SPEAKER
     return np.concatenate([found, new[:, None]], axis=1) + _prior(turns)
 
@@ -111,12 +131,13 @@ def probabilities(turns: Voiced) -> Numbers:
 
 def same_person(turns: Voiced) -> Numbers:
     """Return how probable it is that two speakers are one person, shape (speakers, speakers)."""
-    sums, weights, _ = turns.sums()
+    sums, _, _ = turns.sums()
     unit = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     probable = 1 / (1 + np.exp(-STEEP * (unit @ unit.T - ALIKE)))
     known = np.isin(np.arange(turns.speakers), turns.speaker[turns.given])
     probable[np.ix_(known, known)] = 0.0  # a person has told them apart
-    probable[weights == 0] = probable[:, weights == 0] = 0.0
+    unheard = ~np.isin(np.arange(turns.speakers), turns.speaker[turns.alone])
+    probable[unheard] = probable[:, unheard] = 0.0
     np.fill_diagonal(probable, 0.0)
     return np.asarray(probable)
 

@@ -11,7 +11,7 @@ from parley_api.corrected_result import DraftTurn, engine_turn_ids
 from parley_api.corrections import redecision
 from parley_api.corrections.draft import Draft
 from parley_api.corrections.redecision import Weighed, decided_again, examples
-from parley_api.corrections.voice_model import Numbers, Voiced, noise_of, probabilities
+from parley_api.corrections.voice_model import Numbers, Voiced, at_once, noise_of, probabilities
 from parley_api.schemas.corrections import Redecided
 from parley_api.schemas.questions import Candidate, Question
 from parley_core.ports import RecordingStore
@@ -21,6 +21,7 @@ from parley_core.turn_voices import PER_SECOND, STEPS, TurnVoices
 
 UNKNOWN = 0.9  # confidence in turns whose engine states none
 SUREST = 0.99  # confidence that a voice alone can give
+LEAST_ALONE = 0.3  # seconds of a turn; below, the engine makes its vector of two voices
 DIGITS = 3  # of confidences and seconds
 MOST = 20  # questions of one answer
 
@@ -57,12 +58,14 @@ class VoicedDraft:
         voiced = Voiced(
             vectors=vectors[rows],
             noise=noise_of(speech[rows]),
+            alone=np.append(_alone(document) >= LEAST_ALONE, False)[rows],
             seconds=np.array([turn.end - turn.start for turn in turns]),
             confidence=np.array([_known(confidence[row]) if row >= 0 else UNKNOWN for row in rows.tolist()]),
             found=np.array([labels.index(label) for label in found]),
             speaker=np.array([labels.index(turn.speaker) for turn in turns]),
-            given=np.array([turn.confirmed for turn in turns]),
+            given=np.array([turn.given for turn in turns]),
             speakers=len(labels),
+            at_once=at_once(np.array([turn.start for turn in turns]), np.array([turn.end for turn in turns])),
         )
         return cls(turns, labels, voiced)
 
@@ -108,6 +111,14 @@ def _arrays(stored: TurnVoices) -> tuple[Numbers, Numbers]:
     vectors = np.frombuffer(stored.vectors, np.int8).reshape(-1, stored.dimensions) / STEPS
     speech = np.frombuffer(stored.speech, np.uint8) / PER_SECOND
     return np.pad(vectors, ((0, 1), (0, 0))), np.pad(speech, (0, 1))
+
+
+def _alone(document: ResultDocument) -> Numbers:
+    """Return the seconds of each of the engine's turns in which nobody else speaks."""
+    edges = np.array([edge for span in document.overlaps for edge in (span.start, span.end)] or [0.0])
+    shared = np.concatenate([[0.0], np.cumsum(np.diff(edges) * (np.arange(len(edges) - 1) % 2 == 0))])
+    start, end = (np.array([getattr(turn, name) for turn in document.turns]) for name in ("start", "end"))
+    return np.asarray(end - start - np.interp(end, edges, shared) + np.interp(start, edges, shared))
 
 
 def _known(confidence: float | None) -> float:
