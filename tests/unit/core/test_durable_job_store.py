@@ -176,6 +176,24 @@ def test_an_end_that_redis_lost_is_the_end(fixture: Fixture, state: JobState) ->
     assert ended.state is state
 
 
+@pytest.mark.parametrize("purged", [False, True])
+def test_a_demoted_primary_that_is_read_starts_no_attempt_on_the_new_one(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch, purged: bool
+) -> None:
+    new = fixture.accepted()
+    before = fixture.index.snapshot()
+    fixture.store.succeed(fixture.running(new.id)[1], result())
+    ended = fixture.store.get(new.id)
+    if purged:
+        fixture.store.remove(ended)
+    fixture.index.roll_back(before)  # what the new primary has
+    new_primary, old_primary = fixture.index.get, iter([ended])
+    with monkeypatch.context() as patch:
+        patch.setattr(fixture.index, "get", lambda job_id: next(old_primary, None) or new_primary(job_id))
+        assert fixture.store.start_attempt(new.id, "w/2", 30) is None
+    assert list(fixture.index.unfinished_ids()) == []
+
+
 def test_a_wiped_redis_answers_from_the_object_store(fixture: Fixture) -> None:
     waiting, ended, purged = fixture.accepted(), fixture.accepted(), fixture.accepted()
     fixture.store.succeed(fixture.running(ended.id)[1], result())

@@ -26,6 +26,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
@@ -65,6 +66,9 @@ class Client(Redis):
     A reply that only a server in another role would not give drops every idle connection, and the call is made once
     more on a fresh one: behind one name or one Sentinel service, that connection leads to the new primary.
 
+    A call without a reply drops every idle connection, too: where the network has lost one connection it has lost the
+    others, and each would take its own timeout to be found.
+
     Rights that were there and are gone count as away for a while: an upgrade or a rollback replaces the access list
     some seconds before the processes that it is made for.
     """
@@ -75,6 +79,9 @@ class Client(Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
             reply = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except RedisTimeoutError:
+            self.connection_pool.disconnect(inuse_connections=False)
+            raise
         except RedisError as error:
             if self._scripts_ran and _lacks_rights(error) and self.rights_may_change():
                 raise RightsChangeError(str(error)) from error
