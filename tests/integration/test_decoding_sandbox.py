@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -103,11 +104,12 @@ def test_a_killed_fork_server_is_replaced(file: Path) -> None:
 
 def test_many_threads_may_read_at_once_and_leave_no_descriptor(file: Path) -> None:
     probe(file)
+    gc.collect()  # closes what earlier tests have left
     before = psutil.Process().num_fds()
     with ThreadPoolExecutor(20) as pool:
         lengths = list(pool.map(lambda _: len(decode(file)), range(60)))
     assert lengths == [16_000] * 60
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before
 
 
 def server_of_this_process() -> int:
