@@ -149,14 +149,15 @@ class DurableJobStore(IndexedJobStore):
     # An attempt
 
     def start_attempt(self, job_id: str, worker: str, lease_seconds: float) -> tuple[Job, Lease] | None:
-        """See AttemptStore.start_attempt. A run that has an end, or whose job is purged, does not start.
-
-        Raises also ObjectStoreUnavailable.
-        """
+        """See AttemptStore.start_attempt. No ended run and no purged job starts. Raises also ObjectStoreUnavailable."""
         trace = self.manifests.trace(job_id)
         if trace.purged or trace.ended:
             with suppress(JobNotFound, JobPurged):
                 self.follow(self.index.get(job_id), trace)
+            if end := self.manifests.find_end(job_id, trace.run):
+                self.index.apply_end(job_id, trace.run, end)  # that read may have been a demoted primary's
+            if end or trace.purged:
+                return None
         return self.index.start_attempt(job_id, worker, lease_seconds)
 
     def succeed(self, lease: Lease, result: ResultSummary) -> Job:
