@@ -37,7 +37,7 @@ demo: $(VENV)/run.stamp  ## Set up, start everything, diarize the sample convers
 run: $(VENV)/run.stamp  ## Set up and serve: API on 127.0.0.1:7001, Flower on 127.0.0.1:5555; data in .parley
 	@exec $(BIN)/python -m parley_local run
 
-observe: $(VENV)/dev.stamp  ## Run, watched by Prometheus and Alertmanager (Debian's packages); objectives on 127.0.0.1:7005
+observe: $(VENV)/dev.stamp  ## Run, watched by Prometheus, Alertmanager and a collector of traces; objectives on 127.0.0.1:7005
 	@exec $(BIN)/python -m tools.observability.observe
 
 ##@ Work on it

@@ -88,7 +88,12 @@ def test_make_observe_watches_with_the_rules_of_the_chart(tmp_path: Path) -> Non
     assert rules.FILE.read_text() == rules.render(helm()), "run `python -m tools.observability.rules`"
     (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(observe.alertmanager_configuration()))
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(observe.prometheus_configuration(["a:1"], "b:2")))
-    for command in (("amtool", "check-config", "alertmanager.yml"), ("promtool", "check", "config", "prometheus.yml")):
+    (tmp_path / "otelcol.yml").write_text(yaml.safe_dump(observe.collector_configuration(tmp_path, "c:3", tmp_path)))
+    for command in (
+        ("amtool", "check-config", "alertmanager.yml"),
+        ("promtool", "check", "config", "prometheus.yml"),
+        ("otelcol", "validate", "--config=otelcol.yml"),
+    ):
         program, *arguments = command
         done = subprocess.run([tool(program), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""`make observe`: `make run`, watched by a Prometheus and an Alertmanager, and a page with objectives and budgets."""
+"""`make observe`: `make run`, watched by Prometheus, Alertmanager and a collector of traces; a page of objectives."""
 
 from __future__ import annotations
 
@@ -68,6 +68,44 @@ def alertmanager_configuration() -> dict[str, Any]:
     return {"route": route, "receivers": [{"name": "nobody"}], "inhibit_rules": inhibited}
 
 
+def collector_configuration(folder: Path, endpoint: str, logs: Path) -> dict[str, Any]:
+    """Return the configuration of a collector that writes traces and the lines of logs to files, as OTLP in JSON."""
+    exporters = {
+        f"file/{name}": {"path": f"{folder}/{name}.json", "rotation": {"max_megabytes": 20, "max_backups": 1}}
+        for name in ("traces", "logs")
+    }
+    parsed = {
+        "type": "json_parser",
+        "if": 'body startsWith "{"',
+        "severity": {"parse_from": "attributes.level"},
+        "trace": {"trace_id": {"parse_from": "attributes.trace_id"}},
+    }
+    receivers = {
+        "otlp": {"protocols": {"http": {"endpoint": endpoint}}},
+        "filelog": {"include": [f"{logs}/*.log"], "operators": [parsed]},
+    }
+    pipelines = {
+        "traces": {"receivers": ["otlp"], "exporters": ["file/traces"]},
+        "logs": {"receivers": ["filelog"], "exporters": ["file/logs"]},
+    }
+    service = {"pipelines": pipelines, "telemetry": {"metrics": {"level": "none"}}}
+    return {"receivers": receivers, "exporters": exporters, "service": service}
+
+
+def start_collector(stack: ExitStack, folder: Path, logs: Path) -> dict[str, str]:
+    """Start a collector, where one is on PATH; return the variables that make the keeper send its traces there."""
+    command = shutil.which("otelcol")
+    if command is None:
+        print("Traces       off: `make chart-tools` installs an OpenTelemetry collector")
+        return {}
+    endpoint = f"127.0.0.1:{free_port()}"
+    configuration = folder / "otelcol.yml"
+    configuration.write_text(yaml.safe_dump(collector_configuration(folder, endpoint, logs)))
+    start(stack, [command, f"--config={configuration}"], folder / "otelcol.log")
+    print(f"Traces       {folder}/traces.json\nLogs         {folder}/logs.json")
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{endpoint}"}
+
+
 def start(stack: ExitStack, command: list[str], log: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
     """Start a process that ends with the stack: SIGTERM, and SIGKILL when it takes too long."""
     output = stack.enter_context(log.open("wb")) if log else None
@@ -113,7 +151,8 @@ def serve_page(answers: Answers, port: int) -> ThreadingHTTPServer:
 def main() -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code of `make run`."""
     programs = program("prometheus"), program("prometheus-alertmanager", "alertmanager")
-    folder = Path(os.environ.get("PARLEY_HOME", ".parley")).absolute() / "observe"
+    home = Path(os.environ.get("PARLEY_HOME", ".parley")).absolute()
+    folder = home / "observe"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keeper, worker, prometheus, alertmanager = (f"127.0.0.1:{free_port()}" for _ in range(4))
     api = f"127.0.0.1:{os.environ.get('PARLEY_PORT', '7001')}"
@@ -125,7 +164,9 @@ def main() -> int:
         answers = stack.enter_context(Answers(f"http://{prometheus}", rules.LABELS))
         server = serve_page(answers, int(os.environ.get("PARLEY_OBSERVE_PORT", "7005")))
         stack.callback(server.shutdown)
+        traced = {} if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ else start_collector(stack, folder, home / "logs")
         command = [programs[0], f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+        command.append("--enable-feature=exemplar-storage")
         start(stack, [*command, f"--web.listen-address={prometheus}"], folder / "prometheus.log")
         command = [programs[1], f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alertmanager"]
         command += [f"--web.listen-address={alertmanager}", "--cluster.listen-address="]
@@ -135,7 +176,7 @@ def main() -> int:
         run = [sys.executable, "-m", "parley_local", "run"]
         try:
             ports = {"PARLEY_KEEPER_PORT": keeper, "PARLEY_WORKER_METRICS_PORT": worker}
-            return start(stack, run, **{name: address.partition(":")[2] for name, address in ports.items()}).wait()
+            return start(stack, run, **traced, **{name: one.partition(":")[2] for name, one in ports.items()}).wait()
         except KeyboardInterrupt:
             return 0
 
