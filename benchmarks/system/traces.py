@@ -24,7 +24,7 @@ from parley_core.settings import Settings
 from parley_keeper.tracing.sender import TraceSender
 from tests.support.valkey import Valkey
 
-BLOCKS = 20  # with traces, and as many without; the first of each warms up
+BLOCKS = 30  # with traces, and as many without; the first of each warms up
 JOBS = 50  # of a block: what the keeper sends at once at 10 jobs a second
 COLLECTOR = """
 import sys
@@ -38,13 +38,7 @@ with Collector() as collector:
 def trace_rows(console: Console) -> list[Measure]:
     """Measure the processor time of a trace, in milliseconds."""
     console.print(f"bench: {BLOCKS} blocks of {JOBS} jobs, traced and not")
-    with _collector(), tempfile.TemporaryDirectory() as folder:
-        valkey = Valkey(Path(folder), "--appendfsync", "everysec")
-        valkey.start()
-        try:
-            keeper, redis = _measured(valkey)
-        finally:
-            valkey.stop()
+    keeper, redis = milliseconds()
     sent, noted = statistics.median(keeper), statistics.mean(redis)
     error = statistics.stdev(redis) / len(redis) ** 0.5
     return [
@@ -53,8 +47,19 @@ def trace_rows(console: Console) -> list[Measure]:
     ]
 
 
+def milliseconds() -> tuple[list[float], list[float]]:
+    """Return the processor time per trace of each block: of the keeper, and of Redis beyond that of a block without."""
+    with collector(), tempfile.TemporaryDirectory() as folder:
+        valkey = Valkey(Path(folder), "--appendfsync", "everysec")
+        valkey.start()
+        try:
+            return _measured(valkey)
+        finally:
+            valkey.stop()
+
+
 @contextmanager
-def _collector() -> Iterator[None]:
+def collector() -> Iterator[None]:
     """Run a collector in a process of its own; name it in this one's environment."""
     process = subprocess.Popen(
         [sys.executable, "-c", COLLECTOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -68,18 +73,25 @@ def _collector() -> Iterator[None]:
 
 
 def _measured(valkey: Valkey) -> tuple[list[float], list[float]]:
-    """Return the milliseconds per job of each block: of the keeper, and of Redis beyond those of the block without."""
     settings = Settings(redis_url=valkey.url)
     bench = Bench(RedisJobStore.from_settings(settings), valkey.client(), {"name": "scripted"})
     sender = TraceSender.from_environment(settings)
     assert sender is not None
     keeper, redis = list[float](), list[float]()
-    for _ in range(BLOCKS):
+
+    def plain() -> float:
         bench.client.delete("parley:tracing")
-        plain = _redis_seconds(bench)
+        return _redis_seconds(bench)
+
+    def traced() -> float:
         bench.client.set("parley:tracing", "1")
-        traced = _redis_seconds(bench, sender, keeper)
-        redis.append((traced - plain) * 1000 / JOBS)
+        return _redis_seconds(bench, sender, keeper)
+
+    for _ in range(BLOCKS // 2):  # in both orders: Redis grows, and the machine changes its pace
+        first, last = plain(), traced()
+        redis.append((last - first) * 1000 / JOBS)
+        first, last = traced(), plain()
+        redis.append((first - last) * 1000 / JOBS)
     return keeper[1:], redis[1:]
 
 
@@ -93,4 +105,5 @@ def _redis_seconds(bench: Bench, sender: TraceSender | None = None, keeper: list
         sent = sender.run_once(lambda: None)
         keeper.append((time.process_time() - began) * 1000 / sent)
     after = bench.client.info("cpu")
-    return sum(after[name] - before[name] for name in ("used_cpu_user", "used_cpu_sys"))
+    used = ("used_cpu_user_main_thread", "used_cpu_sys_main_thread")  # other threads flush the log to the disk
+    return float(sum(after[name] - before[name] for name in used))

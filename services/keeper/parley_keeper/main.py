@@ -28,7 +28,7 @@ from parley_keeper.delivery.sender import Sender
 from parley_keeper.ended_batches import BatchCollector
 from parley_keeper.ended_voiceprints import VoiceprintCollector
 from parley_keeper.inventory import Inventory
-from parley_keeper.loop import Keeper, MaintenanceTask, NoteProgress
+from parley_keeper.loop import Keeper, MaintenanceTask
 from parley_keeper.maintenance import (
     SERVICE_SECONDS,
     measure_service,
@@ -54,7 +54,9 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     """Return every task with its pause in seconds, short where a caller waits, and the gauges of what they find."""
     objects, queue = object_store(settings), CeleryJobQueue.from_settings(settings)
     store = DurableJobStore.from_settings(settings, objects)
-    reconciler, orphans = Reconciler(store), OrphanCollector(store, objects, settings.retain_seconds)
+    traces = TraceSender.from_environment(settings)
+    reconciler = Reconciler(store, traces.announce if traces else None)
+    orphans = OrphanCollector(store, objects, settings.retain_seconds)
     inventory, uploads = Inventory(objects), UploadCollector(objects, settings.upload_seconds)
     voiceprints, words = RedisVoiceprintStore.from_settings(settings), RedisWordsRequests.from_settings(settings)
     ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
@@ -62,10 +64,9 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     deliveries, secrets = RedisDeliveries.from_settings(settings), settings.webhook_secrets_file
     sender = Sender(store, deliveries, secrets, guard)
     batches = BatchSender(store, objects, deliveries, secrets, guard)
-    traces = TraceSender.from_environment(settings)
     pods = worker_pods()
     tasks = [
-        MaintenanceTask("reconcile", 1.0, partial(_reconcile, reconciler, traces)),
+        MaintenanceTask("reconcile", 1.0, reconciler.run_once),
         MaintenanceTask("publish", 0.5, partial(publish_due, store, queue)),
         MaintenanceTask("reap", 1.0, partial(reap, store)),
         MaintenanceTask("publish_words_requests", 1.0, partial(publish_requests, words, queue)),
@@ -89,13 +90,6 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
         tasks.append(MaintenanceTask("send_traces", TRACES_SECONDS, traces.run_once))
     watched = [one for one in (reconciler, orphans, inventory, traces) if one]
     return tasks, lambda: [metric for one in watched for metric in one.metrics()]
-
-
-def _reconcile(reconciler: Reconciler, traces: TraceSender | None, note_progress: NoteProgress) -> int:
-    """Reconcile. Before it, a Redis that was emptied is told to note traces: a restored end is one that is traced."""
-    if traces:
-        traces.announce()
-    return reconciler.run_once(note_progress)
 
 
 def stop_signal() -> Callable[[], object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -53,10 +53,14 @@ def lacks_writes(history: History, marker: HistoryMarker | None) -> bool:
 
 
 class Reconciler:
-    """Watches the history of Redis, and restores what it has lost."""
+    """Watches the history of Redis, and restores what it has lost.
 
-    def __init__(self, store: DurableJobStore) -> None:
-        self._store, self._marked_at = store, BEGINNING
+    Args:
+        before_restoring: tells an emptied Redis that traces are sent; else the ends that come back have none.
+    """
+
+    def __init__(self, store: DurableJobStore, before_restoring: Callable[[], None] | None = None) -> None:
+        self._store, self._before_restoring, self._marked_at = store, before_restoring, BEGINNING
         self.reconciliations = 0
         self.found = Found()
 
@@ -83,6 +87,8 @@ class Reconciler:
         return changed
 
     def _reconcile_and_log(self, since: datetime, lacks: bool, note_progress: NoteProgress) -> int:
+        if self._before_restoring:
+            self._before_restoring()
         found = self.reconcile(since, note_progress)
         counts = {"since": since.isoformat(), **asdict(found)}
         if lacks or found.restored or found.corrected:

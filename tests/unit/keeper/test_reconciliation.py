@@ -92,6 +92,17 @@ def test_a_new_installation_and_a_restart_that_loses_nothing_raise_no_alert(fixt
     assert fixture.reconciler.reconciliations == 0
 
 
+def test_an_emptied_redis_is_told_that_traces_are_sent_before_ends_come_back(fixture: KeeperFixture) -> None:
+    told: list[int] = []
+    fixture.reconciler = Reconciler(fixture.store, lambda: told.append(len([*fixture.index.unfinished_ids()])))
+    fixture.submit()
+    fixture.run_once()
+    assert told == []
+    fixture.wipe()
+    fixture.run_once()
+    assert (told, len([*fixture.index.unfinished_ids()])) == ([0], 1)
+
+
 def test_a_redis_without_voiceprints_and_jobs_is_not_new_where_a_keeper_has_left_its_marker(
     fixture: KeeperFixture,
 ) -> None:

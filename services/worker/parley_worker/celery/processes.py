@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,20 +29,23 @@ class Process:
 
 def of_this_worker() -> list[Process]:
     """Return this process first, then all that descend from it. Empty where there is no /proc."""
-    by_parent: dict[int, list[Process]] = defaultdict(list)
-    found = []
-    for process in _all():
-        by_parent[process.parent].append(process)
-        if process.pid == os.getpid():
-            found.append(process)
-    for process in found:  # grows while it is read
-        found += by_parent[process.pid]
-    return found
+    pids = [os.getpid()]
+    for pid in pids:  # grows while it is read
+        pids += _children(pid)
+    return [process for process in map(_process, pids) if process]
 
 
-def _all() -> Iterator[Process]:
-    for folder in PROC.glob("[0-9]*"):
-        with suppress(OSError, ValueError):  # it has ended meanwhile
-            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
-            times = sum(int(field) for field in fields[11:15])
-            yield Process(int(folder.name), int(fields[1]), times * TICK, int(fields[21]) * PAGE)
+def _children(pid: int) -> Iterator[int]:
+    """Yield the children of each thread of a process. A machine may run thousands of processes of others."""
+    with suppress(OSError):  # it has ended meanwhile
+        for thread in (PROC / str(pid) / "task").iterdir():
+            with suppress(OSError):
+                yield from map(int, (thread / "children").read_text().split())
+
+
+def _process(pid: int) -> Process | None:
+    with suppress(OSError, ValueError):
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
+        times = sum(int(field) for field in fields[11:15])
+        return Process(pid, int(fields[1]), times * TICK, int(fields[21]) * PAGE)
+    return None
