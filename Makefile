@@ -65,8 +65,9 @@ format: $(VENV)/dev.stamp  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
 	@$(BIN)/ruff format $(SOURCES)
 
+# Tests wait for processes that they start: four at a time leave a quarter of two cores idle.
 test: $(VENV)/dev.stamp  ## Run the unit, contract and integration tests; ARGS=... goes to pytest
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/dev.stamp  ## Submit changed recordings to an API for ten minutes; ARGS="--minutes 60 --first 1"
 	@$(BIN)/python -m tools.fuzz $(ARGS)
