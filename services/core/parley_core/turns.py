@@ -89,10 +89,6 @@ class AudioQuality:
         """Whether a person should check the result because of the recording's sound."""
         return any(warning.needs_review for warning in self.warnings)
 
-    def warns_of(self, code: str) -> bool:
-        """Say whether there is a warning with this code."""
-        return any(warning.code == code for warning in self.warnings)
-
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:

@@ -7,16 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, resample_poly
+from scipy.signal import resample_poly
 
 from benchmarks.data.audio import SHIPPED
 from benchmarks.data.sounds import hold_music
 from benchmarks.scoring.der import read_rttm
 from parley_core.turns import AudioQuality
-from parley_worker.engines.onnx import OnnxEngine
-from parley_worker.engines.onnx.audio_quality import audio_quality, without_speech
+from parley_worker.engines.onnx.audio_quality import audio_quality, echoes, without_speech
 from parley_worker.engines.onnx.grid import FRAME_HOP, SAMPLE_RATE, frame_seconds
-from parley_worker.engines.onnx.segmentation import IN_A_ROOM, speaker_count
+from tests.support.rooms import in_a_room
 
 Waveform = NDArray[np.float32]
 RANDOM = np.random.default_rng(1)
@@ -41,13 +40,6 @@ def noisy(speech: Waveform) -> Waveform:
 
 def with_music(speech: Waveform) -> Waveform:
     return with_sound(speech, hold_music(len(speech) / SAMPLE_RATE, RANDOM), 3)
-
-
-def in_a_room(speech: Waveform) -> Waveform:
-    """Only reverberation, which decays by 60 dB in 0.9 s."""
-    samples = int(0.9 * SAMPLE_RATE)
-    response = RANDOM.normal(0, 1, samples) * 10 ** (-3 * np.arange(samples) / samples)
-    return np.asarray(fftconvolve(speech, response)[: len(speech)] / np.linalg.norm(response), np.float32)
 
 
 def narrow(speech: Waveform) -> Waveform:
@@ -80,12 +72,9 @@ def test_an_unusual_sound_is_named(
     assert quality.needs_review
 
 
-def test_speakers_are_counted_otherwise_under_reverberation(engine: OnnxEngine, conversation: Waveform) -> None:
-    heard = engine.run_models(in_a_room(conversation[: 20 * SAMPLE_RATE]), lambda _phase, _share: None)
-    assert heard is not None
-    expected, count = heard.segmentation.expected, heard.segmentation.count
-    np.testing.assert_array_equal(count, speaker_count(expected, IN_A_ROOM))
-    assert (count != speaker_count(expected)).any()
+def test_reverberation_is_noticed_where_it_hides_the_speech(conversation: Waveform, spoken: NDArray[np.bool_]) -> None:
+    quality = audio_quality(in_a_room(conversation), np.zeros_like(spoken) | (np.arange(len(spoken)) < 20))
+    assert echoes(quality)
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 46])
@@ -93,6 +82,7 @@ def test_an_ordinary_recording_has_no_warning(conversation: Waveform, spoken: ND
     quality = audio_quality(conversation[: seconds * SAMPLE_RATE], spoken[: seconds * SAMPLE_RATE // FRAME_HOP])
     assert codes(quality) == []
     assert not quality.needs_review
+    assert not echoes(quality)
 
 
 def test_sound_before_the_speech_is_not_taken_for_noise(conversation: Waveform, spoken: NDArray[np.bool_]) -> None:

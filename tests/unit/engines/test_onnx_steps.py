@@ -48,6 +48,23 @@ def test_speech_is_prolonged_by_the_hangover() -> None:
     assert spoken == list(range(10, 14 + segmentation.HANGOVER))
 
 
+def one_window(speaker: int, heard: slice) -> Segmentation:
+    """One window in which a local speaker is heard."""
+    activity = np.zeros((1, grid.FRAMES, 3), np.uint8)
+    activity[0, heard, speaker] = 1
+    expected = activity[0].sum(axis=1).astype(np.float32)
+    return Segmentation(STEP, activity, segmentation.speaker_count(expected), expected)
+
+
+@pytest.mark.parametrize(("end", "missed"), [(200 + segmentation.LOST // 2, False), (400, True)])
+def test_speech_that_one_segmentation_misses_for_long_comes_from_the_other(end: int, missed: bool) -> None:
+    less, more = one_window(0, slice(200)), one_window(2, slice(end))
+    found = less.completed(more)
+    np.testing.assert_array_equal(found.activity, more.activity if missed else less.activity)
+    assert found.count[: end - segmentation.LOST].all()
+    assert found.count[200 + segmentation.HANGOVER : end].all() == missed or end == 200 + segmentation.LOST // 2
+
+
 def test_embeddings_have_no_component_in_the_channel_subspace() -> None:
     session = models.open_session(
         models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS), threads=1

@@ -12,6 +12,7 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_worker.engines.base import load_engine
 from parley_worker.engines.onnx import OnnxEngine
 from tests.support.checkpoints import PartsInMemory
+from tests.support.rooms import in_a_room
 
 Waveform = NDArray[np.float32]
 
@@ -51,10 +52,11 @@ class Runs:
 
 @pytest.fixture(scope="module", params=["onnx", "onnx-fast"])
 def runs(request: pytest.FixtureRequest, conversation: Waveform) -> Runs:
-    """Runs on 1.5 minutes, which are four blocks of the trunk."""
+    """Runs on 1.5 minutes, which are four blocks of the trunk; one of them in a room, where segmentation runs twice."""
     engine = load_engine(request.param)
     assert isinstance(engine, OnnxEngine)
     recording = np.concatenate([conversation, conversation[::-1]])
+    recording = in_a_room(recording) if request.param == "onnx" else recording
     undisturbed, disturbed, attempts = PartsInMemory(), PartsInMemory(), 1
     run(engine, recording, undisturbed, reports=None)
     while not run(engine, recording, disturbed, reports=2):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -47,10 +47,10 @@ NOISE_DB = 5.0
 STEADY_DB = 2.0
 BACKGROUND_DB = 14.0
 REVERBERANT_DB = -11.0
+ECHOING_DB = -16.0  # of a mild echo: the segmentation then hears the recording without late reverberation
 NARROW_HZ = 4000.0
 CLIPPED_SHARE = 0.003
 OTHER_SHARE = 1 / 3
-REVERBERATION = "reverberation"  # the code by which the engine counts speakers otherwise
 HARMLESS = frozenset({"other_sound"})  # codes of warnings under which errors are not higher
 _SMALLEST = 1e-12
 
@@ -89,6 +89,11 @@ def audio_quality(waveform: Floats, spoken: NDArray[np.bool_]) -> AudioQuality:
     return _with_warnings(measures, _warnings(measures))
 
 
+def echoes(quality: AudioQuality) -> bool:
+    """Return whether late reverberation is to be suppressed."""
+    return quality.measures.get("decay_db", -inf) > ECHOING_DB
+
+
 def without_speech(waveform: Floats) -> AudioQuality:
     """Return how a recording sounds in which nobody speaks."""
     level = float(_decibels(np.vdot(waveform, waveform) / max(1, len(waveform))))
@@ -111,7 +116,7 @@ def _warnings(measures: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     if known["signal_to_noise_db"] < BACKGROUND_DB and known["noise_deviation_db"] > STEADY_DB:
         yield "background_sound", f"Voices or music in the pauses are only {below}. Expect more errors."
     if known["decay_db"] > REVERBERANT_DB:
-        yield REVERBERATION, "The room echoes, or people sit far from the microphone. Expect missed speech."
+        yield "reverberation", "The room echoes, or people sit far from the microphone. Expect more errors."
     if known["level_dbfs"] < QUIET_DBFS:
         yield "quiet", f"The speech is {-known['level_dbfs']:.0f} dB below full scale, far too quiet."
     if known["clipped_share"] > CLIPPED_SHARE:
@@ -170,12 +175,16 @@ def _measures(sample: _Sample) -> dict[str, float]:
 def _fastest_decay(sample: _Sample, quietest: NDArray[np.bool_]) -> float | None:
     """Return by how many decibels the bands of speech fall in 40 ms where they fall fastest; None if noise hides it.
 
-    Reverberation fills the gaps of speech, so that nothing fades faster than the room.
+    Reverberation fills the gaps of speech, so that nothing fades faster than the room. With too little speech, all
+    sound counts.
     """
     groups = _decibels(sample.power.reshape(len(sample.power), DECAY_GROUPS, -1).mean(axis=2))
     floor = _decibels(sample.power[quietest].reshape(quietest.sum(), DECAY_GROUPS, -1).mean(axis=(0, 2)))
     levels, speech = groups.reshape(-1, BLOCK, DECAY_GROUPS), sample.speech.reshape(-1, BLOCK)
-    known = speech[:, :-DECAY, None] & (levels[:, :-DECAY] > floor + DECAY_RANGE)
+    loud = levels[:, :-DECAY] > floor + DECAY_RANGE
+    known = speech[:, :-DECAY, None] & loud
+    if known.sum() < LEAST_DECAYS:  # speech that is blurred so much that most of it is missed
+        known = loud
     decays = (levels[:, DECAY:] - levels[:, :-DECAY])[known]
     return float(np.quantile(decays, FASTEST)) if len(decays) >= LEAST_DECAYS else None
 

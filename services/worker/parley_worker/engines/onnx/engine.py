@@ -14,12 +14,13 @@ from parley_core.job import Phase, SpeakerBounds
 from parley_core.turns import PURITY_REVIEW_BELOW, REVIEW_BELOW, AudioQuality, Diarization, EngineInfo
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint
 from parley_worker.engines.onnx import assignment, models, trunk
-from parley_worker.engines.onnx.audio_quality import REVERBERATION, audio_quality, without_speech
+from parley_worker.engines.onnx.audio_quality import audio_quality, echoes, without_speech
 from parley_worker.engines.onnx.calibration import FITTED as CALIBRATION
 from parley_worker.engines.onnx.clustering import DEFAULT as CLUSTERING
 from parley_worker.engines.onnx.clustering import ClusteringParameters, FoundSpeakers, find_speakers
 from parley_worker.engines.onnx.cohort import cohort, nearness
 from parley_worker.engines.onnx.decision import Decision
+from parley_worker.engines.onnx.dereverberation import Dereverberated
 from parley_worker.engines.onnx.doubt import PURITY_BOUND, doubts
 from parley_worker.engines.onnx.embedding import Embeddings, embed
 from parley_worker.engines.onnx.filter_bank import SharedFilterBank
@@ -120,12 +121,16 @@ class OnnxEngine:
         if not len(waveform):
             return None
         step = round(self._setting.step_seconds * SAMPLE_RATE)
-        segmentation = segment(self._segmentation, waveform, step, partial(report, Phase.SEGMENTATION), checkpoint)
+        progress = partial(report, Phase.SEGMENTATION)
+        segmentation = segment(self._segmentation, waveform, step, progress, checkpoint)
         if not segmentation.count.any():
             return None
         quality = audio_quality(waveform, segmentation.count > 0)
-        if quality.warns_of(REVERBERATION):
-            segmentation = segmentation.in_a_room()
+        if echoes(quality):
+            dry = Dereverberated(waveform)
+            clearer = segment(self._segmentation, dry, step, progress, checkpoint, "dereverberated")
+            segmentation = clearer.completed(segmentation)
+            quality = audio_quality(waveform, segmentation.count > 0)  # speech that was missed is no noise
         trunk_from = partial(trunk.trunk_frames, self._trunk, waveform, partial(report, Phase.EMBEDDING))
         return Heard(segmentation, embed(self._head, trunk_from, segmentation, checkpoint), quality)
 

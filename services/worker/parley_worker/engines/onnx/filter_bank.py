@@ -17,7 +17,7 @@ import onnxruntime
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from parley_worker.engines.onnx.grid import WINDOW, padded
+from parley_worker.engines.onnx.grid import WINDOW, Samples, padded
 
 Floats = NDArray[np.float32]
 
@@ -105,7 +105,7 @@ class FilteredRecording:
         batch: windows at a time, at most.
     """
 
-    def __init__(self, bank: SharedFilterBank, waveform: Floats, step: int, batch: int) -> None:
+    def __init__(self, bank: SharedFilterBank, waveform: Samples, step: int, batch: int) -> None:
         self._bank = bank
         self._waveform = waveform
         self._step = step

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,14 @@ LOCAL_SPEAKERS = 3  # maximum number of speakers that the model separates inside
 FRAMES = 589  # output frames of the model per window
 FRAME_HOP = 270
 RECEPTIVE_FIELD = 991  # input of one output frame; the time of a frame is the middle of its receptive field
+
+
+class Samples(Protocol):
+    """A waveform, or what is computed from one where it is read. Of shape (samples,)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]: ...
 
 
 def window_count(samples: int, step: int) -> int:
@@ -30,7 +40,7 @@ def frame_seconds(frame: NDArray[np.int64]) -> NDArray[np.float64]:
     return (frame * FRAME_HOP + RECEPTIVE_FIELD / 2) / SAMPLE_RATE
 
 
-def padded(waveform: NDArray[np.float32], start: int, end: int) -> NDArray[np.float32]:
+def padded(waveform: Samples, start: int, end: int) -> NDArray[np.float32]:
     """Return samples `start` to `end`, with zeros after the end of the waveform."""
     part = waveform[start:end]
     missing = end - start - len(part)

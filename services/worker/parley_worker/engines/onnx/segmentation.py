@@ -8,7 +8,7 @@ speakers, averaged over the windows. A window counts less near its edges, where 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint, Part
 from parley_worker.engines.onnx.filter_bank import FilteredRecording, SharedFilterBank
+from parley_worker.engines.onnx.frames import frame_segments
 from parley_worker.engines.onnx.grid import (
     FRAMES,
     LOCAL_SPEAKERS,
     WINDOW,
+    Samples,
     first_frames,
     padded,
     window_count,
@@ -30,8 +32,8 @@ from parley_worker.engines.onnx.models import last_call
 BATCH = 2  # windows per call: more are not cheaper, and the 8-bit scales of a call depend on all of its windows
 RAMP = 88  # frames, 1.5 s, over which the weight of a window rises from its edge
 COUNT_THRESHOLDS = (0.6, 1.4)  # expected speakers for a count of 1 and 2; 1.4, since the model misses second speakers
-IN_A_ROOM = (0.5, 1.6)  # the same under reverberation: speech is blurred, and the echo of one person is no second one
 HANGOVER = 6  # frames, 0.1 s, that are added to the end of speech: the model ends before a word has faded
+LOST = 88  # frames, 1.5 s: longer than pauses inside a turn, so somebody may have been missed
 EXPECTED_STEPS = 100  # per speaker, of a window's expected number of speakers: 0 to 2 in eight bits, for checkpoints
 MIN_WEIGHT = 0.02  # at the very edge: only one window covers the first and the last seconds of a recording
 
@@ -63,17 +65,30 @@ class Segmentation:
     count: NDArray[np.int64]
     expected: NDArray[np.float32]
 
-    def in_a_room(self) -> Segmentation:
-        """Return the same with the counts that are right most often under reverberation (docs/adr/0037)."""
-        return replace(self, count=speaker_count(self.expected, IN_A_ROOM))
+    def completed(self, other: Segmentation) -> Segmentation:
+        """Return the same, but where nobody is heard for LOST frames or more, another segmentation decides.
+
+        A window in which the other one hears somebody for that long meanwhile has the other's local speakers.
+        """
+        lost = np.zeros(len(self.count), np.bool_)
+        for silence in frame_segments(self.count[:, None] == 0):
+            lost[silence.first : silence.end] = silence.end - silence.first >= LOST
+        activity = self.activity.copy()
+        for window, start in enumerate(first_frames(len(activity), self.step)):
+            missed = other.activity[window].any(axis=1) & lost[start : start + FRAMES]
+            if missed.sum() >= LOST:
+                activity[window] = other.activity[window]
+        expected = np.where(lost, other.expected, self.expected)
+        return Segmentation(self.step, activity, speaker_count(expected), expected)
 
 
 def segment(
     model: Model,
-    waveform: NDArray[np.float32],
+    waveform: Samples,
     step: int,
     progress: Progress,
     checkpoint: Checkpoint = NO_CHECKPOINT,
+    name: str = "segmentation",
 ) -> Segmentation:
     """Run the segmentation model over a recording.
 
@@ -83,6 +98,7 @@ def segment(
         step: samples between window starts.
         progress: called with 0 to 1 before each batch; its exceptions pass through.
         checkpoint: has the batches that an earlier attempt computed.
+        name: of the step in the checkpoint.
     """
 
     def compute(first: int) -> Iterator[Part]:
@@ -94,7 +110,7 @@ def segment(
     starts = first_frames(window_count(len(waveform), step), step)
     activity = np.zeros((len(starts), FRAMES, LOCAL_SPEAKERS), np.uint8)
     expected, weight = np.zeros((2, starts[-1] + FRAMES))
-    for first, end, found in checkpoint.continued("segmentation", len(starts), compute):
+    for first, end, found in checkpoint.continued(name, len(starts), compute):
         activity[first:end] = POWERSET[found["classes"]]
         for start, speakers in zip(starts[first:end], found["speakers"], strict=True):
             expected[start : start + FRAMES] += speakers / EXPECTED_STEPS * _WEIGHTS
@@ -103,18 +119,16 @@ def segment(
     return Segmentation(step, activity, speaker_count(expected), expected.astype(np.float32))
 
 
-def speaker_count(
-    expected: NDArray[np.floating], thresholds: tuple[float, float] = COUNT_THRESHOLDS
-) -> NDArray[np.int64]:
+def speaker_count(expected: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the number of simultaneous speakers from the expected number, both of shape (frames,)."""
-    count = np.digitize(expected, thresholds)
+    count = np.digitize(expected, COUNT_THRESHOLDS)
     spoken = np.convolve(count > 0, np.ones(HANGOVER + 1))[: len(count)] > 0
     return np.asarray(np.maximum(count, spoken), np.int64)
 
 
 def class_scores(
     model: Model,
-    waveform: NDArray[np.float32],
+    waveform: Samples,
     step: int,
     progress: Progress,
     begin: int = 0,
@@ -142,7 +156,7 @@ def class_scores(
 
 
 def _batches(
-    model: Model, waveform: NDArray[np.float32], step: int
+    model: Model, waveform: Samples, step: int
 ) -> Callable[[range, onnxruntime.RunOptions | None], NDArray[np.float32]]:
     """Return what computes the scores of the windows with some starts, shape (windows, 589, 7)."""
     if isinstance(model, SharedFilterBank):
