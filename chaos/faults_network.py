@@ -9,7 +9,7 @@ from chaos.system import Layout
 from chaos.testbed import Testbed
 
 PROXIED = Layout(link="proxy")
-# Seconds. Only a timeout detects a half-open connection: a publisher waits 10 s for an answer, a worker 9 s.
+# Seconds. Only a timeout detects a half-open connection: a publisher waits 5 s for an answer, a worker 7 s.
 DETECTION_BOUND = 20.0
 
 

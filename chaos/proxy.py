@@ -117,8 +117,10 @@ class Network:
         self._process.stdin.flush()
 
     def stop(self) -> None:
+        assert self._process.stdin is not None
         self._process.kill()
         self._process.wait()
+        self._process.stdin.close()
 
 
 if __name__ == "__main__":

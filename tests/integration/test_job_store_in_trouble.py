@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from chaos.proxy import Network
 from parley_core import redis
 from parley_core.errors import JobStoreFull, JobStoreUnavailable, JobStoreUnusable
 from parley_core.job import Job, JobQuery, JobState, Lease, Phase, ResultSummary, dispatch_of
@@ -296,3 +298,30 @@ def test_nobody_is_reaped_right_after_a_restart(server: Valkey) -> None:
     time.sleep(0.1)
     server.start()
     assert store.lapsed_leases(10) == []
+
+
+def test_one_call_without_a_reply_finds_all_connections_that_the_network_has_lost(tmp_path: Path) -> None:
+    target, port = free_port(), free_port()
+    server, network = Valkey(tmp_path / "valkey", "--port", str(target)), Network(port, target)
+    server.start()
+    try:
+        settings = Settings(redis_url=f"redis://127.0.0.1:{port}/0", redis_timeout_seconds=0.5)
+        store = RedisJobStore.from_settings(settings)
+        until(lambda: _answers(store))
+        pool = store._client.connection_pool
+        for used in [pool.get_connection() for _ in range(3)]:
+            pool.release(used)
+        network.send("half-open")
+        until(lambda: not _answers(store))
+        pool.get_connection()  # that of the call, which the pool would give again
+        assert _answers(store)
+    finally:
+        network.stop()
+        server.kill()
+
+
+def _answers(store: RedisJobStore) -> bool:
+    with suppress(JobStoreUnavailable):
+        store.running_by_worker()
+        return True
+    return False

@@ -52,7 +52,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     transport = {
         "visibility_timeout": settings.visibility_timeout,  # longer than any attempt, or Celery delivers it twice
         "unacked_restore_throttle": 1,  # the keeper publishes lost messages sooner
-        "socket_timeout": 10,  # kombu's default is none: a publish could hang
+        "socket_timeout": settings.redis_timeout_seconds,  # kombu's default is none: a publish could hang
         "socket_connect_timeout": 5,
         "health_check_interval": 25,
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),

@@ -10,8 +10,10 @@ from parley_worker.celery import broker, tasks
 from parley_worker.celery.liveness_file import EventLoopLiveness, LivenessFile
 
 WORKER_LOST_SECONDS = 1.0  # for so long the slot of a killed child stays empty; Celery's default is 10
-# A half-open connection is closed after twice this time and a second. The 25 s of publishers would make that 51 s.
-HEALTH_CHECK_SECONDS = 4
+# The main process closes a half-open connection to its queues after twice this time and a second. Those for events and
+# acknowledgements are found one by one, each by a call without a reply, and the process does nothing else meanwhile.
+HEALTH_CHECK_SECONDS = 3
+REPLY_SECONDS = 3
 
 
 def worker_app(settings: Settings) -> Celery:
@@ -22,6 +24,7 @@ def worker_app(settings: Settings) -> Celery:
         broker_transport_options={
             **app.conf.broker_transport_options,
             "health_check_interval": HEALTH_CHECK_SECONDS,
+            "socket_timeout": REPLY_SECONDS,
             "queue_order_strategy": "priority",  # the first queue in the setting comes first: its callers wait
         },
         worker_max_memory_per_child=settings.child_memory_bytes // 1024,  # Celery counts in KiB
