@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shelve
 import signal
 import socket
 import subprocess
@@ -157,6 +158,8 @@ def test_a_second_run_continues_with_the_jobs_of_the_first(system: OneMachine) -
     assert httpx.get(f"{system.url}/v1/jobs/{MARK}").is_client_error
 
     assert system.stop(signal.SIGINT) == 0
+    with shelve.open(str(system.home / "flower"), "r") as kept:
+        assert "events" in kept, "Flower keeps its tasks"
     assert not system.members()
     assert "did not stop in time" not in system.said()
     assert_logs_name_the_job_and_no_patient(system, job_id)

@@ -45,7 +45,8 @@ def stages(settings: MachineSettings, home: Home, redis_url: str, socket_path: P
     keeper = Part("keeper", "blue", (*python, "parley_keeper"))
     worker = Part("worker", "green", (*python, "parley_worker"), stop_seconds=WORKER_STOP_SECONDS)
     flower_options = ("--address=127.0.0.1", f"--port={settings.flower_port}", "--logging=warning")
-    flower_command = (*python, "celery", "-A", "parley_core.celery_app", "flower", *flower_options)
+    kept = ("--persistent", f"--db={home.folder / 'flower'}", "--state_save_interval=60000")
+    flower_command = (*python, "celery", "-A", "parley_core.celery_app", "flower", *flower_options, *kept)
     flower = Part("flower", "yellow", flower_command)
     if settings.redis_url:
         return (api, keeper), (worker, flower)
