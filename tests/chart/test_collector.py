@@ -51,14 +51,14 @@ def test_a_collector_takes_every_attempt_and_its_log_lines(tmp_path: Path) -> No
         redis_url=valkey.url, objects_url=f"file://{tmp_path}/objects", lease_seconds=2.0, lease_renewal_seconds=0.5
     )
     logs = tmp_path / "node"
-    with (
-        OtelCollector(tmp_path / "collector", filelog_of_the_manual(logs)) as collector,
-        running_system(settings, tmp_path) as system,
-    ):
-        try:
+    try:
+        with (
+            OtelCollector(tmp_path / "collector", filelog_of_the_manual(logs)) as collector,
+            running_system(settings, tmp_path) as system,
+        ):
             check(system, collector, logs, valkey)
-        finally:
-            valkey.stop()
+    finally:
+        valkey.stop()
 
 
 def check(system: System, collector: OtelCollector, logs: Path, valkey: Valkey) -> None:
