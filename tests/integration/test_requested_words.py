@@ -14,14 +14,18 @@ import pytest
 
 from parley_api.main import create_app
 from parley_api.runtime.dependencies import connect
+from parley_core.durable_job_store import DurableJobStore
 from parley_core.errors import JobNotRetryable, JobNotSucceeded, JobPurged, LeaseLost
 from parley_core.job import MAX_ATTEMPTS, JobOptions, ResultSummary
 from parley_core.recording import checkpoint_folder, result_key, words_key
 from parley_core.redis import RedisJobStore
 from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.settings import Settings
+from parley_core.storage.folder import FolderStore
+from parley_core.storage.manifests import BEGINNING, Manifests
 from parley_core.transcript import Transcription
-from parley_keeper.words_requests import publish_requests
+from parley_keeper.reconciliation import Reconciler
+from parley_keeper.words_requests import RequestedWords, publish_requests
 from tests.support.fakes import MemoryJobQueue, new_job
 from tests.support.recogniser_server import Answer, Asked, RecogniserServer, words_answer
 from tests.support.sounds import wav
@@ -67,6 +71,7 @@ async def test_words_come_after_the_end_also_when_the_worker_is_killed(system: S
                 return str(response.json()["result"]["transcription"]["state"])
 
             assert await state_of(await client.post(f"{path}/transcribe")) in ("waiting", "running")
+            assert [job_id for job_id, _ in Manifests(system.objects).words_requests("")] == [new.id]
             ended_first.set()
             assert held.wait(HANG_SECONDS)
             until(lambda: system.objects.keys(f"{checkpoint_folder(new.id)}/"))
@@ -100,13 +105,14 @@ class Requests:
         self.store, self.redis, self.requests = store, redis, RedisWordsRequests(redis)
         self.queue = MemoryJobQueue()
 
-    def ended(self) -> str:
+    def ended(self, store: RedisJobStore | DurableJobStore | None = None) -> str:
+        store = store or self.store
         new = new_job()
-        self.store.create(new)
-        started = self.store.start_attempt(new.id, "host/1", 60)
+        store.create(new)
+        started = store.start_attempt(new.id, "host/1", 60)
         assert started is not None
         key = result_key(new.id, started[1].nonce)
-        self.store.succeed(started[1], ResultSummary(key, 2, 3, 1.0, {"name": "x"}, {}))
+        store.succeed(started[1], ResultSummary(key, 2, 3, 1.0, {"name": "x"}, {}))
         return new.id
 
     def publish(self) -> int:
@@ -124,7 +130,7 @@ def made(store: RedisJobStore, redis: Any) -> Requests:
 def test_one_worker_at_a_time_has_a_request_and_a_late_one_changes_nothing(made: Requests) -> None:
     job_id = made.ended()
     for _ in range(2):
-        made.requests.request(job_id)
+        made.requests.request(job_id, 1)
     assert (made.publish(), made.publish(), len(made.queue.published)) == (1, 0, 1)
     first = made.requests.start(job_id, "host/1", 60)
     assert first is not None
@@ -146,7 +152,7 @@ def test_one_worker_at_a_time_has_a_request_and_a_late_one_changes_nothing(made:
 
 def test_a_request_that_no_worker_survives_ends_with_the_reason(made: Requests) -> None:
     job_id = made.ended()
-    made.requests.request(job_id)
+    made.requests.request(job_id, 1)
     for number in range(MAX_ATTEMPTS):
         assert made.publish() == 1
         assert made.requests.start(job_id, f"host/{number}", 60) is not None
@@ -162,7 +168,7 @@ def test_a_request_that_no_worker_survives_ends_with_the_reason(made: Requests) 
 
 def test_a_planned_stop_counts_no_attempt(made: Requests) -> None:
     job_id = made.ended()
-    made.requests.request(job_id)
+    made.requests.request(job_id, 1)
     for _ in range(MAX_ATTEMPTS + 1):
         assert made.publish() == 1
         started = made.requests.start(job_id, "host/1", 60)
@@ -175,10 +181,39 @@ def test_a_planned_stop_counts_no_attempt(made: Requests) -> None:
 
 def test_requests_take_half_of_the_slots_at_most(made: Requests) -> None:
     for _ in range(6):
-        made.requests.request(made.ended())
+        made.requests.request(made.ended(), 1)
     assert made.publish() == 1
     made.store.register_worker("host/1", new_job().options.queue, 6, 60)
     assert (made.publish(), made.publish()) == (2, 0)
+
+
+def test_a_request_outlives_the_redis_that_took_it(made: Requests, redis: Any, tmp_path: Path) -> None:
+    objects = FolderStore(tmp_path / "objects")
+    store = DurableJobStore(made.store, objects)
+    requested = RequestedWords(made.requests, store, objects)
+
+    def restored_after_a_loss(wiped: bool = True) -> int:
+        if wiped:
+            redis.flushall()
+        reconciler = Reconciler(store, words=requested)
+        reconciler.reconcile(BEGINNING, lambda: None)
+        return reconciler.found.words_requests
+
+    job_id = made.ended(store)
+    store.manifests.note_words_request(job_id, 7)
+    made.requests.request(job_id, 7)
+    assert (restored_after_a_loss(), made.publish(), made.queue.published[-1].job_id) == (1, 1, job_id)
+    assert restored_after_a_loss(wiped=False) == 0
+    assert made.requests.answer(job_id, "", Transcription(error_code="recogniser_unavailable", error_detail="."))
+    assert restored_after_a_loss(wiped=False) == 0, "it is answered"
+    assert (restored_after_a_loss(), made.publish()) == (1, 1), "its answer is lost, and there are no words"
+    result = made.store.get(job_id).result
+    assert result is not None
+    objects.put(words_key(result.key), b"{}")
+    assert restored_after_a_loss() == 0, "the words are there"
+    objects.delete(words_key(result.key))
+    store.remove(made.store.get(job_id))
+    assert restored_after_a_loss() == 0, "the job is gone"
 
 
 REFUSALS: dict[str, tuple[Callable[[Requests, str], object], type[Exception]]] = {
@@ -194,12 +229,12 @@ def test_words_of_what_is_gone_cannot_be_asked_for(made: Requests, case: str) ->
     job_id = made.ended()
     happens(made, job_id)
     with pytest.raises(error):
-        made.requests.request(job_id)
+        made.requests.request(job_id, 1)
 
 
 def test_a_job_that_is_removed_meanwhile_takes_its_request_with_it(made: Requests) -> None:
     job_id = made.ended()
-    made.requests.request(job_id)
+    made.requests.request(job_id, 1)
     started = made.requests.start(job_id, "host/1", 60)
     assert started is not None
     made.store.condemn(job_id)
@@ -215,4 +250,4 @@ def test_words_of_an_unfinished_job_cannot_be_asked_for(made: Requests) -> None:
     new = new_job()
     made.store.create(new)
     with pytest.raises(JobNotSucceeded):
-        made.requests.request(new.id)
+        made.requests.request(new.id, 1)

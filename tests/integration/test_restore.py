@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from parley_core.durable_job_store import DurableJobStore
-from parley_core.job import JobState
+from parley_core.job import JobState, ResultSummary
+from parley_core.recording import result_key
 from parley_core.settings import Settings
 from parley_keeper.reconciliation import Reconciler
 from tests.support.fakes import new_job
@@ -37,14 +38,25 @@ def test_everything_is_restored_and_a_second_run_changes_nothing(tmp_path: Path)
     jobs = [store.create(new_job()).job.id for _ in range(JOBS)]
     for job_id in jobs[: JOBS // 2]:
         store.cancel(job_id)
+    started = store.start_attempt(jobs[-1], "host/1", 60)
+    assert started is not None
+    key = result_key(jobs[-1], started[1].nonce)
+    store.succeed(started[1], ResultSummary(key, 2, 3, 1.0, {"name": "x"}, {}))
+    store.manifests.note_words_request(jobs[-1], 1)
     try:
         server.wipe()
         server.start()
         done = parley(settings, "restore", "--json")
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == {"looked_at": JOBS, "restored": JOBS, "corrected": 0, "unreadable": 0}
+        counts = {"looked_at": JOBS, "restored": JOBS, "corrected": 0, "unreadable": 0, "words_requests": 1}
+        assert json.loads(done.stdout) == counts
         states = [store.index.get(job_id).state for job_id in jobs]
-        assert states == [JobState.CANCELLED] * (JOBS // 2) + [JobState.ACCEPTED] * (JOBS // 2)
+        assert states == [
+            *[JobState.CANCELLED] * (JOBS // 2),
+            *[JobState.ACCEPTED] * (JOBS // 2 - 1),
+            JobState.SUCCEEDED,
+        ]
+        assert store.index.get(jobs[-1]).words_request is not None
         assert "RESTORED" in parley(settings, "restore").stdout
         assert json.loads(parley(settings, "restore", "--json").stdout)["restored"] == 0
     finally:

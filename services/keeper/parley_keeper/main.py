@@ -42,7 +42,7 @@ from parley_keeper.pod_deletion_cost import PodDeletionCosts, worker_pods
 from parley_keeper.reconciliation import Reconciler
 from parley_keeper.retention import purge_expired, remove_recordings
 from parley_keeper.tracing.sender import TraceSender
-from parley_keeper.words_requests import publish_requests
+from parley_keeper.words_requests import RequestedWords, publish_requests
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TRACES_SECONDS = 5.0  # a request costs as much as the spans of several jobs, and nobody waits for a trace
@@ -55,10 +55,10 @@ def maintenance_tasks(settings: Settings) -> tuple[list[MaintenanceTask], health
     objects, queue = object_store(settings), CeleryJobQueue.from_settings(settings)
     store = DurableJobStore.from_settings(settings, objects)
     traces = TraceSender.from_environment(settings)
-    reconciler = Reconciler(store, traces.announce if traces else None)
+    voiceprints, words = RedisVoiceprintStore.from_settings(settings), RedisWordsRequests.from_settings(settings)
+    reconciler = Reconciler(store, traces.announce if traces else None, RequestedWords(words, store, objects))
     orphans = OrphanCollector(store, objects, settings.retain_seconds)
     inventory, uploads = Inventory(objects), UploadCollector(objects, settings.upload_seconds)
-    voiceprints, words = RedisVoiceprintStore.from_settings(settings), RedisWordsRequests.from_settings(settings)
     ended = VoiceprintCollector(store, objects, voiceprints, settings.speaker_identification_threshold)
     guard = AddressGuard(settings.webhook_networks)
     deliveries, secrets = RedisDeliveries.from_settings(settings), settings.webhook_secrets_file

@@ -15,6 +15,7 @@ from parley_core.job_id import UNDATED
 from parley_core.logs import get_logger
 from parley_core.storage.manifests import BEGINNING, CLOCKS_APART, HistoryMarker
 from parley_keeper.loop import NoteProgress
+from parley_keeper.words_requests import RequestedWords
 
 SLACK = timedelta(minutes=5)  # clocks differ, and a note of completeness may have been on its way
 MARKER_EVERY = timedelta(seconds=10)  # how often the object store's marker is read and written
@@ -30,6 +31,7 @@ class Found:
     restored: int = 0
     corrected: int = 0
     unreadable: int = 0
+    words_requests: int = 0
 
 
 def lost_since(history: History, marker: HistoryMarker | None) -> datetime | None:
@@ -52,15 +54,27 @@ def lacks_writes(history: History, marker: HistoryMarker | None) -> bool:
     return marker is not None and (marker.id != history.id or marker.ticks > history.ticks)
 
 
+def earliest_day(start: datetime) -> str:
+    """Return the first day whose objects may have been written since a time."""
+    return (max(start, BEGINNING + CLOCKS_APART) - CLOCKS_APART).date().isoformat()
+
+
 class Reconciler:
     """Watches the history of Redis, and restores what it has lost.
 
     Args:
         before_restoring: tells an emptied Redis that traces are sent; else the ends that come back have none.
+        words: restores requests for words; None restores none.
     """
 
-    def __init__(self, store: DurableJobStore, before_restoring: Callable[[], None] | None = None) -> None:
-        self._store, self._before_restoring, self._marked_at = store, before_restoring, BEGINNING
+    def __init__(
+        self,
+        store: DurableJobStore,
+        before_restoring: Callable[[], None] | None = None,
+        words: RequestedWords | None = None,
+    ) -> None:
+        self._store, self._before_restoring, self._words = store, before_restoring, words
+        self._marked_at = BEGINNING
         self.reconciliations = 0
         self.found = Found()
 
@@ -125,11 +139,13 @@ class Reconciler:
             except (ValueError, ParleyError) as error:  # damaged, or somebody was faster: it delays no other
                 found.unreadable += 1
                 log.error("job cannot be reconciled", job_id=trace.job_id, error=type(error).__name__)
+        if self._words is not None:
+            found.words_requests = self._words.restore(earliest_day(start), note_progress)
         return found
 
     def _traces(self, start: datetime) -> Iterator[JobTrace]:
         manifests = self._store.manifests
-        earliest = (max(start, BEGINNING + CLOCKS_APART) - CLOCKS_APART).date().isoformat()
+        earliest = earliest_day(start)
         for day in manifests.days():
             if day == UNDATED or day >= earliest:
                 yield from manifests.traces(day, start)

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from parley_core.errors import WorkerLost
+from dataclasses import dataclass
+
+from parley_core.durable_job_store import DurableJobStore
+from parley_core.errors import ParleyError, RetryableError, WorkerLost
 from parley_core.job import MAX_ATTEMPTS
 from parley_core.logs import get_logger
-from parley_core.ports import JobQueue
+from parley_core.ports import JobQueue, RecordingStore
+from parley_core.recording import result_folder, words_key
 from parley_core.redis.words_requests import RedisWordsRequests
 from parley_core.transcript import Transcription
 from parley_keeper.loop import NoteProgress
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedWords:
+    """Requests for words that a Redis has lost."""
+
+    requests: RedisWordsRequests
+    store: DurableJobStore
+    objects: RecordingStore
+
+    def restore(self, earliest: str, note_progress: NoteProgress) -> int:
+        """Make the requests again that were noted from a day on, that Redis does not know and that have no words.
+
+        Returns how many. Raises JobStoreUnavailable or ObjectStoreUnavailable.
+        """
+        restored = 0
+        for job_id, asked_at in self.store.manifests.words_requests(earliest):
+            note_progress()
+            try:
+                result = self.store.index.get(job_id).result
+                if result is None or words_key(result.key) not in self.objects.keys(f"{result_folder(job_id)}/"):
+                    restored += self.requests.request(job_id, asked_at, lost=True)
+            except RetryableError:
+                raise
+            except (ValueError, ParleyError) as error:  # the job or its recording is gone
+                log.info("request for words not restored", job_id=job_id, reason=type(error).__name__)
+        return restored
 
 
 def publish_requests(requests: RedisWordsRequests, queue: JobQueue, note_progress: NoteProgress) -> int:

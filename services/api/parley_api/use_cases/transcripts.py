@@ -5,6 +5,8 @@ So a transcript may come before, during or after the work of the engine, and a r
 
 from __future__ import annotations
 
+import time
+
 from parley_api.corrected_result import CorrectedResult
 from parley_api.http.errors import InvalidOption, TranscriptNotFound
 from parley_api.runtime.dependencies import Dependencies
@@ -48,14 +50,16 @@ async def request_words(deps: Dependencies, job: Job) -> Job:
         JobNotFinished, JobNotSucceeded: there is no result.
         JobNotRetryable: the recording is gone.
         JobPurged: the job was deleted meanwhile.
-        JobStoreUnavailable: try again.
+        JobStoreUnavailable, ObjectStoreUnavailable: try again.
     """
     if not deps.settings.asr_url:
         raise InvalidOption("This server has no recogniser. Send the transcript instead.")
     found = require_result(job).transcription
     if found is not None and found.error_code is None and job.words_request is None:
         return job
-    await deps.blocking.store(deps.words_requests.request, job.id)
+    asked_at = round(time.time() * 1000)
+    await deps.blocking.objects(deps.store.manifests.note_words_request, job.id, asked_at)
+    await deps.blocking.store(deps.words_requests.request, job.id, asked_at)
     return await deps.blocking.look_up(deps.store.get, job.id)
 
 

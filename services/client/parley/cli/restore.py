@@ -37,12 +37,14 @@ def restore(ctx: typer.Context, since: Since = None, as_json: AsJson = False) ->
         "restored": found.restored,
         "corrected": found.corrected,
         "unreadable": found.unreadable,
+        "words_requests": found.words_requests,
     }
     if as_json:
         terminal.print_json(document)
     else:
         terminal.print_table(
-            ("JOBS LOOKED AT", "RESTORED", "CORRECTED", "UNREADABLE"), [[f"{count:,}" for count in document.values()]]
+            ("JOBS LOOKED AT", "RESTORED", "CORRECTED", "UNREADABLE", "REQUESTS FOR WORDS"),
+            [[f"{count:,}" for count in document.values()]],
         )
     if found.unreadable:
         raise typer.Exit(Exit.JOB_FAILED)
@@ -53,11 +55,14 @@ def _reconcile(terminal: Terminal, since: datetime | None) -> Any:
         settings = import_module("parley_core.settings").Settings.from_environment()
         errors = import_module("parley_core.errors")
         reconciliation = import_module("parley_keeper.reconciliation")
-        store = import_module("parley_core.durable_job_store").DurableJobStore.from_settings(settings)
+        objects = import_module("parley_core.storage.objects").object_store(settings)
+        store = import_module("parley_core.durable_job_store").DurableJobStore.from_settings(settings, objects)
+        requests = import_module("parley_core.redis.words_requests").RedisWordsRequests.from_settings(settings)
+        words = import_module("parley_keeper.words_requests").RequestedWords(requests, store, objects)
     except ImportError as error:
         detail = "No keeper is installed here. Run the command where one is: kubectl exec deploy/RELEASE-keeper -- ..."
         raise CommandFailed(Exit.USAGE, "invalid_usage", detail) from error
-    reconciler = reconciliation.Reconciler(store)
+    reconciler = reconciliation.Reconciler(store, words=words)
     reported = time.monotonic()
 
     def report() -> None:

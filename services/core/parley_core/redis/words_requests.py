@@ -1,7 +1,7 @@
 """Requests for the words of jobs that have ended, on Redis: callers make them, the keeper publishes, workers answer.
 
-A request is no part of a job's guarantee: a Redis that loses its newest writes may lose it. The job then shows that
-nobody asks any more.
+A request of a caller is noted in the object store first (`Manifests.note_words_request`). A Redis that loses its newest
+writes gets it back from there.
 """
 
 from __future__ import annotations
@@ -44,21 +44,28 @@ class RedisWordsRequests:
         """Return a store that connects at its first call."""
         return cls(connect(settings.redis_url.get_secret_value(), settings.redis_timeout_seconds))
 
-    def request(self, job_id: str) -> None:
+    def request(self, job_id: str, asked_at: int, lost: bool = False) -> bool:
         """Ask for the words of a job. While they are asked for, this changes nothing.
+
+        Args:
+            asked_at: milliseconds since 1970.
+            lost: ask only if Redis knows of no request of that time or later, answered or not.
+
+        Returns whether that was so; True where `lost` is not given.
 
         Raises:
             JobPurged: the job is gone, or about to go.
             JobNotSucceeded: it has no result.
             JobNotRetryable: its recording is gone.
         """
-        outcome = self._run("request_words", job_id)
+        outcome = self._run("request_words", job_id, asked_at, int(lost))
         if outcome in ("missing", "condemned"):
             raise JobPurged
         if outcome == "refused":
             raise JobNotSucceeded("Words can be asked for once the job has succeeded.")
         if outcome == "no_recording":
             raise JobNotRetryable("The recording of this job is no longer kept. Send its transcript instead.")
+        return bool(outcome != "known")
 
     def claim_due(self) -> Sequence[DueWords]:
         """Return requests to publish now, each claimed for some minutes."""

@@ -7,7 +7,7 @@
     jobs/<day>/<job id>/after-<run>      what follows a run, created conditionally: a retry, or no recording any more
     jobs/<day>/<job id>/recording-removed  tombstone of the recording: it is gone, or on its way; the rest is kept
     jobs/<day>/<job id>/purged           tombstone: recording and results are gone, or on their way
-    changes/<day>/<job id>.<what>        index of retries and purges by the day on which they happened
+    changes/<day>/<job id>.<what>        retries, purges and requests for words by the day on which they happened
     unrecorded/<job id>                  accepted while Redis did not answer; the keeper records it
     idempotency/<hash>.json              the job that a caller's key made
     history/marker.json                  the newest state of Redis that a keeper has seen
@@ -55,6 +55,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 RETRY = re.compile(r"retry-(\d+)")
 MANIFEST, PURGED, RECORDING_REMOVED = "manifest.json", "purged", "recording-removed"
 RETRIED, REMOVAL = b"retry", b"removal"
+WORDS = "words-"
 
 log = get_logger(__name__)
 
@@ -235,6 +236,23 @@ class Manifests:
             if job_id not in seen:
                 seen.add(job_id)
                 yield job_id
+
+    def note_words_request(self, job_id: str, asked_at: int) -> None:
+        """Keep that the words of a job were asked for. The note goes with those on changes of its day.
+
+        Args:
+            asked_at: milliseconds since 1970.
+        """
+        self._objects.put(_change(job_id, f"{WORDS}{asked_at}"), b"")
+
+    def words_requests(self, earliest: str) -> Iterator[tuple[str, int]]:
+        """Yield the ids of jobs whose words were asked for from a day on, and when: milliseconds since 1970."""
+        for day in self.change_days():
+            if day >= earliest:
+                for entry in self._objects.entries(f"changes/{day}/"):
+                    job_id, _, what = entry.key.rpartition("/")[2].partition(".")
+                    if what.startswith(WORDS):
+                        yield job_id, int(what.removeprefix(WORDS))
 
     def marker(self) -> HistoryMarker | None:
         """Return the newest state of Redis that was noted, None when none was."""

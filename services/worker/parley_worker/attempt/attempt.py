@@ -206,7 +206,7 @@ class _Attempt:
         if self._transcription is None or not self._transcription.late or self._deps.words_requests is None:
             return
         with suppress(ParleyError):
-            self._deps.words_requests.request(self._job.id)
+            self._deps.words_requests.request(self._job.id, round(time.time() * 1000))
             self._transcription = None  # the words of its pieces serve the request
 
     def _remove_checkpoint(self) -> None:
