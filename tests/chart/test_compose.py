@@ -91,12 +91,13 @@ def test_every_variable_is_a_setting(services: dict[str, Any]) -> None:
 
 
 def test_writable_folders_of_the_images_are_mounted(services: dict[str, Any]) -> None:
-    for part in ("api", "keeper", "worker"):
+    for part in PARTS:
         assert services[part]["read_only"] is True
         assert services[part]["tmpfs"] == ["/tmp"]
         (mount,) = services[part]["volumes"]
         file = "Dockerfile.worker" if part == "worker" else "Dockerfile.api"
-        assert f"install -d -o 10001 -g 10001 {mount.partition(':')[2]}\n" in (ROOT / file).read_text()
+        commands = [line.strip(" &\\") for line in (ROOT / file).read_text().splitlines()]
+        assert f"install -d -o 10001 -g 10001 {mount.partition(':')[2]}" in commands
 
 
 def test_configs_are_mounted_files(compose: dict[str, Any], tmp_path: Path) -> None:
@@ -143,6 +144,7 @@ def test_flower_reads_its_password_from_the_file_that_is_mounted(services: dict[
     read: dict[str, Any] = {}
     exec(code.replace("/etc/parley/flower", str(tmp_path)), read)  # our own file
     assert read["basic_auth"] == ["parley:secret"]
+    assert (read["persistent"], services["flower"]["volumes"]) == (True, [f"flower:{Path(read['db']).parent}"])
 
 
 def test_redis_persists_every_write_and_evicts_nothing(services: dict[str, Any]) -> None:

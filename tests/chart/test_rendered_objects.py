@@ -131,6 +131,19 @@ def test_one_value_moves_every_image_to_a_mirror() -> None:
     assert not any(image.endswith(":latest") for image in images)
 
 
+@pytest.mark.parametrize(
+    ("enabled", "managed", "kept"),
+    [("auto", False, True), ("auto", True, False), (True, True, True), (False, False, False)],
+)
+def test_flower_has_a_volume_where_redis_has_one(enabled: object, managed: bool, kept: bool) -> None:
+    redis = {"mode": "external", "external": {"host": "redis.example", "existingSecret": "r"}} if managed else {}
+    chart = render({"flower": {"persistence": {"enabled": enabled}}, "redis": redis})
+    claims = [one["metadata"]["name"] for one in chart.of("PersistentVolumeClaim")]
+    volumes = {volume["name"]: volume for volume in chart.pods()["release-parley-flower"]["volumes"]}
+    assert claims == ["release-parley-flower"] * kept
+    assert ("persistentVolumeClaim" in volumes["tasks"]) is kept
+
+
 def test_the_api_takes_the_limits_of_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "tenantLimits": {"storedBytes": 5_000_000_000_000},

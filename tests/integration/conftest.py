@@ -30,7 +30,7 @@ def long_lived_api(
 ) -> Iterator[tuple[ApiProcess, Settings]]:
     folder = tmp_path_factory.mktemp("api")
     settings = Settings(redis_url=valkey_server.url, objects_url=f"file://{folder}/objects")
-    with ApiProcess(settings, folder / "api.log") as api:
+    with ApiProcess(settings, folder / "api.log", PARLEY_FLOWER_URL="https://flower.example") as api:
         yield api, settings
 
 

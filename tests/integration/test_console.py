@@ -455,6 +455,7 @@ def test_a_chosen_theme_stays(visit: Open) -> None:
 def test_a_page_comes_back_when_the_server_answers_again(visit: Open) -> None:
     page = visit("/health")
     expect(page.get_by_role("heading", name="Health")).to_be_visible()
+    expect(page.get_by_role("link", name="in Flower")).to_have_attribute("href", "https://flower.example")
     page.context.set_offline(True)
     page.get_by_role("link", name="Parley").click()
     expect(page.get_by_role("alert")).to_contain_text("No answer")

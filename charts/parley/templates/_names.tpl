@@ -14,6 +14,12 @@
 {{- define "parley.api.keysSecret" -}}{{ .Values.api.existingKeysSecret | default (printf "%s-api-keys" (include "parley.fullname" .)) }}{{- end -}}
 {{- define "parley.keeper.name" -}}{{ include "parley.fullname" . }}-keeper{{- end -}}
 {{- define "parley.flower.name" -}}{{ include "parley.fullname" . }}-flower{{- end -}}
+{{- define "parley.flower.hasVolume" -}}
+{{- $enabled := .Values.flower.persistence.enabled -}}
+{{- if or (eq (toString $enabled) "true") (and (eq (toString $enabled) "auto") (ne .Values.redis.mode "external")) -}}
+true
+{{- end -}}
+{{- end -}}
 {{- define "parley.flower.secret" -}}{{ .Values.flower.existingSecret | default (include "parley.flower.name" .) }}{{- end -}}
 {{- define "parley.redis.name" -}}{{ include "parley.fullname" . }}-redis{{- end -}}
 {{/* A change of the mode makes a new StatefulSet: names of pods and services differ. The keeper restores the record. */}}

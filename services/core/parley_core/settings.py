@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     sentinel_password_file: Path | None = None
     """File with the password of the Sentinels, read once at the start."""
 
+    redis_timeout_seconds: float = Field(5.0, gt=0)
+    """Longest wait for one answer of Redis. Without it, a call could hang."""
+
     ca_file: Path | None = None
     """File with authorities (PEM) that are trusted for Redis and the object store beside the public ones."""
 
@@ -68,6 +71,9 @@ class Settings(BaseSettings):
 
     root_path: str = Field("", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$")
     """Path under which a proxy serves API and console, such as `/parley`; the proxy may strip it or keep it."""
+
+    flower_url: str = Field("", pattern=r"^(https?://[A-Za-z0-9.:\[\]_~/-]+)?$")
+    """Address of Flower for browsers, such as `https://flower.clinic.example`. The console links to it."""
 
     metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the API's `/metrics`, which need no key. 0: on the API's port, and with API keys nowhere."""
@@ -126,8 +132,7 @@ class Settings(BaseSettings):
     # Limits on a tenant. A server without API keys has one tenant, which has no limits.
 
     tenant_requests_per_minute: int = Field(1_200, ge=0)
-    """Largest number of requests per tenant and minute; 0 is without a limit. A program that polls 20 jobs a second
-    stays below."""
+    """Largest number of requests per tenant and minute, enough to poll 20 jobs a second; 0 is without a limit."""
 
     tenant_submits_per_minute: int = Field(600, ge=0)
     """Largest number of submits per tenant and minute; 0 is without a limit."""
@@ -270,11 +275,6 @@ class Settings(BaseSettings):
 
     asr_wait_seconds: float = Field(300.0, ge=0)
     """Longest wait for the words once the turns are there. Then the job ends, and its words follow later."""
-
-    # Redis
-
-    redis_timeout_seconds: float = Field(5.0, gt=0)
-    """Longest wait for one answer of Redis. Without it, a call could hang."""
 
     # Keeper
 

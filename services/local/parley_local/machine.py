@@ -44,6 +44,7 @@ def machine(settings: MachineSettings, console: Console, stop: Stop, *, quiet: b
         mark = secrets.token_hex(8)
         environment = python_environment({"PARLEY_REDIS_URL": redis_url, "PARLEY_OBJECTS_URL": objects_url}, mark)
         environment.setdefault("PARLEY_AUDIT_FOLDER", str(home.folder / "audit"))
+        environment.setdefault("PARLEY_FLOWER_URL", settings.flower_url)
         environment |= {"PARLEY_HOST": settings.host, "PARLEY_PORT": str(settings.port)}
         reaper = OrphanReaper(mark, keep_open=home.lock_fd)
         supervisor = Supervisor(parts, environment, output, reaper, stop)

@@ -37,6 +37,7 @@ async def test_a_server_without_workers_is_named_with_what_to_do(api: ApiFixture
     assert (batch["state"], batch["advice"]) == ("good", None)
     assert batch["text"] == "Queue batch: 1 worker, 0 running, 0 waiting."
     assert "host" not in str(answer)
+    assert answer["flower_url"] is None
 
 
 async def test_who_may_not_read_sees_nothing_and_reasons_are_for_administrators(

@@ -36,3 +36,4 @@ class HealthAnswer(Answer):
     state: Health = Field(description="The worst of the checks.")
     version: str = Field(description="Version of the server.")
     checks: list[CheckAnswer] = Field(description="The checks, stores first.")
+    flower_url: str | None = Field(None, description="Address of Flower, the page of the workers' tasks; null without.")

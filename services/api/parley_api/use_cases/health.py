@@ -51,7 +51,7 @@ async def health_of(deps: Dependencies, *, reasons: bool) -> HealthAnswer:
         pass  # it is down, and said so above
     checks += [*_of_disk(deps.settings), *_of_machine(deps.settings)]
     worst = max((check.state for check in checks), key=ORDER.index)
-    return HealthAnswer(state=worst, version=__version__, checks=checks)
+    return HealthAnswer(state=worst, version=__version__, checks=checks, flower_url=deps.settings.flower_url or None)
 
 
 def _of_store(health: StoreHealth) -> Iterator[CheckAnswer]:

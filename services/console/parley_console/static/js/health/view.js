@@ -15,6 +15,7 @@ export async function showHealth(main, signal) {
   const summary = h("p.health-summary");
   const list = h("ul.checks");
   const note = h("p.muted.number");
+  const tasks = h("p");
   let timer = 0;
 
   async function refresh() {
@@ -23,6 +24,7 @@ export async function showHealth(main, signal) {
     if (signal.aborted) return;
     fill(summary, checkIcon(health.state), h("strong", {}, SUMMARIES[/** @type {keyof typeof SUMMARIES} */ (health.state)]));
     fill(list, health.checks.map(entry));
+    fill(tasks, health.flower_url && h("a", { href: health.flower_url, target: "_blank", rel: "noreferrer" }, "Tasks of the workers, in Flower"));
     fill(note, `Version ${health.version}. Checked at ${new Date().toLocaleTimeString()}; the page checks again every five seconds.`);
     again();
   }
@@ -41,7 +43,7 @@ export async function showHealth(main, signal) {
 
   signal.addEventListener("abort", () => clearTimeout(timer));
   await refresh();
-  fill(main, h("div.health", {}, h("a.crumb", { href: `${ROOT}/` }, "Recordings"), h("h1", {}, "Health"), summary, h("section.panel", { "aria-label": "Checks" }, list), note));
+  fill(main, h("div.health", {}, h("a.crumb", { href: `${ROOT}/` }, "Recordings"), h("h1", {}, "Health"), summary, h("section.panel", { "aria-label": "Checks" }, list), tasks, note));
 }
 
 /** @param {any} check */
