@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,10 +34,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def run(function: str, file: Path, limits: DecodeLimits | None = None) -> dict[str, object]:
+def run(function: str, file: Path, limits: DecodeLimits | None = None, *, streams: bool = False) -> dict[str, object]:
     with file.open("rb") as source, anonymous_file() as sink:
         return SANDBOX.run(
-            f"tests.support.hostile:{function}", {}, limits or DecodeLimits(), source.fileno(), sink, 1000
+            f"tests.support.hostile:{function}", {}, limits or DecodeLimits(), source.fileno(), sink, 1000, streams
         )
 
 
@@ -100,6 +103,35 @@ def test_no_setting_of_the_owner_reaches_the_decoder(file: Path, monkeypatch: py
 def test_a_killed_fork_server_is_replaced(file: Path) -> None:
     os.kill(parley_audio.warm(), signal.SIGKILL)
     assert probe(file).seconds == pytest.approx(1)
+
+
+def test_a_process_that_is_done_before_its_owner_looks_is_asked_once(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy owner took it for a lost fork server, stopped that one with all other calls, and asked once more."""
+    server, send_fds = parley_audio.warm(), socket.send_fds
+
+    def and_wait_for_the_end(call: socket.socket, *rest: Any) -> int:
+        sent = send_fds(call, *rest)
+        if sent > 1:  # not the byte that asks for a process
+            over = select.poll()
+            over.register(call, 0)
+            until(lambda: over.poll(0))
+        return sent
+
+    monkeypatch.setattr(socket, "send_fds", and_wait_for_the_end)
+    assert probe(file).seconds == pytest.approx(1)
+    assert parley_audio.warm() == server
+
+
+def test_what_was_read_of_a_stream_is_not_asked_for_again(file: Path) -> None:
+    server = psutil.Process(parley_audio.warm())
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(run, "spin", file, DecodeLimits(cpu_seconds=1), streams=True)
+        until(server.children)
+        server.kill()
+        with pytest.raises(DecodingInterrupted, match="Try again"):
+            call.result()
 
 
 def test_many_threads_may_read_at_once_and_leave_no_descriptor(file: Path) -> None:

@@ -128,7 +128,7 @@ async def test_links_of_a_batch_are_fetched_before_the_answer_and_once(links: Li
             for _ in range(2)
         ]
     assert (first.status_code, first.json()) == (202, second.json())
-    assert first.json()["counts"] == {"queued": 6, "refused": 1}
+    assert first.json()["counts"] == {"queued": 6, "refused": 1}, first.text
     assert first.json()["items"][6]["problem"]["code"] == "link_not_allowed"
     assert len(host.heads) == 6
     assert SECRET not in f"{logs}{first.text}{links.api.recordings.objects}"

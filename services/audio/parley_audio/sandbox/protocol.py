@@ -24,7 +24,8 @@ def send_request(call: socket.socket, request: dict[str, Any], source: int, sink
     """Send a request with the descriptors of recording and output."""
     framed = _framed(request)
     sent = socket.send_fds(call, [framed], [source, sink])
-    call.sendall(framed[sent:])
+    if sent < len(framed):  # to send nothing fails where the reader is done already and has hung up
+        call.sendall(framed[sent:])
 
 
 def receive_request(call: socket.socket) -> tuple[dict[str, Any], int, int]:

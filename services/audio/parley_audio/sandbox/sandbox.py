@@ -189,15 +189,18 @@ class Sandbox:
             return _judge(self._call(request, (source, sink), limits.wall_seconds), limits)
 
     def _call(self, request: dict[str, Any], descriptors: tuple[int, int], wall_seconds: float) -> Outcome:
-        """Ask the fork server, and a fresh one when the first is lost."""
+        """Ask the fork server, and a fresh one when the first is lost, unless a stream may have been read by then."""
         for _ in range(2):
-            server = self._running_server()
+            server, begun = self._running_server(), False
             try:
                 with closing(server.open_call()) as call:
+                    begun = True
                     return _converse(call, request, descriptors, wall_seconds)
             except ForkServerLostError:
                 self._discard(server)
-        raise DecodingInterrupted("The decoding service of this process was killed twice in one call. Try again.")
+                if begun and request["streams"]:
+                    break
+        raise DecodingInterrupted("The decoding service of this process was killed in a call. Try again.")
 
     def _running_server(self) -> ForkServerProcess:
         with self._lock:
