@@ -202,7 +202,7 @@ def test_a_stalled_queue_reaches_each_receiver_once_and_resolves(watched: Watche
 
 
 def test_an_outage_of_everything_pages_once(watched: Watched) -> None:
-    watched.api.running.kill()  # before the others, whose end takes seconds on a busy machine and is an alert of its own
+    watched.api.running.kill()  # before the others: their end takes seconds on a busy machine, and is an alert, too
     watched.system.stop()
     until(lambda: watched.firing() >= EVERYTHING_IS_DOWN)
     until(lambda: watched.pagerduty.received and watched.slack.received, what="the receivers are told")
