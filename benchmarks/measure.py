@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import platform
+import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Return the standard error of the mean of independent figures, at least two."""
+    return statistics.stdev(values) / len(values) ** 0.5
 
 
 @dataclass(frozen=True, slots=True)

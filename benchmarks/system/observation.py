@@ -20,7 +20,7 @@ import psutil
 from rich.console import Console
 
 from benchmarks.data.audio import flac
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, standard_error
 from benchmarks.system.one_machine import System, free_port, one_machine
 from benchmarks.system.traces import collector, milliseconds
 from parley_core.settings import Settings
@@ -56,9 +56,9 @@ def observation_rows(console: Console) -> list[Measure]:
             system, [f"{api}/metrics", *(f"http://127.0.0.1:{port}/metrics" for port in (keeper, worker))]
         )
     parts = [
-        (statistics.mean(sent), _error(sent)),
-        (statistics.mean(noted), _error(noted)),
-        (statistics.mean(scrapes) / (SCRAPED_EVERY * RATE), _error(scrapes) / (SCRAPED_EVERY * RATE)),
+        (statistics.mean(sent), standard_error(sent)),
+        (statistics.mean(noted), standard_error(noted)),
+        (statistics.mean(scrapes) / (SCRAPED_EVERY * RATE), standard_error(scrapes) / (SCRAPED_EVERY * RATE)),
     ]
     total, error = sum(value for value, _ in parts), sum(error**2 for _, error in parts) ** 0.5
     of_a_job = f"{total:.2f} of {job:.1f} ms per job, ± {100 * error / job:.2f} % (standard error)"
@@ -70,13 +70,9 @@ def observation_rows(console: Console) -> list[Measure]:
     ]
 
 
-def _error(values: Sequence[float]) -> float:
-    return statistics.stdev(values) / len(values) ** 0.5
-
-
 def _stated(values: Sequence[float]) -> tuple[float, str, None, bool, str]:
     """Return the rest of a row without a goal."""
-    return statistics.mean(values), "ms", None, False, f"± {_error(values):.3f} (standard error)"
+    return statistics.mean(values), "ms", None, False, f"± {standard_error(values):.3f} (standard error)"
 
 
 def _loaded(system: System) -> tuple[float, list[float]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, standard_error
 from benchmarks.system.redis import Bench
 from parley_core.redis import RedisJobStore
 from parley_core.settings import Settings
@@ -40,10 +40,10 @@ def trace_rows(console: Console) -> list[Measure]:
     console.print(f"bench: {BLOCKS} blocks of {JOBS} jobs, traced and not")
     keeper, redis = milliseconds()
     sent, noted = statistics.median(keeper), statistics.mean(redis)
-    error = statistics.stdev(redis) / len(redis) ** 0.5
+    note = f"± {standard_error(redis):.2f} (standard error)"
     return [
         Measure("processor time of the keeper per trace", sent, "ms", 0.4, note="median of the blocks"),
-        Measure("processor time of Redis per trace", noted, "ms", note=f"± {error:.2f} (standard error)"),
+        Measure("processor time of Redis per trace", noted, "ms", note=note),
     ]
 
 

@@ -45,7 +45,6 @@ from parley_core.redis.record import dump, options_to_plain
 from parley_core.trace_context import accepted_traceparent
 from parley_core.transcript import Transcript
 
-KEEPER_PUBLISHES = "not published; the keeper will publish it"
 TOO_MANY = "Too many recordings are on their way at a time. Send this one again later."
 
 log = get_logger(__name__)
@@ -228,33 +227,28 @@ async def _accept(deps: Dependencies, new: NewJob, idempotency: IdempotencyKey |
     own = created.job.recording.key == new.recording.key  # a response lost on the way replays, too
     if created.replayed and own:
         return await publish(deps, created.job)
-    if created.dispatches:
-        try:
-            await deps.blocking.store(_publish, deps, created.dispatches)
-        except JobStoreUnavailable as error:
-            log.warning(KEEPER_PUBLISHES, job_id=created.job.id, error=error.detail)
-    return created.job
+    return await publish(deps, created.job, created.dispatches) if created.dispatches else created.job
 
 
-async def publish(deps: Dependencies, job: Job) -> Job:
-    """Queue the job, and hand the next jobs to Celery; return it as it is then. If this fails, the keeper does it."""
+async def publish(deps: Dependencies, job: Job, dispatches: Sequence[Dispatch] | None = None) -> Job:
+    """Hand the next jobs to Celery; return the job as it is then. If this fails, the keeper does it.
+
+    Args:
+        dispatches: the next jobs, of a job that is queued already; by default it is queued, and they are found.
+    """
     try:
-        return await deps.blocking.store(_take_turns, deps, job.id)
+        return await deps.blocking.store(_publish, deps, job, dispatches)
     except JobStoreUnavailable as error:
-        log.warning(KEEPER_PUBLISHES, job_id=job.id, error=error.detail)
+        log.warning("not published; the keeper will publish it", job_id=job.id, error=error.detail)
         return job
 
 
-def _take_turns(deps: Dependencies, job_id: str) -> Job:
+def _publish(deps: Dependencies, job: Job, dispatches: Sequence[Dispatch] | None) -> Job:
     """Do it in one thread: on a busy machine, each way back to the event loop waits for a processor."""
-    _publish(deps, deps.store.take_turns(TURNS, job_id))
-    return deps.store.get(job_id)
-
-
-def _publish(deps: Dependencies, dispatches: Sequence[Dispatch]) -> None:
-    for dispatch in dispatches:
+    for dispatch in deps.store.take_turns(TURNS, job.id) if dispatches is None else dispatches:
         deps.queue.publish(dispatch)
         deps.store.mark_queued(dispatch)
+    return deps.store.get(job.id) if dispatches is None else job
 
 
 def digest(new: NewJob, transcript: Transcript | None = None) -> str:

@@ -231,8 +231,7 @@ class Manifests:
     def changed_on(self, day: str) -> Iterator[str]:
         """Yield the ids of jobs that were retried or purged on a day."""
         seen: set[str] = set()
-        for entry in self._objects.entries(f"changes/{day}/"):
-            job_id = entry.key.rpartition("/")[2].partition(".")[0]
+        for job_id, _ in self._changes(day):
             if job_id not in seen:
                 seen.add(job_id)
                 yield job_id
@@ -249,10 +248,15 @@ class Manifests:
         """Yield the ids of jobs whose words were asked for from a day on, and when: milliseconds since 1970."""
         for day in self.change_days():
             if day >= earliest:
-                for entry in self._objects.entries(f"changes/{day}/"):
-                    job_id, _, what = entry.key.rpartition("/")[2].partition(".")
+                for job_id, what in self._changes(day):
                     if what.startswith(WORDS):
                         yield job_id, int(what.removeprefix(WORDS))
+
+    def _changes(self, day: str) -> Iterator[tuple[str, str]]:
+        """Yield the job id of each note of a day, and what has changed."""
+        for entry in self._objects.entries(f"changes/{day}/"):
+            job_id, _, what = entry.key.rpartition("/")[2].partition(".")
+            yield job_id, what
 
     def marker(self) -> HistoryMarker | None:
         """Return the newest state of Redis that was noted, None when none was."""

@@ -11,6 +11,9 @@ from parley_core.job import JobState, Phase
 from parley_core.job_id import made_at
 from parley_core.redis.record import milliseconds
 
+# Of an attempt that Redis knew and the end of the job does not: two ran, because Redis had lost the first claim, and
+# the end is that of the other one.
+SUPERSEDED = "superseded"
 LONGEST_UPLOAD = timedelta(hours=1)  # an id that is older than its job by more was made on a clock that is wrong
 
 
@@ -25,18 +28,18 @@ class PhaseTime:
 
 @dataclass(frozen=True, slots=True)
 class AttemptTime:
-    """An attempt. `code` is that of its error, or `given_back`; None for success.
-
-    `counted` is False for an attempt that Redis knew and the end of the job does not: two attempts ran, because Redis
-    had lost the first claim, and the end is that of the other one.
-    """
+    """An attempt. `code` is that of its error, `given_back` or SUPERSEDED; None for success."""
 
     worker: str
     start: int
     end: int
     code: str | None
     phases: tuple[PhaseTime, ...] = ()
-    counted: bool = True
+
+    @property
+    def counted(self) -> bool:
+        """Whether the record counts it."""
+        return self.code != SUPERSEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +138,9 @@ def _attempts(end: dict[str, object], started: Sequence[_Started], finished: int
     if found and end["state"] == JobState.SUCCEEDED and found[-1].code is None:
         found[-1] = replace(found[-1], phases=_timed(end, found[-1]) or found[-1].phases)
     for lines in known.values():
-        ended, counted = lines.given_back or finished, lines.given_back is not None
-        code, phases = "given_back" if counted else "superseded", _marked(lines.marks, ended)
-        found.append(AttemptTime(lines.worker, lines.start, ended, code, phases, counted))
+        ended = lines.given_back or finished
+        code = "given_back" if lines.given_back else SUPERSEDED
+        found.append(AttemptTime(lines.worker, lines.start, ended, code, _marked(lines.marks, ended)))
     return tuple(sorted(found, key=lambda attempt: attempt.start))
 
 
