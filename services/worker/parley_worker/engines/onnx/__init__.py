@@ -1,4 +1,4 @@
-"""The `onnx` engine: two neural networks on onnxruntime, everything else in numpy and scipy."""
+"""The `onnx` engine: two neural networks on onnxruntime, everything else in numpy."""
 
 import os
 

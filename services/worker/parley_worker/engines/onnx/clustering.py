@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_core.job import SpeakerBounds
+from parley_worker.engines.onnx.linkage import average_clusters
 from parley_worker.engines.onnx.trunk import Floats, unit
 
 Labels = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-SECTION = 2000  # sub-segments of a section: 16 MB of distances, at least ten minutes of speech
+SECTION = 2000  # sub-segments of a section: 32 MB of distances, at least ten minutes of speech
 TIGHT = 0.4  # mean cosine distance of the first stage, whose merges are final; 0.3 to 0.5 give the same results
 MIN_COHESION = 0.05  # clusters that bounds force together may contain opposite vectors; their root must exist
 
@@ -285,15 +286,8 @@ def _small_clusters(subsegments: Floats, nearness: Floats, bounds: SpeakerBounds
 
 
 def _tight(subsegments: Floats, nearness: Floats) -> Labels:
-    if len(subsegments) < 2:
-        return np.zeros(len(subsegments), np.int64)
-    # Takes 0.5 s, for which the first window need not wait.
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
     distances = 1 - subsegments @ subsegments.T + (nearness[:, None] + nearness) / 2
-    tree = linkage(squareform(distances.clip(0), checks=False), "average")
-    return np.asarray(fcluster(tree, TIGHT, "distance"), np.int64) - 1
+    return average_clusters(distances.clip(0), TIGHT)
 
 
 def _sums(vectors: Floats, labels: Labels) -> Floats:
