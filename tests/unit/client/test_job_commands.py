@@ -119,6 +119,19 @@ def test_a_job_says_how_many_turns_need_review(server: ScriptedServer, to_review
 
 
 @pytest.mark.parametrize(
+    ("number", "outcome"),
+    [(0, "0 speakers, 0 turns, 0 words"), (1, "1 speaker, 1 turn, 1 word"), (2, "2 speakers, 2 turns, 2 words")],
+)
+def test_one_of_a_kind_is_not_counted_in_the_plural(server: ScriptedServer, number: int, outcome: str) -> None:
+    transcription = {"state": "succeeded", "progress": 1.0, "words": number}
+    result = SUCCEEDED["result"] | {"speakers": number, "turns": number, "transcription": transcription}
+    listed(server, SUCCEEDED | {"result": result})
+    server.on("GET", JOB, Reply(document=SUCCEEDED | {"result": result}))
+    assert f"result    {outcome}\n" in parley("job", JOB_ID).stdout
+    assert outcome in parley("jobs", env={"COLUMNS": "200"}).stdout
+
+
+@pytest.mark.parametrize(
     ("plausible", "shown"), [([2, 3], "2 speakers (2 to 3 plausible), "), ([2, 2], "2 speakers, ")]
 )
 def test_a_job_says_how_many_speakers_are_plausible(server: ScriptedServer, plausible: list[int], shown: str) -> None:

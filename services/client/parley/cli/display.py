@@ -11,7 +11,7 @@ from rich.text import Text
 from parley.cli.durations import age, format_duration
 from parley.cli.job_ids import ID_LENGTH, distinct_length
 from parley.cli.progress import describe, format_eta
-from parley.cli.terminal import Terminal, printable
+from parley.cli.terminal import Terminal, counted, printable
 from parley.cli.timeline import clock, render_turns
 from parley.models import Job, Transcription
 from parley.results import Turns
@@ -93,7 +93,8 @@ def _outcome(job: Job) -> str:
         low, high = result.plausible_speakers or (result.speakers, result.speakers)
         doubt = f" ({low} to {high} plausible)" if low < high else ""
         review = f", {result.turns_to_review} to review" if result.turns_to_review else ""
-        return f"{result.speakers} speakers{doubt}, {result.turns} turns{review}{_words(result.transcription)}"
+        speakers, turns = counted(result.speakers, "speaker"), counted(result.turns, "turn")
+        return f"{speakers}{doubt}, {turns}{review}{_words(result.transcription)}"
     left = f", {format_eta(job, interval=False)} left" if job.eta else ""
     if job.state == "running":
         return f"{describe(job)} {job.progress:.0%}{left}"
@@ -105,7 +106,7 @@ def _words(found: Transcription | None) -> str:
         return ""
     if not found.ended:
         return f", words {found.progress:.0%}" if found.state == "running" else ", words asked for"
-    return f", no words ({found.error.code})" if found.error else f", {found.words} words"
+    return f", no words ({found.error.code})" if found.error else f", {counted(found.words, 'word')}"
 
 
 def _job_facts(job: Job) -> dict[str, str | None]:

@@ -129,6 +129,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where the number is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def printable_name(name: str) -> str:
     """Return a file name in one line."""
     return printable(name).replace("\n", "�")

@@ -13,7 +13,7 @@ from parley.cli.exit_codes import Exit
 from parley.cli.failures import CommandFailed
 from parley.cli.job_ids import resolve
 from parley.cli.options import AsJson, JobId, terminal_of
-from parley.cli.terminal import printable
+from parley.cli.terminal import counted, printable
 from parley.models import Job, Transcription
 
 POLL_SECONDS = 2.0
@@ -72,7 +72,7 @@ def transcript(
             if as_json:
                 terminal.print_json(receipt)
             else:
-                terminal.say(f"{job_id}: {receipt['words']} words, read as {receipt['format']}")
+                terminal.say(f"{job_id}: {counted(receipt['words'], 'word')}, read as {receipt['format']}")
         elif as_json:
             terminal.print_json(parley.transcript(job_id).document)
         else:
@@ -101,7 +101,7 @@ def transcribe(ctx: typer.Context, job_id: JobId, wait: Wait = True, as_json: As
     elif not found.ended:
         terminal.say(f"{job.id}: the words are asked for. `parley transcript {job.id}` prints them.")
     elif found.error is None:
-        terminal.say(f"{job.id}: {found.words} words. `parley transcript {job.id}` prints them.")
+        terminal.say(f"{job.id}: {counted(found.words, 'word')}. `parley transcript {job.id}` prints them.")
     if found.error is not None:
         raise CommandFailed(Exit.JOB_FAILED, found.error.code, found.error.detail)
 
