@@ -10,11 +10,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from parley_audio import SAMPLE_RATE, DecodeLimits, decode, probe
+from parley_audio import SAMPLE_RATE, DecodeLimits, decode, decode_recording, probe
 from parley_core.errors import EmptyRecording, RecordingTooLong, UnreadableRecording
 from tests.support.bombs import riff_chunk
 from tests.support.containers import flac, m4a, pcm, silent_flac, wav_that_claims
-from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, encoded, tone
+from tests.support.formats import FORMATS, HERTZ, LEVEL, by_sndfile, encoded, tone, two_tracks
 from tests.support.unconfined import unconfined
 
 SECONDS = 2.5
@@ -55,6 +55,22 @@ def test_channels_are_averaged(file: Path) -> None:
     file.write_bytes(by_sndfile("WAV", "PCM_16", channels=2)(SECONDS))
     assert probe(file).channels == 2
     assert np.abs(decode(file)).max() == pytest.approx(LEVEL / 2, rel=0.02)
+
+
+@pytest.mark.parametrize("form", ["matroska", "mp4"])
+def test_of_two_tracks_the_first_is_read_and_both_are_counted(form: str, file: Path) -> None:
+    file.write_bytes(two_tracks(form, SECONDS))
+    found = decode_recording(file)
+    assert found.tracks == 2
+    assert spectrum_peak(found.waveform) == pytest.approx(HERTZ, abs=1)
+    assert probe(file).seconds == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_the_channels_of_a_track_are_no_tracks(file: Path) -> None:
+    """Also where they cancel each other, so that the file is decoded twice."""
+    sound = tone(SECONDS, SAMPLE_RATE)
+    file.write_bytes(encoded(np.hstack([sound, -sound]), "matroska", "aac", SAMPLE_RATE))
+    assert decode_recording(file).tracks == 1
 
 
 def test_16_khz_mono_comes_out_sample_for_sample(file: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from parley_audio import DecodedRecording
 from parley_core.job import Job, JobOptions, SpeakerBounds
 from parley_core.settings import Settings
 from parley_core.turns import Diarization, EngineInfo
@@ -20,9 +21,9 @@ from tests.support.fakes import MemoryJobStore, MemoryRecordingStore, new_job
 SECOND = np.zeros(16_000, dtype=np.float32)
 
 
-def decode_second(path: Path) -> NDArray[np.float32]:
+def decode_second(path: Path) -> DecodedRecording:
     assert path.read_bytes() == b"sound"
-    return SECOND
+    return DecodedRecording(SECOND)
 
 
 class AttemptFixture:

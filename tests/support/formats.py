@@ -56,6 +56,20 @@ def encoded(
     return buffer.getvalue()
 
 
+def two_tracks(form: str, seconds: float, rate: int = 48_000) -> bytes:
+    """Return a file with the tone on its first audio track, and silence on its second."""
+    buffer = BytesIO()
+    with av.open(buffer, "w", format=form) as container:
+        streams = [container.add_stream("aac", rate=rate, layout="mono") for _ in range(2)]
+        for stream, level in zip(streams, (1, 0), strict=True):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone(seconds, rate).T * level), "fltp", "mono")
+            frame.sample_rate = rate
+            for part in av.AudioResampler(stream.format, "mono", rate, stream.frame_size).resample(frame):
+                container.mux(stream.encode(part))
+            container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def amr_wideband(seconds: float) -> bytes:
     """Return the first seconds of tone.awb; its frames do not depend on later ones."""
     head = len(b"#!AMR-WB\n")

@@ -1,7 +1,7 @@
 """Measures and decodes recordings from strangers, in confined processes."""
 
 from parley_audio.container import Container, sniff
-from parley_audio.decode import decode
+from parley_audio.decode import DecodedRecording, decode, decode_recording
 from parley_audio.levels import levels
 from parley_audio.limits import LEVEL_SAMPLES, SAMPLE_RATE, DecodeLimits
 from parley_audio.probe import Probe, probe
@@ -18,9 +18,11 @@ __all__ = [
     "SAMPLE_RATE",
     "Container",
     "DecodeLimits",
+    "DecodedRecording",
     "Probe",
     "close",
     "decode",
+    "decode_recording",
     "levels",
     "missing_confinement",
     "probe",

@@ -181,7 +181,7 @@ class Turns:
         version: number of corrections; 0 is the result of the engine.
         speaker_count: how many people speak; None if the engine cannot tell.
         purity: whether each speaker is one person; empty if the engine cannot tell.
-        audio_quality: how the recording sounds; None if the engine cannot tell.
+        audio_quality: how the recording sounds; None if nothing is known.
         document: the whole result, with overlaps and engine, as the server sent it.
     """
 

@@ -38,7 +38,7 @@ class ResultDocument:
         overlaps: where two or more speakers talk.
         speaker_count: number of speakers, with its doubt; None if the engine does not know.
         purity: probability by label that it stands for one person only; empty if the engine does not know.
-        audio_quality: how the recording sounds; None if the engine does not know.
+        audio_quality: how the recording sounds; None if nothing is known.
         roles: of speakers, by label, as far as the recording's channels tell.
         speaker_embeddings: unit vector by label; biometric, and empty unless the job asks for it.
         embedding_model: name of the model of these vectors; only vectors of the same model are compared.

@@ -34,7 +34,7 @@ class Dependencies:
     """What one attempt needs. Tests use in-memory ports.
 
     Attributes:
-        decode: returns the waveform of a recording: shape (samples,), mono, 16 kHz, -1 to 1.
+        decode: returns the sound of a recording; see parley_audio.decode_recording.
         engine: returns the engine and loads it at the first call.
         worker: name of this process in the record.
         stopping: says whether this worker was told to stop.
@@ -47,7 +47,7 @@ class Dependencies:
 
     store: AttemptStore
     recordings: RecordingStore
-    decode: Callable[[Path], NDArray[np.float32]]
+    decode: Callable[[Path], parley_audio.DecodedRecording]
     engine: Callable[[], Engine]
     settings: Settings
     worker: str
@@ -83,7 +83,7 @@ def dependencies() -> Dependencies:
     return Dependencies(
         store=DurableJobStore.from_settings(settings, recordings),
         recordings=recordings,
-        decode=lambda path: parley_audio.decode(path, limits),
+        decode=lambda path: parley_audio.decode_recording(path, limits),
         engine=cache(lambda: load(settings)),
         settings=settings,
         worker=worker_name(os.getpid()),

@@ -14,21 +14,23 @@ import pytest
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
+from parley_audio import DecodedRecording
 from parley_core.errors import EngineMismatch, JobCancelled, JobStoreUnavailable, LeaseLost, UnreadableRecording
 from parley_core.job import MAX_ATTEMPTS, Failure, JobOptions, JobState, Phase, RetryIn, SpeakerBounds
 from parley_core.recording import result_key
 from parley_core.result_document import DiarizedRecording, ResultDocument
-from parley_core.turns import Diarization, EngineInfo, Turn
+from parley_core.turns import AudioQuality, AudioWarning, Diarization, EngineInfo, Turn
 from parley_core.voiceprints import Role
 from parley_worker.attempt import attempt, retry
 from parley_worker.attempt.attempt import Outcome, run_attempt
 from parley_worker.attempt.lease_renewal import PHASE_SHARES, Progress
+from parley_worker.attempt.other_tracks import with_other_tracks
 from parley_worker.attempt.retry import SoftLimitReached
 from parley_worker.attempt.stopping import WorkerStopping
 from parley_worker.dependencies import load
 from parley_worker.engines.port import Report
 from parley_worker.engines.scripted import ScriptedEngine
-from tests.support.attempts import AttemptFixture, CallingEngine
+from tests.support.attempts import SECOND, AttemptFixture, CallingEngine
 from tests.support.fakes import MemoryJobStore
 from tests.support.waiting import HANG_SECONDS
 
@@ -198,7 +200,7 @@ def test_an_unknown_job_is_a_message_to_be_dropped(fixture: AttemptFixture) -> N
 
 
 def test_a_permanent_error_fails_the_job_at_once(fixture: AttemptFixture) -> None:
-    def damaged(_: Path) -> NDArray[np.float32]:
+    def damaged(_: Path) -> DecodedRecording:
         raise UnreadableRecording("damaged")
 
     assert run_attempt(fixture.job_id, replace(fixture.deps, decode=damaged)) is Outcome.FAILED
@@ -438,13 +440,34 @@ def test_a_stop_from_the_engine_itself_commits_nothing(fixture: AttemptFixture, 
     assert (fixture.job().state, fixture.results()) == (JobState.RUNNING, [])
 
 
+@pytest.mark.parametrize(
+    ("tracks", "details"), [(1, []), (2, ["The file has 2 audio tracks; only the first one was read."])]
+)
+def test_a_result_says_if_its_file_has_other_tracks(fixture: AttemptFixture, tracks: int, details: list[str]) -> None:
+    deps = replace(fixture.deps, decode=lambda _: DecodedRecording(SECOND, tracks))
+    assert run_attempt(fixture.job_id, deps) is Outcome.SUCCEEDED
+    (key,) = fixture.results()
+    quality = ResultDocument.from_json(fixture.recordings.objects[key]).audio_quality
+    warnings = quality.warnings if quality else ()
+    assert [(warning.code, warning.detail) for warning in warnings] == [("other_tracks", detail) for detail in details]
+
+
+def test_other_tracks_stand_behind_what_the_engine_heard_and_ask_for_no_review() -> None:
+    noise = AudioWarning("noise", "It is loud.", needs_review=False)
+    heard = Diarization((), (), (), audio_quality=AudioQuality({"level_dbfs": -20.0}, (noise,)))
+    quality = with_other_tracks(heard, 3).audio_quality
+    assert quality is not None
+    assert [warning.code for warning in quality.warnings] == ["noise", "other_tracks"]
+    assert (quality.measures, quality.needs_review) == ({"level_dbfs": -20.0}, False)
+
+
 def test_the_waveform_is_free_when_the_attempt_has_ended(fixture: AttemptFixture) -> None:
     alive: list[weakref.ref[NDArray[np.float32]]] = []
 
-    def decode(_: Path) -> NDArray[np.float32]:
+    def decode(_: Path) -> DecodedRecording:
         waveform = np.zeros(1000, dtype=np.float32)
         alive.append(weakref.ref(waveform))
-        return waveform
+        return DecodedRecording(waveform)
 
     run_attempt(fixture.job_id, replace(fixture.deps, decode=decode))
     with capture_logs():  # the console's pretty tracebacks keep what they show

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
-from parley_audio import SAMPLE_RATE
+from parley_audio import SAMPLE_RATE, DecodedRecording
 from parley_core.job import JobOptions, JobState
 from parley_core.recording import checkpoint_folder, words_key
 from parley_core.settings import Settings
@@ -55,7 +55,10 @@ class TranscribingFixture(AttemptFixture):
         super().__init__()
         given = Settings(lease_seconds=0.2, lease_renewal_seconds=0.01, **settings)  # type: ignore[arg-type]
         self.deps = replace(
-            self.deps, settings=given, recogniser=lambda: recogniser_of(given), decode=lambda _: noise(seconds)
+            self.deps,
+            settings=given,
+            recogniser=lambda: recogniser_of(given),
+            decode=lambda _: DecodedRecording(noise(seconds)),
         )
         self.job_id = self.submit(JobOptions(transcribe=True))
 

@@ -176,9 +176,7 @@ class TurnsAnswer(Answer):
     purity: list[PurityAnswer] = Field(
         description="Whether each speaker is one person; empty if the engine cannot tell."
     )
-    audio_quality: AudioQualityAnswer | None = Field(
-        description="How the recording sounds; null if the engine cannot tell."
-    )
+    audio_quality: AudioQualityAnswer | None = Field(description="How the recording sounds; null if nothing is known.")
     engine: EngineAnswer = Field(description="The engine that made the result.")
     speaker_embeddings: dict[str, list[float]] = Field(
         {}, description="Unit vector by speaker. Present with `embeddings=true` only."

@@ -32,7 +32,7 @@ MAX_LOST_SHARE = 0.1  # of the packets: a scratch is filled with silence, a ruin
 
 
 def render(source: int, sink: int, container: str, max_seconds: float) -> dict[str, Any]:
-    """Write the recording to `sink` as float32, mono, 16 kHz, -1 to 1; return the number of samples.
+    """Write the recording to `sink` as float32, mono, 16 kHz, -1 to 1; return how many samples and tracks.
 
     The channels are averaged. If that cancels them (polarity.py), a second pass writes a mix that keeps the speech.
     Gaps and packets that do not decode become silence of their length, so that times are those of a player.
@@ -44,26 +44,27 @@ def render(source: int, sink: int, container: str, max_seconds: float) -> dict[s
     """
     kind = Container[container]
     meter = ChannelMeter()
-    samples = _write_mix(source, sink, kind, max_seconds, Mixer(), meter)
+    made = _write_mix(source, sink, kind, max_seconds, Mixer(), meter)
     weights = meter.weights()
     if weights is not None:
         os.ftruncate(sink, 0)
         os.lseek(sink, 0, os.SEEK_SET)
-        samples = _write_mix(source, sink, kind, max_seconds, Mixer(weights))
-    return {"samples": samples}
+        made = _write_mix(source, sink, kind, max_seconds, Mixer(weights))
+    return made
 
 
 def _write_mix(
     source: int, sink: int, kind: Container, max_seconds: float, mixer: Mixer, meter: ChannelMeter | None = None
-) -> int:
-    """Decode once from the beginning; return the number of samples written."""
+) -> dict[str, Any]:
+    """Decode once from the beginning; return the number of samples written, and of audio tracks."""
     waveform = WaveformFile(sink, max_seconds)
     with open_source(source, kind, max_seconds) as opened:
         for block in Decoding(opened, mixer, meter).blocks():
             waveform.append(block)
+        tracks = opened.tracks
     if not waveform.samples:
         raise empty_recording()
-    return waveform.samples
+    return {"samples": waveform.samples, "tracks": tracks}
 
 
 class WaveformFile:

@@ -59,6 +59,11 @@ class Source:
     def codec(self) -> str:
         return str(self.decoder.name)
 
+    @property
+    def tracks(self) -> int:
+        """Number of audio streams; the first one is read."""
+        return len(self.container.streams.audio)
+
 
 @contextmanager
 def open_source(descriptor: int, container: Container, max_seconds: float) -> Iterator[Source]:

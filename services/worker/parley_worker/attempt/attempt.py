@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from structlog.contextvars import bound_contextvars
 
+from parley_audio import DecodedRecording
 from parley_core.errors import (
     AttemptEnded,
     AttemptTimedOut,
@@ -33,6 +34,7 @@ from parley_core.turns import Diarization
 from parley_worker.attempt.channel_roles import roles_by_channel
 from parley_worker.attempt.checkpoint import StoredCheckpoint
 from parley_worker.attempt.lease_renewal import PHASE_SHARES, SHARES_WITH_WORDS, LeaseRenewal
+from parley_worker.attempt.other_tracks import with_other_tracks
 from parley_worker.attempt.peaks import peaks_of
 from parley_worker.attempt.retry import (
     START_WAIT_SECONDS,
@@ -138,11 +140,11 @@ class _Attempt:
 
     def _work(self, renewal: LeaseRenewal) -> ResultSummary:
         engine = self._deps.engine()
-        waveform, levels = self._decode()
+        (waveform, tracks), levels = self._decode()
         self._transcription = self._transcription_of(waveform)
         with self._transcription or nullcontext():
             start, cpu_start = time.monotonic(), time.process_time()
-            diarization = self._diarize(engine, waveform, renewal)
+            diarization = with_other_tracks(self._diarize(engine, waveform, renewal), tracks)
             engine_seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
             transcribed = None
             if self._transcription:
@@ -185,8 +187,8 @@ class _Attempt:
         with self._checkpoint:
             return engine.resume(waveform, speakers, renewal.report, self._checkpoint)
 
-    def _decode(self) -> tuple[Waveform, Levels | None]:
-        """Return the waveform, and the levels of the channels if the job names its channels."""
+    def _decode(self) -> tuple[DecodedRecording, Levels | None]:
+        """Return the sound, and the levels of the channels if the job names its channels."""
         channels = len(self._job.options.channels)
         with stored_recording(self._deps.recordings, self._job) as path:
             levels = self._deps.levels(path, channels) if channels else None

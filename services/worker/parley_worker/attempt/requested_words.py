@@ -91,7 +91,7 @@ def _transcribe(job: Job, lease: Lease, deps: Dependencies) -> Transcription:
     assert requests is not None and result is not None, "only such a request starts"
     with LeaseRenewal(requests, lease, deps.settings, deps.stopping, SHARES_OF_WORDS) as renewal:
         with stored_recording(deps.recordings, job) as path:
-            waveform = deps.decode(path)
+            waveform = deps.decode(path).waveform
         transcription = AttemptTranscription(
             deps.recogniser(), deps.recordings, job, waveform, deps.settings, resumed=True
         )
