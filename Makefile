@@ -14,6 +14,7 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := core audio console api keeper worker client local
+ARITHMETIC := services/worker/parley_worker/engines/onnx/arithmetic
 SOURCES := services tests benchmarks chaos tools k8s
 LOCKS := dev run api cluster worker worker-pyannote bench
 
@@ -153,7 +154,7 @@ weights: $(VENV)/dev.stamp  ## Make the 8-bit models from the released ones; pri
 	@$(BIN)/python -m tools.weights
 
 clean:  ## Remove the environment and caches; data in .parley stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache $(ARITHMETIC)/*.so
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:
@@ -171,10 +172,13 @@ $(VENV)/tools.stamp: requirements/bootstrap.txt
 		-r requirements/bootstrap.txt
 	@touch $@
 
-$(VENV)/run.stamp: $(VENV)/tools.stamp requirements/run.txt $(SERVICES:%=services/%/pyproject.toml)
+$(VENV)/run.stamp: $(VENV)/tools.stamp requirements/run.txt $(SERVICES:%=services/%/pyproject.toml) \
+		services/worker/hatch_build.py $(ARITHMETIC)/arithmetic.c $(ARITHMETIC)/variants.py
 	@echo "setup: packages that running needs"
 	@$(INSTALL) --require-hashes --only-binary :all: -r requirements/run.txt
 	@$(INSTALL) --reinstall --no-deps --no-build-isolation $(SERVICES:%=--editable services/%)
+	@ls $(ARITHMETIC)/*.so >/dev/null 2>&1 || echo "setup: without a C compiler the engine takes up to three times as long." \
+		"Install one (Debian: apt install gcc libc6-dev; macOS: xcode-select --install), then: make clean setup"
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt

@@ -39,6 +39,8 @@ CANDIDATES = (
     Candidate("pyannote", "default", "pyannote", with_pyannote, pipeline),
     Candidate("onnx", "fast", "onnx-fast"),
     Candidate("onnx", "default", "onnx", longest=240),
+    Candidate("onnx", "without VNNI", "benchmarks.engines.instructions:without_vnni"),
+    Candidate("onnx", "AVX2 alone", "benchmarks.engines.instructions:with_avx2"),
     Candidate("onnx", "careful", "onnx-careful"),
     Candidate("sherpa-onnx", "default", "benchmarks.engines.sherpa:SherpaEngine", with_sherpa),
 )

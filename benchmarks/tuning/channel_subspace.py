@@ -14,13 +14,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.data.audio import read_audio
 from benchmarks.data.conditions import CONDITIONS, Condition
 from benchmarks.data.mixes import speakers
-from parley_worker.engines.onnx import models, trunk
+from parley_worker.engines.onnx import trunk
 
 BETWEEN = ("clean", "telephone", "narrow")  # echo, noise and levels are within 25 degrees of clean
 SUBSEGMENT = 2 * trunk.FRAMES_PER_SECOND
@@ -29,17 +28,16 @@ PRECISION = 1e-4  # the file is rounded, so that it does not depend on the proce
 
 def directions(utterances: Path) -> NDArray[np.float32]:
     """Return the mean embeddings of the conditions, orthonormalised in their order, shape (conditions, 192)."""
-    model = models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS)
-    session = models.open_session(model, threads=1)
-    head = trunk.Head(session, np.zeros((0, trunk.DIMENSION), np.float32))
+    released = trunk.ReleasedTrunk()
+    head = trunk.Head(released.last_layer, np.zeros((0, trunk.DIMENSION), np.float32))
     people = speakers(utterances, "tuning")
-    means = [_mean_embedding(session, head, utterances, people, CONDITIONS[name]) for name in BETWEEN]
+    means = [_mean_embedding(released, head, utterances, people, CONDITIONS[name]) for name in BETWEEN]
     basis, triangle = np.linalg.qr(np.array(means).T)
     return np.asarray(np.round((basis * np.sign(np.diag(triangle))).T / PRECISION) * PRECISION, np.float32)
 
 
 def _mean_embedding(
-    session: onnxruntime.InferenceSession,
+    released: trunk.ReleasedTrunk,
     head: trunk.Head,
     utterances: Path,
     people: list[str],
@@ -50,7 +48,7 @@ def _mean_embedding(
     for number, person in enumerate(people):
         utterance = read_audio(sorted(utterances.glob(f"{person}-*.flac"))[0])
         recording = condition.record([utterance], np.random.default_rng(number))
-        frames = np.concatenate(list(trunk.trunk_frames(session, recording, lambda _share: None)))
+        frames = np.concatenate(list(trunk.trunk_frames(released, recording, lambda _share: None)))
         starts = np.arange(0, max(1, len(frames) - SUBSEGMENT), SUBSEGMENT // 2)[:, None]
         positions = np.arange(len(frames))
         masks = (starts <= positions) & (positions < starts + SUBSEGMENT)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.data.audio import labelled, read_audio
 from benchmarks.scoring.der import read_rttm
 from parley_core.turns import Turn
-from parley_worker.engines.onnx import models, trunk
+from parley_worker.engines.onnx import trunk
 from parley_worker.engines.onnx.embedding import MIN_SUBSEGMENT, SUBSEGMENT, SUBSEGMENT_HOP
 
 DIGITS = 3  # the file is rounded, so that it does not depend on the processor
@@ -27,14 +27,12 @@ LEAST = 3  # sub-segments of a person
 
 def cohort(sets: Path) -> NDArray[np.float16]:
     """Return one vector per person and recording, of length one, shape (vectors, 192)."""
-    session = models.open_session(
-        models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS), threads=1
-    )
-    head = trunk.Head(session)
+    released = trunk.ReleasedTrunk()
+    head = trunk.Head(released.last_layer)
     vectors = []
     for folder in sorted(path for path in sets.iterdir() if path.is_dir()):
         for path in labelled(folder):
-            frames = np.concatenate(list(trunk.trunk_frames(session, read_audio(path), lambda _share: None)))
+            frames = np.concatenate(list(trunk.trunk_frames(released, read_audio(path), lambda _share: None)))
             vectors += [head.embed(frames, masks).mean(axis=0) for masks in _masks(path, len(frames))]
     return np.round(trunk.unit(np.array(vectors, np.float32)), DIGITS).astype(np.float16)
 

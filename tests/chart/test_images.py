@@ -15,6 +15,7 @@ from tests.chart.rendering import CHART, render
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
+ARITHMETIC = "services/worker/parley_worker/engines/onnx/arithmetic"
 MEMBERS = {member for image in images.images("onnx") for member in image.members}
 
 
@@ -54,7 +55,9 @@ def test_the_tag_moves_with_the_files_of_the_image_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     api, worker = images.images("onnx")
-    for name in images.files_of([*DOCKERFILES, "requirements", *(f"services/{member}" for member in MEMBERS)]):
+    for name in images.files_of(
+        [".gitignore", *DOCKERFILES, "requirements", *(f"services/{member}" for member in MEMBERS)]
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     git = ["git", "-C", str(tmp_path)]
@@ -64,10 +67,19 @@ def test_the_tag_moves_with_the_files_of_the_image_and_nothing_else(
     assert (api.tag, worker.tag) == before
     assert re.fullmatch(rf"{images.VERSION}-[0-9a-f]{{12}}", api.tag)
     (tmp_path / "README.md").write_text("Not in an image.\n")
+    (tmp_path / ARITHMETIC / "arithmetic-avx2.so").write_text("Compiled here, and again in the image.\n")
     assert (api.tag, worker.tag) == before
     (tmp_path / "services/worker/parley_worker/new.py").write_text("")
     assert api.tag == before[0]
     assert worker.tag != before[1]
+
+
+def test_the_image_of_the_worker_has_the_arithmetic_and_no_compiler() -> None:
+    _, build, image = re.split(r"^FROM ", (ROOT / "Dockerfile.worker").read_text(), flags=re.MULTILINE)
+    assert "gcc libc6-dev" in build
+    assert "PARLEY_ARITHMETIC=required" in build
+    assert "apt-get" not in image
+    assert "**/*.so" in (ROOT / ".dockerignore").read_text().splitlines()  # the image compiles its own
 
 
 @pytest.mark.parametrize(("docker", "repository"), [(True, "registry.example/team/parley-api"), (False, "parley-api")])

@@ -10,7 +10,9 @@ import hashlib
 import sys
 from pathlib import Path
 
-from tools.weights.quantization import quantized_segmentation, quantized_trunk
+from parley_worker.engines.onnx.models import SEGMENTATION_INT8, TRUNK_INT8
+from tools.weights.packing import packed_segmentation, packed_trunk
+from tools.weights.quantization import quantized_trunk
 from tools.weights.segmentation import split_segmentation
 from tools.weights.trunk import split_trunk
 
@@ -22,9 +24,10 @@ CONVERSATION = SERVICES / "client" / "parley" / "sample" / "conversation.flac"
 def main() -> None:
     """Write both models."""
     trunk = split_trunk(MODELS / "wespeaker-campplus.onnx")
+    segmentation = split_segmentation(MODELS / "segmentation.onnx")
     made = {
-        "campplus-trunk.int8.onnx": quantized_trunk(trunk, CONVERSATION),
-        "segmentation.int8.onnx": quantized_segmentation(split_segmentation(MODELS / "segmentation.onnx")),
+        TRUNK_INT8: packed_trunk(quantized_trunk(trunk, CONVERSATION)),
+        SEGMENTATION_INT8: packed_segmentation(segmentation),
     }
     for name, data in made.items():
         (MODELS / name).write_bytes(data)

@@ -1,8 +1,7 @@
-"""Weights of eight and seven bits for the parts that take most of the time: the trunk's wide layers, the LSTM.
+"""Scales of eight bits for the wide layers of the trunk.
 
-They make the trunk 2.6 times and the segmentation's LSTM 2.5 times cheaper, with equal errors (docs/evaluation.md).
 Other layers stay in 32 bits: the small layers of the gates run once in two seconds and the first layer has one channel,
-so they gain nothing; the segmentation's filter bank would lose quiet speakers in an 8-bit waveform.
+so they gain nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 import onnx
 import soundfile
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from parley_worker.engines.onnx.features import FRAME, HOP, log_mel
@@ -45,23 +44,6 @@ def quantized_trunk(trunk: onnx.ModelProto, conversation: Path) -> bytes:
             nodes_to_exclude=_narrow_layers(onnx.load(prepared)),
         )
         return Path(quantized).read_bytes()
-
-
-def quantized_segmentation(segmentation: onnx.ModelProto) -> bytes:
-    """Return the segmentation model with seven-bit LSTM weights; its activations have eight bits, scaled at run time.
-
-    Sums of two products of seven and eight bits fit into 16 bits, so no x86 processor saturates.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        quantized = Path(folder) / "quantized.onnx"
-        quantize_dynamic(
-            segmentation,
-            str(quantized),
-            weight_type=QuantType.QInt8,
-            reduce_range=True,
-            op_types_to_quantize=["LSTM"],
-        )
-        return quantized.read_bytes()
 
 
 def _narrow_layers(model: onnx.ModelProto) -> list[str]:

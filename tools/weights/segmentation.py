@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from parley_worker.engines.onnx import models
-from parley_worker.engines.onnx.filter_bank import CHANNELS, FILTERS, GAIN, INPUT, OFFSET, POOLED, TAPS
+from parley_worker.engines.onnx.filter_bank import CHANNELS, POOLED, TAPS
 from parley_worker.engines.onnx.grid import FRAMES, WINDOW
 from parley_worker.engines.onnx.segmentation import POWERSET
 from tools.weights.trunk import fill, leading_to
 
+FILTERS = "sincnet.filters"  # (80, 251): first the symmetric half
+GAIN, OFFSET = "sincnet.wav_norm1d.weight", "sincnet.wav_norm1d.bias"  # of a window at variance one
+INPUT = "filtered"  # (windows, 80, POOLED)
 RELEASED_FILTERS = "/sincnet/conv1d.0/Concat_2_output_0"  # (80, 1, 251)
 RELEASED_INPUT = "/sincnet/pool1d.0/MaxPool_output_0"  # (windows, 80, 5325)
 

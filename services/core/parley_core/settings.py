@@ -293,7 +293,7 @@ class Settings(BaseSettings):
     """Number of jobs that a worker runs at a time."""
 
     engine_threads: int = Field(1, ge=1)
-    """Threads of one attempt. Under a CPU quota, several threads are slower than one."""
+    """Threads of one attempt; the 8-bit models use one. Under a CPU quota, several threads are slower than one."""
 
     child_memory_bytes: int = Field(1024**3, gt=0)
     """Memory of a worker process after which it is replaced at the end of its job."""

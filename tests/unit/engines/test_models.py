@@ -5,18 +5,25 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
 from parley_core.errors import EngineMismatch, UnsafeSettings
+from parley_core.job import SpeakerBounds
 from parley_worker.engines import base
-from parley_worker.engines.onnx import models, trunk
+from parley_worker.engines.onnx import grid, models, trunk
 from parley_worker.engines.onnx.features import log_mel
+from parley_worker.engines.onnx.filter_bank import FilteredRecording
+from parley_worker.engines.onnx.integer_segmentation import IntegerSegmentation
+from parley_worker.engines.onnx.integer_trunk import IntegerTrunk
+from parley_worker.engines.onnx.segmentation import class_scores
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT
+from parley_worker.engines.port import Engine
+from tests.support import arithmetic
 
 
 @pytest.mark.parametrize("name", models.PINS)
@@ -57,42 +64,79 @@ def test_inner_tensors_become_outputs_and_the_embedding_stays() -> None:
 
 def test_the_8_bit_trunk_gives_the_frames_of_the_released_one(conversation: NDArray[np.float32]) -> None:
     features = log_mel(conversation[: 20 * 16_000 + 240])
-    feats = {"feats": (features - features.mean(axis=0))[None]}
-    released = models.open_session(models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS), 1)
-    quantized = models.open_session(models.read_model(models.TRUNK_INT8), 1)
-    frames = [trunk.unit(_frames(session, feats)) for session in (released, quantized)]
+    features -= features.mean(axis=0)
+    packed = IntegerTrunk(arithmetic.fastest(), models.read_arrays(models.TRUNK_INT8))
+    released = trunk.ReleasedTrunk()
+    frames = [trunk.unit(one.frames(features)) for one in (released, packed)]
+    assert frames[1].shape == (1000, 512)
     assert (frames[0] * frames[1]).sum(axis=1).mean() > 0.98
+    for mine, theirs in zip(packed.last_layer, released.last_layer, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
-def _frames(session: onnxruntime.InferenceSession, feats: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    return np.asarray(session.run([trunk.OUTPUT], feats)[0][0].T)
-
-
-def test_the_released_trunk_runs_where_8_bit_sums_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "int8_sums_are_exact", lambda: False)
-    assert DEFAULT.files == (models.SEGMENTATION_INT8, models.EMBEDDING)
+def test_the_8_bit_models_run_where_our_arithmetic_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "arithmetic", lambda: SimpleNamespace(name="avx2"))
+    assert DEFAULT.files == (models.SEGMENTATION_INT8, models.TRUNK_INT8)
     assert CAREFUL.files == (models.SEGMENTATION, models.EMBEDDING)
+    monkeypatch.setattr(models, "arithmetic", lambda: None)
+    assert DEFAULT.files == (models.SEGMENTATION, models.EMBEDDING)
 
 
-def test_no_weight_of_the_segmentation_has_more_than_seven_bits() -> None:
-    """Two products of seven and eight bits fit into 16 bits, so the LSTM is exact without VNNI too."""
-    graph = onnx.load(models.MODELS / models.SEGMENTATION_INT8).graph
-    weights = [onnx.numpy_helper.to_array(one) for one in graph.initializer if one.data_type == onnx.TensorProto.INT8]
-    matrices = [weight.astype(int) for weight in weights if weight.ndim == 3]
-    assert len(matrices) == 8
-    assert max(np.abs(weight).max() for weight in matrices) <= 64
+def test_without_our_arithmetic_the_engine_finds_the_same_speakers(
+    engine: Engine, conversation: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beginning = conversation[: 30 * 16_000]
+    ours = engine.diarize(beginning, SpeakerBounds(), lambda _phase, _share: None)
+    monkeypatch.setattr(models, "arithmetic", lambda: None)
+    without = base.load_engine("onnx")
+    assert models.EMBEDDING in without.info.weights
+    found = without.diarize(beginning, SpeakerBounds(), lambda _phase, _share: None)
+    assert [turn.speaker for turn in found.turns] == [turn.speaker for turn in ours.turns]
+    edges = [[(turn.start, turn.end) for turn in one.turns] for one in (found, ours)]
+    np.testing.assert_allclose(edges[0], edges[1], atol=0.1)
+
+
+def test_the_8_bit_segmentation_gives_the_probabilities_of_the_released_one(conversation: NDArray[np.float32]) -> None:
+    step = grid.WINDOW // 2
+    own = IntegerSegmentation(arithmetic.fastest(), models.read_arrays(models.SEGMENTATION_INT8))
+    released = models.open_session(models.read_model(models.SEGMENTATION), 1)
+    found = [
+        np.exp(np.concatenate([scores for _, scores in class_scores(one, conversation, step, lambda _share: None)]))
+        for one in (own, released)
+    ]
+    assert np.abs(found[0] - found[1]).mean() < 0.01
+    assert (found[0].argmax(axis=2) == found[1].argmax(axis=2)).mean() > 0.98
+
+
+def test_a_window_has_the_same_classes_whatever_is_beside_it(conversation: NDArray[np.float32]) -> None:
+    own = IntegerSegmentation(arithmetic.fastest(), models.read_arrays(models.SEGMENTATION_INT8))
+    step = grid.WINDOW // 2
+
+    def scores(starts: range) -> NDArray[np.float32]:
+        return own.scores(FilteredRecording(own.filters, conversation, step, 2).windows(starts))
+
+    both = scores(range(0, 2 * step, step))
+    alone = np.concatenate([scores(range(1)), scores(range(step, step + 1))])
+    np.testing.assert_allclose(both, alone, atol=1e-5)  # the linear layers round by the number of rows
 
 
 @pytest.mark.parametrize(
-    ("machine", "flags", "exact"),
-    [("x86_64", "avx2 avx512_vnni", True), ("x86_64", "avx2 fma", False), ("aarch64", "asimddp", True)],
+    ("system", "machine", "flags", "instructions"),
+    [
+        ("Linux", "x86_64", "flags : avx2 fma", {"flags", ":", "avx2", "fma"}),
+        ("Darwin", "arm64", "", {"asimddp"}),
+        ("Darwin", "x86_64", "", set()),
+        ("Linux", "arm64", "", set()),
+    ],
 )
-def test_8_bit_models_run_where_their_sums_cannot_overflow(
-    machine: str, flags: str, exact: bool, monkeypatch: pytest.MonkeyPatch
+def test_arithmetic_is_chosen_by_what_the_system_tells(
+    system: str, machine: str, flags: str, instructions: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(Path, "read_text", lambda _path: flags)
-    assert models.int8_sums_are_exact.__wrapped__() is exact
+    monkeypatch.setattr(models, "library", lambda found: found)
+    assert models.arithmetic.__wrapped__() == instructions
 
 
 @pytest.mark.parametrize(
@@ -109,8 +153,11 @@ def test_kernels_name_library_processor_and_its_instructions(
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(Path, "read_text", lambda _path: flags)
+    monkeypatch.setattr(models, "arithmetic", lambda: None)
     expected = {"onnxruntime": onnxruntime.__version__, "processor": machine} | instructions
     assert models.kernels.__wrapped__() == expected
+    monkeypatch.setattr(models, "arithmetic", lambda: SimpleNamespace(name="avx_vnni"))
+    assert models.kernels.__wrapped__() == expected | {"arithmetic": "avx_vnni"}
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx-exact"])

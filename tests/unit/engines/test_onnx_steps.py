@@ -14,7 +14,9 @@ from parley_worker.engines.onnx.assignment import Assignment, embedding_frame
 from parley_worker.engines.onnx.clustering import FoundSpeakers
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
+from parley_worker.engines.onnx.integer_trunk import IntegerTrunk
 from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
+from tests.support import arithmetic
 
 STEP = 5 * grid.SAMPLE_RATE
 
@@ -66,11 +68,10 @@ def test_speech_that_one_segmentation_misses_for_long_comes_from_the_other(end: 
 
 
 def test_embeddings_have_no_component_in_the_channel_subspace() -> None:
-    session = models.open_session(
-        models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS), threads=1
-    )
     frames = np.random.default_rng(0).random((100, 512), np.float32)
-    embeddings = trunk.Head(session).embed(frames, np.arange(100) < np.array([[100], [50], [1]]))
+    embeddings = trunk.Head(trunk.ReleasedTrunk().last_layer).embed(
+        frames, np.arange(100) < np.array([[100], [50], [1]])
+    )
     np.testing.assert_allclose(embeddings @ trunk.channel_subspace().T, 0, atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), [1, 1, 0], atol=1e-5)
     assert (embeddings < 0).any()
@@ -168,10 +169,29 @@ def test_hours_of_digital_silence_cost_as_much_as_seconds_and_change_nothing() -
     np.testing.assert_array_equal(scores[20:22], session.run(None, {"x": zeros})[0])
 
 
-def test_the_trunk_runs_once_for_equally_long_blocks_of_silence() -> None:
-    model = models.with_outputs(models.read_model(models.EMBEDDING), trunk.INNER_TENSORS)
-    session = CountingSession(models.open_session(model, threads=1))
-    blocks = list(trunk.trunk_frames(session, np.zeros(208 * grid.SAMPLE_RATE, np.float32), lambda _share: None))
+class CountingTrunk:
+    """A trunk that counts its calls, and those that give its memory back."""
+
+    def __init__(self, real: trunk.Trunk) -> None:
+        self._real, self.calls, self.released = real, 0, 0
+        self.last_layer = real.last_layer
+
+    def frames(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.calls += 1
+        return self._real.frames(features)
+
+    def release(self) -> None:
+        self.released += 1
+        self._real.release()
+
+
+@pytest.mark.parametrize("kind", ["released", "8 bits"])
+def test_the_trunk_runs_once_for_equally_long_blocks_of_silence(kind: str) -> None:
+    arrays = models.read_arrays(models.TRUNK_INT8)
+    real = trunk.ReleasedTrunk() if kind == "released" else IntegerTrunk(arithmetic.fastest(), arrays)
+    counting = CountingTrunk(real)
+    blocks = list(trunk.trunk_frames(counting, np.zeros(208 * grid.SAMPLE_RATE, np.float32), lambda _share: None))
     assert len(blocks) == 8
-    assert session.calls <= 3  # the first, the inner ones, the last
+    assert counting.calls <= 3  # the first, the inner ones, the last
+    assert counting.released == 1
     np.testing.assert_array_equal(blocks[2], blocks[3])

@@ -160,7 +160,12 @@ TURNS: Example = {
         "version": "1",
         "weights": {"segmentation.onnx": SHA256},
         "parameters": {},
-        "kernels": {"onnxruntime": "1.23.2", "processor": "x86_64", "instructions": "avx2 fma avx512f avx512_vnni"},
+        "kernels": {
+            "onnxruntime": "1.23.2",
+            "processor": "x86_64",
+            "arithmetic": "avx512_vnni",
+            "instructions": "avx2 fma avx512f avx512_vnni",
+        },
     },
 }
 TRANSCRIPT_RECEIPT: Example = {"job_id": JOB_ID, "words": 4, "format": "openai"}

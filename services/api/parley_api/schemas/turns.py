@@ -125,8 +125,9 @@ class EngineAnswer(Answer):
     parameters: dict[str, Any] = Field(description="Every setting that can change a turn.")
     kernels: dict[str, str] = Field(
         {},
-        description="What computed the models: library with its version, processor, and the instructions of the "
-        "processor that the library can use. Empty if the engine does not state it.",
+        description="What computed the models: library with its version, processor, the instructions of the "
+        "processor that the library can use, and in `arithmetic` those for which Parley's own arithmetic was compiled, "
+        "where it ran. Empty if the engine does not state it.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The `onnx` engine: two neural networks on onnxruntime, everything else in numpy."""
+"""The `onnx` engine: two neural networks, on arithmetic of our own or on onnxruntime; everything else in numpy."""
 
 import os
 

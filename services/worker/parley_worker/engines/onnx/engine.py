@@ -23,11 +23,12 @@ from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.dereverberation import Dereverberated
 from parley_worker.engines.onnx.doubt import PURITY_BOUND, doubts
 from parley_worker.engines.onnx.embedding import Embeddings, embed
-from parley_worker.engines.onnx.filter_bank import SharedFilterBank
 from parley_worker.engines.onnx.frames import FrameSegment, segments
 from parley_worker.engines.onnx.grid import SAMPLE_RATE, WINDOW
+from parley_worker.engines.onnx.integer_segmentation import IntegerSegmentation
+from parley_worker.engines.onnx.integer_trunk import IntegerTrunk
 from parley_worker.engines.onnx.levels import speaker_levels
-from parley_worker.engines.onnx.segmentation import Segmentation, segment
+from parley_worker.engines.onnx.segmentation import Model, Segmentation, segment
 from parley_worker.engines.onnx.setting import CAREFUL, DEFAULT, FAST, Setting
 from parley_worker.engines.onnx.voices import turn_voices
 from parley_worker.engines.port import Report
@@ -43,10 +44,10 @@ class Heard(NamedTuple):
 
 
 class OnnxEngine:
-    """Segmentation-3.0 and CAM++ on onnxruntime. Deterministic.
+    """Segmentation-3.0 and CAM++. Deterministic.
 
     Args:
-        threads: per model.
+        threads: of onnxruntime, per model, where the released weights run.
         setting: trade-off between cost and errors.
         parameters: of the clustering.
 
@@ -59,13 +60,17 @@ class OnnxEngine:
     ) -> None:
         self._setting = setting
         self._parameters = parameters
-        segmentation, embedding = (models.read_model(name) for name in setting.files)
-        if models.EMBEDDING in setting.files:
-            embedding = models.with_outputs(embedding, trunk.INNER_TENSORS)
-        session = models.open_session(segmentation, threads)
-        self._segmentation = SharedFilterBank(session) if models.SEGMENTATION_INT8 in setting.files else session
-        self._trunk = models.open_session(embedding, threads)
-        self._head = trunk.Head(self._trunk)
+        self._segmentation: Model
+        self._trunk: trunk.Trunk
+        own = models.arithmetic() if setting.int8 else None
+        if own:
+            segmentation, embedding = (models.read_arrays(name) for name in setting.files)
+            self._segmentation = IntegerSegmentation(own, segmentation)
+            self._trunk = IntegerTrunk(own, embedding)
+        else:
+            self._segmentation = models.open_session(models.read_model(models.SEGMENTATION), threads)
+            self._trunk = trunk.ReleasedTrunk(threads)
+        self._head = trunk.Head(self._trunk.last_layer)
         self._cohort = cohort()
 
     @property

@@ -6,26 +6,31 @@ import hashlib
 import platform
 from collections.abc import Iterable
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from parley_core.errors import EngineMismatch
+from parley_worker.engines.onnx.arithmetic.library import Library, library
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 SEGMENTATION = "segmentation.onnx"
 EMBEDDING = "wespeaker-campplus.onnx"
-SEGMENTATION_INT8 = "segmentation.int8.onnx"  # made by `make weights`
-TRUNK_INT8 = "campplus-trunk.int8.onnx"  # made by `make weights`
+SEGMENTATION_INT8 = "segmentation.int8.npz"  # made by `make weights`
+TRUNK_INT8 = "campplus-trunk.int8.npz"  # made by `make weights`
 CHANNEL_SUBSPACE = "channel-subspace.f32"  # made by benchmarks/tuning/channel_subspace.py
 COHORT = "cohort.f16"  # made by benchmarks/tuning/cohort.py
 MEAN_EMBEDDING = "mean-embedding.f32"  # made by benchmarks/tuning/mean_embedding.py
 PINS = {
     SEGMENTATION: "a3d1e1f66f84957eca8322179c4f3054f1438acf38d25e60ed2f3c0f8c95468e",
     EMBEDDING: "f842b67ce3e663df19afcacd4db392ea0f4518fe7d2f91b88a1bf05f11c93b68",
-    SEGMENTATION_INT8: "90007daa717d9e0d6730687bfe1d421485a6e8d30ee9241331c7979173908684",
-    TRUNK_INT8: "fa40d793ee8d7bc43a03e4f75e9f187ff99fdd4a3eb4680807f85ac5969b0a5d",
+    SEGMENTATION_INT8: "159700fe721951d579cc9e55ed52083a7eb4a867a76f99df63e7ae8968311b66",
+    TRUNK_INT8: "fc5c190e6a1b00000b24f29d2ff0a9a4ad621050cfa2a200caa030446f3b5520",
     CHANNEL_SUBSPACE: "fc9661a6f3c61261dcb5f067e33383c53d0372a167744bfe691b36dbe219e08d",
     COHORT: "4696159de546ab63b96946397cde796d2a3088c4213899dbb65739d6fb8748e3",
     MEAN_EMBEDDING: "ef5ea4c6972ab11184880c148c67608dc546d8657ea7a686e980556328d0a379",
@@ -66,17 +71,23 @@ def read_model(name: str, folder: Path = MODELS) -> bytes:
     return data
 
 
-@cache
-def int8_sums_are_exact() -> bool:
-    """Return whether this processor adds 8-bit products without overflow.
+def read_arrays(name: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a model file in NumPy's format, by name.
 
-    x86 processors without VNNI add pairs of products in 16 bits, which saturate silently:
-    https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    Raises:
+        EngineMismatch: the file is missing, or its SHA-256 is not the pinned one.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return True
-    # Where they are unknown, the released weights are right on every processor.
-    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(_processor_flags())
+    with np.load(BytesIO(read_model(name))) as file:
+        return {array: file[array] for array in file.files}
+
+
+@cache
+def arithmetic() -> Library | None:
+    """Return our own arithmetic for this processor; None where it was not compiled, or the processor is too old."""
+    flags = _processor_flags()
+    if not flags and platform.system() == "Darwin" and platform.machine() == "arm64":
+        flags = frozenset({"asimddp"})  # every such processor has it
+    return library(flags)
 
 
 @cache
@@ -84,9 +95,11 @@ def kernels() -> dict[str, str]:
     """Return what computes the models: onnxruntime's version, the processor, and its instructions for matrices.
 
     onnxruntime chooses its kernels by these instructions. They have the names that Linux gives them, and are left out
-    where the system does not tell.
+    where the system does not tell. `arithmetic` names those for which our own arithmetic was compiled, where it runs.
     """
     found = {"onnxruntime": onnxruntime.__version__, "processor": platform.machine()}
+    if own := arithmetic():
+        found["arithmetic"] = own.name
     instructions = [name for name in INSTRUCTIONS if name in _processor_flags()]
     return found | ({"instructions": " ".join(instructions)} if instructions else {})
 

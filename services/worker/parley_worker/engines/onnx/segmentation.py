@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from parley_worker.engines.checkpoint import NO_CHECKPOINT, Checkpoint, Part
-from parley_worker.engines.onnx.filter_bank import FilteredRecording, SharedFilterBank
+from parley_worker.engines.onnx.filter_bank import FilteredRecording
 from parley_worker.engines.onnx.frames import frame_segments
 from parley_worker.engines.onnx.grid import (
     FRAMES,
@@ -27,9 +27,10 @@ from parley_worker.engines.onnx.grid import (
     padded,
     window_count,
 )
+from parley_worker.engines.onnx.integer_segmentation import IntegerSegmentation
 from parley_worker.engines.onnx.models import last_call
 
-BATCH = 2  # windows per call: more are not cheaper, and the 8-bit scales of a call depend on all of its windows
+BATCH = 2  # windows per call: more are not cheaper
 RAMP = 88  # frames, 1.5 s, over which the weight of a window rises from its edge
 COUNT_THRESHOLDS = (0.6, 1.4)  # expected speakers for a count of 1 and 2; 1.4, since the model misses second speakers
 HANGOVER = 6  # frames, 0.1 s, that are added to the end of speech: the model ends before a word has faded
@@ -44,7 +45,7 @@ _SPEAKERS_IN_CLASS = POWERSET.sum(axis=1).astype(np.float32)
 _WEIGHTS = np.clip((np.minimum(np.arange(FRAMES), np.arange(FRAMES)[::-1]) + 1) / RAMP, MIN_WEIGHT, 1)
 
 Progress = Callable[[float], None]
-Model: TypeAlias = "onnxruntime.InferenceSession | SharedFilterBank"
+Model: TypeAlias = "onnxruntime.InferenceSession | IntegerSegmentation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +151,30 @@ def class_scores(
         if silent and of_silence is not None:
             yield windows, of_silence
             continue
-        scores = run(starts, last_call() if windows.stop == total else None)
+        scores = run(starts, windows.stop == total)
         of_silence = scores if silent else of_silence
         yield windows, scores
 
 
-def _batches(
-    model: Model, waveform: Samples, step: int
-) -> Callable[[range, onnxruntime.RunOptions | None], NDArray[np.float32]]:
-    """Return what computes the scores of the windows with some starts, shape (windows, 589, 7)."""
-    if isinstance(model, SharedFilterBank):
-        filtered = FilteredRecording(model, waveform, step, BATCH)
-        return lambda starts, options: model.scores(filtered.windows(starts), options)
+def _batches(model: Model, waveform: Samples, step: int) -> Callable[[range, bool], NDArray[np.float32]]:
+    """Return what computes the scores of the windows with some starts, shape (windows, 589, 7).
 
-    def run(starts: range, options: onnxruntime.RunOptions | None) -> NDArray[np.float32]:
+    After the last ones the model gives back its memory.
+    """
+    if isinstance(model, IntegerSegmentation):
+        filtered = FilteredRecording(model.filters, waveform, step, BATCH)
+
+        def run_own(starts: range, last: bool) -> NDArray[np.float32]:
+            found = model.scores(filtered.windows(starts))
+            if last:
+                model.release()
+            return found
+
+        return run_own
+
+    def run(starts: range, last: bool) -> NDArray[np.float32]:
         audio = np.stack([padded(waveform, start, start + WINDOW) for start in starts])
-        scores: NDArray[np.float32] = model.run(None, {"x": audio[:, None]}, options)[0]
+        scores: NDArray[np.float32] = model.run(None, {"x": audio[:, None]}, last_call() if last else None)[0]
         return scores
 
     return run

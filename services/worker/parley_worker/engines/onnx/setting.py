@@ -14,8 +14,7 @@ class Setting:
     Attributes:
         name: as results state it.
         step_seconds: between window starts of the segmentation; windows are ten seconds long.
-        int8: use the segmentation with seven-bit weights, and on processors where the sums of 8-bit products cannot
-            overflow, the trunk with 8-bit weights.
+        int8: use the 8-bit weights, where our own arithmetic runs; elsewhere the released ones.
     """
 
     name: str
@@ -25,9 +24,8 @@ class Setting:
     @property
     def files(self) -> tuple[str, str]:
         """The model files for segmentation and embedding on this machine."""
-        if not self.int8:
-            return models.SEGMENTATION, models.EMBEDDING
-        return models.SEGMENTATION_INT8, models.TRUNK_INT8 if models.int8_sums_are_exact() else models.EMBEDDING
+        own = self.int8 and models.arithmetic()
+        return (models.SEGMENTATION_INT8, models.TRUNK_INT8) if own else (models.SEGMENTATION, models.EMBEDDING)
 
 
 FAST = Setting("fast", 9.0, int8=True)

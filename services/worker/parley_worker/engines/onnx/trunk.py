@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx import models
@@ -45,21 +45,71 @@ _EPSILON = 1e-5  # of the batch normalisation
 _MIN_FRAMES = 2  # for a standard deviation
 
 
+class LastLayer(NamedTuple):
+    """The last layer of the model: weight (192, 1024) and its batch normalisation's mean and variance, both (192,)."""
+
+    weight: Floats
+    mean: Floats
+    variance: Floats
+
+
+class Trunk(Protocol):
+    """What computes trunk frames.
+
+    Attributes:
+        last_layer: of the model.
+    """
+
+    @property
+    def last_layer(self) -> LastLayer: ...
+
+    def frames(self, features: Floats) -> Floats:
+        """Return trunk frames, shape (frames / 2, 512), from features less their mean, shape (multiple of 200, 80)."""
+
+    def release(self) -> None:
+        """Give back the memory that the next call would use again."""
+
+
+class ReleasedTrunk:
+    """The trunk as it was released, on onnxruntime.
+
+    Args:
+        threads: of onnxruntime.
+
+    Raises:
+        EngineMismatch: the model file is missing, or its SHA-256 is not the pinned one.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        model = models.with_outputs(models.read_model(models.EMBEDDING), INNER_TENSORS)
+        self._session = models.open_session(model, threads)
+        unused = np.zeros((1, UNIT, BANDS), np.float32)
+        weight, mean, variance = self._session.run([WEIGHT, MEAN, VARIANCE], {"feats": unused})
+        self.last_layer = LastLayer(weight[:, :, 0], mean, variance)
+
+    def frames(self, features: Floats) -> Floats:
+        """See Trunk."""
+        return np.asarray(self._session.run([OUTPUT], {"feats": features[None]})[0][0].T)
+
+    def release(self) -> None:
+        """See Trunk."""
+        self._session.run([OUTPUT], {"feats": np.zeros((1, UNIT, BANDS), np.float32)}, models.last_call())
+
+
 class Head:
     """The last layer of the model, applied to masked trunk frames.
 
     Args:
-        session: CAM++ with INNER_TENSORS as outputs.
+        layer: the last layer.
         subspace: directions to project out, orthonormal rows, shape (any, 192); default: `channel_subspace()`.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, subspace: Floats | None = None) -> None:
-        unused = np.zeros((1, UNIT, BANDS), np.float32)
-        weight, mean, variance = session.run([WEIGHT, MEAN, VARIANCE], {"feats": unused})
+    def __init__(self, layer: LastLayer, subspace: Floats | None = None) -> None:
+        weight, mean, variance = layer
         scale = 1 / np.sqrt(variance + np.float32(_EPSILON))
         subspace = channel_subspace() if subspace is None else subspace
         projection = np.eye(DIMENSION, dtype=np.float32) - subspace.T @ subspace
-        self._matrix: Floats = np.ascontiguousarray((weight[:, :, 0] * scale[:, None]).T @ projection)
+        self._matrix: Floats = np.ascontiguousarray((weight * scale[:, None]).T @ projection)
         self._offset: Floats = (-mean * scale) @ projection
 
     def embed(self, frames: Floats, masks: NDArray[np.bool_]) -> Floats:
@@ -98,15 +148,13 @@ def unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.where(length > 0, length, 1), np.float32)
 
 
-def trunk_frames(
-    session: onnxruntime.InferenceSession, waveform: Floats, progress: Callable[[float], None], begin: int = 0
-) -> Iterator[Floats]:
+def trunk_frames(trunk: Trunk, waveform: Floats, progress: Callable[[float], None], begin: int = 0) -> Iterator[Floats]:
     """Yield the trunk frames of a recording in order, shape (frames, 512), block by block.
 
     The model runs once for all equally long blocks of digital silence.
 
     Args:
-        session: CAM++ with OUTPUT as an output.
+        trunk: the model; its memory is given back after the last block.
         waveform: shape (samples,), 16 kHz.
         progress: called with 0 to 1 before each block; its exceptions pass through.
         begin: the first trunk frame to yield. Blocks before it are not computed.
@@ -122,13 +170,12 @@ def trunk_frames(
         silent = end < total and not part.any()
         if not silent or len(part) not in of_silence:
             features = log_mel(part)
-            features = np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0)))
-            options = models.last_call() if end == total else None
-            frames = session.run([OUTPUT], {"feats": features[None]}, options)[0][0].T
+            frames = trunk.frames(np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0))))
         if silent:
             frames = of_silence.setdefault(len(part), frames)
         wanted = max(start, begin * STRIDE)
         yield frames[(wanted - first) // STRIDE : -(-(end - first) // STRIDE)]
+    trunk.release()
 
 
 def block_bounds(features: int) -> list[tuple[int, int]]:
