@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from parley_core.errors import JobCancelled
 from parley_core.job import SpeakerBounds
 from parley_worker.engines.onnx import assignment, embedding, grid, models, segmentation, trunk
 from parley_worker.engines.onnx.assignment import Assignment, embedding_frame
 from parley_worker.engines.onnx.clustering import FoundSpeakers
 from parley_worker.engines.onnx.decision import Decision
 from parley_worker.engines.onnx.embedding import Embeddings
+from parley_worker.engines.onnx.integer_segmentation import IntegerSegmentation
 from parley_worker.engines.onnx.integer_trunk import IntegerTrunk
 from parley_worker.engines.onnx.segmentation import POWERSET, Segmentation
 from tests.support import arithmetic
@@ -195,3 +197,32 @@ def test_the_trunk_runs_once_for_equally_long_blocks_of_silence(kind: str) -> No
     assert counting.calls <= 3  # the first, the inner ones, the last
     assert counting.released == 1
     np.testing.assert_array_equal(blocks[2], blocks[3])
+
+
+def test_the_trunk_gives_its_memory_back_if_the_last_window_ends_with_the_recording() -> None:
+    real = IntegerTrunk(arithmetic.fastest(), models.read_arrays(models.TRUNK_INT8))
+    waveform = np.random.default_rng(0).standard_normal(grid.WINDOW).astype(np.float32)  # 499 frames, all of a window
+    embedding.embed(
+        trunk.Head(real.last_layer),
+        lambda begin: trunk.trunk_frames(real, waveform, lambda _share: None, begin),
+        one_window(0, slice(0, grid.FRAMES)),
+    )
+    assert not real._kept
+
+
+def test_models_give_their_memory_back_where_the_work_is_broken_off() -> None:
+    own, samples = arithmetic.fastest(), np.random.default_rng(0).standard_normal(60 * grid.SAMPLE_RATE)
+    waveform = samples.astype(np.float32)
+
+    def progress(share: float) -> None:
+        if share > 0.4:
+            raise JobCancelled("cancelled")
+
+    real = IntegerTrunk(own, models.read_arrays(models.TRUNK_INT8))
+    with pytest.raises(JobCancelled):
+        list(trunk.trunk_frames(real, waveform, progress))
+    model = IntegerSegmentation(own, models.read_arrays(models.SEGMENTATION_INT8))
+    with pytest.raises(JobCancelled):
+        list(segmentation.class_scores(model, waveform, STEP, progress))
+    assert not real._kept
+    assert model._gates is None

@@ -143,34 +143,32 @@ def class_scores(
     run = _batches(model, waveform, step)
     of_silence: NDArray[np.float32] | None = None
     total = window_count(len(waveform), step)
-    for first in range(begin, total, BATCH):
-        progress(first / total)
-        windows = slice(first, min(first + BATCH, total))
-        starts = range(windows.start * step, windows.stop * step, step)
-        silent = windows.stop < total and not waveform[starts[0] : starts[-1] + WINDOW].any()
-        if silent and of_silence is not None:
-            yield windows, of_silence
-            continue
-        scores = run(starts, windows.stop == total)
-        of_silence = scores if silent else of_silence
-        yield windows, scores
+    try:
+        for first in range(begin, total, BATCH):
+            progress(first / total)
+            windows = slice(first, min(first + BATCH, total))
+            starts = range(windows.start * step, windows.stop * step, step)
+            silent = windows.stop < total and not waveform[starts[0] : starts[-1] + WINDOW].any()
+            if silent and of_silence is not None:
+                yield windows, of_silence
+                continue
+            scores = run(starts, windows.stop == total)
+            of_silence = scores if silent else of_silence
+            yield windows, scores
+    finally:
+        if isinstance(model, IntegerSegmentation):
+            model.release()
 
 
 def _batches(model: Model, waveform: Samples, step: int) -> Callable[[range, bool], NDArray[np.float32]]:
-    """Return what computes the scores of the windows with some starts, shape (windows, 589, 7).
+    """Return what computes the scores of the windows with some starts, shape (windows, 589, 7), the last ones or not.
 
-    After the last ones the model gives back its memory.
+    A session of onnxruntime gives back its memory after the last ones.
     """
     if isinstance(model, IntegerSegmentation):
         filtered = FilteredRecording(model.filters, waveform, step, BATCH)
 
-        def run_own(starts: range, last: bool) -> NDArray[np.float32]:
-            found = model.scores(filtered.windows(starts))
-            if last:
-                model.release()
-            return found
-
-        return run_own
+        return lambda starts, _last: model.scores(filtered.windows(starts))
 
     def run(starts: range, last: bool) -> NDArray[np.float32]:
         audio = np.stack([padded(waveform, start, start + WINDOW) for start in starts])

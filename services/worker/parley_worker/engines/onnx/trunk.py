@@ -154,28 +154,31 @@ def trunk_frames(trunk: Trunk, waveform: Floats, progress: Callable[[float], Non
     The model runs once for all equally long blocks of digital silence.
 
     Args:
-        trunk: the model; its memory is given back after the last block.
+        trunk: the model; its memory is given back at the end, and where the work is broken off.
         waveform: shape (samples,), 16 kHz.
         progress: called with 0 to 1 before each block; its exceptions pass through.
         begin: the first trunk frame to yield. Blocks before it are not computed.
     """
     of_silence: dict[int, Floats] = {}
     total = feature_count(len(waveform))
-    for start, end in block_bounds(total):
-        if -(-end // STRIDE) <= begin:
-            continue
-        progress(start / total if total else 0.0)
-        first, last = block_input(start, end, total)
-        part = waveform[first * HOP : (last - 1) * HOP + FRAME]
-        silent = end < total and not part.any()
-        if not silent or len(part) not in of_silence:
-            features = log_mel(part)
-            frames = trunk.frames(np.pad(features - features.mean(axis=0), ((0, -(last - first) % UNIT), (0, 0))))
-        if silent:
-            frames = of_silence.setdefault(len(part), frames)
-        wanted = max(start, begin * STRIDE)
-        yield frames[(wanted - first) // STRIDE : -(-(end - first) // STRIDE)]
-    trunk.release()
+    try:
+        for start, end in block_bounds(total):
+            if -(-end // STRIDE) <= begin:
+                continue
+            progress(start / total if total else 0.0)
+            first, last = block_input(start, end, total)
+            part = waveform[first * HOP : (last - 1) * HOP + FRAME]
+            silent = end < total and not part.any()
+            if not silent or len(part) not in of_silence:
+                features = log_mel(part)
+                padding = (0, -(last - first) % UNIT), (0, 0)
+                frames = trunk.frames(np.pad(features - features.mean(axis=0), padding))
+            if silent:
+                frames = of_silence.setdefault(len(part), frames)
+            wanted = max(start, begin * STRIDE)
+            yield frames[(wanted - first) // STRIDE : -(-(end - first) // STRIDE)]
+    finally:  # whoever needs no frames beyond the last window's does not ask for the end
+        trunk.release()
 
 
 def block_bounds(features: int) -> list[tuple[int, int]]:
