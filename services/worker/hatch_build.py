@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -32,8 +33,9 @@ class ArithmeticBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             stale.unlink()
         code = runpy.run_path(str(folder / "variants.py"), run_name="variants")
         made = [one for one in code["VARIANTS"] if platform.machine().lower() in one.machines]
-        options = (*code["OPTIMISED"], code["SAME_EVERYWHERE"])
-        missing = _compile([(one.options, folder / one.file) for one in made], options, folder / "arithmetic.c")
+        source = folder / "arithmetic.c"
+        options = (*code["OPTIMISED"], code["SAME_EVERYWHERE"], f"-DPARLEY_SOURCE={crc32(source.read_bytes())}")
+        missing = _compile([(one.options, folder / one.file) for one in made], options, source)
         if missing:
             message = f"The engine's arithmetic was not compiled for all processors, where it is slower: {missing}"
             if os.environ.get("PARLEY_ARITHMETIC") == "required":
@@ -50,7 +52,7 @@ def _compile(files: list[tuple[tuple[str, ...], Path]], options: tuple[str, ...]
 
     A file appears at once: a worker that starts meanwhile finds a whole one, or none.
     """
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
     running = []
     for own, file in files if shutil.which(compiler[0]) else ():
         new = file.with_suffix(".new")

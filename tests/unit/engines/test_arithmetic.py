@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.linalg import _umath_linalg
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx import grid, models
@@ -325,3 +328,18 @@ def test_a_file_that_was_not_compiled_is_passed_over(monkeypatch: pytest.MonkeyP
     assert libraries.compiled.__wrapped__("x86_64", everything).name == "avx_vnni"
     there.clear()
     assert libraries.compiled.__wrapped__("x86_64", everything) is None
+
+
+def test_a_file_of_other_code_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant = next(one for one in VARIANTS if one.name == arithmetic.fastest().name)
+    for name in ("arithmetic.c", variant.file):
+        shutil.copy(libraries._FOLDER / name, tmp_path)
+    monkeypatch.setattr(libraries, "_FOLDER", tmp_path)
+    assert Library(variant).name == variant.name
+    with (tmp_path / "arithmetic.c").open("a") as source:
+        source.write("/* changed since */")
+    with pytest.raises(OSError, match="compiled from another"):
+        Library(variant)
+    shutil.copy(_umath_linalg.__file__, tmp_path / variant.file)
+    with pytest.raises(OSError, match="no function parley_source"):
+        Library(variant)

@@ -71,7 +71,10 @@ def test_where_arithmetic_is_required_a_build_without_it_fails(worker: Path, mon
         build(worker)
 
 
-def test_a_command_in_cc_may_have_arguments(worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["env cc", "", " "])
+def test_a_command_in_cc_may_have_arguments_or_be_empty(
+    worker: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arithmetic.fastest()
-    monkeypatch.setenv("CC", "env cc")
+    monkeypatch.setenv("CC", command)
     assert compiled(build(worker))

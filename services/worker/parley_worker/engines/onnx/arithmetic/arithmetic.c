@@ -119,6 +119,7 @@ typedef struct {
     int64_t output_outer, output_row;
 } product;
 
+int64_t parley_source(void) { return PARLEY_SOURCE; } /* CRC-32 of this file, from hatch_build.py */
 int64_t parley_depth(void) { return DEPTH; }
 int64_t parley_block(int64_t columns) { return columns <= 2 * LANES ? columns : LANES * WIDE_VECTORS; }
 int64_t parley_recurrent_block(void) { return LANES * RECURRENT_VECTORS; }

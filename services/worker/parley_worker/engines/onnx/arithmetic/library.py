@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,19 @@ class Library:
         variant: which one.
 
     Raises:
-        OSError: it was not compiled.
+        OSError: it was not compiled, or of other code than the one that is here.
     """
 
     def __init__(self, variant: Variant) -> None:
         self.name = variant.name
         self._functions = ctypes.CDLL(str(_FOLDER / variant.file))
-        for name in ("depth", "block", "recurrent_block", "signed"):
-            getattr(self._functions, f"parley_{name}").restype = _LONG
+        try:
+            for name in ("source", "depth", "block", "recurrent_block", "signed"):
+                getattr(self._functions, f"parley_{name}").restype = _LONG
+        except AttributeError as error:
+            raise OSError(f"{variant.file} has no function parley_{name}") from error
+        if self._functions.parley_source() != crc32((_FOLDER / "arithmetic.c").read_bytes()):
+            raise OSError(f"{variant.file} was compiled from another arithmetic.c")
         self._depth = int(self._functions.parley_depth())
         self._signed = bool(self._functions.parley_signed())
 
