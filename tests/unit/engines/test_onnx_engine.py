@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +145,22 @@ def test_a_file_with_an_inverted_second_channel_gives_the_same_turns_as_the_mono
     soundfile.write(inverted, np.stack([conversation, -conversation], axis=1), RATE, subtype="FLOAT")
     np.testing.assert_array_equal(decode(SHIPPED / "conversation.flac"), conversation)
     assert diarize(engine, decode(inverted)) == found
+    assert found.turns
+
+
+def test_threads_that_share_an_engine_find_what_one_thread_finds(engine: Engine, conversation: Waveform) -> None:
+    recordings = [conversation[: 16 * RATE], conversation[20 * RATE : 40 * RATE]]
+    alone = [diarize(engine, recording) for recording in recordings]
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(2):
+            assert list(threads.map(partial(diarize, engine), recordings)) == alone
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float16])
+def test_samples_of_another_kind_are_converted(engine: Engine, conversation: Waveform, kind: type[np.generic]) -> None:
+    samples: Any = conversation[: 16 * RATE].astype(kind)
+    found = diarize(engine, samples)
+    assert found.turns == diarize(engine, samples.astype(np.float32)).turns
     assert found.turns
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from functools import partial
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ class Heard(NamedTuple):
 
 
 class OnnxEngine:
-    """Segmentation-3.0 and CAM++. Deterministic.
+    """Segmentation-3.0 and CAM++. Deterministic. Threads that share an engine wait for each other.
 
     Args:
         threads: of onnxruntime, per model, where the released weights run.
@@ -60,6 +61,7 @@ class OnnxEngine:
     ) -> None:
         self._setting = setting
         self._parameters = parameters
+        self._one_recording = Lock()  # the models keep their activations in memory of their own
         self._segmentation: Model
         self._trunk: trunk.Trunk
         own = models.arithmetic() if setting.int8 else None
@@ -123,6 +125,10 @@ class OnnxEngine:
 
         Raises what `report` raises.
         """
+        with self._one_recording:
+            return self._run_models(waveform, report, checkpoint)
+
+    def _run_models(self, waveform: NDArray[np.float32], report: Report, checkpoint: Checkpoint) -> Heard | None:
         if not len(waveform):
             return None
         step = round(self._setting.step_seconds * SAMPLE_RATE)

@@ -56,7 +56,7 @@ class FilterBank:
             samples: shape (HOP * outputs + TAPS - HOP,).
             outputs: gets the result, shape (outputs, 80).
         """
-        self._library.filters(np.ascontiguousarray(samples), *self._halves, outputs)
+        self._library.filters(np.ascontiguousarray(samples, np.float32), *self._halves, outputs)
 
     def pool(self, outputs: Floats, window: Floats, pooled: Floats) -> None:
         """Compute the input of the model for one window.
