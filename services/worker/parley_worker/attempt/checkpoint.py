@@ -31,9 +31,9 @@ from parley_worker.attempt.stopping import WorkerStopping
 from parley_worker.engines.checkpoint import Part
 
 # A killed attempt loses what it computed since its last part: 2 % of the engine's work, which has two steps of about
-# the same cost. Writing and deleting a part takes about 5 ms, 1 % of the shortest time between two parts.
+# the same cost. Writing and deleting a part takes about 5 ms, 2 % of the shortest time between two parts.
 PART_SHARE = 0.04
-PART_SECONDS = 0.5
+PART_SECONDS = 0.25
 HASH_BYTES = 32
 FORMAT = 2  # of a part: parts of an older format are ignored
 
