@@ -13,7 +13,6 @@ from pathlib import Path
 from parley_worker.engines.onnx.models import SEGMENTATION_INT8, TRUNK_INT8
 from tools.weights.packing import packed_segmentation, packed_trunk
 from tools.weights.quantization import quantized_trunk
-from tools.weights.segmentation import split_segmentation
 from tools.weights.trunk import split_trunk
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
@@ -24,10 +23,9 @@ CONVERSATION = SERVICES / "client" / "parley" / "sample" / "conversation.flac"
 def main() -> None:
     """Write both models."""
     trunk = split_trunk(MODELS / "wespeaker-campplus.onnx")
-    segmentation = split_segmentation(MODELS / "segmentation.onnx")
     made = {
         TRUNK_INT8: packed_trunk(quantized_trunk(trunk, CONVERSATION)),
-        SEGMENTATION_INT8: packed_segmentation(segmentation),
+        SEGMENTATION_INT8: packed_segmentation(MODELS / "segmentation.onnx"),
     }
     for name, data in made.items():
         (MODELS / name).write_bytes(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from onnx import NodeProto, numpy_helper
 from parley_worker.engines.onnx.arithmetic.library import SEGMENT
 from parley_worker.engines.onnx.integer_segmentation import LINEAR
 from parley_worker.engines.onnx.integer_trunk import CHANNELS, DENSE_BLOCKS, RESIDUAL_BLOCKS
-from tools.weights.segmentation import FILTERS, GAIN, OFFSET
+from tools.weights.segmentation import GAIN, OFFSET, filters
 from tools.weights.trunk import HEAD
 
 Array = NDArray[np.generic]
@@ -57,22 +58,20 @@ def packed_trunk(quantized: bytes) -> bytes:
             normalisations[name.removesuffix("/batchnorm/BatchNormalization")] = _normalisation(node, tensors)
     arrays = dict(_residual_part(convolutions)) | dict(_dense_part(convolutions, normalisations))
     arrays |= dict(zip(("head.weight", "head.mean", "head.variance"), (tensors[name] for name in HEAD), strict=True))
-    file = BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
+    return _file(arrays)
 
 
-def packed_segmentation(segmentation: onnx.ModelProto) -> bytes:
+def packed_segmentation(released: Path) -> bytes:
     """Return the arrays of the segmentation model as an NPZ file, the weights of its LSTM in 8 bits.
 
     Each column of an LSTM's weights, those of one gate of one unit, has a scale of its own.
 
     Args:
-        segmentation: the ONNX model that `split_segmentation` makes.
+        released: the ONNX model as it was released.
     """
-    graph = segmentation.graph
+    graph = onnx.load(released).graph
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    arrays = {"filters": tensors[FILTERS], "gain": tensors[GAIN][0], "offset": tensors[OFFSET][0]}
+    arrays = {"filters": filters(released), "gain": tensors[GAIN][0], "offset": tensors[OFFSET][0]}
     for number in range(3):
         arrays[f"norm{number}.weight"] = tensors[f"sincnet.norm1d.{number}.weight"]
         arrays[f"norm{number}.offset"] = tensors[f"sincnet.norm1d.{number}.bias"]
@@ -84,12 +83,10 @@ def packed_segmentation(segmentation: onnx.ModelProto) -> bytes:
     lstms = [node for node in graph.node if node.op_type == "LSTM"]
     for number, node in enumerate(lstms):
         arrays |= _lstm_layer(f"lstm{number}", [tensors[name] for name in node.input[1:4]], number == 0)
-    products = [node.input[1] for node in graph.node if node.op_type == "MatMul"]
-    for name, product in zip(LINEAR, products, strict=True):
-        arrays |= {f"{name}.weight": tensors[product], f"{name}.offset": tensors[f"{name}.bias"]}
-    file = BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
+    products = {node.name: node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    for name in LINEAR:
+        arrays |= {f"{name}.weight": tensors[products[f"/{name}/MatMul"]], f"{name}.offset": tensors[f"{name}.bias"]}
+    return _file(arrays)
 
 
 def _lstm_layer(name: str, tensors: list[Array], first: bool) -> dict[str, Array]:
@@ -206,3 +203,10 @@ def _rectifier(name: str, normalisation: tuple[Array, Array], before: _Convoluti
 
 def _single(values: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, np.float32)
+
+
+def _file(arrays: Mapping[str, Array]) -> bytes:
+    """Return arrays as an NPZ file."""
+    file = BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()

@@ -311,7 +311,7 @@ def test_the_fastest_library_that_the_processor_can_run_is_chosen(
     machine: str, instructions: frozenset[str], name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(libraries, "Library", lambda variant: variant)
-    found = libraries.compiled.__wrapped__(machine, frozenset(instructions))
+    found = libraries.compiled(machine, frozenset(instructions))
     assert (found and found.name) == name
 
 
@@ -325,9 +325,9 @@ def test_a_file_that_was_not_compiled_is_passed_over(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(libraries, "Library", load)
     everything = frozenset().union(*(variant.instructions for variant in VARIANTS))
-    assert libraries.compiled.__wrapped__("x86_64", everything).name == "avx_vnni"
+    assert libraries.compiled("x86_64", everything).name == "avx_vnni"
     there.clear()
-    assert libraries.compiled.__wrapped__("x86_64", everything) is None
+    assert libraries.compiled("x86_64", everything) is None
 
 
 def test_a_file_of_other_code_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,8 +135,8 @@ def test_arithmetic_is_chosen_by_what_the_system_tells(
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(Path, "read_text", lambda _path: flags)
-    monkeypatch.setattr(models, "library", lambda found: found)
-    assert models.arithmetic.__wrapped__() == instructions
+    monkeypatch.setattr(models, "compiled", lambda named, found: (named, found))
+    assert models.arithmetic.__wrapped__() == (machine, instructions)
 
 
 @pytest.mark.parametrize(

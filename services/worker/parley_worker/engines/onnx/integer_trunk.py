@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley_worker.engines.onnx.arithmetic.library import SEGMENT, Bytes, Floats, Library, Plane, Residual
+from parley_worker.engines.onnx.features import BANDS
 from parley_worker.engines.onnx.trunk import LastLayer
 
-BANDS = 80
 CHANNELS = 32  # of the residual blocks, and added by a layer of the dense blocks
 INNER = 128  # channels inside a dense layer, and before the first dense block
 OUTPUT = 512

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from parley_core.errors import EngineMismatch
-from parley_worker.engines.onnx.arithmetic.library import Library, library
+from parley_worker.engines.onnx.arithmetic.library import Library, compiled
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -87,7 +87,7 @@ def arithmetic() -> Library | None:
     flags = _processor_flags()
     if not flags and platform.system() == "Darwin" and platform.machine() == "arm64":
         flags = frozenset({"asimddp"})  # every such processor has it
-    return library(flags)
+    return compiled(platform.machine(), flags)
 
 
 @cache

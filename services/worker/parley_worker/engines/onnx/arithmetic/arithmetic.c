@@ -10,86 +10,80 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A vector of LANES sums. dot() adds to each of them the products of DEPTH activations and DEPTH weights. Without
- * instructions for sums of four 8-bit products, activations and weights are widened to 16 bits: instructions that add
- * products of 8 bits in 16 bits would saturate. */
-#if defined(__AVX512VNNI__)
+#if defined(__AVX2__)
 #include <immintrin.h>
-#define LANES 16
-#define DEPTH 4
-typedef __m512i vector;
-typedef int8_t weight;
-typedef uint8_t activation;
-static inline vector dot(vector sum, vector many, vector weights) { return _mm512_dpbusd_epi32(sum, many, weights); }
-#elif defined(__AVX512BW__)
-#include <immintrin.h>
-#define LANES 16
-#define DEPTH 2
-#define WIDENED
-typedef __m512i vector;
-typedef int16_t weight;
-typedef uint16_t activation;
-static inline vector dot(vector sum, vector many, vector weights) {
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(many, weights));
-}
-#elif defined(__AVXVNNI__)
-#include <immintrin.h>
-#define LANES 8
-#define DEPTH 4
-typedef __m256i vector;
-typedef int8_t weight;
-typedef uint8_t activation;
-static inline vector dot(vector sum, vector many, vector weights) {
-    return _mm256_dpbusd_avx_epi32(sum, many, weights);
-}
-#elif defined(__AVX2__)
-#include <immintrin.h>
-#define LANES 8
-#define DEPTH 2
-#define WIDENED
-typedef __m256i vector;
-typedef int16_t weight;
-typedef uint16_t activation;
-static inline vector dot(vector sum, vector many, vector weights) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(many, weights));
-}
 #elif defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
-#define LANES 4
-#define DEPTH 4
-#define SIGNED /* activations less 128; 128 times the sum of the weights is in `start` */
-typedef int32x4_t vector;
-typedef int8_t weight;
-typedef uint8_t activation;
-static inline vector dot(vector sum, vector many, vector weights) {
-    int8x16_t shifted = vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(many), vdupq_n_u8(0x80)));
-    return vdotq_s32(sum, vreinterpretq_s8_s32(weights), shifted);
-}
 #else
 #error "no instructions for products of 8-bit numbers"
 #endif
 
-#if LANES == 16
+/* A vector has LANES sums. */
+#if defined(__AVX512BW__)
+#define LANES 16
 #define NARROW_ROWS 12
 #define WIDE_ROWS 6
 #define WIDE_VECTORS 4
+typedef __m512i vector;
 static inline vector loaded(const void *from) { return _mm512_loadu_si512(from); }
 static inline void stored(int32_t *to, vector sums) { _mm512_storeu_si512(to, sums); }
 static inline vector repeated(int32_t bits) { return _mm512_set1_epi32(bits); }
-#elif LANES == 8
+#elif defined(__AVX2__)
+#define LANES 8
 #define NARROW_ROWS 6
 #define WIDE_ROWS 6
 #define WIDE_VECTORS 2
+typedef __m256i vector;
 static inline vector loaded(const void *from) { return _mm256_loadu_si256(from); }
 static inline void stored(int32_t *to, vector sums) { _mm256_storeu_si256((void *)to, sums); }
 static inline vector repeated(int32_t bits) { return _mm256_set1_epi32(bits); }
 #else
+#define LANES 4
 #define NARROW_ROWS 6
 #define WIDE_ROWS 6
 #define WIDE_VECTORS 4
+typedef int32x4_t vector;
 static inline vector loaded(const void *from) { return vld1q_s32(from); }
 static inline void stored(int32_t *to, vector sums) { vst1q_s32(to, sums); }
 static inline vector repeated(int32_t bits) { return vdupq_n_s32(bits); }
+#endif
+
+/* dot() adds to each sum the products of DEPTH activations and DEPTH weights. Without instructions for sums of four 8-bit
+ * products, activations and weights are widened to 16 bits: instructions that add products of 8 bits in 16 bits would
+ * saturate. */
+#if defined(__AVX512VNNI__)
+#define DEPTH 4
+static inline vector dot(vector sum, vector many, vector weights) { return _mm512_dpbusd_epi32(sum, many, weights); }
+#elif defined(__AVX512BW__)
+#define DEPTH 2
+static inline vector dot(vector sum, vector many, vector weights) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(many, weights));
+}
+#elif defined(__AVXVNNI__)
+#define DEPTH 4
+static inline vector dot(vector sum, vector many, vector weights) {
+    return _mm256_dpbusd_avx_epi32(sum, many, weights);
+}
+#elif defined(__AVX2__)
+#define DEPTH 2
+static inline vector dot(vector sum, vector many, vector weights) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(many, weights));
+}
+#else
+#define DEPTH 4
+#define SIGNED /* activations less 128; 128 times the sum of the weights is in `start` */
+static inline vector dot(vector sum, vector many, vector weights) {
+    int8x16_t shifted = vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(many), vdupq_n_u8(0x80)));
+    return vdotq_s32(sum, vreinterpretq_s8_s32(weights), shifted);
+}
+#endif
+
+#if DEPTH == 4
+typedef int8_t weight;
+typedef uint8_t activation;
+#else
+typedef int16_t weight;
+typedef uint16_t activation;
 #endif
 
 #define MOST_ROWS 12
@@ -208,7 +202,7 @@ ALWAYS void finish(const product *p, int64_t outer, int64_t row, int64_t height,
 ALWAYS void rows_of(const product *p, int64_t outer, int64_t row, const int height, const int width) {
     const uint8_t *input = p->input + outer * p->input_outer + row * p->input_row;
     int32_t sums[MOST_ROWS * MOST_COLUMNS];
-#ifdef WIDENED
+#if DEPTH == 2
     activation wide[MOST_ROWS * MOST_DEPTH];
     int64_t places[MOST_TAPS], step = p->tap_count * p->depth;
     for (int64_t tap = 0; tap < p->tap_count; tap++) {
@@ -239,14 +233,14 @@ ALWAYS void all_rows(const product *p, const int height, const int width) {
 }
 
 void parley_product(const product *p) {
-    if (p->columns <= LANES) all_rows(p, NARROW_ROWS, 1);
-    else if (p->columns <= 2 * LANES) all_rows(p, NARROW_ROWS, 2);
+    if (p->columns <= 2 * LANES) all_rows(p, NARROW_ROWS, 2);
     else all_rows(p, WIDE_ROWS, WIDE_VECTORS);
 }
 
 /* Bytes of rows of floats: times scale, plus offset, rectified. */
-void parley_rectified(const float *restrict input, int64_t rows, int64_t input_row, int64_t columns, const float *restrict scale,
-                      const float *restrict offset, uint8_t *restrict output, int64_t output_row) {
+void parley_rectified(const float *restrict input, int64_t rows, int64_t input_row, int64_t columns,
+                      const float *restrict scale, const float *restrict offset, uint8_t *restrict output,
+                      int64_t output_row) {
     for (int64_t row = 0; row < rows; row++, input += input_row, output += output_row)
         for (int64_t n = 0; n < columns; n++) output[n] = nearest(input[n] * scale[n] + offset[n]);
 }
@@ -279,7 +273,7 @@ void parley_first_layer(const float *input, int64_t times, int64_t bands, const 
 }
 
 /* The filters of the segmentation, 40 symmetric and 40 antisymmetric ones of 251 samples, every 10 samples. The weights
- * have 48 columns, of which the last 8 are zero. `halves` of the input are added, or subtracted, before the products. */
+ * have 48 columns, of which the last 8 are zero. Halves of the input are added, or subtracted, before the products. */
 enum { HOP = 10, TAPS = 251, HALF = 125, FILTERS = 40, PADDED = 48, FILTER_VECTORS = 3 };
 #if LANES == 16
 typedef __m512 real;
@@ -427,8 +421,7 @@ ALWAYS float logistic_of(float x) { return 0.5f * tanh_of(0.5f * x) + 0.5f; }
 enum { UNITS = 128, GATES = 4 * UNITS, INPUT_ROW = 2 * GATES, OUTPUT_ROW = 2 * UNITS, MOST_BATCH = 2 };
 
 ALWAYS void gated(const float *restrict input, const int32_t *restrict sums, const float *restrict scale,
-                  float *restrict cell,
-                  float *restrict output) {
+                  float *restrict cell, float *restrict output) {
     for (int n = 0; n < UNITS; n++) {
         float in = logistic_of(input[n] + (float)sums[n] * scale[n]);
         float out = logistic_of(input[UNITS + n] + (float)sums[UNITS + n] * scale[UNITS + n]);
@@ -449,11 +442,11 @@ ALWAYS void lstm_steps(const float *input, int64_t times, const product *p, cons
     for (int64_t step = 0; step < times; step++) {
         int64_t time = backwards ? times - 1 - step : step;
         enum { WIDTH = LANES * RECURRENT_VECTORS };
-        int32_t parts[GATES / WIDTH][MOST_BATCH][WIDTH], sums[MOST_BATCH][GATES];
+        int32_t found[MOST_BATCH][WIDTH], sums[MOST_BATCH][GATES];
         for (int part = 0; part < GATES / WIDTH; part++) {
             const weight *weights = p->weights + part * WIDTH * UNITS;
-            tile(p, now[0], UNITS, &tap, weights, p->start + part * WIDTH, parts[part][0], batch, RECURRENT_VECTORS);
-            for (int b = 0; b < batch; b++) memcpy(sums[b] + part * WIDTH, parts[part][b], sizeof parts[part][b]);
+            tile(p, now[0], UNITS, &tap, weights, p->start + part * WIDTH, found[0], batch, RECURRENT_VECTORS);
+            for (int b = 0; b < batch; b++) memcpy(sums[b] + part * WIDTH, found[b], sizeof found[b]);
         }
         for (int b = 0; b < batch; b++) {
             int64_t at = (time * batch + b) * OUTPUT_ROW;

@@ -7,10 +7,8 @@ bytes from `taps[t] + r * row` on, `depth` of them for each tap, belong to the s
 from __future__ import annotations
 
 import ctypes
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -296,7 +294,6 @@ class Recurrence:
         )  # fmt: skip
 
 
-@cache
 def compiled(machine: str, instructions: frozenset[str]) -> Library | None:
     """Return the fastest library for a processor; None where none was compiled for it.
 
@@ -311,11 +308,6 @@ def compiled(machine: str, instructions: frozenset[str]) -> Library | None:
             except OSError:  # not compiled here: the next one may be
                 continue
     return None
-
-
-def library(instructions: frozenset[str]) -> Library | None:
-    """Return the fastest library for this machine; see `compiled`."""
-    return compiled(platform.machine(), instructions)
 
 
 def _address(array: NDArray[Any]) -> ctypes.c_void_p:
